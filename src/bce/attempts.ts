@@ -1,0 +1,103 @@
+/**
+ * One call to Baidu: at most two signed attempts within one deadline.
+ *
+ * Promises: each attempt is signed anew, immediately before it is sent, and bounded in time; the result says whether an
+ * earlier attempt may have had an effect that nobody saw. Never: a third attempt, or a repetition of what Baidu refused
+ * for a reason that repetition does not mend.
+ *
+ * A DELETE may be repeated because it is idempotent (RFC 9110 §9.2.2); what the repetition then finds is read by
+ * `images.ts`.
+ */
+import { type Answer, readAnswer } from './answer.ts';
+import type { BceClient, BceRequestInit } from './client.ts';
+import { isClockSkew, judge } from './verdict.ts';
+
+export type Attempt = { readonly kind: 'answered'; readonly answer: Answer } | { readonly kind: 'lost' | 'timed_out' };
+
+export interface Exchange {
+  /** 1 or 2. */
+  readonly attempts: number;
+  readonly last: Attempt;
+  /** An attempt before the last one was sent and its effect is not known. */
+  readonly earlierUnknown: boolean;
+}
+
+export interface TimeLimits {
+  /** For one attempt, its body included. */
+  readonly attemptTimeoutMs: number;
+  /** For the whole call, pauses included. */
+  readonly deadlineMs: number;
+}
+
+export interface AttemptTools {
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly sleep: (ms: number) => Promise<void>;
+  /** At least 0, less than 1. */
+  readonly random: () => number;
+}
+
+const MAX_ATTEMPTS = 2;
+const RETRIED_STATUS: ReadonlySet<number> = new Set([500, 502, 503, 504]);
+/** A longer `Retry-After` is the caller's to wait for. */
+const MAX_RETRY_AFTER_S = 2;
+/** The pause without a `Retry-After`: between once and three times this, at random, so that callers do not march in step. */
+const PAUSE_MS = 100;
+/** With less than this left before the deadline, an attempt could only time out. */
+const MIN_ATTEMPT_MS = 50;
+
+/** Calls `url` and reads the answer. @throws only on a bug: what goes wrong on the way is part of the result */
+export async function exchange(
+  client: BceClient,
+  url: URL,
+  method: BceRequestInit['method'],
+  limits: TimeLimits,
+  tools: AttemptTools,
+): Promise<Exchange> {
+  const endMs = tools.now() + limits.deadlineMs;
+  let earlierUnknown = false;
+  let clockOffsetMs = 0;
+  for (let attempts = 1; ; attempts++) {
+    const timeoutMs = Math.min(limits.attemptTimeoutMs, endMs - tools.now());
+    const last = await attempt(client, url, { method, clockOffsetMs }, timeoutMs, tools);
+    const next = attempts < MAX_ATTEMPTS ? whatNext(last, tools) : 'stop';
+    if (next === 'stop' || endMs - tools.now() - next.pauseMs < MIN_ATTEMPT_MS) {
+      return { attempts, last, earlierUnknown };
+    }
+    earlierUnknown ||= last.kind !== 'answered' || judge(last.answer).outcome === 'unknown';
+    clockOffsetMs = next.clockOffsetMs;
+    await tools.sleep(next.pauseMs);
+  }
+}
+
+async function attempt(
+  client: BceClient,
+  url: URL,
+  init: BceRequestInit,
+  timeoutMs: number,
+  tools: AttemptTools,
+): Promise<Attempt> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  // Signed outside the `try`: a failure to sign is a bug of ours and not a lost connection.
+  const sent = client.fetch(url, { ...init, signal });
+  try {
+    const answer = await readAnswer(await sent, tools.now(), (text) => client.scrub(text));
+    return { kind: 'answered', answer };
+  } catch {
+    return { kind: signal.aborted ? 'timed_out' : 'lost' };
+  }
+}
+
+function whatNext(last: Attempt, tools: AttemptTools): 'stop' | { pauseMs: number; clockOffsetMs: number } {
+  const pauseMs = PAUSE_MS * (1 + 2 * tools.random());
+  if (last.kind !== 'answered') return { pauseMs, clockOffsetMs: 0 };
+  const { answer } = last;
+  if (isClockSkew(answer)) {
+    return answer.dateMs === undefined ? 'stop' : { pauseMs: 0, clockOffsetMs: answer.dateMs - tools.now() };
+  }
+  const { code } = judge(answer);
+  const retryable = code === 'upstream_throttled' || (code === 'upstream_error' && RETRIED_STATUS.has(answer.status));
+  if (!retryable) return 'stop';
+  if (answer.retryAfterS === undefined) return code === 'upstream_throttled' ? 'stop' : { pauseMs, clockOffsetMs: 0 };
+  return answer.retryAfterS <= MAX_RETRY_AFTER_S ? { pauseMs: answer.retryAfterS * 1000, clockOffsetMs: 0 } : 'stop';
+}

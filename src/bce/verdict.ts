@@ -1,0 +1,122 @@
+/**
+ * What one answer of Baidu to a deletion means: a table of codes first, the status where no code decides.
+ *
+ * Promises: total over every status, code and body, and never claims more than the answer says: `rejected` only where
+ * Baidu itself refused, `deleted` only where Baidu itself agreed. Never: looks at more than one answer.
+ *
+ * Source: https://cloud.baidu.com/doc/BCC/s/Sjwvynt2u (DELETE image), /Ojwvyo6nc (common errors); codes that are not
+ * documented have been seen in public records of live answers.
+ */
+import type { Answer } from './answer.ts';
+
+/** The ways in which a deletion does not succeed. */
+export type UpstreamFailureCode =
+  | 'image_not_found'
+  | 'image_not_custom'
+  | 'image_creating'
+  | 'image_shared'
+  | 'upstream_rejected_credentials'
+  | 'upstream_throttled'
+  | 'upstream_unexpected'
+  | 'upstream_error'
+  | 'upstream_timeout';
+
+/** A code, and what is known of the image. */
+export type Verdict =
+  | { readonly code: 'deleted'; readonly outcome: 'deleted' }
+  | { readonly code: UpstreamFailureCode; readonly outcome: 'already_absent' | 'rejected' | 'unknown' };
+
+/** A code says more than a status: Baidu has sent `SignatureDoesNotMatch` with 400 and an error code with 200. */
+const BY_CODE: Readonly<Record<string, UpstreamFailureCode>> = {
+  'Image.UnCustomImageCannotBeDeleted': 'image_not_custom',
+  'Image.CreatingImageCannotBeDeleted': 'image_creating',
+  'Image.ImageHasBeenSharedToOthers': 'image_shared',
+  NoSuchObject: 'image_not_found',
+  // Our key, our signature, our clock, our permission.
+  AccessDenied: 'upstream_rejected_credentials',
+  AuthError: 'upstream_rejected_credentials',
+  InvalidAccessKeyId: 'upstream_rejected_credentials',
+  InvalidHTTPAuthHeader: 'upstream_rejected_credentials',
+  InvalidSecurityToken: 'upstream_rejected_credentials',
+  OptInRequired: 'upstream_rejected_credentials',
+  QualifyNotPass: 'upstream_rejected_credentials',
+  RequestExpired: 'upstream_rejected_credentials',
+  RequestTimeTooSkewed: 'upstream_rejected_credentials',
+  SignatureDoesNotMatch: 'upstream_rejected_credentials',
+  // Routes and versions that Baidu does not know answer 404 as well, and say nothing about the image.
+  InvalidVersion: 'upstream_unexpected',
+  InvalidURI: 'upstream_unexpected',
+  ResourceNotFound: 'upstream_unexpected',
+};
+
+/** `IamSignatureInvalid` and its kin: what Baidu's identity service refuses before the image is looked at. */
+const IDENTITY_SERVICE_CODE = /^Iam/i;
+/** No throttling code is documented; these are the words that clouds use for it. */
+const THROTTLING_CODE = /Throttl|TooManyRequests|RequestLimit|RateLimit|FlowControl/i;
+/** Siblings of `NoSuchObject`, which name the image. */
+const IMAGE_ABSENT_CODE = /^(?:NoSuchImage|Image\.?(?:Image)?(?:NotFound|NotExists?|NoSuch\w*))$/;
+
+const SKEW_CODE = /^(?:RequestExpired|RequestTimeTooSkewed)$/;
+const SKEW_MESSAGE = /timestamp|expired/i;
+
+/** Reads one answer by itself. */
+export function judge(answer: Answer): Verdict {
+  const code = codeOf(answer);
+  switch (code) {
+    case 'deleted':
+      return { code, outcome: 'deleted' };
+    case 'image_not_found':
+      return { code, outcome: 'already_absent' };
+    case 'upstream_error':
+    case 'upstream_timeout':
+      return { code, outcome: 'unknown' };
+    case 'upstream_unexpected':
+      return { code, outcome: isRefusal(answer) ? 'rejected' : 'unknown' };
+    case 'image_not_custom':
+    case 'image_creating':
+    case 'image_shared':
+    case 'upstream_rejected_credentials':
+    case 'upstream_throttled':
+      return { code, outcome: 'rejected' };
+  }
+}
+
+/** Whether Baidu refused because of the time: its own codes, or another auth refusal whose message speaks of time. */
+export function isClockSkew({ code, message }: Answer): boolean {
+  if (code === undefined) return false;
+  const mentionsTime = message !== undefined && SKEW_MESSAGE.test(message);
+  return SKEW_CODE.test(code) || (mentionsTime && (IDENTITY_SERVICE_CODE.test(code) || code === 'InvalidRequest'));
+}
+
+function codeOf(answer: Answer): Verdict['code'] {
+  const { status, code } = answer;
+  if (code !== undefined) {
+    if (Object.hasOwn(BY_CODE, code)) return BY_CODE[code] ?? 'upstream_unexpected';
+    if (IDENTITY_SERVICE_CODE.test(code) || isClockSkew(answer)) return 'upstream_rejected_credentials';
+    if (THROTTLING_CODE.test(code)) return 'upstream_throttled';
+    if (IMAGE_ABSENT_CODE.test(code)) return 'image_not_found';
+  }
+  if (status === 401) return 'upstream_rejected_credentials';
+  if (status === 429) return 'upstream_throttled';
+  if (status >= 500) return 'upstream_error';
+  if (code !== undefined) return 'upstream_unexpected';
+  if (status >= 200 && status < 300) return speaksForBaidu(answer) ? 'deleted' : 'upstream_unexpected';
+  if (status === 403 && isFromBaidu(answer)) return 'upstream_rejected_credentials';
+  if (status === 404 && isFromBaidu(answer)) return 'image_not_found';
+  return 'upstream_unexpected';
+}
+
+/** No error body, but Baidu's own request id: the bare answers that the documentation describes by status alone. */
+function isFromBaidu({ requestId, body }: Answer): boolean {
+  return requestId !== undefined && body.kind !== 'unreadable';
+}
+
+/** A 2xx is Baidu's if it carries its request id or nothing odd. An HTML page with 200 is somebody else's. */
+function speaksForBaidu({ requestId, body }: Answer): boolean {
+  return requestId !== undefined || body.kind !== 'unreadable';
+}
+
+/** A 4xx in Baidu's name: whatever was wrong, the request was not carried out. */
+function isRefusal({ status, code, requestId }: Answer): boolean {
+  return status >= 400 && status < 500 && (code !== undefined || requestId !== undefined);
+}

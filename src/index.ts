@@ -1,0 +1,26 @@
+/**
+ * The Worker: the real clock, randomness, network and log, handed to the app.
+ *
+ * Promises: a deletion that has begun is finished and recorded even if the caller hangs up. Never: decides anything.
+ */
+import { createApp } from './app.ts';
+import { parseConfig } from './config.ts';
+
+/** Made at the first request: bindings do not change within an isolate, and a log line at start-up has no reader. */
+let app: ReturnType<typeof createApp> | undefined;
+
+export default {
+  fetch(request, env, ctx) {
+    app ??= createApp(parseConfig(env), {
+      now: () => Date.now(),
+      random: () => Math.random(),
+      randomUUID: () => crypto.randomUUID(),
+      sleep: (ms) => scheduler.wait(ms),
+      fetch: (outgoing) => fetch(outgoing),
+      log: (severity, line) => (severity === 'ERROR' ? console.error(line) : console.log(line)),
+    });
+    const answer = Promise.resolve(app.fetch(request));
+    ctx.waitUntil(answer);
+    return answer;
+  },
+} satisfies ExportedHandler<Env>;

@@ -1,0 +1,178 @@
+/**
+ * The steps of the pipeline, as Hono middleware of one shape: a factory that returns a named function.
+ *
+ * Promises: each step lets the request through or answers with a failure of the closed table, and leaves in the trail
+ * what the audit record needs. Never: decides anything itself; the decisions are pure functions elsewhere.
+ */
+import type { Context, MiddlewareHandler } from 'hono';
+import { matchedRoutes } from 'hono/route';
+import { accessKeyFingerprint, describeException, type Log, logLine, type Severity, traceId } from './audit.ts';
+import type { Bcc, DeleteResult, ImageId } from './bce/images.ts';
+import { authenticate, type Caller, type Scope } from './callers.ts';
+import type { Config, ParsedConfig } from './config.ts';
+import type { LimitName } from './limits.ts';
+import { type Failure, outcomeOf, PROBLEM_CONTENT_TYPE, problemBody, problemHeaders } from './problem.ts';
+
+/** What a request leaves behind on its way, for its audit record. */
+interface Trail {
+  failure?: Failure;
+  outcome?: string;
+  imageId?: ImageId;
+  result?: DeleteResult;
+  /** Set before the first byte goes to Baidu. */
+  sent?: true;
+  exception?: ReturnType<typeof describeException>;
+}
+
+/** What a whole configuration makes possible. */
+export interface Services {
+  readonly bcc: Bcc;
+  readonly limiters: Config['limiters'];
+}
+
+export interface GatewayEnv {
+  Variables: { requestId: string; trail: Trail; caller?: Caller; services: Services };
+}
+type Step = MiddlewareHandler<GatewayEnv>;
+
+/** Kept where it can harm neither a header nor a log line. */
+const SAFE_REQUEST_ID = /^[\w.-]{1,64}$/;
+
+export interface Outside {
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly randomUUID: () => string;
+  readonly log: Log;
+}
+
+/** Answers with a failure and notes it for the record. */
+export function fail(c: Context<GatewayEnv>, failure: Failure): Response {
+  c.var.trail.failure = failure;
+  const { origin, pathname } = new URL(c.req.url);
+  const body = problemBody(failure, { origin, path: pathname, requestId: c.var.requestId });
+  return new Response(JSON.stringify(body), {
+    status: body.status,
+    headers: { 'Content-Type': PROBLEM_CONTENT_TYPE, ...problemHeaders(failure) },
+  });
+}
+
+/** The unexpected: what was thrown goes to the operator without its message, and nothing of it to the caller. */
+export function crash(c: Context<GatewayEnv>, thrown: unknown): Response {
+  const { trail } = c.var;
+  trail.exception = describeException(thrown);
+  return fail(c, { code: 'internal_error', outcome: trail.sent ? 'unknown' : 'not_attempted' });
+}
+
+/** First of all: names the request, and when all is done writes its one audit record, whatever happened in between. */
+export function audited({ now, randomUUID, log }: Outside, config: Config | null): Step {
+  const upstreamHost = config === null ? undefined : new URL(config.endpoint).host;
+  const fingerprint = config === null ? undefined : accessKeyFingerprint(config.credentials.accessKeyId);
+  return async function audit(c, next) {
+    const startMs = now();
+    const given = c.req.header('x-request-id') ?? '';
+    const requestId = SAFE_REQUEST_ID.test(given) ? given : randomUUID();
+    const trail: Trail = {};
+    c.set('requestId', requestId);
+    c.set('trail', trail);
+    try {
+      await next();
+    } catch (thrown) {
+      c.res = crash(c, thrown);
+    }
+    c.res.headers.set('X-Request-Id', requestId);
+    c.res.headers.set('Cache-Control', 'no-store');
+
+    const { failure, result } = trail;
+    const outcome = failure === undefined ? trail.outcome : outcomeOf(failure);
+    logLine(log, {
+      timestamp: new Date(startMs).toISOString(),
+      severity_text: severityOf(failure),
+      'event.name': 'audit',
+      'request.id': requestId,
+      trace_id: traceId(c.req.header('traceparent')),
+      'http.request.method': c.req.method,
+      'http.route': matchedRoutes(c).findLast(({ path }) => path !== '/*')?.path,
+      'http.response.status_code': c.res.status,
+      'caller.id': c.var.caller?.id,
+      'image.id': trail.imageId,
+      decision: outcome === 'not_attempted' ? 'refused' : 'allowed',
+      'error.type': failure?.code,
+      outcome,
+      attempts: result?.attempts ?? 0,
+      duration_ms: now() - startMs,
+      'server.address': trail.sent && upstreamHost,
+      'bce.access_key.fingerprint': trail.sent && fingerprint,
+      'bce.status_code': result?.answer?.status,
+      'bce.request_id': result?.answer?.requestId,
+      'bce.code': result?.answer?.code,
+      'bce.message': result?.answer?.message,
+      'exception.type': trail.exception?.type,
+      'exception.stacktrace': trail.exception?.stacktrace,
+    });
+  };
+}
+
+/** ERROR calls the operator: no caller can mend these. WARN is trouble that passes. The rest is everyday refusal. */
+function severityOf(failure: Failure | undefined): Severity {
+  switch (failure?.code) {
+    case 'upstream_rejected_credentials':
+    case 'gateway_misconfigured':
+    case 'internal_error':
+    case 'rate_limiter_unavailable':
+    case 'upstream_unexpected':
+      return 'ERROR';
+    case 'upstream_throttled':
+    case 'upstream_error':
+    case 'upstream_timeout':
+      return 'WARN';
+    default:
+      return 'INFO';
+  }
+}
+
+/** Lets known callers in. Without a readable `CALLERS` there are none. */
+export function authenticated({ callers }: ParsedConfig): Step {
+  return async function authenticateCaller(c, next) {
+    if (callers === null) return fail(c, { code: 'gateway_misconfigured', problems: undefined });
+    const caller = authenticate(callers, c.req.header('authorization'));
+    if (caller === null) return fail(c, { code: 'unauthenticated' });
+    c.set('caller', caller);
+    return next();
+  };
+}
+
+/** Refuses to work half configured, and to a caller who may know it tells what is wrong, though never what it is. */
+export function configured(services: Services | null, { tell }: { tell?: readonly string[] } = {}): Step {
+  return async function requireConfig(c, next) {
+    if (services === null) return fail(c, { code: 'gateway_misconfigured', problems: tell });
+    c.set('services', services);
+    return next();
+  };
+}
+
+const LIMIT_NAMES: readonly LimitName[] = ['burst', 'sustained'];
+
+/** The edge limit of the caller. A limiter that fails lets nobody through. */
+export function rateLimited(): Step {
+  return async function limitRate(c, next) {
+    const key = c.var.caller?.id;
+    // Reached without a caller only if a route forgets to authenticate; then nobody is counted and nobody passes.
+    if (key === undefined) return fail(c, { code: 'unauthenticated' });
+    try {
+      for (const limit of LIMIT_NAMES) {
+        const { success } = await c.var.services.limiters[limit].limit({ key });
+        if (!success) return fail(c, { code: 'rate_limited', limit });
+      }
+    } catch {
+      return fail(c, { code: 'rate_limiter_unavailable' });
+    }
+    return next();
+  };
+}
+
+/** Lets callers with the scope through. */
+export function permitted(scope: Scope): Step {
+  return async function requireScope(c, next) {
+    return c.var.caller?.scopes.has(scope) ? next() : fail(c, { code: 'permission_denied', scope });
+  };
+}

@@ -1,0 +1,198 @@
+/**
+ * A stand-in for `bcc.bj.baidubce.com`: its image calls, in its words, and its ways of misbehaving on demand.
+ *
+ * Promises: does nothing that is not signed for, records every call that reached it, and says of each whether it deleted.
+ * Never: is kinder than the real thing is known to be.
+ *
+ * Source: https://cloud.baidu.com/doc/BCC/s/Sjwvynt2u (DELETE), /ajwvynv78 (GET), /Ojwvyo6nc (errors).
+ */
+import { type Account, refusal } from './bce-auth.ts';
+import { catalogue, type Image, imageModel } from './catalogue.ts';
+
+export interface Call {
+  method: string;
+  path: string;
+  authorization: string;
+  /** What the caller was told: Baidu's code, `ok`, or the name of the fault. */
+  answer: string;
+  deleted: boolean;
+}
+
+/** How an answer goes wrong. `deletes` says whether the work is done first. */
+export interface Fault {
+  deletes: boolean;
+  /** `drop` ends the connection without an answer; `hang` never answers. */
+  answer: 'drop' | 'hang' | 'normal' | ((requestId: string) => Response);
+  /** Milliseconds before the answer. */
+  delayMs?: number;
+}
+
+const html = '<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>';
+const asHtml = { 'content-type': 'text/html' };
+
+/** Every way of misbehaving, by name. */
+export const FAULTS = {
+  slow: { deletes: true, answer: 'normal', delayMs: 400 },
+  hang: { deletes: false, answer: 'hang' },
+  hang_after: { deletes: true, answer: 'hang' },
+  drop_before: { deletes: false, answer: 'drop' },
+  drop_after: { deletes: true, answer: 'drop' },
+  html_502: { deletes: false, answer: () => new Response(html, { status: 502, headers: asHtml }) },
+  html_502_after: { deletes: true, answer: () => new Response(html, { status: 502, headers: asHtml }) },
+  html_200: { deletes: false, answer: () => new Response(html, { status: 200, headers: asHtml }) },
+  html_404: { deletes: false, answer: () => new Response(html, { status: 404, headers: asHtml }) },
+  internal_error: { deletes: false, answer: (id) => failure(500, 'InternalError', 'Internal error.', id) },
+  internal_error_after: { deletes: true, answer: (id) => failure(500, 'InternalError', 'Internal error.', id) },
+  half_json_500: { deletes: false, answer: (id) => raw(500, '{"requestId":"', id) },
+  half_json_409: { deletes: false, answer: (id) => raw(409, '{"code":"Image.ImageHas', id) },
+  half_json_200: { deletes: true, answer: (id) => raw(200, '{"requestId":"', id) },
+  nothing_500: { deletes: false, answer: () => new Response(null, { status: 500 }) },
+  nothing_404: { deletes: false, answer: () => new Response(null, { status: 404 }) },
+  megabyte_200: { deletes: true, answer: (id) => raw(200, 'x'.repeat(1_000_000), id) },
+  megabyte_500: { deletes: false, answer: (id) => raw(500, 'x'.repeat(1_000_000), id) },
+  redirect: {
+    deletes: false,
+    answer: () => new Response(null, { status: 302, headers: { location: 'https://bcc.gz.baidubce.com/v2/image/x' } }),
+  },
+  throttled: {
+    deletes: false,
+    answer: (id) => failure(429, 'TooManyRequests', 'Slow down.', id, { 'retry-after': '1' }),
+  },
+  throttled_long: {
+    deletes: false,
+    answer: (id) => failure(429, 'TooManyRequests', 'Slow down.', id, { 'retry-after': '120' }),
+  },
+  unavailable: { deletes: false, answer: (id) => raw(503, '', id, { 'retry-after': '1' }) },
+  unavailable_long: { deletes: false, answer: (id) => raw(503, '', id, { 'retry-after': '120' }) },
+  iam_signature_invalid: {
+    deletes: false,
+    answer: (id) => failure(403, 'IamSignatureInvalid', 'IamSignatureInvalid, cause: request ip not allowed', id),
+  },
+  error_code_on_200: {
+    deletes: false,
+    answer: (id) => raw(200, '', id, { 'x-bce-error-code': 'IamSignatureInvalid', 'x-bce-error-message': 'no' }),
+  },
+  unauthorized: { deletes: false, answer: () => new Response(null, { status: 401 }) },
+  undocumented_code: { deletes: false, answer: (id) => failure(409, 'Image.IsOnHoliday', 'Come back later.', id) },
+  route_unknown: { deletes: false, answer: (id) => failure(404, 'ResourceNotFound', 'No such route.', id) },
+  version_unknown: { deletes: false, answer: (id) => failure(404, 'InvalidVersion', 'No such version.', id) },
+} as const satisfies Record<string, Fault>;
+
+export type FaultName = keyof typeof FAULTS;
+
+export function isFaultName(name: unknown): name is FaultName {
+  return typeof name === 'string' && Object.hasOwn(FAULTS, name);
+}
+
+/** Thrown where the connection ends without an answer. */
+export class ConnectionDropped extends Error {}
+
+export class Emulator {
+  readonly images = new Map<string, Image>();
+  readonly calls: Call[] = [];
+  /** Faults for the next calls, first in, first out. */
+  readonly faults: Fault[] = [];
+  /** How far this server's clock is ahead of true time, in milliseconds. */
+  clockOffsetMs = 0;
+  readonly #account: Account;
+  readonly #sleep: (ms: number) => Promise<unknown>;
+
+  constructor(account: Account, sleep: (ms: number) => Promise<unknown>) {
+    this.#account = account;
+    this.#sleep = sleep;
+    this.reset();
+  }
+
+  reset(): void {
+    this.images.clear();
+    for (const image of catalogue()) this.images.set(image.id, image);
+    this.calls.length = 0;
+    this.faults.length = 0;
+    this.clockOffsetMs = 0;
+  }
+
+  /** The next calls go wrong as `names` say, one after the other. */
+  misbehave(...names: FaultName[]): void {
+    this.faults.push(...names.map((name) => FAULTS[name]));
+  }
+
+  /** Answers as the server would. @throws ConnectionDropped where it would not answer */
+  async fetch(request: Request): Promise<Response> {
+    const requestId = crypto.randomUUID();
+    const { pathname: path, search } = new URL(request.url);
+    const authorization = request.headers.get('authorization') ?? '';
+    const call: Call = { method: request.method, path: path + search, authorization, answer: 'ok', deleted: false };
+    this.calls.push(call);
+    const fault: Fault = this.faults.shift() ?? { deletes: true, answer: 'normal' };
+
+    const nowMs = Date.now() + this.clockOffsetMs;
+    const refused = await refusal(request, this.#account, nowMs);
+    if (fault.delayMs !== undefined) await this.#sleep(fault.delayMs);
+    let response: Response;
+    if (refused !== null && fault.answer === 'normal') {
+      call.answer = refused.code;
+      response = failure(refused.code === 'IamSignatureInvalid' ? 403 : 400, refused.code, refused.message, requestId);
+    } else if (fault.answer === 'normal' || (fault.deletes && refused === null)) {
+      response = this.#answer(request.method, path, requestId, call);
+    } else {
+      response = raw(200, '', requestId);
+    }
+    if (fault.answer === 'hang') {
+      await Promise.race([this.#sleep(60_000), new Promise((done) => request.signal.addEventListener('abort', done))]);
+    }
+    if (fault.answer === 'drop' || fault.answer === 'hang') {
+      call.answer = fault.answer;
+      throw new ConnectionDropped('Network connection lost.');
+    }
+    if (fault.answer !== 'normal') {
+      response = fault.answer(requestId);
+      call.answer = `fault ${response.status}`;
+    }
+    response.headers.set('date', new Date(nowMs).toUTCString());
+    return response;
+  }
+
+  #answer(method: string, path: string, requestId: string, call: Call): Response {
+    const [, version, noun, id = '', ...rest] = path.split('/');
+    const say = (status: number, code: string, message: string) => {
+      call.answer = code;
+      return failure(status, code, message, requestId);
+    };
+    if (noun !== 'image' || rest.length > 0) return say(404, 'ResourceNotFound', 'No such route.');
+    if (version !== 'v2') return say(404, 'InvalidVersion', 'The API version is invalid.');
+    const image = this.images.get(id);
+    if (image === undefined)
+      return say(404, 'NoSuchObject', 'The specified object is not found or resource do not exist.');
+    if (method === 'GET') return raw(200, JSON.stringify({ image: imageModel(image) }), requestId);
+    if (method !== 'DELETE') return say(400, 'BadRequest', 'Bad request parameters or illegal request.');
+    if (image.type !== 'Custom') {
+      return say(403, 'Image.UnCustomImageCannotBeDeleted', 'Only custom images can be deleted.');
+    }
+    if (image.status === 'Creating') {
+      return say(409, 'Image.CreatingImageCannotBeDeleted', 'The image is being created.');
+    }
+    if (image.sharedWith.length > 0) {
+      return say(409, 'Image.ImageHasBeenSharedToOthers', 'The image has been shared to others.');
+    }
+    this.images.delete(id);
+    call.deleted = true;
+    return raw(200, '', requestId);
+  }
+}
+
+/** An answer with the headers that every answer of BCC has. */
+function raw(status: number, body: string, requestId: string, headers: Record<string, string> = {}): Response {
+  const common = { 'content-type': 'application/json;charset=UTF-8', server: 'BWS', 'x-bce-request-id': requestId };
+  return new Response(body === '' ? null : body, { status, headers: { ...common, ...headers } });
+}
+
+/** BCC's error body. */
+export function failure(
+  status: number,
+  code: string,
+  message: string,
+  requestId: string,
+  headers: Record<string, string> = {},
+): Response {
+  return raw(status, JSON.stringify({ requestId, code, message }), requestId, headers);
+}

@@ -1,0 +1,63 @@
+/**
+ * The emulator as a Worker, with a door for whoever directs it: `/__emulator/…`, unsigned and local.
+ *
+ *   GET  /__emulator/state    the calls so far and the images that stand
+ *   POST /__emulator/reset    everything as at the start
+ *   POST /__emulator/faults   ["drop_after", …]: how the next calls go wrong, one after the other
+ *   POST /__emulator/images   {"id": …, "name": …}: one more custom image
+ *   POST /__emulator/clock    milliseconds that the server's clock is to be ahead
+ */
+import { isRecord } from '../../src/record.ts';
+import type { Account } from './bce-auth.ts';
+import { ConnectionDropped, Emulator, isFaultName } from './emulator.ts';
+
+let emulator: Emulator | undefined;
+
+export default {
+  async fetch(request: Request, account: { ACCESS_KEY_ID: string; SECRET_ACCESS_KEY: string }): Promise<Response> {
+    emulator ??= new Emulator(accountOf(account), (ms) => scheduler.wait(ms));
+    const { pathname } = new URL(request.url);
+    if (pathname.startsWith('/__emulator/')) {
+      return direct(emulator, pathname, request.method === 'POST' ? await request.json().catch(() => null) : null);
+    }
+    try {
+      return await emulator.fetch(request);
+    } catch (error) {
+      if (!(error instanceof ConnectionDropped)) throw error;
+      // A Worker cannot cut a connection; the socket in front of it can, and does at this header.
+      return new Response(null, { status: 500, headers: { 'x-emulator-connection': 'drop' } });
+    }
+  },
+};
+
+function accountOf(env: { ACCESS_KEY_ID: string; SECRET_ACCESS_KEY: string }): Account {
+  return { accessKeyId: env.ACCESS_KEY_ID, secretAccessKey: env.SECRET_ACCESS_KEY };
+}
+
+function direct(emulator: Emulator, pathname: string, order: unknown): Response {
+  switch (pathname) {
+    case '/__emulator/state':
+      return Response.json({ calls: emulator.calls, images: [...emulator.images.values()] });
+    case '/__emulator/reset':
+      emulator.reset();
+      return Response.json({});
+    case '/__emulator/faults':
+      if (!Array.isArray(order) || !order.every(isFaultName)) return new Response('a list of faults', { status: 400 });
+      emulator.misbehave(...order);
+      return Response.json({});
+    case '/__emulator/images': {
+      if (!isRecord(order) || typeof order['id'] !== 'string' || typeof order['name'] !== 'string') {
+        return new Response('an id and a name', { status: 400 });
+      }
+      const { id, name } = order;
+      emulator.images.set(id, { id, name, type: 'Custom', status: 'Available', sharedWith: [] });
+      return Response.json({});
+    }
+    case '/__emulator/clock':
+      if (typeof order !== 'number') return new Response('a number of milliseconds', { status: 400 });
+      emulator.clockOffsetMs = order;
+      return Response.json({});
+    default:
+      return new Response('no such order', { status: 404 });
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * The gateway and the emulator as real servers on loopback, each in a `wrangler dev` of its own.
+ *
+ * Promises: what it starts it can stop, children included; nothing listens beyond loopback; a developer's `.dev.vars` has
+ * no say. Never: returns before the server answers.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, request as httpRequest } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '../..');
+const WRANGLER = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
+const START_TIMEOUT_MS = 60_000;
+
+/** What the emulator accepts, as its `wrangler.toml` has it. */
+export const EMULATOR_ACCOUNT = {
+  accessKeyId: 'emulator-access-key-id',
+  secretAccessKey: 'emulator-secret-access-key',
+};
+
+export interface Server {
+  url: string;
+  /** Everything it has written to its standard output and error so far. */
+  output: () => string;
+  /** Ends it and its children: with SIGKILL at once, without a chance to tidy up. */
+  stop: (signal?: 'SIGTERM' | 'SIGKILL') => Promise<void>;
+}
+
+export interface GatewayOptions {
+  /** 0 takes a free one. */
+  port: number;
+  vars: Record<string, string>;
+  /** Called with each line that the Worker logs. */
+  onLine?: (line: string) => void;
+  /** Where Durable Objects keep their storage; a new temporary folder if it is left out. */
+  persistTo?: string;
+}
+
+export async function startGateway({ port, vars, onLine, persistTo }: GatewayOptions): Promise<Server> {
+  const folder = mkdtempSync(join(tmpdir(), 'bcc-gateway-'));
+  const envFile = join(folder, 'vars.env');
+  writeFileSync(
+    envFile,
+    Object.entries(vars)
+      .map(([name, value]) => `${name}='${value}'\n`)
+      .join(''),
+    { mode: 0o600 },
+  );
+  const config = ['--config', join(ROOT, 'wrangler.toml'), '--env-file', envFile];
+  const plain = ['BCC_ENDPOINT', 'UPSTREAM_ATTEMPT_TIMEOUT_MS', 'UPSTREAM_DEADLINE_MS'];
+  const overrides = plain.flatMap((name) => (vars[name] === undefined ? [] : ['--var', `${name}:${vars[name]}`]));
+  const worker = await startWorker(
+    [...config, ...overrides, '--persist-to', persistTo ?? join(folder, 'state')],
+    port,
+    '/healthz',
+    onLine,
+  );
+  return {
+    ...worker,
+    stop: (signal) => worker.stop(signal).finally(() => rmSync(folder, { recursive: true, force: true })),
+  };
+}
+
+/** The emulator behind a socket that cuts the connection where the Worker says so, which a Worker cannot do itself. */
+export async function startEmulator(port: number): Promise<Server> {
+  const worker = await startWorker(['--config', join(ROOT, 'test/emulator/wrangler.toml')], 0, '/__emulator/state');
+  const door = createServer((request, response) => {
+    const { method, headers } = request;
+    const inner = httpRequest(new URL(request.url ?? '/', worker.url), { method, headers }, (answer) => {
+      if (answer.headers['x-emulator-connection'] === 'drop') {
+        request.socket.destroy();
+        return;
+      }
+      response.writeHead(answer.statusCode ?? 500, answer.headers);
+      answer.pipe(response);
+    });
+    inner.on('error', () => request.socket.destroy());
+    response.on('close', () => inner.destroy());
+    request.pipe(inner);
+  });
+  await new Promise<void>((resolve, reject) => door.on('error', reject).listen(port, '127.0.0.1', resolve));
+  const { port: doorPort } = door.address() as AddressInfo;
+  return {
+    url: `http://localhost:${doorPort}`,
+    output: worker.output,
+    stop: async (signal) => {
+      door.close();
+      door.closeAllConnections();
+      await worker.stop(signal);
+    },
+  };
+}
+
+async function startWorker(
+  args: string[],
+  port: number,
+  probe: string,
+  onLine?: (line: string) => void,
+): Promise<Server> {
+  const chosen = port === 0 ? await freePort() : port;
+  const url = `http://localhost:${chosen}`;
+  const child = spawn(
+    process.execPath,
+    [WRANGLER, 'dev', '--ip', '127.0.0.1', '--port', String(chosen), '--inspector-port', '0', ...args],
+    {
+      cwd: ROOT,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        ...process.env,
+        WRANGLER_SEND_METRICS: 'false',
+        CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+        WRANGLER_HIDE_BANNER: 'true',
+      },
+    },
+  );
+  let output = '';
+  let rest = '';
+  const collect = (chunk: Buffer) => {
+    output += chunk;
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) onLine?.(line);
+  };
+  child.stdout.on('data', collect);
+  child.stderr.on('data', collect);
+  const stop = (signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM') => stopGroup(child, signal);
+  const giveUpMs = Date.now() + START_TIMEOUT_MS;
+  for (;;) {
+    if (child.exitCode !== null || Date.now() > giveUpMs) {
+      await stop('SIGKILL');
+      throw new Error(`wrangler dev did not start on port ${chosen}:\n${output}`);
+    }
+    const up = await fetch(url + probe).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (up) return { url, output: () => output, stop };
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Ends the process group that `child` leads, and waits until its leader is gone. */
+async function stopGroup(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  process.kill(-child.pid, signal);
+  const late = setTimeout(() => child.pid !== undefined && process.kill(-child.pid, 'SIGKILL'), 5_000);
+  await gone;
+  clearTimeout(late);
+}
+
+async function freePort(): Promise<number> {
+  const server = createTcpServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

@@ -1,0 +1,57 @@
+/**
+ * `npm start`: the gateway with a stand-in for Baidu beside it, a caller, and images to delete. No account, no network.
+ *
+ * `--port N` and `--emulator-port N` take other ports than 8787 and 8788; 0 takes a free one.
+ */
+import { parseArgs } from 'node:util';
+import { createKey } from '../../src/tools/key.ts';
+import { EMULATOR_ACCOUNT, type Server, startEmulator, startGateway } from './stack.ts';
+
+const { values } = parseArgs({
+  options: { port: { type: 'string', default: '8787' }, 'emulator-port': { type: 'string', default: '8788' } },
+});
+const { key, keySha256 } = createKey();
+const running: Server[] = [];
+
+async function stop(): Promise<void> {
+  await Promise.all(running.splice(0).map((server) => server.stop()));
+  process.exit();
+}
+process.once('SIGINT', stop);
+process.once('SIGTERM', stop);
+
+try {
+  console.log('Starting the gateway and the emulator…');
+  const emulator = await startEmulator(Number(values['emulator-port']));
+  running.push(emulator);
+  const gateway = await startGateway({
+    port: Number(values.port),
+    vars: {
+      BCC_ENDPOINT: emulator.url,
+      BCE_ACCESS_KEY_ID: EMULATOR_ACCOUNT.accessKeyId,
+      BCE_SECRET_ACCESS_KEY: EMULATOR_ACCOUNT.secretAccessKey,
+      CALLERS: JSON.stringify({ demo: { keySha256: [keySha256], scopes: ['images:delete', 'images:read'] } }),
+    },
+    onLine: (line) => line.startsWith('{') && console.log(line),
+  });
+  running.push(gateway);
+  const curl = (id: string) => `curl -i -X DELETE ${gateway.url}/images/${id} -H 'Authorization: Bearer ${key}'`;
+  console.log(`
+Gateway   ${gateway.url}
+Emulator  ${emulator.url}   (plays bcc.bj.baidubce.com)
+
+Delete a custom image:
+
+  ${curl('m-custom01')}
+
+A system image is refused:
+
+  ${curl('m-system01')}
+
+Each request leaves its audit record here. Ctrl-C ends it.
+`);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+  await stop();
+}

@@ -1,0 +1,50 @@
+/**
+ * Two projects: `workerd` runs everything that the Worker is made of in the runtime that it is deployed to, against the
+ * emulator on a real socket where `emulator.url` is used; `local` drives real servers from Node.js.
+ */
+import { cloudflareTest } from '@cloudflare/vitest-plugin';
+import { defineConfig } from 'vitest/config';
+import { CALLERS, EMULATOR_CREDENTIALS } from './fixtures.ts';
+
+const root = new URL('..', import.meta.url).pathname;
+
+export default defineConfig({
+  root,
+  test: {
+    coverage: {
+      provider: 'istanbul',
+      include: ['src/**/*.ts'],
+      exclude: ['src/tools/**', 'src/env.d.ts'],
+      reporter: ['text'],
+    },
+    projects: [
+      {
+        root,
+        plugins: [
+          cloudflareTest(({ inject }) => ({
+            wrangler: { configPath: `${root}wrangler.toml` },
+            miniflare: {
+              // Everything that a developer's .dev.vars might set.
+              bindings: {
+                BCC_ENDPOINT: inject('emulatorUrl'),
+                BCE_ACCESS_KEY_ID: EMULATOR_CREDENTIALS.accessKeyId,
+                BCE_SECRET_ACCESS_KEY: EMULATOR_CREDENTIALS.secretAccessKey,
+                CALLERS: JSON.stringify(CALLERS),
+              },
+            },
+          })),
+        ],
+        test: {
+          name: 'workerd',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/local/**'],
+          globalSetup: ['test/local/global-setup.ts'],
+        },
+      },
+      {
+        root,
+        test: { name: 'local', include: ['test/local/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
+      },
+    ],
+  },
+});
