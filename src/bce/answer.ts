@@ -49,7 +49,8 @@ export async function readAnswer(response: Response, nowMs: number, scrub: (text
 
 /** Every code on record is made of letters and dots, which also keeps a reflected key from passing as a code. */
 const CODE = /^[A-Za-z]{1,40}(?:\.[A-Za-z]{1,40}){0,3}$/;
-const REQUEST_ID = /^[\w.-]{1,64}$/;
+/** A UUID of 36 characters is documented; a reflected signature has 64, a caller's key 47. */
+const REQUEST_ID = /^[\w.-]{1,40}$/;
 /** IMF-fixdate, the one form that senders may still generate (RFC 9110 §5.6.7). */
 const HTTP_DATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
 /** Long enough to be a key, a token or a signature, and not made of letters alone as Baidu's codes are. */

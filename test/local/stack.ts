@@ -15,12 +15,6 @@ const ROOT = join(import.meta.dirname, '../..');
 const WRANGLER = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
 const START_TIMEOUT_MS = 60_000;
 
-/** What the emulator accepts, as its `wrangler.toml` has it. */
-export const EMULATOR_ACCOUNT = {
-  accessKeyId: 'emulator-access-key-id',
-  secretAccessKey: 'emulator-secret-access-key',
-};
-
 export interface Server {
   url: string;
   /** Everything it has written to its standard output and error so far. */

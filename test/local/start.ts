@@ -5,7 +5,8 @@
  */
 import { parseArgs } from 'node:util';
 import { createKey } from '../../src/tools/key.ts';
-import { EMULATOR_ACCOUNT, type Server, startEmulator, startGateway } from './stack.ts';
+import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
+import { type Server, startEmulator, startGateway } from './stack.ts';
 
 const { values } = parseArgs({
   options: { port: { type: 'string', default: '8787' }, 'emulator-port': { type: 'string', default: '8788' } },
@@ -28,8 +29,8 @@ try {
     port: Number(values.port),
     vars: {
       BCC_ENDPOINT: emulator.url,
-      BCE_ACCESS_KEY_ID: EMULATOR_ACCOUNT.accessKeyId,
-      BCE_SECRET_ACCESS_KEY: EMULATOR_ACCOUNT.secretAccessKey,
+      BCE_ACCESS_KEY_ID: EMULATOR_CREDENTIALS.accessKeyId,
+      BCE_SECRET_ACCESS_KEY: EMULATOR_CREDENTIALS.secretAccessKey,
       CALLERS: JSON.stringify({ demo: { keySha256: [keySha256], scopes: ['images:delete', 'images:read'] } }),
     },
     onLine: (line) => line.startsWith('{') && console.log(line),

@@ -1,0 +1,194 @@
+/** What `npm start` starts, used as somebody would who has just cloned the repository: over real sockets. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import sdk from '@baiducloud/sdk';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { isRecord } from '../../src/record.ts';
+import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
+
+let npmStart: ChildProcess;
+let output = '';
+let gateway = '';
+let emulator = '';
+let key = '';
+
+async function until<T>(found: () => T | undefined | Promise<T | undefined>): Promise<T> {
+  for (;;) {
+    const value = await found();
+    if (value !== undefined) return value;
+    await wait(50);
+  }
+}
+
+beforeAll(async () => {
+  npmStart = spawn('npm', ['start', '--silent', '--', '--port', '0', '--emulator-port', '0'], {
+    cwd: join(import.meta.dirname, '../..'),
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  npmStart.stdout?.on('data', (chunk) => {
+    output += chunk;
+  });
+  await until(() => (output.includes('Ctrl-C') || npmStart.exitCode !== null ? true : undefined));
+  gateway = /^Gateway +(\S+)/m.exec(output)?.[1] ?? '';
+  emulator = /^Emulator +(\S+)/m.exec(output)?.[1] ?? '';
+  key = /Bearer (\S+)'/.exec(output)?.[1] ?? '';
+});
+
+afterAll(async () => {
+  const gone = new Promise((resolve) => npmStart.once('exit', resolve));
+  if (npmStart.pid !== undefined && npmStart.exitCode === null) process.kill(-npmStart.pid, 'SIGTERM');
+  await gone;
+});
+
+beforeEach(async () => {
+  await fetch(`${emulator}/__emulator/reset`, { method: 'POST' });
+});
+
+const direct = (order: string, body: unknown) =>
+  fetch(`${emulator}/__emulator/${order}`, { method: 'POST', body: JSON.stringify(body) });
+
+/** The emulator's own books: calls to an image, and whether it stands. */
+async function booksOf(id: string) {
+  const state: unknown = await (await fetch(`${emulator}/__emulator/state`)).json();
+  if (!isRecord(state) || !Array.isArray(state['calls']) || !Array.isArray(state['images']))
+    throw new Error('no books');
+  const calls = state['calls'].filter((call) => isRecord(call) && call['path'] === `/v2/image/${id}`);
+  const stands = state['images'].some((image) => isRecord(image) && image['id'] === id);
+  return { calls: calls.length, stands };
+}
+
+/** The audit record of a request, as soon as it is there. */
+function recordOf(requestId: string) {
+  return until(() => {
+    const line = output
+      .split('\n')
+      .find((text) => text.startsWith('{') && text.includes(`"request.id":"${requestId}"`));
+    return line === undefined ? undefined : (JSON.parse(line) as unknown);
+  });
+}
+
+/** Writes to a socket, to the letter, and reads what comes until the other side ends it. */
+function raw(text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(new URL(gateway).port), '127.0.0.1', () => socket.write(text));
+    let answer = '';
+    socket.on('data', (chunk) => {
+      answer += chunk;
+    });
+    socket.on('end', () => resolve(answer));
+    socket.on('error', reject);
+  });
+}
+
+describe('the curl lines that npm start prints', () => {
+  const lines = () => [...output.matchAll(/curl -i -X (\S+) (\S+) -H '([^:]+): ([^']+)'/g)];
+  const run = ([, method = '', url = '', name = '', value = '']: RegExpMatchArray) =>
+    fetch(url, { method, headers: { [name]: value } });
+
+  it('delete a custom image, and are refused a system image', async () => {
+    const [first, second] = lines();
+    if (first === undefined || second === undefined) throw new Error(output);
+    const deleted = await run(first);
+    expect([deleted.status, await deleted.json()]).toEqual([200, expect.objectContaining({ outcome: 'deleted' })]);
+    expect((await booksOf('m-custom01')).stands).toBe(false);
+    const refused = await run(second);
+    expect(refused.headers.get('content-type')).toBe('application/problem+json');
+    expect([refused.status, await refused.json()]).toEqual([
+      403,
+      expect.objectContaining({ code: 'image_not_custom' }),
+    ]);
+    expect((await booksOf('m-system01')).stands).toBe(true);
+  });
+
+  it('point to an explanation that answers', async () => {
+    const problem: unknown = await (await fetch(`${gateway}/images/m-custom01`, { method: 'DELETE' })).json();
+    if (!isRecord(problem) || typeof problem['type'] !== 'string') throw new Error('no problem');
+    expect(await (await fetch(problem['type'])).json()).toMatchObject({ code: 'unauthenticated' });
+  });
+});
+
+describe('over a raw socket', () => {
+  const request = (path: string, headers: string[] = [], body = '') =>
+    [`DELETE ${path} HTTP/1.1`, 'Host: localhost', 'Connection: close', ...headers, '', body].join('\r\n');
+  const auth = () => `Authorization: Bearer ${key}`;
+
+  it('takes a plain request, with or without a length of zero', async () => {
+    expect(await raw(request('/images/m-custom01', [auth()]))).toMatch(/^HTTP\/1.1 200 /);
+    expect(await raw(request('/images/m-custom02', [auth(), 'Content-Length: 0']))).toMatch(/^HTTP\/1.1 200 /);
+    expect((await booksOf('m-custom02')).stands).toBe(false);
+  });
+
+  it('takes two Authorization headers for none', async () => {
+    const answer = await raw(request('/images/m-custom01', [auth(), auth()]));
+    expect(answer).toMatch(/^HTTP\/1.1 401 /);
+    expect(answer).toMatch(/\r\nWWW-Authenticate: Bearer\r\n/i);
+  });
+
+  it.each([
+    '/images/..%2Finstance%2Fi-1',
+    '/images/%252e',
+    '/images/m-custom01%2f..',
+    '/images/m-custom0%31',
+    '/images/../images/m-custom01/..',
+    '/images/m-custom01?dryrun=1',
+    '//images/m-custom01',
+    '/images/m-custom01;x',
+    'http://other.test/images/m-custom01/',
+  ])('sends nothing to Baidu for %s', async (path) => {
+    expect(await raw(request(path, [auth()]))).toMatch(/^HTTP\/1.1 4\d\d /);
+    const state: unknown = await (await fetch(`${emulator}/__emulator/state`)).json();
+    expect(isRecord(state) && state['calls']).toEqual([]);
+  });
+
+  it('refuses a body, chunked or of known length', async () => {
+    const known = await raw(request('/images/m-custom01', [auth(), 'Content-Length: 2'], '{}'));
+    const chunked = await raw(
+      request('/images/m-custom01', [auth(), 'Transfer-Encoding: chunked'], '2\r\n{}\r\n0\r\n\r\n'),
+    );
+    for (const answer of [known, chunked]) expect(answer).toMatch(/^HTTP\/1.1 400 .*"code":"invalid_request"/s);
+    expect((await booksOf('m-custom01')).calls).toBe(0);
+  });
+});
+
+describe('a caller that hangs up', () => {
+  it('stops neither the deletion in flight nor its record', async () => {
+    await direct('faults', ['slow']);
+    const socket = connect(Number(new URL(gateway).port), '127.0.0.1');
+    socket.write(
+      `DELETE /images/m-custom01 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${key}\r\nX-Request-Id: gone-1\r\n\r\n`,
+    );
+    await until(async () => ((await booksOf('m-custom01')).calls === 1 ? true : undefined));
+    expect(output).not.toContain('gone-1');
+    socket.destroy();
+    expect(await recordOf('gone-1')).toMatchObject({
+      outcome: 'deleted',
+      attempts: 1,
+      'http.response.status_code': 200,
+    });
+    expect(await booksOf('m-custom01')).toEqual({ calls: 1, stands: false });
+  });
+});
+
+describe('the official SDK', () => {
+  const client = (ak: string, sk: string) => new sdk.BccClient({ endpoint: emulator, credentials: { ak, sk } });
+  const { accessKeyId, secretAccessKey } = EMULATOR_CREDENTIALS;
+
+  it('deletes an image on the emulator', async () => {
+    await client(accessKeyId, secretAccessKey).sendRequest('DELETE', '/v2/image/m-custom01', {});
+    expect(await booksOf('m-custom01')).toEqual({ calls: 1, stands: false });
+  });
+
+  it.each([
+    ['secret key', accessKeyId, 'another-secret'],
+    ['access key', 'another-access-key', secretAccessKey],
+  ])('is refused with a wrong %s', async (_what, ak, sk) => {
+    await expect(client(ak, sk).sendRequest('DELETE', '/v2/image/m-custom01', {})).rejects.toMatchObject({
+      status_code: 403,
+      code: 'IamSignatureInvalid',
+    });
+    expect(await booksOf('m-custom01')).toEqual({ calls: 1, stands: true });
+  });
+});
