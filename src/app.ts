@@ -6,11 +6,13 @@
  */
 import { Hono } from 'hono';
 import { methodNotAllowed } from 'hono/method-not-allowed';
-import { logLine } from './audit.ts';
+import { accessKeyFingerprint, logLine } from './audit.ts';
 import type { AttemptTools } from './bce/attempts.ts';
 import { BceClient, type BceClientOptions } from './bce/client.ts';
+import type { Scope } from './callers.ts';
 import type { Config, ParsedConfig } from './config.ts';
-import { runDeletion } from './deletion.ts';
+import { inTime, runDeletion } from './deletion.ts';
+import { describeRow, nextLink } from './history.ts';
 import {
   audited,
   authenticated,
@@ -24,8 +26,9 @@ import {
   type Services,
 } from './middleware.ts';
 import { openapi } from './openapi.ts';
+import { type PreviewTools, runPreview } from './preview.ts';
 import { isProblemCode, PROBLEMS_PATH, rowOf } from './problem.ts';
-import { hasContent, parseDeletion } from './request.ts';
+import { hasContent, parseDeletion, parseHistory, parsePreview } from './request.ts';
 
 /** The outside world. `index.ts` hands in the real one. */
 export type Deps = Outside & AttemptTools & Pick<BceClientOptions, 'fetch'>;
@@ -40,7 +43,7 @@ export function createApp(parsed: ParsedConfig, deps: Deps): Hono<GatewayEnv> {
   // Routed by the path as it was sent: what is percent-encoded stays so, and then fits neither a route nor an image id.
   const app = new Hono<GatewayEnv>({ getPath: (request) => new URL(request.url).pathname });
 
-  app.use(audited(deps, config));
+  app.use(audited(deps, services));
   app.use(methodNotAllowed({ app, onMethodNotAllowed: (c, allow) => fail(c, { code: 'method_not_allowed', allow }) }));
 
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
@@ -54,34 +57,83 @@ export function createApp(parsed: ParsedConfig, deps: Deps): Hono<GatewayEnv> {
     c.json({ status: 'ready' }),
   );
 
-  app.delete(
-    '/images/:id',
-    authenticated(parsed),
-    configured(services),
-    rateLimited(),
-    permitted('images:delete'),
-    async (c) => {
-      const { trail, requestId } = c.var;
-      const request = parseDeletion(c.req.path.slice('/images/'.length), new URL(c.req.url).searchParams);
-      if ('code' in request) return fail(c, request);
-      trail.imageId = request.imageId;
-      if (await hasContent(c.req.raw)) return fail(c, { code: 'invalid_request', fault: 'unexpected_body' });
+  const authorised = (scope?: Scope) =>
+    [authenticated(parsed), configured(services), rateLimited(), ...(scope ? [permitted(scope)] : [])] as const;
 
-      trail.sent = true;
-      const deletion = await runDeletion(c.var.services.bcc, request);
-      trail.result = deletion.result;
-      if ('failure' in deletion) return fail(c, deletion.failure);
-      trail.outcome = deletion.outcome;
-      const upstreamRequestId = deletion.result.answer?.requestId ?? null;
-      return c.json({ id: request.imageId, outcome: deletion.outcome, requestId, upstreamRequestId });
-    },
-  );
+  app.get('/images/:id', ...authorised('images:read'), async (c) => {
+    const { trail, requestId } = c.var;
+    const request = parsePreview(c.req.path.slice('/images/'.length), new URL(c.req.url).searchParams);
+    if ('code' in request) return fail(c, request);
+    trail.imageId = request.imageId;
+    const { result, attempts, answer } = await runPreview(request.imageId, toolsOf(c.var));
+    Object.assign(trail, { attempts, answer });
+    return 'code' in result
+      ? fail(c, result)
+      : c.json({ ...result, requestId, upstreamRequestId: answer?.requestId ?? null });
+  });
+
+  app.delete('/images/:id', ...authorised('images:delete'), async (c) => {
+    const { trail, requestId } = c.var;
+    const request = parseDeletion(c.req.path.slice('/images/'.length), new URL(c.req.url).searchParams);
+    if ('code' in request) return fail(c, request);
+    trail.imageId = request.imageId;
+    if (await hasContent(c.req.raw)) return fail(c, { code: 'invalid_request', fault: 'unexpected_body' });
+    const { result, attempts, answer, settled } = await runDeletion(request, {
+      ...toolsOf(c.var),
+      requestId,
+      keyFingerprint: c.var.services.keyFingerprint,
+      onSend: () => {
+        trail.sent = true;
+      },
+    });
+    Object.assign(trail, { attempts, answer, settled });
+    if ('code' in result) return fail(c, result);
+    trail.outcome = result.success;
+    return c.json({
+      id: request.imageId,
+      outcome: result.success,
+      requestId,
+      upstreamRequestId: answer?.requestId ?? null,
+    });
+  });
+
+  app.get('/deletions', ...authorised(), async (c) => {
+    const url = new URL(c.req.url);
+    const request = parseHistory(url.searchParams);
+    if ('code' in request) return fail(c, request);
+    const {
+      caller,
+      services: {
+        config: { ledger },
+      },
+    } = c.var;
+    const whose = request.caller ?? caller.id;
+    if (whose !== caller.id && !caller.scopes.has('deletions:read')) {
+      return fail(c, { code: 'permission_denied', missing: 'deletions:read' });
+    }
+    const rows = await inTime(ledger.getByName(whose).history(request.query)).catch(() => null);
+    if (rows === null) return fail(c, { code: 'ledger_unavailable' });
+    const next = nextLink(url, rows, request.query.limit);
+    return c.json({ deletions: rows.map((row) => describeRow(row, whose)) }, 200, next === null ? {} : { Link: next });
+  });
 
   app.notFound((c) => fail(c, { code: 'route_not_found' }));
   app.onError((error, c) => crash(c, error));
   return app;
 }
 
-function createServices({ credentials, endpoint, timeLimits, limiters }: Config, deps: Deps): Services {
-  return { limiters, bcc: { client: new BceClient(credentials, deps), endpoint, limits: timeLimits, tools: deps } };
+function createServices(config: Config, deps: Deps): Services {
+  const { credentials, endpoint } = config;
+  return {
+    config,
+    bcc: { client: new BceClient(credentials, deps), endpoint, tools: deps },
+    keyFingerprint: accessKeyFingerprint(credentials.accessKeyId),
+  };
+}
+
+/** What one caller's request works with. */
+function toolsOf({ caller, services: { bcc, config } }: GatewayEnv['Variables']): PreviewTools {
+  const { policy, ledger, attemptTimeoutMs, deadlineMs, dailyDeletions } = config;
+  const budget = caller.dailyDeletions ?? dailyDeletions;
+  return { bcc, policy, caller, ledger: ledger.getByName(caller.id), budget, attemptTimeoutMs, deadlineMs };
 }

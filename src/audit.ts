@@ -33,7 +33,7 @@ export interface AuditRecord {
   /** The problem's code; absent on success. */
   readonly 'error.type': string | undefined;
   readonly outcome: string | undefined;
-  /** Attempts at Baidu: 0, 1 or 2. OpenTelemetry's resend count is one less. */
+  /** Deletions sent to Baidu: 0, 1 or 2; for a preview, its reads. */
   readonly attempts: number;
   /** Milliseconds, by the Worker's clock, which stands still between I/O. */
   readonly duration_ms: number;
@@ -43,6 +43,8 @@ export interface AuditRecord {
   readonly 'bce.request_id': string | undefined;
   readonly 'bce.code': string | undefined;
   readonly 'bce.message': string | undefined;
+  /** `false` where the ledger did not take the outcome of a deletion that was sent. */
+  readonly 'ledger.settled': boolean | undefined;
   /** Of an unexpected exception: its class and where it came from, never its message. */
   readonly 'exception.type': string | undefined;
   readonly 'exception.stacktrace': string | undefined;

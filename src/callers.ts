@@ -8,7 +8,7 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
-import { isRecord } from './record.ts';
+import { isRecord, parseJson } from './json.ts';
 
 export const SCOPES = ['images:delete', 'images:read', 'deletions:read'] as const;
 export type Scope = (typeof SCOPES)[number];
@@ -26,13 +26,20 @@ export interface Caller {
 export type Callers = ReadonlyMap<string, Caller>;
 
 const MAX_KEYS_PER_CALLER = 2;
-export const MAX_DAILY_DELETIONS = 100_000;
+/** Also what counting a budget costs at most, in rows of an index. */
+export const MAX_DAILY_DELETIONS = 10_000;
 const MAX_NAME_PATTERNS = 100;
-export const MAX_NAME_PATTERN_CHARS = 128;
+const MAX_NAME_PATTERN_CHARS = 128;
+export const NAME_PATTERN_RULE = `name patterns of 1 to ${MAX_NAME_PATTERN_CHARS} characters`;
 const CALLER_ID = /^[A-Za-z0-9][\w.-]{0,63}$/;
 const SHA256_HEX = /^[0-9a-f]{64}$/i;
 /** `credentials` of RFC 6750: one scheme, spaces, one token. Two headers arrive joined by a comma, which is no token. */
 const BEARER = /^Bearer +([\w.~+/-]{1,512}=*)$/i;
+
+/** A pattern of image names, in which `*` stands for any characters, or none. */
+export function isNamePattern(text: string): boolean {
+  return text.length >= 1 && text.length <= MAX_NAME_PATTERN_CHARS;
+}
 
 export function isCallerId(text: string): boolean {
   return CALLER_ID.test(text);
@@ -104,12 +111,10 @@ function parseScopes(value: unknown, report: Report): Scope[] {
 
 function parseNames(value: unknown, report: Report): string[] | null {
   if (value === undefined) return null;
-  const patterns = Array.isArray(value) ? value.filter((pattern) => typeof pattern === 'string').map(String) : [];
-  const wellFormed = patterns.every((pattern) => pattern.length >= 1 && pattern.length <= MAX_NAME_PATTERN_CHARS);
-  if (!Array.isArray(value) || patterns.length !== value.length || patterns.length > MAX_NAME_PATTERNS || !wellFormed) {
-    report(
-      `names must be a list of at most ${MAX_NAME_PATTERNS} patterns of 1 to ${MAX_NAME_PATTERN_CHARS} characters`,
-    );
+  const list = Array.isArray(value) ? value : [];
+  const patterns = list.filter((pattern) => typeof pattern === 'string' && isNamePattern(pattern)).map(String);
+  if (!Array.isArray(value) || patterns.length !== value.length || patterns.length > MAX_NAME_PATTERNS) {
+    report(`names must be a list of at most ${MAX_NAME_PATTERNS} ${NAME_PATTERN_RULE}`);
   }
   return patterns;
 }
@@ -119,12 +124,4 @@ function parseDailyDeletions(value: unknown, report: Report): number | null {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_DAILY_DELETIONS) return value;
   report(`dailyDeletions must be a whole number from 0 to ${MAX_DAILY_DELETIONS}`);
   return null;
-}
-
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
 }

@@ -4,10 +4,13 @@
  * Promises: all problems are reported together, by name and rule; what is half configured is refused whole. Never: a value
  * in a message, a default for a secret, a signature over a blank, a placeholder or a stray newline.
  */
-import type { TimeLimits } from './bce/attempts.ts';
 import type { BceCredentials } from './bce/client.ts';
-import { type Callers, parseCallers } from './callers.ts';
+import { isImageId } from './bce/images.ts';
+import { type Callers, isNamePattern, MAX_DAILY_DELETIONS, NAME_PATTERN_RULE, parseCallers } from './callers.ts';
+import { parseJson } from './json.ts';
+import type { CallerLedger } from './ledger-store.ts';
 import { LIMITS, type LimitName } from './limits.ts';
+import type { Policy } from './policy.ts';
 
 /** The Worker's bindings as they arrive: by name, with nothing assumed of what they hold. */
 export type UncheckedEnv = { readonly [Name in keyof Env | 'BCE_SESSION_TOKEN']?: unknown };
@@ -16,12 +19,21 @@ export interface Limiter {
   limit(options: { key: string }): Promise<{ success: boolean }>;
 }
 
+export interface LedgerNamespace {
+  getByName(callerId: string): CallerLedger;
+}
+
 export interface Config {
   readonly credentials: BceCredentials;
   /** Origin of the BCC API, without a trailing slash. */
   readonly endpoint: string;
-  readonly timeLimits: TimeLimits;
+  readonly attemptTimeoutMs: number;
+  readonly deadlineMs: number;
+  readonly policy: Policy;
+  /** Of a caller that has no `dailyDeletions` of its own. */
+  readonly dailyDeletions: number;
   readonly limiters: Readonly<Record<LimitName, Limiter>>;
+  readonly ledger: LedgerNamespace;
 }
 
 export interface ParsedConfig {
@@ -38,6 +50,9 @@ export const MAX_DEADLINE_MS = 25_000;
 const MIN_TIMEOUT_MS = 50;
 export const DEFAULT_ATTEMPT_TIMEOUT_MS = 8_000;
 export const DEFAULT_DEADLINE_MS = 20_000;
+const DEFAULT_DAILY_DELETIONS = 50;
+const DEFAULT_RETENTION_DAYS = 400;
+const MAX_RETENTION_DAYS = 3_650;
 export const DEFAULT_ENDPOINT = 'https://bcc.bj.baidubce.com';
 
 /** The key stands between slashes in the signature. Baidu issues letters and digits. */
@@ -63,30 +78,49 @@ export function parseConfig(env: UncheckedEnv): ParsedConfig {
   if (endpoint === null) {
     report('BCC_ENDPOINT', 'must be an origin: https on a host below baidubce.com, or http on loopback');
   }
-  const attemptTimeoutMs = readTimeoutMs(env, 'UPSTREAM_ATTEMPT_TIMEOUT_MS', DEFAULT_ATTEMPT_TIMEOUT_MS, report);
-  const deadlineMs = readTimeoutMs(env, 'UPSTREAM_DEADLINE_MS', DEFAULT_DEADLINE_MS, report);
+  const timeoutMs = { unit: ' of milliseconds', from: MIN_TIMEOUT_MS, to: MAX_DEADLINE_MS };
+  const attemptTimeoutMs = readNumber(
+    env,
+    'UPSTREAM_ATTEMPT_TIMEOUT_MS',
+    DEFAULT_ATTEMPT_TIMEOUT_MS,
+    timeoutMs,
+    report,
+  );
+  const deadlineMs = readNumber(env, 'UPSTREAM_DEADLINE_MS', DEFAULT_DEADLINE_MS, timeoutMs, report);
   if (attemptTimeoutMs > deadlineMs) {
     report('UPSTREAM_ATTEMPT_TIMEOUT_MS', 'must not be greater than UPSTREAM_DEADLINE_MS');
   }
+  const deletionsEnabled = env.DELETIONS === undefined || env.DELETIONS === 'enabled';
+  if (!deletionsEnabled && env.DELETIONS !== 'disabled') report('DELETIONS', 'must be enabled or disabled');
+  const deletions = { unit: '', from: 0, to: MAX_DAILY_DELETIONS };
+  const dailyDeletions = readNumber(env, 'DAILY_DELETIONS', DEFAULT_DAILY_DELETIONS, deletions, report);
+  readNumber(env, 'LEDGER_RETENTION_DAYS', DEFAULT_RETENTION_DAYS, RETENTION, report);
+  const protectedImages = readList(env, 'PROTECTED_IMAGES', isImageId, 'image ids', report);
+  const protectedNames = readList(env, 'PROTECTED_NAMES', isNamePattern, NAME_PATTERN_RULE, report);
+  const ledger = env.LEDGER;
+  if (!isLedgerNamespace(ledger)) report('LEDGER', 'is not a Durable Object binding');
   const burst = readLimiter(env, 'burst', report);
   const sustained = readLimiter(env, 'sustained', report);
 
-  if (problems.length > 0 || !accessKeyId || !secretAccessKey || endpoint === null || !burst || !sustained) {
-    return { callers, config: null, problems };
-  }
+  const whole = problems.length === 0 && accessKeyId && secretAccessKey && endpoint !== null && burst && sustained;
+  if (!whole || !isLedgerNamespace(ledger)) return { callers, config: null, problems };
   return {
     callers,
     problems,
     config: {
       credentials: { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) },
       endpoint,
-      timeLimits: { attemptTimeoutMs, deadlineMs },
+      attemptTimeoutMs,
+      deadlineMs,
+      policy: { deletionsEnabled, protectedImages: new Set(protectedImages), protectedNames },
+      dailyDeletions,
       limiters: { burst, sustained },
+      ledger,
     },
   };
 }
 
-type Report = (name: keyof UncheckedEnv, problem: string) => void;
+type Report = (name: keyof UncheckedEnv, problem: string) => unknown;
 
 function readCallers(value: unknown, report: (problem: string) => void): Callers | null {
   if (typeof value !== 'string' || value.trim() === '') {
@@ -124,13 +158,60 @@ function readEndpoint(value: unknown): string | null {
   return isBaidu || isLoopback ? origin : null;
 }
 
-function readTimeoutMs(env: UncheckedEnv, name: keyof UncheckedEnv, defaultMs: number, report: Report): number {
+interface NumberRule {
+  readonly unit: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+const RETENTION: NumberRule = { unit: ' of days', from: 1, to: MAX_RETENTION_DAYS };
+
+function readNumber(
+  env: UncheckedEnv,
+  name: keyof UncheckedEnv,
+  byDefault: number,
+  { unit, from, to }: NumberRule,
+  report: Report,
+): number {
   const value = env[name];
-  if (value === undefined) return defaultMs;
-  const timeoutMs = typeof value === 'number' || (typeof value === 'string' && /^\d+$/.test(value)) ? Number(value) : 0;
-  if (Number.isInteger(timeoutMs) && timeoutMs >= MIN_TIMEOUT_MS && timeoutMs <= MAX_DEADLINE_MS) return timeoutMs;
-  report(name, `must be a whole number of milliseconds from ${MIN_TIMEOUT_MS} to ${MAX_DEADLINE_MS}`);
-  return defaultMs;
+  if (value === undefined) return byDefault;
+  const digits = typeof value === 'number' || (typeof value === 'string' && /^\d+$/.test(value));
+  const number = digits ? Number(value) : Number.NaN;
+  if (Number.isInteger(number) && number >= from && number <= to) return number;
+  report(name, `must be a whole number${unit} from ${from} to ${to}`);
+  return byDefault;
+}
+
+/** How long the ledger keeps a row, in days. Where that is malformed, as long as it can be: what is gone is gone. */
+export function retentionDays(env: UncheckedEnv): number {
+  let malformed = false;
+  const days = readNumber(env, 'LEDGER_RETENTION_DAYS', DEFAULT_RETENTION_DAYS, RETENTION, () => {
+    malformed = true;
+  });
+  return malformed ? MAX_RETENTION_DAYS : days;
+}
+
+/** A list that must be there, even if it is empty: what is protected is too important to be forgotten. */
+function readList(
+  env: UncheckedEnv,
+  name: keyof UncheckedEnv,
+  fits: (text: string) => boolean,
+  what: string,
+  report: Report,
+): string[] {
+  const value = env[name];
+  const list = typeof value === 'string' ? parseJson(value) : value;
+  if (!Array.isArray(list)) {
+    report(name, 'must be a list, [] if nothing is meant');
+    return [];
+  }
+  const texts = list.filter((text) => typeof text === 'string' && fits(text)).map(String);
+  if (texts.length !== list.length) report(name, `must be a list of ${what}`);
+  return texts;
+}
+
+function isLedgerNamespace(value: unknown): value is LedgerNamespace {
+  return typeof value === 'object' && value !== null && 'getByName' in value && typeof value.getByName === 'function';
 }
 
 function readLimiter(env: UncheckedEnv, name: LimitName, report: Report): Limiter | null {

@@ -1,28 +1,156 @@
 /**
- * One deletion, from a checked request to what is known of the image.
+ * One deletion, from a checked request to what is known of the image: policy, ledger, Baidu, ledger.
  *
- * Promises: the result is a success or a failure of the closed table, never an exception for anything Baidu does.
- * Never: knows HTTP beyond what a failure carries.
+ * Promises: nothing is sent to Baidu before the ledger has the deletion on disk; whatever comes of it is a success or a
+ * failure of the closed table, and is written back. Never: knows HTTP beyond what a failure carries.
  */
-import { type Bcc, type DeleteResult, deleteImage, type ImageId } from './bce/images.ts';
-import type { Failure } from './problem.ts';
+
+import type { Answer } from './bce/answer.ts';
+import { MIN_ATTEMPT_MS, type TimeLimits } from './bce/attempts.ts';
+import { type Bcc, deleteImage, type Failed, getImage, type ImageId } from './bce/images.ts';
+import type { Caller } from './callers.ts';
+import type { CallerLedger, Row, Settlement } from './ledger-store.ts';
+import { blockedBeforeRead, blockedByName, needsName, type Policy } from './policy.ts';
+import { type Failure, type Outcome, outcomeOf } from './problem.ts';
 
 export interface DeletionRequest {
   readonly imageId: ImageId;
   /** An absent image is a success. */
   readonly allowMissing: boolean;
+  /** The name that the image must bear. */
+  readonly expectName: string | null;
 }
 
-export type Deletion =
-  | { readonly outcome: 'deleted' | 'already_absent'; readonly result: DeleteResult }
-  | { readonly failure: Failure; readonly result: DeleteResult };
+export interface DeletionTools {
+  readonly bcc: Bcc;
+  readonly policy: Policy;
+  readonly caller: Caller;
+  readonly ledger: CallerLedger;
+  /** Deletions within 24 hours. */
+  readonly budget: number;
+  readonly attemptTimeoutMs: number;
+  /** For the whole, the ledger included. */
+  readonly deadlineMs: number;
+  readonly requestId: string;
+  readonly keyFingerprint: string;
+  /** Called immediately before a deletion is sent. */
+  readonly onSend: () => void;
+}
 
-/** Deletes the image. Irreversible. @throws only on a bug */
-export async function runDeletion(bcc: Bcc, { imageId, allowMissing }: DeletionRequest): Promise<Deletion> {
-  const result = await deleteImage(bcc, imageId);
-  if (result.code === 'deleted') return { outcome: 'deleted', result };
-  if (result.code === 'image_not_found' && allowMissing) return { outcome: 'already_absent', result };
-  const { code, outcome, answer } = result;
+export type Result = Failure | { readonly success: 'deleted' | 'already_absent' };
+
+/** What was done, and what is known of it. */
+interface Attempted {
+  readonly result: Result;
+  /** Deletions sent to Baidu: 0, 1 or 2. */
+  readonly attempts: number;
+  /** Baidu's last answer, to the deletion or to the read before it. */
+  readonly answer: Answer | undefined;
+  /** Where a rule asked for it. */
+  readonly imageName: string | null;
+}
+
+export interface Deletion extends Attempted {
+  /** `false` where the ledger would not take what came of it; its row then says `unknown`. */
+  readonly settled: boolean;
+}
+
+/** How long one call of the ledger may take, in milliseconds. */
+const LEDGER_TIMEOUT_MS = 5_000;
+
+/** Deletes the image, unless something forbids it. Irreversible. @throws only on a bug; a row in the ledger then says `unknown` */
+export async function runDeletion(request: DeletionRequest, tools: DeletionTools): Promise<Deletion> {
+  const { policy, ledger, budget, requestId, keyFingerprint, bcc } = tools;
+  const { imageId } = request;
+  const limits = { attemptTimeoutMs: tools.attemptTimeoutMs, endMs: bcc.tools.now() + tools.deadlineMs };
+  const refused = (result: Failure): Deletion => ({ ...nothingSent(result), settled: true });
+
+  const [blocker] = blockedBeforeRead(policy, imageId);
+  if (blocker !== undefined) return refused(blocker);
+  const reserved = await inTime(ledger.reserve({ requestId, imageId, keyFingerprint }, budget)).catch(() => null);
+  if (reserved === null) return refused({ code: 'ledger_unavailable' });
+  if ('retryAfterS' in reserved) {
+    return refused({ code: 'budget_exhausted', budget, retryAfterS: reserved.retryAfterS });
+  }
+
+  const done = await attempt(request, tools, limits);
+  const settle = () => inTime(ledger.settle(reserved.seq, imageId, settlementOf(done)));
+  // The second word of a row changes nothing, so a ledger whose answer was lost may be told again.
+  const earlier = await settle()
+    .catch(settle)
+    .catch(() => undefined);
+  return { ...done, result: withEarlier(done.result, earlier ?? null), settled: earlier !== undefined };
+}
+
+async function attempt(request: DeletionRequest, tools: DeletionTools, limits: TimeLimits): Promise<Attempted> {
+  const { imageId, allowMissing, expectName } = request;
+  const { bcc, policy, caller } = tools;
+  let imageName: string | null = null;
+  if (needsName(policy, caller, expectName)) {
+    const read = await getImage(bcc, imageId, limits);
+    if (read.code !== 'read') {
+      return { ...nothingSent(resultOf(beforeDeletion(read), read.answer, request)), answer: read.answer };
+    }
+    imageName = read.value.name;
+    const [blocker] = blockedByName(policy, caller, read.value, expectName);
+    if (blocker !== undefined) return { ...nothingSent(blocker), answer: read.answer, imageName };
+    if (limits.endMs - bcc.tools.now() < MIN_ATTEMPT_MS) {
+      const late = { code: 'upstream_timeout', outcome: 'not_attempted' } as const;
+      return { ...nothingSent(resultOf(late, read.answer, request)), answer: read.answer, imageName };
+    }
+  }
+  tools.onSend();
+  const sent = await deleteImage(bcc, imageId, limits);
+  const { attempts, answer } = sent;
+  if (sent.code === 'deleted') return { result: { success: 'deleted' }, attempts, answer, imageName };
+  return { result: resultOf(sent, answer, { imageId, allowMissing }), attempts, answer, imageName };
+}
+
+function nothingSent(result: Result): Attempted {
+  return { result, attempts: 0, answer: undefined, imageName: null };
+}
+
+/** A read that failed says of the deletion that there was none, unless it says that there is no image. */
+export function beforeDeletion({ code, outcome }: Failed): { code: Failed['code']; outcome: Outcome } {
+  return { code, outcome: outcome === 'already_absent' ? outcome : 'not_attempted' };
+}
+
+function resultOf(
+  failed: { code: Failed['code']; outcome: Outcome },
+  answer: Answer | undefined,
+  { imageId, allowMissing }: Pick<DeletionRequest, 'imageId' | 'allowMissing'>,
+): Result {
+  if (failed.code === 'image_not_found' && allowMissing) return { success: 'already_absent' };
+  return upstreamFailure(failed, answer, imageId);
+}
+
+/** Baidu's answer as a failure that a caller may see. */
+export function upstreamFailure(
+  { code, outcome }: { code: Failed['code']; outcome: Outcome },
+  answer: Answer | undefined,
+  imageId: ImageId,
+): Failure & { imageId: ImageId } {
   const upstream = answer && { status: answer.status, code: answer.code ?? null, requestId: answer.requestId ?? null };
-  return { failure: { code, imageId, outcome, upstream, retryAfterS: answer?.retryAfterS }, result };
+  return { code, outcome, imageId, upstream, retryAfterS: answer?.retryAfterS };
+}
+
+function settlementOf({ result, attempts, answer, imageName }: Attempted): Settlement {
+  const upstreamRequestId = answer?.requestId ?? null;
+  return 'success' in result
+    ? { outcome: result.success, code: null, attempts, upstreamRequestId, imageName }
+    : { outcome: outcomeOf(result), code: result.code, attempts, upstreamRequestId, imageName };
+}
+
+/** Adds to a 404 when and by which request this caller deleted the image before. */
+export function withEarlier<T extends Result>(result: T, earlier: Row | null): T {
+  if (earlier === null || !('code' in result) || result.code !== 'image_not_found') return result;
+  const at = new Date(earlier.settledAtMs ?? earlier.reservedAtMs).toISOString();
+  return { ...result, deletedBefore: { at, requestId: earlier.requestId } };
+}
+
+/** @throws what the promise throws, or a TimeoutError when it takes too long */
+export function inTime<T>(promise: Promise<T>): Promise<T> {
+  const signal = AbortSignal.timeout(LEDGER_TIMEOUT_MS);
+  const late = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  return Promise.race([promise, late]);
 }

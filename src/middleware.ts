@@ -6,8 +6,9 @@
  */
 import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
-import { accessKeyFingerprint, describeException, type Log, logLine, type Severity, traceId } from './audit.ts';
-import type { Bcc, DeleteResult, ImageId } from './bce/images.ts';
+import { describeException, type Log, logLine, type Severity, traceId } from './audit.ts';
+import type { Answer } from './bce/answer.ts';
+import type { Bcc, ImageId } from './bce/images.ts';
 import { authenticate, type Caller, type Scope } from './callers.ts';
 import type { Config, ParsedConfig } from './config.ts';
 import type { LimitName } from './limits.ts';
@@ -17,21 +18,27 @@ import { type Failure, outcomeOf, PROBLEM_CONTENT_TYPE, problemBody, problemHead
 interface Trail {
   failure?: Failure;
   outcome?: string;
+  callerId?: string;
   imageId?: ImageId;
-  result?: DeleteResult;
-  /** Set before the first byte goes to Baidu. */
+  attempts?: number;
+  answer?: Answer | undefined;
+  /** Set before the first deletion goes to Baidu. */
   sent?: true;
+  /** `false` where the ledger did not take the outcome. */
+  settled?: boolean;
   exception?: ReturnType<typeof describeException>;
 }
 
 /** What a whole configuration makes possible. */
 export interface Services {
   readonly bcc: Bcc;
-  readonly limiters: Config['limiters'];
+  readonly config: Config;
+  /** Which access key signs, without saying it. */
+  readonly keyFingerprint: string;
 }
 
 export interface GatewayEnv {
-  Variables: { requestId: string; trail: Trail; caller?: Caller; services: Services };
+  Variables: { requestId: string; trail: Trail; caller: Caller; services: Services };
 }
 type Step = MiddlewareHandler<GatewayEnv>;
 
@@ -64,9 +71,8 @@ export function crash(c: Context<GatewayEnv>, thrown: unknown): Response {
 }
 
 /** First of all: names the request, and when all is done writes its one audit record, whatever happened in between. */
-export function audited({ now, randomUUID, log }: Outside, config: Config | null): Step {
-  const upstreamHost = config === null ? undefined : new URL(config.endpoint).host;
-  const fingerprint = config === null ? undefined : accessKeyFingerprint(config.credentials.accessKeyId);
+export function audited({ now, randomUUID, log }: Outside, services: Services | null): Step {
+  const upstreamHost = services === null ? undefined : new URL(services.config.endpoint).host;
   return async function audit(c, next) {
     const startMs = now();
     const given = c.req.header('x-request-id') ?? '';
@@ -82,30 +88,32 @@ export function audited({ now, randomUUID, log }: Outside, config: Config | null
     c.res.headers.set('X-Request-Id', requestId);
     c.res.headers.set('Cache-Control', 'no-store');
 
-    const { failure, result } = trail;
+    const { failure, answer, attempts = 0 } = trail;
+    const called = trail.sent || attempts > 0;
     const outcome = failure === undefined ? trail.outcome : outcomeOf(failure);
     logLine(log, {
       timestamp: new Date(startMs).toISOString(),
-      severity_text: severityOf(failure),
+      severity_text: trail.settled === false ? 'ERROR' : severityOf(failure),
       'event.name': 'audit',
       'request.id': requestId,
       trace_id: traceId(c.req.header('traceparent')),
       'http.request.method': c.req.method,
       'http.route': matchedRoutes(c).findLast(({ path }) => path !== '/*')?.path,
       'http.response.status_code': c.res.status,
-      'caller.id': c.var.caller?.id,
+      'caller.id': trail.callerId,
       'image.id': trail.imageId,
       decision: outcome === 'not_attempted' ? 'refused' : 'allowed',
       'error.type': failure?.code,
       outcome,
-      attempts: result?.attempts ?? 0,
+      attempts,
       duration_ms: now() - startMs,
-      'server.address': trail.sent && upstreamHost,
-      'bce.access_key.fingerprint': trail.sent && fingerprint,
-      'bce.status_code': result?.answer?.status,
-      'bce.request_id': result?.answer?.requestId,
-      'bce.code': result?.answer?.code,
-      'bce.message': result?.answer?.message,
+      'server.address': called ? upstreamHost : undefined,
+      'bce.access_key.fingerprint': called ? services?.keyFingerprint : undefined,
+      'bce.status_code': answer?.status,
+      'bce.request_id': answer?.requestId,
+      'bce.code': answer?.code,
+      'bce.message': answer?.message,
+      'ledger.settled': trail.settled,
       'exception.type': trail.exception?.type,
       'exception.stacktrace': trail.exception?.stacktrace,
     });
@@ -118,6 +126,7 @@ function severityOf(failure: Failure | undefined): Severity {
     case 'upstream_rejected_credentials':
     case 'gateway_misconfigured':
     case 'internal_error':
+    case 'ledger_unavailable':
     case 'rate_limiter_unavailable':
     case 'upstream_unexpected':
       return 'ERROR';
@@ -137,6 +146,7 @@ export function authenticated({ callers }: ParsedConfig): Step {
     const caller = authenticate(callers, c.req.header('authorization'));
     if (caller === null) return fail(c, { code: 'unauthenticated' });
     c.set('caller', caller);
+    c.var.trail.callerId = caller.id;
     return next();
   };
 }
@@ -155,12 +165,10 @@ const LIMIT_NAMES: readonly LimitName[] = ['burst', 'sustained'];
 /** The edge limit of the caller. A limiter that fails lets nobody through. */
 export function rateLimited(): Step {
   return async function limitRate(c, next) {
-    const key = c.var.caller?.id;
-    // Reached without a caller only if a route forgets to authenticate; then nobody is counted and nobody passes.
-    if (key === undefined) return fail(c, { code: 'unauthenticated' });
+    const { id: key } = c.var.caller;
     try {
       for (const limit of LIMIT_NAMES) {
-        const { success } = await c.var.services.limiters[limit].limit({ key });
+        const { success } = await c.var.services.config.limiters[limit].limit({ key });
         if (!success) return fail(c, { code: 'rate_limited', limit });
       }
     } catch {
@@ -173,6 +181,6 @@ export function rateLimited(): Step {
 /** Lets callers with the scope through. */
 export function permitted(scope: Scope): Step {
   return async function requireScope(c, next) {
-    return c.var.caller?.scopes.has(scope) ? next() : fail(c, { code: 'permission_denied', scope });
+    return c.var.caller.scopes.has(scope) ? next() : fail(c, { code: 'permission_denied', missing: scope });
   };
 }

@@ -5,7 +5,107 @@
  * Source: https://spec.openapis.org/oas/v3.1.1.html.
  */
 import { IMAGE_ID } from './bce/images.ts';
+import { ROW_OUTCOMES } from './ledger-store.ts';
 import { PROBLEM_CONTENT_TYPE, PROBLEMS, PROBLEMS_PATH, problemSchema } from './problem.ts';
+import { DEFAULT_LIMIT, MAX_LIMIT } from './request.ts';
+
+/** How a request can fail before it reaches what it asked for. */
+const GATES: readonly string[] = [
+  'invalid_request',
+  'unauthenticated',
+  'permission_denied',
+  'rate_limited',
+  'rate_limiter_unavailable',
+  'ledger_unavailable',
+  'gateway_misconfigured',
+  'internal_error',
+];
+const READING: readonly string[] = [
+  ...GATES,
+  'invalid_image_id',
+  'image_not_found',
+  'upstream_rejected_credentials',
+  'upstream_throttled',
+  'upstream_unexpected',
+  'upstream_error',
+  'upstream_timeout',
+];
+
+const nullable = (type: string) => ({ type: [type, 'null'] });
+
+export const previewSchema = {
+  type: 'object',
+  required: ['id', 'name', 'type', 'status', 'sharedWith', 'deletable', 'blockers', 'requestId', 'upstreamRequestId'],
+  additionalProperties: false,
+  properties: {
+    id: { type: 'string', pattern: IMAGE_ID.source },
+    name: { type: 'string' },
+    type: { type: 'string' },
+    status: { type: 'string' },
+    desc: nullable('string'),
+    osName: nullable('string'),
+    osVersion: nullable('string'),
+    createTime: nullable('string'),
+    sharedWith: {
+      ...nullable('integer'),
+      description: 'Accounts it is shared with; null where that could not be read.',
+    },
+    deletable: {
+      ...nullable('boolean'),
+      description:
+        'null: nothing that could be read stands in the way, but whether the image is shared could not be read.',
+    },
+    blockers: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['code', 'detail'],
+        additionalProperties: false,
+        properties: { code: { enum: Object.keys(PROBLEMS) }, detail: { type: 'string' } },
+      },
+    },
+    requestId: { type: 'string' },
+    upstreamRequestId: nullable('string'),
+  },
+};
+
+export const historySchema = {
+  type: 'object',
+  required: ['deletions'],
+  additionalProperties: false,
+  properties: {
+    deletions: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: [
+          'requestId',
+          'caller',
+          'imageId',
+          'imageName',
+          'reservedAt',
+          'settledAt',
+          'outcome',
+          'code',
+          'attempts',
+        ],
+        properties: {
+          requestId: { type: 'string' },
+          caller: { type: 'string' },
+          imageId: { type: 'string' },
+          imageName: nullable('string'),
+          reservedAt: { type: 'string', format: 'date-time' },
+          settledAt: { type: ['string', 'null'], format: 'date-time' },
+          outcome: { enum: ROW_OUTCOMES },
+          code: { enum: [...Object.keys(PROBLEMS), null] },
+          attempts: { type: 'integer', minimum: 0, maximum: 2 },
+          upstreamRequestId: nullable('string'),
+          keyFingerprint: { type: 'string' },
+        },
+      },
+    },
+  },
+};
 
 /** The document, with `origin` as the server. */
 export function openapi(origin: string) {
@@ -20,9 +120,18 @@ export function openapi(origin: string) {
     security: [{ key: [] }],
     paths: {
       '/images/{id}': {
+        get: {
+          operationId: 'previewImage',
+          summary: 'What an image is, and whether the caller could delete it now. Needs images:read.',
+          parameters: [{ $ref: '#/components/parameters/id' }],
+          responses: {
+            200: json('The image, and what stands in the way of its deletion.', previewSchema),
+            ...problems(READING),
+          },
+        },
         delete: {
           operationId: 'deleteImage',
-          summary: 'Delete a custom image. It cannot be recovered.',
+          summary: 'Delete a custom image. It cannot be recovered. Needs images:delete.',
           parameters: [
             { $ref: '#/components/parameters/id' },
             {
@@ -30,6 +139,13 @@ export function openapi(origin: string) {
               in: 'query',
               description: 'With true, an absent image answers 200 already_absent instead of 404.',
               schema: { type: 'boolean', default: false },
+            },
+            {
+              name: 'expectName',
+              in: 'query',
+              description:
+                'Answers 412 unless the image bears this name. Best effort: Baidu has no conditional deletion.',
+              schema: { type: 'string', minLength: 1, maxLength: 256 },
             },
           ],
           responses: {
@@ -48,6 +164,27 @@ export function openapi(origin: string) {
           },
         },
       },
+      '/deletions': {
+        get: {
+          operationId: 'listDeletions',
+          summary: 'The history of deletions, newest first, with the next page in the Link header.',
+          parameters: [
+            query('caller', "Whose history; one's own by default. Another's needs deletions:read.", { type: 'string' }),
+            query('imageId', 'Only of this image.', { type: 'string', pattern: IMAGE_ID.source }),
+            query('outcome', 'Only with this outcome.', { enum: ROW_OUTCOMES }),
+            query('since', 'Only from this time on.', { type: 'string', format: 'date-time' }),
+            query('until', 'Only before this time.', { type: 'string', format: 'date-time' }),
+            query('limit', 'Rows on a page.', {
+              type: 'integer',
+              minimum: 1,
+              maximum: MAX_LIMIT,
+              default: DEFAULT_LIMIT,
+            }),
+            query('cursor', 'From the Link header of the page before.', { type: 'string' }),
+          ],
+          responses: { 200: json('One page.', historySchema), ...problems(GATES) },
+        },
+      },
       '/healthz': {
         get: {
           operationId: 'healthz',
@@ -62,13 +199,7 @@ export function openapi(origin: string) {
           summary: 'Whether the configuration is whole, and what is not.',
           responses: {
             200: json('It is whole.', status('ready')),
-            ...problems([
-              'unauthenticated',
-              'rate_limited',
-              'rate_limiter_unavailable',
-              'gateway_misconfigured',
-              'internal_error',
-            ]),
+            ...problems(GATES),
           },
         },
       },
@@ -102,6 +233,10 @@ export function openapi(origin: string) {
 
 function json(description: string, schema: object) {
   return { description, content: { 'application/json': { schema } } };
+}
+
+function query(name: string, description: string, schema: object) {
+  return { name, in: 'query', description, schema };
 }
 
 function status(value: string) {

@@ -8,9 +8,11 @@
  */
 import type { ImageId } from './bce/images.ts';
 import type { UpstreamFailureCode } from './bce/verdict.ts';
+import type { Scope } from './callers.ts';
+import { ROW_OUTCOMES } from './ledger-store.ts';
 import { LIMITS, type LimitName, rateLimitPolicy } from './limits.ts';
 
-/** What is known of the image after a failure. `not_attempted` says that nothing was sent to Baidu. */
+/** What is known of the image after a failure. `not_attempted` says that no deletion was sent to Baidu. */
 export type Outcome = 'not_attempted' | 'rejected' | 'already_absent' | 'unknown';
 
 interface Row {
@@ -53,7 +55,8 @@ export const PROBLEMS = {
     outcomes: ['not_attempted'],
     retryable: false,
     title: 'The caller may not do this',
-    explanation: 'The key is known, but its scopes do not include this call. Ask the operator for the scope.',
+    explanation:
+      'The key is known, but its scopes do not include this call, or it may delete only images of other names. Ask the operator.',
   },
   image_protected: {
     status: 403,
@@ -129,7 +132,7 @@ export const PROBLEMS = {
   },
   upstream_rejected_credentials: {
     status: 502,
-    outcomes: ['rejected', 'unknown'],
+    outcomes: ['rejected', 'unknown', 'not_attempted'],
     retryable: false,
     title: "Baidu refused the gateway's own credentials",
     explanation:
@@ -137,14 +140,14 @@ export const PROBLEMS = {
   },
   upstream_throttled: {
     status: 503,
-    outcomes: ['rejected', 'unknown'],
+    outcomes: ['rejected', 'unknown', 'not_attempted'],
     retryable: true,
     title: 'Baidu limits the rate of requests',
     explanation: 'The limit is on the account that all callers share. Wait for as many seconds as Retry-After says.',
   },
   upstream_unexpected: {
     status: 502,
-    outcomes: ['unknown', 'rejected'],
+    outcomes: ['unknown', 'rejected', 'not_attempted'],
     retryable: false,
     title: 'Baidu gave an answer that nobody has documented',
     explanation:
@@ -152,7 +155,7 @@ export const PROBLEMS = {
   },
   upstream_error: {
     status: 502,
-    outcomes: ['unknown'],
+    outcomes: ['unknown', 'not_attempted'],
     retryable: true,
     title: 'Baidu failed, or the connection to it was lost',
     explanation:
@@ -160,7 +163,7 @@ export const PROBLEMS = {
   },
   upstream_timeout: {
     status: 504,
-    outcomes: ['unknown'],
+    outcomes: ['unknown', 'not_attempted'],
     retryable: true,
     title: 'Baidu did not answer in time',
     explanation:
@@ -221,13 +224,38 @@ export interface Upstream {
   readonly requestId: string | null;
 }
 
-export type RequestFault = 'unknown_parameter' | 'repeated_parameter' | 'bad_allow_missing' | 'unexpected_body';
+/** What each query parameter may hold. A request that holds something else is told so in these words. */
+export const PARAMETERS = {
+  allowMissing: 'allowMissing is true or false.',
+  expectName: 'expectName is an image name of 1 to 256 characters.',
+  imageId: 'imageId is "m-" and 6 to 32 ASCII letters or digits.',
+  outcome: `outcome is one of ${ROW_OUTCOMES.join(', ')}.`,
+  since: 'since is a date-time of RFC 3339, such as 2026-11-23T08:00:00Z.',
+  until: 'until is a date-time of RFC 3339, such as 2026-11-23T08:00:00Z.',
+  limit: 'limit is a whole number from 1 to 500.',
+  cursor: 'cursor comes from the Link header of the page before.',
+  caller: 'caller is the name of a caller.',
+} as const;
+
+export type ParameterName = keyof typeof PARAMETERS;
+export type RequestFault = 'unknown_parameter' | 'repeated_parameter' | 'unexpected_body' | ParameterName;
 
 /** Each code with the facts that its answer needs. */
 export type Failure =
-  | { readonly code: 'invalid_image_id' | 'unauthenticated' | 'route_not_found' | 'rate_limiter_unavailable' }
+  | {
+      readonly code:
+        | 'invalid_image_id'
+        | 'unauthenticated'
+        | 'route_not_found'
+        | 'deletions_disabled'
+        | 'ledger_unavailable'
+        | 'rate_limiter_unavailable';
+    }
   | { readonly code: 'invalid_request'; readonly fault: RequestFault }
-  | { readonly code: 'permission_denied'; readonly scope: string }
+  | { readonly code: 'permission_denied'; readonly missing: Scope | 'name' }
+  | { readonly code: 'image_protected'; readonly imageId: ImageId; readonly by: 'id' | 'name' }
+  | { readonly code: 'precondition_failed'; readonly imageId: ImageId }
+  | { readonly code: 'budget_exhausted'; readonly budget: number; readonly retryAfterS: number }
   | { readonly code: 'method_not_allowed'; readonly allow: readonly string[] }
   | { readonly code: 'rate_limited'; readonly limit: LimitName }
   | { readonly code: 'gateway_misconfigured'; readonly problems: readonly string[] | undefined }
@@ -240,7 +268,16 @@ export type Failure =
       readonly upstream: Upstream | undefined;
       /** Seconds. */
       readonly retryAfterS: number | undefined;
+      /** Where the image is absent: this caller's own earlier deletion of it. */
+      readonly deletedBefore?: DeletedBefore | undefined;
     };
+
+/** A deletion of the same image by the same caller, out of the ledger. */
+export interface DeletedBefore {
+  /** ISO 8601. */
+  readonly at: string;
+  readonly requestId: string;
+}
 
 /** The body of every answer that is not 2xx, in the order of RFC 9457 and then our own members. */
 export interface ProblemBody {
@@ -254,6 +291,7 @@ export interface ProblemBody {
   readonly retryable: boolean;
   readonly requestId: string;
   readonly upstream?: Upstream;
+  readonly deletedBefore?: DeletedBefore;
   /** On `GET /readyz` alone: what is wrong with the configuration, without any value. */
   readonly problems?: readonly string[];
 }
@@ -291,6 +329,9 @@ export function problemBody(failure: Failure, { origin, path, requestId }: Probl
     retryable,
     requestId,
     ...('upstream' in failure && failure.upstream !== undefined ? { upstream: failure.upstream } : {}),
+    ...('deletedBefore' in failure && failure.deletedBefore !== undefined
+      ? { deletedBefore: failure.deletedBefore }
+      : {}),
     ...('problems' in failure && failure.problems !== undefined ? { problems: failure.problems } : {}),
   };
 }
@@ -305,6 +346,8 @@ export function problemHeaders(failure: Failure): Readonly<Record<string, string
     case 'rate_limited':
       // The limiter tells no remaining count and no time of reset, so a whole window is the only wait that is sure.
       return { 'Retry-After': String(LIMITS[failure.limit].periodS), 'RateLimit-Policy': rateLimitPolicy() };
+    case 'budget_exhausted':
+      return { 'Retry-After': String(retryAfterS(failure.retryAfterS)) };
     case 'upstream_throttled':
       return { 'Retry-After': String(retryAfterS(failure.retryAfterS ?? DEFAULT_RETRY_AFTER_S)) };
     case 'upstream_error':
@@ -319,16 +362,28 @@ function retryAfterS(seconds: number): number {
 }
 
 /** One sentence for this occurrence. It may hold an image id of the grammar and our own words, and nothing else. */
-function detail(failure: Failure): string {
+export function detail(failure: Failure): string {
   switch (failure.code) {
     case 'invalid_image_id':
       return 'An image id is "m-" and 6 to 32 ASCII letters or digits.';
     case 'invalid_request':
-      return FAULTS[failure.fault];
+      return faultDetail(failure.fault);
     case 'unauthenticated':
       return 'Send one Authorization header with the scheme Bearer and a key that is configured.';
     case 'permission_denied':
-      return `This call needs the scope ${failure.scope}.`;
+      return failure.missing === 'name'
+        ? 'The name of the image is not among those that this caller may delete.'
+        : `This needs the scope ${failure.missing}.`;
+    case 'image_protected':
+      return `${failure.imageId} is protected by its ${failure.by}.`;
+    case 'precondition_failed':
+      return `${failure.imageId} does not bear the name given as expectName.`;
+    case 'budget_exhausted':
+      return `This caller may delete ${failure.budget} images in 24 hours.`;
+    case 'deletions_disabled':
+      return 'Previews and history still work.';
+    case 'ledger_unavailable':
+      return 'Nothing was deleted. Try again shortly.';
     case 'route_not_found':
       return 'GET /openapi.json lists the paths.';
     case 'method_not_allowed':
@@ -338,7 +393,9 @@ function detail(failure: Failure): string {
       return `A caller may send ${limit} requests in ${periodS} seconds.`;
     }
     case 'image_not_found':
-      return `Baidu has no image ${failure.imageId} in this region.`;
+      return failure.deletedBefore === undefined
+        ? `Baidu has no image ${failure.imageId} in this region.`
+        : `This caller deleted ${failure.imageId} at ${failure.deletedBefore.at} by request ${failure.deletedBefore.requestId}.`;
     case 'image_not_custom':
       return `${failure.imageId} is a system or service-integration image, which cannot be deleted.`;
     case 'image_creating':
@@ -350,12 +407,15 @@ function detail(failure: Failure): string {
     case 'upstream_throttled':
       return 'Try again after as many seconds as Retry-After says.';
     case 'upstream_unexpected':
+      if (failure.outcome === 'not_attempted') return notRead(failure.imageId);
       return failure.outcome === 'rejected'
         ? `Baidu refused to delete ${failure.imageId} for a reason that is not documented.`
         : `Whether ${failure.imageId} was deleted is not known.`;
     case 'upstream_error':
     case 'upstream_timeout':
-      return `Whether ${failure.imageId} was deleted is not known. It is safe to delete it again.`;
+      return failure.outcome === 'not_attempted'
+        ? notRead(failure.imageId)
+        : `Whether ${failure.imageId} was deleted is not known. It is safe to delete it again.`;
     case 'rate_limiter_unavailable':
       return 'Nothing was sent to Baidu. Try again shortly.';
     case 'gateway_misconfigured':
@@ -367,12 +427,22 @@ function detail(failure: Failure): string {
   }
 }
 
-const FAULTS: Readonly<Record<RequestFault, string>> = {
-  unknown_parameter: 'There is a query parameter that this call does not take.',
-  repeated_parameter: 'A query parameter is given more than once.',
-  bad_allow_missing: 'allowMissing is true or false.',
-  unexpected_body: 'This call takes no body.',
-};
+function notRead(imageId: ImageId): string {
+  return `${imageId} could not be read from Baidu, so nothing was deleted.`;
+}
+
+function faultDetail(fault: RequestFault): string {
+  switch (fault) {
+    case 'unknown_parameter':
+      return 'There is a query parameter that this call does not take.';
+    case 'repeated_parameter':
+      return 'A query parameter is given more than once.';
+    case 'unexpected_body':
+      return 'This call takes no body.';
+    default:
+      return PARAMETERS[fault];
+  }
+}
 
 /** The JSON Schema (2020-12) of `ProblemBody`: one shape for every failure, and for each code what it may say. */
 export const problemSchema = {
@@ -398,6 +468,12 @@ export const problemSchema = {
         code: { type: ['string', 'null'] },
         requestId: { type: ['string', 'null'] },
       },
+    },
+    deletedBefore: {
+      type: 'object',
+      required: ['at', 'requestId'],
+      additionalProperties: false,
+      properties: { at: { type: 'string', format: 'date-time' }, requestId: { type: 'string' } },
     },
     problems: { type: 'array', items: { type: 'string' } },
   },

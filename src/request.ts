@@ -4,21 +4,108 @@
  * Promises: everything that is not exactly understood is a failure, so that `?dryrun=1` cannot delete. Never: decodes the
  * id, or carries text of the request into a failure.
  */
-import { isImageId } from './bce/images.ts';
+import { type ImageId, isImageId } from './bce/images.ts';
+import { isCallerId } from './callers.ts';
 import type { DeletionRequest } from './deletion.ts';
-import type { Failure } from './problem.ts';
+import { type HistoryQuery, ROW_OUTCOMES } from './ledger-store.ts';
+import type { Failure, ParameterName } from './problem.ts';
+
+/** Rows on one page of history. */
+export const DEFAULT_LIMIT = 100;
+export const MAX_LIMIT = 500;
+const MAX_NAME_CHARS = 256;
+
+export interface HistoryRequest {
+  /** Whose history; `null` for one's own. */
+  readonly caller: string | null;
+  readonly query: HistoryQuery;
+}
 
 /** Reads `DELETE /images/{id}`. `rawId` is the path's segment as it was sent, not percent-decoded. */
 export function parseDeletion(rawId: string, query: URLSearchParams): DeletionRequest | Failure {
   if (!isImageId(rawId)) return { code: 'invalid_image_id' };
-  const names = [...query.keys()];
-  if (names.some((name) => name !== 'allowMissing')) return { code: 'invalid_request', fault: 'unknown_parameter' };
-  if (names.length > 1) return { code: 'invalid_request', fault: 'repeated_parameter' };
+  const fault = strangeParameter(query, ['allowMissing', 'expectName']);
+  if (fault !== null) return fault;
   const allowMissing = query.get('allowMissing') ?? 'false';
-  if (allowMissing !== 'true' && allowMissing !== 'false') {
-    return { code: 'invalid_request', fault: 'bad_allow_missing' };
+  if (allowMissing !== 'true' && allowMissing !== 'false') return malformed('allowMissing');
+  const expectName = query.get('expectName');
+  if (expectName !== null && (expectName === '' || expectName.length > MAX_NAME_CHARS)) return malformed('expectName');
+  return { imageId: rawId, allowMissing: allowMissing === 'true', expectName };
+}
+
+/** Reads `GET /images/{id}`. */
+export function parsePreview(rawId: string, query: URLSearchParams): { imageId: ImageId } | Failure {
+  if (!isImageId(rawId)) return { code: 'invalid_image_id' };
+  return strangeParameter(query, []) ?? { imageId: rawId };
+}
+
+/** Reads `GET /deletions`. */
+export function parseHistory(query: URLSearchParams): HistoryRequest | Failure {
+  const fault = strangeParameter(query, ['caller', 'cursor', 'imageId', 'limit', 'outcome', 'since', 'until']);
+  if (fault !== null) return fault;
+  const imageId = query.get('imageId');
+  if (imageId !== null && !isImageId(imageId)) return malformed('imageId');
+  const givenOutcome = query.get('outcome');
+  const outcome = ROW_OUTCOMES.find((known) => known === givenOutcome) ?? null;
+  if (givenOutcome !== null && outcome === null) return malformed('outcome');
+  const sinceMs = parseDateTime(query.get('since'));
+  if (Number.isNaN(sinceMs)) return malformed('since');
+  const untilMs = parseDateTime(query.get('until'));
+  if (Number.isNaN(untilMs)) return malformed('until');
+  const limit = parseLimit(query.get('limit'));
+  if (limit === null) return malformed('limit');
+  const cursor = query.get('cursor');
+  const beforeSeq = cursor === null ? null : parseCursor(cursor);
+  if (cursor !== null && beforeSeq === null) return malformed('cursor');
+  const caller = query.get('caller');
+  if (caller !== null && !isCallerId(caller)) return malformed('caller');
+  return { caller, query: { imageId, outcome, sinceMs, untilMs, beforeSeq, limit } };
+}
+
+/** The cursor of the page after the row `seq`. It is opaque to callers: base64url, with a version. */
+export function cursorAfter(seq: number): string {
+  return btoa(`1:${seq}`).replace(/=+$/, '');
+}
+
+function parseCursor(cursor: string): number | null {
+  if (!/^[A-Za-z0-9]{1,32}$/.test(cursor)) return null;
+  const seq = Number(/^1:(\d{1,15})$/.exec(decoded(cursor))?.[1] ?? 0);
+  return seq > 0 && cursorAfter(seq) === cursor ? seq : null;
+}
+
+function decoded(base64: string): string {
+  try {
+    return atob(base64);
+  } catch {
+    return '';
   }
-  return { imageId: rawId, allowMissing: allowMissing === 'true' };
+}
+
+/** RFC 3339 `date-time`. `null` for none, `NaN` for none such: the 30th of February is not a day in March. */
+function parseDateTime(text: string | null): number | null {
+  if (text === null) return null;
+  const [, day] = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
+  const midnightMs = Date.parse(`${day}T00:00:00Z`);
+  if (Number.isNaN(midnightMs) || !new Date(midnightMs).toISOString().startsWith(`${day}T`)) return Number.NaN;
+  return Date.parse(text);
+}
+
+function parseLimit(text: string | null): number | null {
+  if (text === null) return DEFAULT_LIMIT;
+  const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  return limit >= 1 && limit <= MAX_LIMIT ? limit : null;
+}
+
+function strangeParameter(query: URLSearchParams, known: readonly ParameterName[]): Failure | null {
+  const names = [...query.keys()];
+  const isKnown = (name: string) => known.some((candidate) => candidate === name);
+  if (!names.every(isKnown)) return { code: 'invalid_request', fault: 'unknown_parameter' };
+  if (new Set(names).size < names.length) return { code: 'invalid_request', fault: 'repeated_parameter' };
+  return null;
+}
+
+function malformed(fault: ParameterName): Failure {
+  return { code: 'invalid_request', fault };
 }
 
 /**

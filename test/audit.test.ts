@@ -28,6 +28,7 @@ describe('the audit record', () => {
         decision: 'allowed',
         outcome: 'deleted',
         attempts: 1,
+        'ledger.settled': true,
         duration_ms: expect.any(Number),
         'server.address': 'bcc.bj.baidubce.com',
         'bce.access_key.fingerprint': '9ae8a8b2',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseConfig, type UncheckedEnv } from '../src/config.ts';
+import { parseConfig, retentionDays, type UncheckedEnv } from '../src/config.ts';
 import { KEYS } from './fixtures.ts';
 import { createHarness, problemOf, validEnv } from './harness.ts';
 
@@ -17,7 +17,10 @@ describe('the configuration', () => {
     });
     expect(config).toMatchObject({
       endpoint: 'https://bcc.bj.baidubce.com',
-      timeLimits: { attemptTimeoutMs: 8000, deadlineMs: 20000 },
+      attemptTimeoutMs: 8000,
+      deadlineMs: 20000,
+      dailyDeletions: 50,
+      policy: { deletionsEnabled: true, protectedImages: new Set(), protectedNames: [] },
     });
   });
 
@@ -93,6 +96,49 @@ describe('the configuration', () => {
 
   it('refuses an attempt that outlasts the deadline', () => {
     expect(problemsOf({ UPSTREAM_ATTEMPT_TIMEOUT_MS: '300', UPSTREAM_DEADLINE_MS: '200' })).toHaveLength(1);
+  });
+
+  it('refuses a kill switch that is neither on nor off', () => {
+    for (const value of ['', 'off', 'Enabled', true]) {
+      expect(problemsOf({ DELETIONS: value })).toEqual(['DELETIONS must be enabled or disabled']);
+    }
+    expect(parseConfig({ ...validEnv(), DELETIONS: 'disabled' }).config?.policy.deletionsEnabled).toBe(false);
+  });
+
+  it('insists on both lists of what is protected, as JSON or as a list', () => {
+    for (const name of ['PROTECTED_IMAGES', 'PROTECTED_NAMES']) {
+      for (const value of [undefined, '', 'm-custom01', '{}', 'null']) {
+        expect(problemsOf({ [name]: value })).toEqual([`${name} must be a list, [] if nothing is meant`]);
+      }
+      for (const value of ['[""]', '[1]', [null], [`m-${'x'.repeat(200)}`]]) {
+        expect(problemsOf({ [name]: value })).toEqual([expect.stringMatching(`^${name} must be a list of `)]);
+      }
+    }
+    expect(problemsOf({ PROTECTED_IMAGES: ['golden'] })).toHaveLength(1);
+    const given = { PROTECTED_IMAGES: ['m-custom01'], PROTECTED_NAMES: '["golden-*"]' };
+    expect(parseConfig({ ...validEnv(), ...given }).config?.policy).toMatchObject({
+      protectedImages: new Set(['m-custom01']),
+      protectedNames: ['golden-*'],
+    });
+  });
+
+  it('refuses a budget or a retention out of bounds', () => {
+    expect(problemsOf({ DAILY_DELETIONS: '10001' })).toEqual([
+      'DAILY_DELETIONS must be a whole number from 0 to 10000',
+    ]);
+    expect(problemsOf({ LEDGER_RETENTION_DAYS: '0' })).toEqual([
+      'LEDGER_RETENTION_DAYS must be a whole number of days from 1 to 3650',
+    ]);
+  });
+
+  it('keeps rows as long as it can where the retention is malformed', () => {
+    expect(retentionDays({ LEDGER_RETENTION_DAYS: 'x' })).toBe(3650);
+    expect(retentionDays({ LEDGER_RETENTION_DAYS: '30' })).toBe(30);
+    expect(retentionDays({})).toBe(400);
+  });
+
+  it('refuses a ledger that is none', () => {
+    expect(problemsOf({ LEDGER: {} })).toEqual(['LEDGER is not a Durable Object binding']);
   });
 
   it('refuses a limiter that is none', () => {

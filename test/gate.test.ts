@@ -162,11 +162,12 @@ describe('the rate limit', () => {
 
 describe('routes', () => {
   it.each([
-    ['POST', '/images/m-custom01', 'DELETE'],
-    ['OPTIONS', '/images/m-custom01', 'DELETE'],
+    ['POST', '/images/m-custom01', 'GET, HEAD, DELETE'],
+    ['OPTIONS', '/images/m-custom01', 'GET, HEAD, DELETE'],
     ['DELETE', '/healthz', 'GET, HEAD'],
     ['PUT', '/readyz', 'GET, HEAD'],
     ['POST', '/openapi.json', 'GET, HEAD'],
+    ['DELETE', '/deletions', 'GET, HEAD'],
     ['DELETE', '/problems/rate_limited', 'GET, HEAD'],
   ])('%s %s is 405 with Allow', async (method, path, allow) => {
     const response = await createHarness().call(method, path, {});
@@ -214,7 +215,8 @@ describe('the request', () => {
   it.each([
     ['?dryrun=1', 'unknown'],
     ['?allowmissing=true', 'unknown'],
-    ['?expectName=x', 'unknown'],
+    ['?expectName=', 'a name'],
+    ['?expectName=x&expectName=x', 'more than once'],
     ['?allowMissing=true&x', 'unknown'],
     ['?allowMissing=true&allowMissing=true', 'more than once'],
     ['?allowMissing', 'true or false'],

@@ -5,11 +5,12 @@
  * replaced, and each replacement can be looked at afterwards. The joint refuses what the network would: it ends with the
  * signal, and a dropped connection throws.
  */
+import { env } from 'cloudflare:workers';
 import { Validator } from '@cfworker/json-schema';
 import { createApp } from '../src/app.ts';
 import { parseConfig, type UncheckedEnv } from '../src/config.ts';
+import { isRecord } from '../src/json.ts';
 import { problemSchema } from '../src/problem.ts';
-import { isRecord } from '../src/record.ts';
 import type { Account } from './emulator/bce-auth.ts';
 import { Emulator } from './emulator/emulator.ts';
 import { CALLERS, EMULATOR_CREDENTIALS, KEYS } from './fixtures.ts';
@@ -34,6 +35,12 @@ export interface Line {
   record: Readonly<Record<string, unknown>>;
 }
 
+/** The real Durable Objects, under names that nobody used before. */
+function freshLedgers() {
+  const test = crypto.randomUUID();
+  return { getByName: (callerId: string) => env.LEDGER.getByName(`${test}/${callerId}`) };
+}
+
 export const validEnv = (): UncheckedEnv => ({
   BCC_ENDPOINT: ENDPOINT,
   BCE_ACCESS_KEY_ID: EMULATOR_CREDENTIALS.accessKeyId,
@@ -41,16 +48,19 @@ export const validEnv = (): UncheckedEnv => ({
   CALLERS: JSON.stringify(CALLERS),
   UPSTREAM_ATTEMPT_TIMEOUT_MS: '200',
   UPSTREAM_DEADLINE_MS: '5000',
+  PROTECTED_IMAGES: '[]',
+  PROTECTED_NAMES: '[]',
+  LEDGER: freshLedgers(),
   RATE_LIMITER_BURST: { limit: async () => ({ success: true }) },
   RATE_LIMITER_SUSTAINED: { limit: async () => ({ success: true }) },
 });
 
-export function createHarness({ env, account, fetch, clockOffsetMs = 0 }: HarnessOptions = {}) {
+export function createHarness({ env: change, account, fetch, clockOffsetMs = 0 }: HarnessOptions = {}) {
   const emulator = new Emulator(account ?? EMULATOR_CREDENTIALS, (ms) => scheduler.wait(ms));
   const lines: Line[] = [];
   const requests: Request[] = [];
   const pausesMs: number[] = [];
-  const app = createApp(parseConfig({ ...validEnv(), ...env }), {
+  const app = createApp(parseConfig({ ...validEnv(), ...change }), {
     now: () => Date.now() + clockOffsetMs,
     random: () => 0.5,
     randomUUID: () => crypto.randomUUID(),

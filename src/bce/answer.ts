@@ -6,10 +6,10 @@
  *
  * Source: https://cloud.baidu.com/doc/BCC/s/Ojwvyo6nc (error body), /Mjwvyo6bm (common headers).
  */
-import { isRecord } from '../record.ts';
+import { isRecord, parseJson } from '../json.ts';
 
-/** A documented error body has about 150 bytes, an image about 1 KiB. */
-export const MAX_BODY_BYTES = 16 * 1024;
+/** A documented error body has about 150 bytes, an image 1 KiB, and a list of a hundred accounts 10 KiB. */
+export const MAX_BODY_BYTES = 64 * 1024;
 const MAX_MESSAGE_CHARS = 200;
 
 export interface Answer {
@@ -101,9 +101,6 @@ async function readCapped(response: Response): Promise<string | null> {
 function parseBody(text: string | null): Answer['body'] {
   if (text === null) return { kind: 'unreadable' };
   if (text.trim() === '') return { kind: 'empty' };
-  try {
-    return { kind: 'json', value: JSON.parse(text) };
-  } catch {
-    return { kind: 'unreadable' };
-  }
+  const value = parseJson(text);
+  return value === undefined ? { kind: 'unreadable' } : { kind: 'json', value };
 }

@@ -25,8 +25,8 @@ export interface Exchange {
 export interface TimeLimits {
   /** For one attempt, its body included. */
   readonly attemptTimeoutMs: number;
-  /** For the whole call, pauses included. */
-  readonly deadlineMs: number;
+  /** When the whole must be over, pauses included: milliseconds since the epoch. */
+  readonly endMs: number;
 }
 
 export interface AttemptTools {
@@ -44,7 +44,7 @@ const MAX_RETRY_AFTER_S = 2;
 /** The pause without a `Retry-After`: between once and three times this, at random, so that callers do not march in step. */
 const PAUSE_MS = 100;
 /** With less than this left before the deadline, an attempt could only time out. */
-const MIN_ATTEMPT_MS = 50;
+export const MIN_ATTEMPT_MS = 50;
 
 /** Calls `url` and reads the answer. @throws only on a bug: what goes wrong on the way is part of the result */
 export async function exchange(
@@ -54,17 +54,16 @@ export async function exchange(
   limits: TimeLimits,
   tools: AttemptTools,
 ): Promise<Exchange> {
-  const endMs = tools.now() + limits.deadlineMs;
   let earlierUnknown = false;
   let clockOffsetMs = 0;
   for (let attempts = 1; ; attempts++) {
-    const timeoutMs = Math.min(limits.attemptTimeoutMs, endMs - tools.now());
+    const timeoutMs = Math.max(0, Math.min(limits.attemptTimeoutMs, limits.endMs - tools.now()));
     const last = await attempt(client, url, { method, clockOffsetMs }, timeoutMs, tools);
     const next = attempts < MAX_ATTEMPTS ? whatNext(last, tools) : 'stop';
-    if (next === 'stop' || endMs - tools.now() - next.pauseMs < MIN_ATTEMPT_MS) {
+    if (next === 'stop' || limits.endMs - tools.now() - next.pauseMs < MIN_ATTEMPT_MS) {
       return { attempts, last, earlierUnknown };
     }
-    earlierUnknown ||= last.kind !== 'answered' || judge(last.answer).outcome === 'unknown';
+    earlierUnknown ||= !isKnown(last);
     clockOffsetMs = next.clockOffsetMs;
     await tools.sleep(next.pauseMs);
   }
@@ -86,6 +85,13 @@ async function attempt(
   } catch {
     return { kind: signal.aborted ? 'timed_out' : 'lost' };
   }
+}
+
+/** Whether the attempt told what it did. */
+function isKnown(attempt: Attempt): boolean {
+  if (attempt.kind !== 'answered') return false;
+  const verdict = judge(attempt.answer);
+  return verdict.code === 'accepted' || verdict.outcome !== 'unknown';
 }
 
 function whatNext(last: Attempt, tools: AttemptTools): 'stop' | { pauseMs: number; clockOffsetMs: number } {

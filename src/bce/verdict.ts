@@ -1,15 +1,15 @@
 /**
- * What one answer of Baidu to a deletion means: a table of codes first, the status where no code decides.
+ * What one answer of Baidu to an image call means: a table of codes first, the status where no code decides.
  *
  * Promises: total over every status, code and body, and never claims more than the answer says: `rejected` only where
- * Baidu itself refused, `deleted` only where Baidu itself agreed. Never: looks at more than one answer.
+ * Baidu itself refused, `accepted` only where Baidu itself agreed. Never: looks at more than one answer.
  *
  * Source: https://cloud.baidu.com/doc/BCC/s/Sjwvynt2u (DELETE image), /Ojwvyo6nc (common errors); codes that are not
  * documented have been seen in public records of live answers.
  */
 import type { Answer } from './answer.ts';
 
-/** The ways in which a deletion does not succeed. */
+/** The ways in which a call does not succeed. */
 export type UpstreamFailureCode =
   | 'image_not_found'
   | 'image_not_custom'
@@ -23,7 +23,7 @@ export type UpstreamFailureCode =
 
 /** A code, and what is known of the image. */
 export type Verdict =
-  | { readonly code: 'deleted'; readonly outcome: 'deleted' }
+  | { readonly code: 'accepted' }
   | { readonly code: UpstreamFailureCode; readonly outcome: 'already_absent' | 'rejected' | 'unknown' };
 
 /** A code says more than a status: Baidu has sent `SignatureDoesNotMatch` with 400 and an error code with 200. */
@@ -63,8 +63,8 @@ const SKEW_MESSAGE = /timestamp|expired/i;
 export function judge(answer: Answer): Verdict {
   const code = codeOf(answer);
   switch (code) {
-    case 'deleted':
-      return { code, outcome: 'deleted' };
+    case 'accepted':
+      return { code };
     case 'image_not_found':
       return { code, outcome: 'already_absent' };
     case 'upstream_error':
@@ -100,7 +100,7 @@ function codeOf(answer: Answer): Verdict['code'] {
   if (status === 429) return 'upstream_throttled';
   if (status >= 500) return 'upstream_error';
   if (code !== undefined) return 'upstream_unexpected';
-  if (status >= 200 && status < 300) return speaksForBaidu(answer) ? 'deleted' : 'upstream_unexpected';
+  if (status >= 200 && status < 300) return speaksForBaidu(answer) ? 'accepted' : 'upstream_unexpected';
   if (status === 403 && isFromBaidu(answer)) return 'upstream_rejected_credentials';
   if (status === 404 && isFromBaidu(answer)) return 'image_not_found';
   return 'upstream_unexpected';

@@ -1,6 +1,6 @@
 /** The emulator refuses what a strict server refuses, so that what it accepts means something. */
 import { describe, expect, it } from 'vitest';
-import { isRecord } from '../../src/record.ts';
+import { isRecord } from '../../src/json.ts';
 import vectors from '../bce/vectors.json';
 import { refusal } from './bce-auth.ts';
 import { Emulator } from './emulator.ts';

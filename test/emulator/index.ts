@@ -7,7 +7,7 @@
  *   POST /__emulator/images   {"id": …, "name": …}: one more custom image
  *   POST /__emulator/clock    milliseconds that the server's clock is to be ahead
  */
-import { isRecord } from '../../src/record.ts';
+import { isRecord } from '../../src/json.ts';
 import type { Account } from './bce-auth.ts';
 import { ConnectionDropped, Emulator, isFaultName } from './emulator.ts';
 

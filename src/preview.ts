@@ -1,0 +1,74 @@
+/**
+ * What an image is, and whether this caller could delete it now: the deletion's own rules, asked without deleting.
+ *
+ * Promises: sends Baidu nothing but GET; lists everything that stands in the way, each under the code with which the deletion
+ * would fail; says `null` where a read could not tell. Never: reserves, settles, or promises more than this moment.
+ */
+import type { Answer } from './bce/answer.ts';
+import { type Bcc, countSharedUsers, getImage, type Image, type ImageId } from './bce/images.ts';
+import type { Caller } from './callers.ts';
+import { beforeDeletion, inTime, upstreamFailure, withEarlier } from './deletion.ts';
+import type { CallerLedger } from './ledger-store.ts';
+import { blockedBeforeRead, blockedByName, blockedByState, isCustom, type Policy } from './policy.ts';
+import { detail, type Failure, type ProblemCode } from './problem.ts';
+
+export interface PreviewTools {
+  readonly bcc: Bcc;
+  readonly policy: Policy;
+  readonly caller: Caller;
+  readonly ledger: CallerLedger;
+  readonly budget: number;
+  readonly attemptTimeoutMs: number;
+  readonly deadlineMs: number;
+}
+
+export interface Preview extends Image {
+  /** Accounts that the image is shared with; `null` where that could not be read, or cannot be shared. */
+  readonly sharedWith: number | null;
+  /** `null`: nothing that could be read stands in the way, but whether the image is shared could not be read. */
+  readonly deletable: boolean | null;
+  readonly blockers: readonly { readonly code: ProblemCode; readonly detail: string }[];
+}
+
+export interface Previewed {
+  readonly result: Preview | Failure;
+  /** Calls to Baidu. */
+  readonly attempts: number;
+  readonly answer: Answer | undefined;
+}
+
+/** Reads the image and asks every rule. @throws only on a bug */
+export async function runPreview(imageId: ImageId, tools: PreviewTools): Promise<Previewed> {
+  const { bcc, policy, caller, ledger, budget, attemptTimeoutMs } = tools;
+  const limits = { attemptTimeoutMs, endMs: bcc.tools.now() + tools.deadlineMs };
+  const [read, outlook] = await Promise.all([
+    getImage(bcc, imageId, limits),
+    inTime(ledger.outlook(imageId, budget)).catch(() => null),
+  ]);
+  const { answer } = read;
+  if (read.code !== 'read') {
+    const failure = upstreamFailure(beforeDeletion(read), answer, imageId);
+    return { result: withEarlier(failure, outlook?.deleted ?? null), attempts: read.attempts, answer };
+  }
+  const image = read.value;
+  const shared = isCustom(image.type) ? await countSharedUsers(bcc, imageId, limits) : null;
+  const sharedWith = shared?.code === 'read' ? shared.value : null;
+
+  const failures: Failure[] = [
+    ...blockedBeforeRead(policy, imageId),
+    ...(caller.scopes.has('images:delete') ? [] : [{ code: 'permission_denied', missing: 'images:delete' } as const]),
+    ...blockedByName(policy, caller, image, null),
+    ...blockedByState(image, sharedWith),
+    ...budgetBlocker(outlook, budget),
+  ];
+  const unsure = shared !== null && sharedWith === null;
+  const deletable = failures.length > 0 ? false : unsure ? null : true;
+  const blockers = failures.map((failure) => ({ code: failure.code, detail: detail(failure) }));
+  const attempts = read.attempts + (shared?.attempts ?? 0);
+  return { result: { ...image, sharedWith, deletable, blockers }, attempts, answer };
+}
+
+function budgetBlocker(outlook: { retryAfterS: number | null } | null, budget: number): Failure[] {
+  if (outlook === null) return [{ code: 'ledger_unavailable' }];
+  return outlook.retryAfterS === null ? [] : [{ code: 'budget_exhausted', budget, retryAfterS: outlook.retryAfterS }];
+}
