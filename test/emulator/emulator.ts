@@ -4,7 +4,8 @@
  * Promises: does nothing that is not signed for, records every call that reached it, and says of each whether it deleted.
  * Never: is kinder than the real thing is known to be.
  *
- * Source: https://cloud.baidu.com/doc/BCC/s/Sjwvynt2u (DELETE), /ajwvynv78 (GET), /Ojwvyo6nc (errors).
+ * Source: https://cloud.baidu.com/doc/BCC/s/Sjwvynt2u (DELETE), /ajwvynv78 (GET),
+ * /hjwvynvw4 (sharedUsers), /Ojwvyo6nc (errors).
  */
 import { type Account, refusal } from './bce-auth.ts';
 import { catalogue, type Image, imageModel } from './catalogue.ts';
@@ -158,11 +159,18 @@ export class Emulator {
       call.answer = code;
       return failure(status, code, message, requestId);
     };
-    if (noun !== 'image' || rest.length > 0) return say(404, 'ResourceNotFound', 'No such route.');
+    const wantsUsers = method === 'GET' && rest.length === 1 && rest[0] === 'sharedUsers';
+    if (noun !== 'image' || (rest.length > 0 && !wantsUsers)) return say(404, 'ResourceNotFound', 'No such route.');
     if (version !== 'v2') return say(404, 'InvalidVersion', 'The API version is invalid.');
     const image = this.images.get(id);
     if (image === undefined)
       return say(404, 'NoSuchObject', 'The specified object is not found or resource do not exist.');
+    if (wantsUsers) {
+      if (image.type !== 'Custom')
+        return say(403, 'Image.UnCustomImageCannotBeShared', 'Only custom image can be shared.');
+      const users = image.sharedWith.map((accountId) => ({ account: `account-${accountId.slice(0, 4)}`, accountId }));
+      return raw(200, JSON.stringify({ users }), requestId);
+    }
     if (method === 'GET') return raw(200, JSON.stringify({ image: imageModel(image) }), requestId);
     if (method !== 'DELETE') return say(400, 'BadRequest', 'Bad request parameters or illegal request.');
     if (image.type !== 'Custom') {
