@@ -84,7 +84,7 @@ export const MIGRATIONS: readonly string[] = [
      upstream_request_id TEXT
    ) STRICT;
    CREATE INDEX deletions_by_time ON deletions (reserved_at);
-   CREATE INDEX deletions_counted ON deletions (reserved_at) WHERE outcome NOT IN ('rejected', 'not_attempted');`,
+   CREATE INDEX deletions_counted ON deletions (reserved_at, outcome) WHERE outcome NOT IN ('rejected', 'not_attempted');`,
   `CREATE INDEX deletions_by_image ON deletions (image_id);
    CREATE INDEX deletions_by_outcome ON deletions (outcome);`,
 ];
