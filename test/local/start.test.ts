@@ -1,6 +1,8 @@
 /** What `npm start` starts, used as somebody would who has just cloned the repository: over real sockets. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import sdk from '@baiducloud/sdk';
@@ -13,6 +15,7 @@ let output = '';
 let gateway = '';
 let emulator = '';
 let key = '';
+const persistTo = mkdtempSync(join(tmpdir(), 'bcc-start-'));
 
 async function until<T>(found: () => T | undefined | Promise<T | undefined>): Promise<T> {
   for (;;) {
@@ -22,8 +25,10 @@ async function until<T>(found: () => T | undefined | Promise<T | undefined>): Pr
   }
 }
 
-beforeAll(async () => {
-  npmStart = spawn('npm', ['start', '--silent', '--', '--port', '0', '--emulator-port', '0'], {
+async function start(): Promise<void> {
+  output = '';
+  const options = ['--port', '0', '--emulator-port', '0', '--persist-to', persistTo];
+  npmStart = spawn('npm', ['start', '--silent', '--', ...options], {
     cwd: join(import.meta.dirname, '../..'),
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -35,12 +40,18 @@ beforeAll(async () => {
   gateway = /^Gateway +(\S+)/m.exec(output)?.[1] ?? '';
   emulator = /^Emulator +(\S+)/m.exec(output)?.[1] ?? '';
   key = /Bearer (\S+)'/.exec(output)?.[1] ?? '';
-});
+}
 
-afterAll(async () => {
+async function stop(): Promise<void> {
   const gone = new Promise((resolve) => npmStart.once('exit', resolve));
   if (npmStart.pid !== undefined && npmStart.exitCode === null) process.kill(-npmStart.pid, 'SIGTERM');
   await gone;
+}
+
+beforeAll(start);
+afterAll(async () => {
+  await stop();
+  rmSync(persistTo, { recursive: true });
 });
 
 beforeEach(async () => {
@@ -169,6 +180,24 @@ describe('a caller that hangs up', () => {
       'http.response.status_code': 200,
     });
     expect(await booksOf('m-custom01')).toEqual({ calls: 1, stands: false });
+  });
+});
+
+describe('the history', () => {
+  it('is still there after a restart', async () => {
+    const rows = async (): Promise<unknown> => {
+      const response = await fetch(`${gateway}/deletions`, { headers: { Authorization: `Bearer ${key}` } });
+      const body: unknown = await response.json();
+      return isRecord(body) ? body['deletions'] : body;
+    };
+    await fetch(`${gateway}/images/m-custom03`, { method: 'DELETE', headers: { Authorization: `Bearer ${key}` } });
+    const before = await rows();
+    expect(before).toEqual(
+      expect.arrayContaining([expect.objectContaining({ imageId: 'm-custom03', outcome: 'deleted' })]),
+    );
+    await stop();
+    await start();
+    expect(await rows()).toEqual(before);
   });
 });
 

@@ -1,15 +1,21 @@
 /**
  * `npm start`: the gateway with a stand-in for Baidu beside it, a caller, and images to delete. No account, no network.
  *
- * `--port N` and `--emulator-port N` take other ports than 8787 and 8788; 0 takes a free one.
+ * The history is kept below `.wrangler/` from one start to the next. `--port N` and `--emulator-port N` take other ports than
+ * 8787 and 8788; 0 takes a free one; `--persist-to FOLDER` keeps the history elsewhere.
  */
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createKey } from '../../src/tools/key.ts';
 import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
 import { type Server, startEmulator, startGateway } from './stack.ts';
 
 const { values } = parseArgs({
-  options: { port: { type: 'string', default: '8787' }, 'emulator-port': { type: 'string', default: '8788' } },
+  options: {
+    port: { type: 'string', default: '8787' },
+    'emulator-port': { type: 'string', default: '8788' },
+    'persist-to': { type: 'string', default: join(import.meta.dirname, '../../.wrangler/demo') },
+  },
 });
 const { key, keySha256 } = createKey();
 const running: Server[] = [];
@@ -27,6 +33,7 @@ try {
   running.push(emulator);
   const gateway = await startGateway({
     port: Number(values.port),
+    persistTo: values['persist-to'],
     vars: {
       BCC_ENDPOINT: emulator.url,
       BCE_ACCESS_KEY_ID: EMULATOR_CREDENTIALS.accessKeyId,
@@ -36,18 +43,23 @@ try {
     onLine: (line) => line.startsWith('{') && console.log(line),
   });
   running.push(gateway);
-  const curl = (id: string) => `curl -i -X DELETE ${gateway.url}/images/${id} -H 'Authorization: Bearer ${key}'`;
+  const curl = (call: string) => `curl -i -X ${call.replace(' ', ` ${gateway.url}`)} -H 'Authorization: Bearer ${key}'`;
   console.log(`
 Gateway   ${gateway.url}
 Emulator  ${emulator.url}   (plays bcc.bj.baidubce.com)
 
 Delete a custom image:
 
-  ${curl('m-custom01')}
+  ${curl('DELETE /images/m-custom01')}
 
 A system image is refused:
 
-  ${curl('m-system01')}
+  ${curl('DELETE /images/m-system01')}
+
+Look before you delete, and see afterwards what was deleted:
+
+  ${curl('GET /images/m-custom02')}
+  ${curl('GET /deletions')}
 
 Each request leaves its audit record here. Ctrl-C ends it.
 `);

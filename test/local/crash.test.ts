@@ -1,0 +1,101 @@
+/** The gateway killed with SIGKILL in the middle of its work, again and again, on one storage. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { isRecord } from '../../src/json.ts';
+import { createKey } from '../../src/tools/key.ts';
+import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
+import { startEmulator, startGateway } from './stack.ts';
+
+const KILLS = 8;
+const IMAGES_PER_LIFE = 24;
+const CONCURRENCY = 8;
+const TIMEOUT_MS = 180_000;
+
+function listOf(value: unknown, name: string): Readonly<Record<string, unknown>>[] {
+  const list = isRecord(value) ? value[name] : undefined;
+  if (!Array.isArray(list) || !list.every(isRecord)) throw new Error(`no ${name}: ${JSON.stringify(value)}`);
+  return list;
+}
+
+it(
+  'every call that reached Baidu has its one row, and what is not known says unknown',
+  async () => {
+    const persistTo = mkdtempSync(join(tmpdir(), 'bcc-crash-'));
+    const emulator = await startEmulator(0);
+    // One caller a life, since the edge limit counts sixty a minute; the ledger of each must hold on its own.
+    const keys = Array.from({ length: KILLS + 1 }, createKey);
+    const callers = keys.map(({ keySha256 }, life) => [
+      `life-${life}`,
+      { keySha256: [keySha256], scopes: ['images:delete'] },
+    ]);
+    const auditor = createKey();
+    const options = {
+      port: 0,
+      persistTo,
+      vars: {
+        BCC_ENDPOINT: emulator.url,
+        BCE_ACCESS_KEY_ID: EMULATOR_CREDENTIALS.accessKeyId,
+        BCE_SECRET_ACCESS_KEY: EMULATOR_CREDENTIALS.secretAccessKey,
+        CALLERS: JSON.stringify({
+          ...Object.fromEntries(callers),
+          auditor: { keySha256: [auditor.keySha256], scopes: ['deletions:read'] },
+        }),
+      },
+    };
+    const direct = (order: string, body: unknown) =>
+      fetch(`${emulator.url}/__emulator/${order}`, { method: 'POST', body: JSON.stringify(body) });
+    const told = new Map<string, string>();
+
+    for (let life = 0; life < KILLS; life++) {
+      const ids = Array.from({ length: IMAGES_PER_LIFE }, (_, n) => `m-life${life}n${String(n).padStart(3, '0')}`);
+      await Promise.all(ids.map((id) => direct('images', { id, name: id })));
+      const gateway = await startGateway(options);
+      const headers = { Authorization: `Bearer ${keys[life]?.key}` };
+      const queue = [...ids];
+      const worker = async () => {
+        for (let id = queue.shift(); id !== undefined; id = queue.shift()) {
+          const response = await fetch(`${gateway.url}/images/${id}`, { method: 'DELETE', headers }).catch(() => null);
+          const body: unknown = await response?.json().catch(() => null);
+          if (isRecord(body)) told.set(id, String(body['outcome']));
+        }
+      };
+      const work = Promise.all(Array.from({ length: CONCURRENCY }, worker));
+      // Some of the deletions are slow, so that the kill finds them between reserve and settle.
+      await direct('faults', ['slow', 'slow', 'slow']);
+      await wait(20 + Math.random() * 250);
+      await gateway.stop('SIGKILL');
+      await work;
+    }
+
+    const gateway = await startGateway(options);
+    const calls = listOf(await (await fetch(`${emulator.url}/__emulator/state`)).json(), 'calls');
+    const rows: Readonly<Record<string, unknown>>[] = [];
+    for (let life = 0; life < KILLS; life++) {
+      const response = await fetch(`${gateway.url}/deletions?caller=life-${life}&limit=500`, {
+        headers: { Authorization: `Bearer ${auditor.key}` },
+      });
+      rows.push(...listOf(await response.json(), 'deletions'));
+    }
+    await Promise.all([gateway.stop(), emulator.stop()]);
+    rmSync(persistTo, { recursive: true, force: true });
+
+    const outcomes = new Map(rows.map((row) => [String(row['imageId']), String(row['outcome'])]));
+    expect(outcomes.size, 'no row is doubled').toBe(rows.length);
+    const reached = new Set(calls.map(({ path }) => String(path).slice('/v2/image/'.length)));
+    for (const id of reached) expect(outcomes.has(id), `${id} was called and has a row`).toBe(true);
+    for (const [id, outcome] of outcomes) {
+      if (outcome === 'deleted') expect(reached.has(id), `${id} says deleted and was called`).toBe(true);
+      expect(['deleted', 'unknown'], id).toContain(outcome);
+    }
+    for (const [id, outcome] of told) {
+      if (outcome === 'deleted') expect(outcomes.get(id), `${id} was told to be deleted`).toBe('deleted');
+    }
+    // The kills did find work in flight, or this test has shown nothing.
+    expect([...outcomes.values()]).toContain('deleted');
+    expect([...outcomes.values()]).toContain('unknown');
+  },
+  TIMEOUT_MS,
+);
