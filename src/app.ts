@@ -11,8 +11,9 @@ import type { AttemptTools } from './bce/attempts.ts';
 import { BceClient, type BceClientOptions } from './bce/client.ts';
 import type { Scope } from './callers.ts';
 import type { Config, ParsedConfig } from './config.ts';
-import { inTime, runDeletion } from './deletion.ts';
+import { runDeletion } from './deletion.ts';
 import { describeRow, nextLink } from './history.ts';
+import { inTime } from './in-time.ts';
 import {
   audited,
   authenticated,
@@ -64,7 +65,6 @@ export function createApp(parsed: ParsedConfig, deps: Deps): Hono<GatewayEnv> {
     const { trail, requestId } = c.var;
     const request = parsePreview(c.req.path.slice('/images/'.length), new URL(c.req.url).searchParams);
     if ('code' in request) return fail(c, request);
-    trail.imageId = request.imageId;
     const { result, attempts, answer } = await runPreview(request.imageId, toolsOf(c.var));
     Object.assign(trail, { attempts, answer });
     return 'code' in result
@@ -76,7 +76,6 @@ export function createApp(parsed: ParsedConfig, deps: Deps): Hono<GatewayEnv> {
     const { trail, requestId } = c.var;
     const request = parseDeletion(c.req.path.slice('/images/'.length), new URL(c.req.url).searchParams);
     if ('code' in request) return fail(c, request);
-    trail.imageId = request.imageId;
     if (await hasContent(c.req.raw)) return fail(c, { code: 'invalid_request', fault: 'unexpected_body' });
     const { result, attempts, answer, settled } = await runDeletion(request, {
       ...toolsOf(c.var),

@@ -69,9 +69,10 @@ export function accessKeyFingerprint(accessKeyId: string): string {
 
 /** The trace id of a `traceparent` header. Source: https://www.w3.org/TR/trace-context/#traceparent-header */
 export function traceId(traceparent: string | undefined): string | undefined {
-  const [, version, id] =
-    /^([0-9a-f]{2})-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/.exec(traceparent ?? '') ?? [];
-  return version === 'ff' || id === undefined || /^0+$/.test(id) ? undefined : id;
+  const fields = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?$/.exec(traceparent ?? '');
+  const [, version, id = '', parent = '', more] = fields ?? [];
+  if (version === undefined || version === 'ff' || (version === '00' && more !== undefined)) return undefined;
+  return /^0+$/.test(id) || /^0+$/.test(parent) ? undefined : id;
 }
 
 /** Class and stack frames of what was thrown. The message is left out: it may quote anything. */

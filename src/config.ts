@@ -57,10 +57,11 @@ export const DEFAULT_ENDPOINT = 'https://bcc.bj.baidubce.com';
 
 /** The key stands between slashes in the signature. Baidu issues letters and digits. */
 const ACCESS_KEY_ID = /^[\w-]{1,128}$/;
-const VISIBLE_ASCII = /^[\x21-\x7e]{1,4096}$/;
+/** Visible ASCII without quotes and backslashes, which only a shell or a template puts there. */
+const OPAQUE = /^[\x21\x23-\x26\x28-\x5b\x5d-\x7e]{1,4096}$/;
 /** What people and templates leave where a secret should be. No key that Baidu issues looks like this. */
 const PLACEHOLDER =
-  /^(?:x+|\*+|\.+|-+|todo|tbd|none|null|undefined|secret|example|dummy)$|change[-_ ]?me|placeholder|replace[-_ ]?(?:me|with|this)|your[-_ ]|^<|\$\{|\{\{|:\/\//i;
+  /^(?:x+|\*+|\.+|-+|todo|tbd|none|null|undefined)$|change[-_ ]?me|placeholder|replace[-_ ]?(?:me|with|this)|your[-_ ]|^<|\$\{|\{\{|:\/\//i;
 const BAIDU_HOST = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+baidubce\.com$/;
 const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 
@@ -71,22 +72,17 @@ export function parseConfig(env: UncheckedEnv): ParsedConfig {
 
   const callers = readCallers(env.CALLERS, (problem) => report('CALLERS', problem));
   const accessKeyId = readSecret(env, 'BCE_ACCESS_KEY_ID', ACCESS_KEY_ID, report);
-  const secretAccessKey = readSecret(env, 'BCE_SECRET_ACCESS_KEY', VISIBLE_ASCII, report);
+  const secretAccessKey = readSecret(env, 'BCE_SECRET_ACCESS_KEY', OPAQUE, report);
   const sessionToken =
-    env.BCE_SESSION_TOKEN === undefined ? undefined : readSecret(env, 'BCE_SESSION_TOKEN', VISIBLE_ASCII, report);
+    env.BCE_SESSION_TOKEN === undefined ? undefined : readSecret(env, 'BCE_SESSION_TOKEN', OPAQUE, report);
   const endpoint = readEndpoint(env.BCC_ENDPOINT ?? DEFAULT_ENDPOINT);
   if (endpoint === null) {
     report('BCC_ENDPOINT', 'must be an origin: https on a host below baidubce.com, or http on loopback');
   }
   const timeoutMs = { unit: ' of milliseconds', from: MIN_TIMEOUT_MS, to: MAX_DEADLINE_MS };
-  const attemptTimeoutMs = readNumber(
-    env,
-    'UPSTREAM_ATTEMPT_TIMEOUT_MS',
-    DEFAULT_ATTEMPT_TIMEOUT_MS,
-    timeoutMs,
-    report,
-  );
   const deadlineMs = readNumber(env, 'UPSTREAM_DEADLINE_MS', DEFAULT_DEADLINE_MS, timeoutMs, report);
+  const byDefaultMs = Math.min(DEFAULT_ATTEMPT_TIMEOUT_MS, deadlineMs);
+  const attemptTimeoutMs = readNumber(env, 'UPSTREAM_ATTEMPT_TIMEOUT_MS', byDefaultMs, timeoutMs, report);
   if (attemptTimeoutMs > deadlineMs) {
     report('UPSTREAM_ATTEMPT_TIMEOUT_MS', 'must not be greater than UPSTREAM_DEADLINE_MS');
   }

@@ -9,6 +9,7 @@ import type { Answer } from './bce/answer.ts';
 import { MIN_ATTEMPT_MS, type TimeLimits } from './bce/attempts.ts';
 import { type Bcc, deleteImage, type Failed, getImage, type ImageId } from './bce/images.ts';
 import type { Caller } from './callers.ts';
+import { inTime } from './in-time.ts';
 import type { CallerLedger, Row, Settlement } from './ledger-store.ts';
 import { blockedBeforeRead, blockedByName, needsName, type Policy } from './policy.ts';
 import { type Failure, type Outcome, outcomeOf } from './problem.ts';
@@ -54,9 +55,6 @@ export interface Deletion extends Attempted {
   /** `false` where the ledger would not take what came of it; its row then says `unknown`. */
   readonly settled: boolean;
 }
-
-/** How long one call of the ledger may take, in milliseconds. */
-const LEDGER_TIMEOUT_MS = 5_000;
 
 /** Deletes the image, unless something forbids it. Irreversible. @throws only on a bug; a row in the ledger then says `unknown` */
 export async function runDeletion(request: DeletionRequest, tools: DeletionTools): Promise<Deletion> {
@@ -146,11 +144,4 @@ export function withEarlier<T extends Result>(result: T, earlier: Row | null): T
   if (earlier === null || !('code' in result) || result.code !== 'image_not_found') return result;
   const at = new Date(earlier.settledAtMs ?? earlier.reservedAtMs).toISOString();
   return { ...result, deletedBefore: { at, requestId: earlier.requestId } };
-}
-
-/** @throws what the promise throws, or a TimeoutError when it takes too long */
-export function inTime<T>(promise: Promise<T>): Promise<T> {
-  const signal = AbortSignal.timeout(LEDGER_TIMEOUT_MS);
-  const late = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
-  return Promise.race([promise, late]);
 }

@@ -8,9 +8,10 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
 import { describeException, type Log, logLine, type Severity, traceId } from './audit.ts';
 import type { Answer } from './bce/answer.ts';
-import type { Bcc, ImageId } from './bce/images.ts';
+import { type Bcc, type ImageId, isImageId } from './bce/images.ts';
 import { authenticate, type Caller, type Scope } from './callers.ts';
 import type { Config, ParsedConfig } from './config.ts';
+import { inTime } from './in-time.ts';
 import type { LimitName } from './limits.ts';
 import { type Failure, outcomeOf, PROBLEM_CONTENT_TYPE, problemBody, problemHeaders } from './problem.ts';
 
@@ -45,6 +46,13 @@ type Step = MiddlewareHandler<GatewayEnv>;
 /** Kept where it can harm neither a header nor a log line. */
 const SAFE_REQUEST_ID = /^[\w.-]{1,64}$/;
 
+const IMAGES_PATH = '/images/';
+
+/** Whether the text is the very key: somebody who mixes up two headers must not find it in the log. */
+function carries(authorization: string | undefined, text: string): boolean {
+  return authorization?.endsWith(` ${text}`) === true;
+}
+
 export interface Outside {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -76,8 +84,10 @@ export function audited({ now, randomUUID, log }: Outside, services: Services | 
   return async function audit(c, next) {
     const startMs = now();
     const given = c.req.header('x-request-id') ?? '';
-    const requestId = SAFE_REQUEST_ID.test(given) ? given : randomUUID();
-    const trail: Trail = {};
+    const requestId =
+      SAFE_REQUEST_ID.test(given) && !carries(c.req.header('authorization'), given) ? given : randomUUID();
+    const rawId = c.req.path.slice(IMAGES_PATH.length);
+    const trail: Trail = c.req.path.startsWith(IMAGES_PATH) && isImageId(rawId) ? { imageId: rawId } : {};
     c.set('requestId', requestId);
     c.set('trail', trail);
     try {
@@ -162,13 +172,13 @@ export function configured(services: Services | null, { tell }: { tell?: readonl
 
 const LIMIT_NAMES: readonly LimitName[] = ['burst', 'sustained'];
 
-/** The edge limit of the caller. A limiter that fails lets nobody through. */
+/** The edge limit of the caller. A limiter that fails, or does not answer, lets nobody through. */
 export function rateLimited(): Step {
   return async function limitRate(c, next) {
     const { id: key } = c.var.caller;
     try {
       for (const limit of LIMIT_NAMES) {
-        const { success } = await c.var.services.config.limiters[limit].limit({ key });
+        const { success } = await inTime(c.var.services.config.limiters[limit].limit({ key }));
         if (!success) return fail(c, { code: 'rate_limited', limit });
       }
     } catch {

@@ -7,7 +7,8 @@
 import type { Answer } from './bce/answer.ts';
 import { type Bcc, countSharedUsers, getImage, type Image, type ImageId } from './bce/images.ts';
 import type { Caller } from './callers.ts';
-import { beforeDeletion, inTime, upstreamFailure, withEarlier } from './deletion.ts';
+import { beforeDeletion, upstreamFailure, withEarlier } from './deletion.ts';
+import { inTime } from './in-time.ts';
 import type { CallerLedger } from './ledger-store.ts';
 import { blockedBeforeRead, blockedByName, blockedByState, isCustom, type Policy } from './policy.ts';
 import { detail, type Failure, type ProblemCode } from './problem.ts';

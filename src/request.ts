@@ -7,6 +7,7 @@
 import { type ImageId, isImageId } from './bce/images.ts';
 import { isCallerId } from './callers.ts';
 import type { DeletionRequest } from './deletion.ts';
+import { inTime } from './in-time.ts';
 import { type HistoryQuery, ROW_OUTCOMES } from './ledger-store.ts';
 import type { Failure, ParameterName } from './problem.ts';
 
@@ -110,19 +111,22 @@ function malformed(fault: ParameterName): Failure {
 
 /**
  * Whether the request has content. `Content-Length: 0` is none (RFC 9110 §8.6); without a length the stream tells, because
- * some HTTP versions leave it open until its end.
+ * some HTTP versions leave it open until its end. A stream that breaks off, or neither says a word nor ends, was meant as one.
  */
 export async function hasContent(request: Request): Promise<boolean> {
   const length = request.headers.get('content-length');
   if (length !== null) return length !== '0';
   if (request.body === null) return false;
   const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return false;
-    if (value.byteLength > 0) {
-      reader.cancel().catch(() => undefined);
-      return true;
+  try {
+    for (;;) {
+      const { done, value } = await inTime(reader.read());
+      if (done) return false;
+      if (value.byteLength > 0) break;
     }
+  } catch {
+    // Answered below.
   }
+  reader.cancel().catch(() => undefined);
+  return true;
 }

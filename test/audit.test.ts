@@ -65,6 +65,21 @@ describe('the audit record', () => {
     }
   });
 
+  it('names the image of a request that was refused, whoever sent it', async () => {
+    const harness = createHarness();
+    await harness.call('DELETE', '/images/m-custom01', {});
+    await harness.call('DELETE', '/images/m-custom01', { Authorization: `Bearer ${KEYS.reader}` });
+    await harness.call('PATCH', '/images/m-custom01');
+    expect(harness.lines.map(({ record }) => record['image.id'])).toEqual(['m-custom01', 'm-custom01', 'm-custom01']);
+  });
+
+  it('does not take a key for a request id', async () => {
+    const harness = createHarness();
+    const headers = { Authorization: `Bearer ${KEYS.cleaner}`, 'X-Request-Id': KEYS.cleaner };
+    const response = await harness.call('DELETE', '/images/m-custom01', headers);
+    expect(JSON.stringify([...response.headers]) + harness.lines[0]?.text).not.toContain(KEYS.cleaner);
+  });
+
   it('never repeats what the path or the query says', async () => {
     const harness = createHarness();
     for (const path of ['/images/secret-in-path', '/secret-in-path', '/images/m-custom01?secret-in-path=1']) {
@@ -136,6 +151,8 @@ describe('its parts', () => {
     ['00-00000000000000000000000000000000-00f067aa0ba902b7-01', undefined],
     ['00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01', undefined],
     ['4bf92f3577b34da6a3ce929d0e0e4736', undefined],
+    ['00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01', undefined],
+    ['00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more', undefined],
     [undefined, undefined],
   ])('the trace id of %s is %s', (traceparent, expected) => {
     expect(traceId(traceparent)).toBe(expected);

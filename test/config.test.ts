@@ -41,6 +41,7 @@ describe('the configuration', () => {
     `$${'{BCE_KEY}'}`,
     '{{ key }}',
     '$secret://vault/key',
+    '"quoted"',
     42,
   ])('refuses the secret %j', (value) => {
     for (const name of ['BCE_ACCESS_KEY_ID', 'BCE_SECRET_ACCESS_KEY'] as const) {
@@ -92,6 +93,15 @@ describe('the configuration', () => {
         `${name} must be a whole number of milliseconds from 50 to 25000`,
       ]);
     }
+  });
+
+  it('shortens the attempt that nobody set to the deadline that somebody did', () => {
+    const { config } = parseConfig({
+      ...validEnv(),
+      UPSTREAM_ATTEMPT_TIMEOUT_MS: undefined,
+      UPSTREAM_DEADLINE_MS: '500',
+    });
+    expect(config).toMatchObject({ attemptTimeoutMs: 500, deadlineMs: 500 });
   });
 
   it('refuses an attempt that outlasts the deadline', () => {

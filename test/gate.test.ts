@@ -248,6 +248,18 @@ describe('the request', () => {
     }
   });
 
+  it('is 400 with a body that breaks off', async () => {
+    const broken = new ReadableStream<Uint8Array>({ start: (controller) => controller.error(new Error('gone')) });
+    const { harness, response } = send({ body: broken });
+    expect(await problemOf(await response)).toMatchObject({ code: 'invalid_request' });
+    expect(harness.lines[0]?.severity).toBe('INFO');
+  });
+
+  it('is 400 with a body that neither comes nor ends', async () => {
+    const { response } = send({ body: new ReadableStream<Uint8Array>() });
+    expect(await problemOf(await response)).toMatchObject({ code: 'invalid_request' });
+  }, 20_000);
+
   it('may have an empty body', async () => {
     const empty = new ReadableStream<Uint8Array>({ start: (controller) => controller.close() });
     expect((await send({ body: empty }).response).status).toBe(200);

@@ -93,13 +93,13 @@ const ONCE: Record<FaultName, Expected> = {
   html_200: { ...unexpected, outcome: 'unknown', calls: 1 },
   html_404: { ...unexpected, outcome: 'unknown', calls: 1 },
   internal_error: { ...deleted, calls: 2 },
-  internal_error_after: { ...deleted, calls: 2 },
+  internal_error_after: { status: 404, code: 'image_not_found', outcome: 'already_absent', calls: 2 },
   half_json_500: { ...deleted, calls: 2 },
   half_json_409: { ...unexpected, outcome: 'rejected', calls: 1 },
-  half_json_200: { ...deleted, calls: 1 },
+  half_json_200: { ...unexpected, outcome: 'unknown', calls: 1 },
   nothing_500: { ...deleted, calls: 2 },
   nothing_404: { ...unexpected, outcome: 'unknown', calls: 1 },
-  megabyte_200: { ...deleted, calls: 1 },
+  megabyte_200: { ...unexpected, outcome: 'unknown', calls: 1 },
   megabyte_500: { ...deleted, calls: 2 },
   redirect: { ...unexpected, outcome: 'unknown', calls: 1 },
   throttled: { ...deleted, calls: 2 },
@@ -206,6 +206,11 @@ describe('each error that Baidu documents or has been seen to send', () => {
     ['IamSignatureInvalid', 403, rejectedCredentials],
     ['IamSignatureInvalid', 401, rejectedCredentials],
     ['IamSignatureInvalid', 500, rejectedCredentials],
+    ['NoSuchObject', 500, { ...failed, calls: 2 }],
+    ['Image.ImageHasBeenSharedToOthers', 503, { ...failed, calls: 2 }],
+    ['NoSuchObject', 302, { ...unexpected, outcome: 'unknown' }],
+    ['Http400', 400, { ...unexpected, outcome: 'rejected' }],
+    ['Http404', 404, { ...unexpected, outcome: 'rejected' }],
     ['IamAuthorizationFailed', 403, rejectedCredentials],
     ['Image.UnCustomImageCannotBeDeleted', 403, { status: 403, code: 'image_not_custom', outcome: 'rejected' }],
     ['Image.CreatingImageCannotBeDeleted', 409, { status: 409, code: 'image_creating', outcome: 'rejected' }],
@@ -256,6 +261,71 @@ describe('each error that Baidu documents or has been seen to send', () => {
   });
 });
 
+describe('an answer that is not plainly what it seems', () => {
+  const id = { 'x-bce-request-id': 'b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50' };
+  const unknown = { ...unexpected, outcome: 'unknown', calls: 1 };
+  const broken = () =>
+    new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode('{"code":"Im'));
+        controller.error(new Error('reset'));
+      },
+    });
+
+  it.each<[string, BodyInit | null, HeadersInit]>([
+    ['a code of another form', '{"code":"Access_Denied","message":"no"}', id],
+    ['a code that is a number', '{"code":403,"message":"denied"}', id],
+    ['a message alone', '{"success":false,"message":"denied"}', id],
+    ['two error codes in one header', null, { ...id, 'x-bce-error-code': 'IamSignatureInvalid, IamSignatureInvalid' }],
+    ['an error message in a header', null, { ...id, 'x-bce-error-message': 'no' }],
+    ['JSON of somebody else', '{"ok":1}', {}],
+    ['a page with a request id', '<html></html>', id],
+    ['bytes that are no text', new Uint8Array([0xff, 0xfe]), id],
+  ])('%s with 200 is not taken for a deletion', async (_what, body, headers) => {
+    const harness = createHarness({ fetch: async () => new Response(body, { status: 200, headers }) });
+    await expectDeletion(harness, '/images/m-custom01', unknown);
+  });
+
+  it.each<[string, BodyInit | null, HeadersInit]>([
+    ['nothing at all', null, {}],
+    ['an empty object', '{}', id],
+    ['its request id', '{"requestId":"b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50"}', id],
+  ])('%s with 200 is one', async (_what, body, headers) => {
+    const harness = createHarness({ fetch: async () => new Response(body, { status: 200, headers }) });
+    await expectDeletion(harness, '/images/m-custom01', { ...deleted, calls: 1 });
+  });
+
+  it('an agreement that breaks off is a lost answer: tried again, and then unknown', async () => {
+    const harness = createHarness({ fetch: async () => new Response(broken(), { status: 200, headers: id }) });
+    await expectDeletion(harness, '/images/m-custom01', { ...failed, calls: 2 });
+  });
+
+  it.each<[string, string, HeadersInit]>([
+    ['a route of somebody else', '{"error":"no Route matched with those values"}', id],
+    ['a code of another form', '{"code":"ROUTE_NOT_FOUND"}', id],
+    ['a request id in its body alone', '{"requestId":"b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50"}', {}],
+  ])('%s with 404 says nothing about the image', async (_what, body, headers) => {
+    for (const query of ['', '?allowMissing=true']) {
+      const harness = createHarness({ fetch: async () => new Response(body, { status: 404, headers }) });
+      const response = await harness.call('DELETE', `/images/m-custom01${query}`);
+      expect(await problemOf(response)).toMatchObject({ code: 'upstream_unexpected' });
+    }
+  });
+
+  it.each<[FaultName, string]>([
+    ['drop_before', 'deleted'],
+    ['hang', 'deleted'],
+    ['html_502', 'deleted'],
+    ['internal_error', 'already_absent'],
+    ['unavailable', 'already_absent'],
+  ])('a 404 after %s is %s: our own work only where the answer was lost', async (fault, outcome) => {
+    const harness = createHarness();
+    harness.emulator.misbehave(fault);
+    const response = await harness.call('DELETE', '/images/m-absent01?allowMissing=true');
+    expect(await response.json()).toMatchObject({ outcome });
+  });
+});
+
 describe('the clock', () => {
   const HOUR_MS = 3_600_000;
   it.each([HOUR_MS, -HOUR_MS])('is mended by the Date of an answer that says so, %i ms off', async (clockOffsetMs) => {
@@ -278,7 +348,7 @@ describe('the clock', () => {
     expect(harness.requests[1]?.headers.get('authorization')).toContain('/2026-12-01T10:00:00Z/');
   });
 
-  it.each([undefined, 'tomorrow', 'Tuesday, 01-Dec-26 10:00:00 GMT'])(
+  it.each([undefined, 'tomorrow', 'Tuesday, 01-Dec-26 10:00:00 GMT', 'Tue, 31 Feb 2026 10:00:00 GMT'])(
     'stays as it is without a true Date (%s)',
     async (date) => {
       const harness = createHarness({

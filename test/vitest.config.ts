@@ -11,6 +11,7 @@ const root = new URL('..', import.meta.url).pathname;
 export default defineConfig({
   root,
   test: {
+    silent: 'passed-only',
     coverage: {
       provider: 'istanbul',
       include: ['src/**/*.ts'],

@@ -14,8 +14,12 @@ const MAX_MESSAGE_CHARS = 200;
 
 export interface Answer {
   readonly status: number;
-  /** Of Baidu's error body or of `x-bce-error-code`; letters and dots only. */
+  /** Of `x-bce-error-code` or of Baidu's error body; letters, digits and dots only. */
   readonly code: string | undefined;
+  /** Whether an error is spoken of at all, be it in a form that `code` and `message` do not take. */
+  readonly speaksOfError: boolean;
+  /** Whether the answer carries `x-bce-request-id`, as every answer of Baidu does. */
+  readonly isFromBaidu: boolean;
   /** For the operator's log alone: cut to 200 characters, without control characters or anything that looks like a key. */
   readonly message: string | undefined;
   /** `x-bce-request-id`, or the error body's `requestId`. */
@@ -24,35 +28,41 @@ export interface Answer {
   readonly dateMs: number | undefined;
   /** Of the `Retry-After` header, in whole seconds; a date is turned into seconds from now. */
   readonly retryAfterS: number | undefined;
-  /** The body: what kind it was, and for JSON the value, still unchecked. */
-  readonly body: { kind: 'empty' } | { kind: 'json'; value: unknown } | { kind: 'unreadable' };
+  /** The body: `json` with its value, still unchecked; `garbled` if it is none or too long; `broken` if it ended midway. */
+  readonly body: { kind: 'empty' | 'garbled' | 'broken' } | { kind: 'json'; value: unknown };
 }
 
 /** Reads `response` to the cap. `nowMs` turns a `Retry-After` date into seconds; `scrub` blanks known secrets. */
 export async function readAnswer(response: Response, nowMs: number, scrub: (text: string) => string): Promise<Answer> {
-  const body = parseBody(await readCapped(response));
+  const body = await readBody(response);
   const error = body.kind === 'json' && isRecord(body.value) ? body.value : {};
   const clean = (value: unknown, grammar: RegExp) =>
     typeof value === 'string' && grammar.test(value) && scrub(value) === value ? value : undefined;
-  const code = clean(response.headers.get('x-bce-error-code'), CODE) ?? clean(error['code'], CODE);
-  const message = response.headers.get('x-bce-error-message') ?? error['message'];
+  const { headers } = response;
+  const message = headers.get('x-bce-error-message') ?? error['message'];
+  const headerId = clean(headers.get('x-bce-request-id'), REQUEST_ID);
   return {
     status: response.status,
-    code,
+    code: clean(headers.get('x-bce-error-code'), CODE) ?? clean(error['code'], CODE),
+    speaksOfError:
+      headers.has('x-bce-error-code') ||
+      headers.has('x-bce-error-message') ||
+      ERROR_MEMBERS.some((name) => name in error),
+    isFromBaidu: headerId !== undefined,
     message: typeof message === 'string' ? tidy(scrub(message)) : undefined,
-    requestId: clean(response.headers.get('x-bce-request-id'), REQUEST_ID) ?? clean(error['requestId'], REQUEST_ID),
-    dateMs: parseHttpDate(response.headers.get('date')),
-    retryAfterS: parseRetryAfter(response.headers.get('retry-after'), nowMs),
+    requestId: headerId ?? clean(error['requestId'], REQUEST_ID),
+    dateMs: parseHttpDate(headers.get('date')),
+    retryAfterS: parseRetryAfter(headers.get('retry-after'), nowMs),
     body,
   };
 }
 
-/** Every code on record is made of letters and dots, which also keeps a reflected key from passing as a code. */
-const CODE = /^[A-Za-z]{1,40}(?:\.[A-Za-z]{1,40}){0,3}$/;
+/** Every code on record is of this form; a reflected signature is too long for it, a caller's key has an underscore. */
+const CODE = /^[A-Za-z][A-Za-z0-9]{0,39}(?:\.[A-Za-z0-9]{1,40}){0,3}$/;
+/** Members by which a JSON body speaks of an error, Baidu's own and those of whatever may stand before it. */
+const ERROR_MEMBERS: readonly string[] = ['code', 'message', 'error', 'errors', 'errorCode', 'success'];
 /** A UUID of 36 characters is documented; a reflected signature has 64, a caller's key 47. */
 const REQUEST_ID = /^[\w.-]{1,40}$/;
-/** IMF-fixdate, the one form that senders may still generate (RFC 9110 §5.6.7). */
-const HTTP_DATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
 /** Long enough to be a key, a token or a signature, and not made of letters alone as Baidu's codes are. */
 const LOOKS_LIKE_A_KEY = /[\w+/=%~.-]{41,}|(?=[\w+/=%~-]*\d)[\w+/=%~-]{16,}/g;
 
@@ -65,8 +75,10 @@ function parseRetryAfter(value: string | null, nowMs: number): number | undefine
 }
 
 function parseHttpDate(value: string | null): number | undefined {
-  const timeMs = value !== null && HTTP_DATE.test(value) ? Date.parse(value) : Number.NaN;
-  return Number.isNaN(timeMs) ? undefined : timeMs;
+  if (value === null) return undefined;
+  const timeMs = Date.parse(value);
+  // IMF-fixdate, the one form that senders may still generate (RFC 9110 §5.6.7), and no 31st of February.
+  return !Number.isNaN(timeMs) && new Date(timeMs).toUTCString() === value ? timeMs : undefined;
 }
 
 function tidy(message: string): string {
@@ -76,31 +88,35 @@ function tidy(message: string): string {
     .slice(0, MAX_MESSAGE_CHARS);
 }
 
-/** The body's text, or `null` where it is longer than the cap, breaks off, or is not UTF-8. */
-async function readCapped(response: Response): Promise<string | null> {
-  if (response.body === null) return '';
+async function readBody(response: Response): Promise<Answer['body']> {
+  if (response.body === null) return { kind: 'empty' };
   const reader: ReadableStreamDefaultReader<Uint8Array> = response.body.getReader();
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
   let text = '';
   let bytes = 0;
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return text + decoder.decode();
-      bytes += value.byteLength;
-      if (bytes > MAX_BODY_BYTES) break;
-      text += decoder.decode(value, { stream: true });
+  for (;;) {
+    let chunk: ReadableStreamReadResult<Uint8Array>;
+    try {
+      chunk = await reader.read();
+    } catch {
+      return { kind: 'broken' };
     }
-  } catch {
-    // Broken off, timed out, or not UTF-8: what the status line said still counts.
+    try {
+      if (chunk.done) return parseBody(text + decoder.decode());
+      bytes += chunk.value.byteLength;
+      text += decoder.decode(chunk.value, { stream: true });
+    } catch {
+      bytes = Number.POSITIVE_INFINITY;
+    }
+    if (bytes > MAX_BODY_BYTES) {
+      reader.cancel().catch(() => undefined);
+      return { kind: 'garbled' };
+    }
   }
-  reader.cancel().catch(() => undefined);
-  return null;
 }
 
-function parseBody(text: string | null): Answer['body'] {
-  if (text === null) return { kind: 'unreadable' };
+function parseBody(text: string): Answer['body'] {
   if (text.trim() === '') return { kind: 'empty' };
   const value = parseJson(text);
-  return value === undefined ? { kind: 'unreadable' } : { kind: 'json', value };
+  return value === undefined ? { kind: 'garbled' } : { kind: 'json', value };
 }

@@ -14,12 +14,18 @@ import { isClockSkew, judge } from './verdict.ts';
 
 export type Attempt = { readonly kind: 'answered'; readonly answer: Answer } | { readonly kind: 'lost' | 'timed_out' };
 
+/**
+ * What an attempt may have done: `none`, where it was refused; `unknown`, where the server spoke of a failure of its own;
+ * `lost`, where it may have succeeded and the answer did not arrive.
+ */
+export type Effect = 'none' | 'unknown' | 'lost';
+
 export interface Exchange {
   /** 1 or 2. */
   readonly attempts: number;
   readonly last: Attempt;
-  /** An attempt before the last one was sent and its effect is not known. */
-  readonly earlierUnknown: boolean;
+  /** What is known of the attempt before the last, if there was one that did not plainly fail. */
+  readonly earlier: Effect;
 }
 
 export interface TimeLimits {
@@ -54,16 +60,16 @@ export async function exchange(
   limits: TimeLimits,
   tools: AttemptTools,
 ): Promise<Exchange> {
-  let earlierUnknown = false;
+  let earlier: Effect = 'none';
   let clockOffsetMs = 0;
   for (let attempts = 1; ; attempts++) {
     const timeoutMs = Math.max(0, Math.min(limits.attemptTimeoutMs, limits.endMs - tools.now()));
     const last = await attempt(client, url, { method, clockOffsetMs }, timeoutMs, tools);
     const next = attempts < MAX_ATTEMPTS ? whatNext(last, tools) : 'stop';
     if (next === 'stop' || limits.endMs - tools.now() - next.pauseMs < MIN_ATTEMPT_MS) {
-      return { attempts, last, earlierUnknown };
+      return { attempts, last, earlier };
     }
-    earlierUnknown ||= !isKnown(last);
+    earlier = effectOf(last);
     clockOffsetMs = next.clockOffsetMs;
     await tools.sleep(next.pauseMs);
   }
@@ -87,11 +93,12 @@ async function attempt(
   }
 }
 
-/** Whether the attempt told what it did. */
-function isKnown(attempt: Attempt): boolean {
-  if (attempt.kind !== 'answered') return false;
-  const verdict = judge(attempt.answer);
-  return verdict.code === 'accepted' || verdict.outcome !== 'unknown';
+function effectOf(attempt: Attempt): Effect {
+  if (attempt.kind !== 'answered') return 'lost';
+  const { status, body } = attempt.answer;
+  // A gateway of Baidu's that had no answer from behind it, or an agreement that broke off: lost on the way.
+  if (status === 502 || status === 504 || body.kind === 'broken') return 'lost';
+  return judge(attempt.answer).code === 'upstream_error' ? 'unknown' : 'none';
 }
 
 function whatNext(last: Attempt, tools: AttemptTools): 'stop' | { pauseMs: number; clockOffsetMs: number } {
@@ -102,7 +109,9 @@ function whatNext(last: Attempt, tools: AttemptTools): 'stop' | { pauseMs: numbe
     return answer.dateMs === undefined ? 'stop' : { pauseMs: 0, clockOffsetMs: answer.dateMs - tools.now() };
   }
   const { code } = judge(answer);
-  const retryable = code === 'upstream_throttled' || (code === 'upstream_error' && RETRIED_STATUS.has(answer.status));
+  const retryable =
+    code === 'upstream_throttled' ||
+    (code === 'upstream_error' && (RETRIED_STATUS.has(answer.status) || answer.body.kind === 'broken'));
   if (!retryable) return 'stop';
   if (answer.retryAfterS === undefined) return code === 'upstream_throttled' ? 'stop' : { pauseMs, clockOffsetMs: 0 };
   return answer.retryAfterS <= MAX_RETRY_AFTER_S ? { pauseMs: answer.retryAfterS * 1000, clockOffsetMs: 0 } : 'stop';

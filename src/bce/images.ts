@@ -133,7 +133,7 @@ function noAnswer(kind: 'lost' | 'timed_out'): Failed {
 }
 
 /** What is known after all attempts. An earlier attempt that nobody saw the end of changes what the last one proves. */
-function conclude({ last, earlierUnknown }: Exchange): Failed | { code: 'deleted' } {
+function conclude({ last, earlier }: Exchange): Failed | { code: 'deleted' } {
   if (last.kind !== 'answered') return noAnswer(last.kind);
   const verdict = judge(last.answer);
   switch (verdict.code) {
@@ -141,7 +141,7 @@ function conclude({ last, earlierUnknown }: Exchange): Failed | { code: 'deleted
       return { code: 'deleted' };
     case 'image_not_found':
       // After a lost answer to our own deletion this is the proof that it took place.
-      return earlierUnknown ? { code: 'deleted' } : verdict;
+      return earlier === 'lost' ? { code: 'deleted' } : verdict;
     case 'image_not_custom':
     case 'image_creating':
     case 'image_shared':
@@ -153,6 +153,6 @@ function conclude({ last, earlierUnknown }: Exchange): Failed | { code: 'deleted
     case 'upstream_error':
     case 'upstream_timeout':
       // Refused this time; what an earlier attempt did is as unknown as before.
-      return earlierUnknown ? { code: verdict.code, outcome: 'unknown' } : verdict;
+      return earlier === 'none' ? verdict : { code: verdict.code, outcome: 'unknown' };
   }
 }

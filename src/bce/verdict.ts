@@ -7,6 +7,7 @@
  * Source: https://cloud.baidu.com/doc/BCC/s/Sjwvynt2u (DELETE image), /Ojwvyo6nc (common errors); codes that are not
  * documented have been seen in public records of live answers.
  */
+import { isRecord } from '../json.ts';
 import type { Answer } from './answer.ts';
 
 /** The ways in which a call does not succeed. */
@@ -89,34 +90,39 @@ export function isClockSkew({ code, message }: Answer): boolean {
 }
 
 function codeOf(answer: Answer): Verdict['code'] {
-  const { status, code } = answer;
-  if (code !== undefined) {
-    if (Object.hasOwn(BY_CODE, code)) return BY_CODE[code] ?? 'upstream_unexpected';
-    if (IDENTITY_SERVICE_CODE.test(code) || isClockSkew(answer)) return 'upstream_rejected_credentials';
-    if (THROTTLING_CODE.test(code)) return 'upstream_throttled';
-    if (IMAGE_ABSENT_CODE.test(code)) return 'image_not_found';
-  }
-  if (status === 401) return 'upstream_rejected_credentials';
-  if (status === 429) return 'upstream_throttled';
+  const { status, code, body, isFromBaidu, speaksOfError } = answer;
+  const named = code === undefined ? undefined : codeByName(answer, code);
+  // A refusal of our credential comes before anything else is done, whatever status it wears.
+  if (named === 'upstream_rejected_credentials' || status === 401) return 'upstream_rejected_credentials';
+  if (status === 429 || named === 'upstream_throttled') return 'upstream_throttled';
   if (status >= 500) return 'upstream_error';
-  if (code !== undefined) return 'upstream_unexpected';
-  if (status >= 200 && status < 300) return speaksForBaidu(answer) ? 'accepted' : 'upstream_unexpected';
-  if (status === 403 && isFromBaidu(answer)) return 'upstream_rejected_credentials';
-  if (status === 404 && isFromBaidu(answer)) return 'image_not_found';
+  if (status >= 300 && status < 400) return 'upstream_unexpected';
+  if (named !== undefined) return named;
+  // From here on no code decides. What speaks of an error in words that nobody has documented is not understood.
+  if (speaksOfError) return 'upstream_unexpected';
+  if (status >= 200 && status < 300) {
+    if (body.kind === 'broken') return 'upstream_error';
+    return body.kind === 'empty' || (body.kind === 'json' && isFromBaidu) ? 'accepted' : 'upstream_unexpected';
+  }
+  // The documentation gives some answers by status alone; they are Baidu's if they carry its request id and say no more.
+  const bare = isFromBaidu && (body.kind === 'empty' || saysNothing(body));
+  if (status === 403 && bare) return 'upstream_rejected_credentials';
+  if (status === 404 && bare) return 'image_not_found';
   return 'upstream_unexpected';
 }
 
-/** No error body, but Baidu's own request id: the bare answers that the documentation describes by status alone. */
-function isFromBaidu({ requestId, body }: Answer): boolean {
-  return requestId !== undefined && body.kind !== 'unreadable';
+function codeByName(answer: Answer, code: string): UpstreamFailureCode {
+  if (Object.hasOwn(BY_CODE, code)) return BY_CODE[code] ?? 'upstream_unexpected';
+  if (IDENTITY_SERVICE_CODE.test(code) || isClockSkew(answer)) return 'upstream_rejected_credentials';
+  if (THROTTLING_CODE.test(code)) return 'upstream_throttled';
+  return IMAGE_ABSENT_CODE.test(code) ? 'image_not_found' : 'upstream_unexpected';
 }
 
-/** A 2xx is Baidu's if it carries its request id or nothing odd. An HTML page with 200 is somebody else's. */
-function speaksForBaidu({ requestId, body }: Answer): boolean {
-  return requestId !== undefined || body.kind !== 'unreadable';
+function saysNothing(body: Answer['body']): boolean {
+  return body.kind === 'json' && isRecord(body.value) && Object.keys(body.value).every((name) => name === 'requestId');
 }
 
 /** A 4xx in Baidu's name: whatever was wrong, the request was not carried out. */
-function isRefusal({ status, code, requestId }: Answer): boolean {
-  return status >= 400 && status < 500 && (code !== undefined || requestId !== undefined);
+function isRefusal({ status, code, isFromBaidu }: Answer): boolean {
+  return status >= 400 && status < 500 && (code !== undefined || isFromBaidu);
 }

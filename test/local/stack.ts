@@ -13,6 +13,7 @@ import { join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '../..');
 const WRANGLER = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
+const ANSI = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g');
 const START_TIMEOUT_MS = 60_000;
 
 export interface Server {
@@ -117,7 +118,7 @@ async function startWorker(
     output += chunk;
     const lines = (rest + chunk).split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) onLine?.(line);
+    for (const line of lines) onLine?.(plain(line));
   };
   child.stdout.on('data', collect);
   child.stderr.on('data', collect);
@@ -135,6 +136,11 @@ async function startWorker(
     if (up) return { url, output: () => output, stop };
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+/** A line as the Worker wrote it: `wrangler dev` colours and marks what comes by `console.error`. */
+function plain(line: string): string {
+  return line.replace(ANSI, '').replace(/^✘ \[ERROR\] /, '');
 }
 
 /** Ends the process group that `child` leads, and waits until its leader is gone. */

@@ -19,6 +19,7 @@ const { values } = parseArgs({
 });
 const { key, keySha256 } = createKey();
 const running: Server[] = [];
+let ready = false;
 
 async function stop(): Promise<void> {
   await Promise.all(running.splice(0).map((server) => server.stop()));
@@ -40,9 +41,10 @@ try {
       BCE_SECRET_ACCESS_KEY: EMULATOR_CREDENTIALS.secretAccessKey,
       CALLERS: JSON.stringify({ demo: { keySha256: [keySha256], scopes: ['images:delete', 'images:read'] } }),
     },
-    onLine: (line) => line.startsWith('{') && console.log(line),
+    onLine: (line) => ready && line.startsWith('{') && console.log(line),
   });
   running.push(gateway);
+  ready = true;
   const curl = (call: string) => `curl -i -X ${call.replace(' ', ` ${gateway.url}`)} -H 'Authorization: Bearer ${key}'`;
   console.log(`
 Gateway   ${gateway.url}
