@@ -5,7 +5,15 @@
  * never follows a redirect, because `x-bce-*` headers would travel along. Never: retries, reads a body, or lets a
  * credential be printed, which is why they are private fields.
  */
-import { authStringPrefix, formatTimestamp, percentEncode, sign, signingKey } from './signer.ts';
+import {
+  type CanonicalHeaders,
+  canonicalHeaders,
+  formatTimestamp,
+  percentEncode,
+  type SigningKey,
+  sign,
+  signingKey,
+} from './signer.ts';
 
 export interface BceCredentials {
   readonly accessKeyId: string;
@@ -33,12 +41,21 @@ export interface BceRequestInit {
  */
 const EXPIRATION_PERIOD_IN_SECONDS = 300;
 
+interface Prepared {
+  /** Since the epoch. */
+  readonly second: number;
+  readonly host: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly canonical: CanonicalHeaders;
+  readonly key: SigningKey;
+}
+
 export class BceClient {
   readonly #credentials: BceCredentials;
   readonly #fetch: BceClientOptions['fetch'];
   readonly #now: BceClientOptions['now'];
-  /** The signing key of one second. The next second's replaces it, so there is never more than one. */
-  #derived = { prefix: '', key: '' };
+  /** What one second's requests to one host share. The next second's replaces it, so there is never more than one. */
+  #prepared: Prepared | undefined;
 
   constructor(credentials: BceCredentials, options: BceClientOptions) {
     this.#credentials = credentials;
@@ -48,17 +65,8 @@ export class BceClient {
 
   /** A signed request. Its URL must be canonical already: an unencoded path without a query is signed as it stands. */
   sign(url: URL, init: BceRequestInit): Request {
-    const { accessKeyId, sessionToken } = this.#credentials;
-    const timestamp = formatTimestamp(this.#now() + (init.clockOffsetMs ?? 0));
-    const headers = {
-      'x-bce-date': timestamp,
-      ...(sessionToken === undefined ? {} : { 'x-bce-security-token': sessionToken }),
-    };
-    const prefix = authStringPrefix(accessKeyId, timestamp, EXPIRATION_PERIOD_IN_SECONDS);
-    const { authorization } = sign(
-      { method: init.method, path: url.pathname, headers: { ...headers, host: url.host } },
-      { prefix, key: this.#signingKey(prefix), signedHeaders: ['host', ...Object.keys(headers)] },
-    );
+    const { key, headers, canonical } = this.#prepare(url.host, this.#now() + (init.clockOffsetMs ?? 0));
+    const { authorization } = sign({ method: init.method, path: url.pathname, headers: canonical }, key);
     return new Request(url, {
       method: init.method,
       headers: { ...headers, authorization },
@@ -81,10 +89,22 @@ export class BceClient {
       .reduce((scrubbed, secret) => scrubbed.replace(new RegExp(RegExp.escape(secret), 'gi'), '[scrubbed]'), text);
   }
 
-  #signingKey(prefix: string): string {
-    if (this.#derived.prefix !== prefix) {
-      this.#derived = { prefix, key: signingKey(this.#credentials.secretAccessKey, prefix) };
-    }
-    return this.#derived.key;
+  #prepare(host: string, timeMs: number): Prepared {
+    const second = Math.floor(timeMs / 1000);
+    if (this.#prepared?.second === second && this.#prepared.host === host) return this.#prepared;
+    const { accessKeyId, secretAccessKey, sessionToken } = this.#credentials;
+    const timestamp = formatTimestamp(timeMs);
+    const headers = {
+      'x-bce-date': timestamp,
+      ...(sessionToken === undefined ? {} : { 'x-bce-security-token': sessionToken }),
+    };
+    this.#prepared = {
+      second,
+      host,
+      headers,
+      canonical: canonicalHeaders({ ...headers, host }, ['host', ...Object.keys(headers)]),
+      key: signingKey(accessKeyId, secretAccessKey, timestamp, EXPIRATION_PERIOD_IN_SECONDS),
+    };
+    return this.#prepared;
   }
 }

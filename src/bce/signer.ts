@@ -2,7 +2,10 @@
  * bce-auth-v1, the signature scheme of Baidu AI Cloud, as pure functions.
  *
  * Promises: the same input gives the same strings, and every intermediate string is returned, so that a mismatch can be
- * traced to the step that differs. Never: no I/O, no clock, no state, and nothing is logged.
+ * traced to the step that differs. Never: no I/O, no clock, and nothing is logged.
+ *
+ * What depends on the credential and the second alone (`signingKey`) and what depends on the headers alone
+ * (`canonicalHeaders`) is made apart, so that whoever signs often makes it once.
  *
  * Source: https://cloud.baidu.com/doc/Reference/s/njwvz1yfu (the scheme) and /6k6yfh1he (canonicalisation).
  */
@@ -15,27 +18,31 @@ export interface SigningRequest {
   readonly method: string;
   readonly path: string;
   readonly query?: Readonly<Record<string, string | null>>;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: CanonicalHeaders;
 }
 
-/** What a signature is made with besides the request. */
-export interface Signing {
-  /** From `authStringPrefix()`. */
-  readonly prefix: string;
-  /** From `signingKey()`, for exactly this prefix. */
-  readonly key: string;
-  /** The headers to sign; absent or empty ones are left out. `null` signs the default set and leaves the field blank. */
-  readonly signedHeaders: readonly string[] | null;
+/** From `canonicalHeaders()`. */
+export interface CanonicalHeaders {
+  readonly canonicalHeaders: string;
+  readonly signedHeaders: string;
+}
+
+/** From `signingKey()`. */
+export interface SigningKey {
+  readonly authStringPrefix: string;
+  /** The key of the second HMAC: 64 lowercase hex characters, used as text and not as the 32 bytes they stand for. */
+  readonly signingKey: string;
+  /** Lowercase hex HMAC-SHA256 of a text under `signingKey`. */
+  readonly mac: (text: string) => string;
 }
 
 /** Every string that the scheme passes through, under the documentation's names. */
-export interface Signed {
+export interface Signed extends CanonicalHeaders {
   readonly authStringPrefix: string;
+  readonly signingKey: string;
   readonly canonicalUri: string;
   readonly canonicalQueryString: string;
-  readonly canonicalHeaders: string;
   readonly canonicalRequest: string;
-  readonly signedHeaders: string;
   readonly signature: string;
   readonly authorization: string;
 }
@@ -49,43 +56,62 @@ export function formatTimestamp(timeMs: number): string {
 }
 
 /**
- * `bce-auth-v1/{accessKeyId}/{timestamp}/{expirationPeriodInSeconds}`: who signs, from when (UTC, whole seconds), and for
- * how many seconds. The documentation's default is 1800.
+ * The key that signs from `timestamp` on for `expirationPeriodInSeconds`; the documentation's default is 1800. It is worth
+ * as much as the secret for as long as that.
  */
-export function authStringPrefix(accessKeyId: string, timestamp: string, expirationPeriodInSeconds: number): string {
-  return `bce-auth-v1/${accessKeyId}/${timestamp}/${expirationPeriodInSeconds}`;
+export function signingKey(
+  accessKeyId: string,
+  secretAccessKey: string,
+  timestamp: string,
+  expirationPeriodInSeconds: number,
+): SigningKey {
+  const authStringPrefix = `bce-auth-v1/${accessKeyId}/${timestamp}/${expirationPeriodInSeconds}`;
+  const key = macUnder(secretAccessKey)(authStringPrefix);
+  return { authStringPrefix, signingKey: key, mac: macUnder(key) };
 }
 
-/** The key of the second HMAC: 64 lowercase hex characters, used as text and not as the 32 bytes they stand for. */
-export function signingKey(secretAccessKey: string, prefix: string): string {
-  return hmacHex(secretAccessKey, prefix);
-}
-
-/** Signs `request`. Whoever signs often within a second keeps the key: it depends on the prefix and the secret alone. */
-export function sign(request: SigningRequest, { prefix, key, signedHeaders: signed }: Signing): Signed {
-  const canonicalUri = canonicalPath(request.path);
-  const canonicalQueryString = canonicalQuery(request.query ?? {});
-  const headers = canonicalHeaderLines(request.headers, signed);
-  const canonicalHeaders = headers.map(({ line }) => line).join('\n');
-  const canonicalRequest = `${request.method}\n${canonicalUri}\n${canonicalQueryString}\n${canonicalHeaders}`;
-  // An empty list makes the server apply the default set, so the field stays blank exactly where that set was signed.
-  const signedHeaders =
-    signed === null
-      ? ''
-      : headers
-          .map(({ name }) => name)
-          .sort()
-          .join(';');
-  const signature = hmacHex(key, canonicalRequest);
+/** The headers to sign: those listed, or with `null` the default set. Absent and empty ones are left out. */
+export function canonicalHeaders(
+  headers: Readonly<Record<string, string>>,
+  signed: readonly string[] | null,
+): CanonicalHeaders {
+  const listed = new Set((signed ?? DEFAULT_SIGNED_HEADERS).map((name) => name.toLowerCase()));
+  const chosen = Object.entries(headers)
+    .map(([name, value]) => ({ name: name.toLowerCase(), value: value.trim() }))
+    .filter(({ name, value }) => value !== '' && (listed.has(name) || (signed === null && name.startsWith('x-bce-'))));
   return {
-    authStringPrefix: prefix,
+    // Encoded lines are ASCII, where the order of UTF-16 units is the order of bytes.
+    canonicalHeaders: chosen
+      .map(({ name, value }) => `${percentEncode(name)}:${percentEncode(value)}`)
+      .sort()
+      .join('\n'),
+    // Where the list is blank the server applies the default set, so it is blank exactly where that set was signed.
+    signedHeaders:
+      signed === null
+        ? ''
+        : chosen
+            .map(({ name }) => name)
+            .sort()
+            .join(';'),
+  };
+}
+
+/** Signs `request` under `key`. */
+export function sign({ method, path, query, headers }: SigningRequest, key: SigningKey): Signed {
+  const canonicalUri = canonicalPath(path);
+  const canonicalQueryString = query === undefined ? '' : canonicalQuery(query);
+  const canonicalRequest = `${method}\n${canonicalUri}\n${canonicalQueryString}\n${headers.canonicalHeaders}`;
+  const signature = key.mac(canonicalRequest);
+  return {
+    authStringPrefix: key.authStringPrefix,
+    signingKey: key.signingKey,
     canonicalUri,
     canonicalQueryString,
-    canonicalHeaders,
+    canonicalHeaders: headers.canonicalHeaders,
     canonicalRequest,
-    signedHeaders,
+    signedHeaders: headers.signedHeaders,
     signature,
-    authorization: `${prefix}/${signedHeaders}/${signature}`,
+    authorization: `${key.authStringPrefix}/${headers.signedHeaders}/${signature}`,
   };
 }
 
@@ -98,6 +124,8 @@ export function percentEncode(text: string): string {
 }
 
 function canonicalPath(path: string): string {
+  // Nothing to encode in what the gateway signs; looking is several times faster than encoding.
+  if (/^\/[\w.~/-]*$/.test(path)) return path;
   const encoded = path.split('/').map(percentEncode).join('/');
   return encoded.startsWith('/') ? encoded : `/${encoded}`;
 }
@@ -111,21 +139,23 @@ function canonicalQuery(query: Readonly<Record<string, string | null>>): string 
     .join('&');
 }
 
-function canonicalHeaderLines(
-  headers: Readonly<Record<string, string>>,
-  signed: readonly string[] | null,
-): { name: string; line: string }[] {
-  const listed = new Set((signed ?? DEFAULT_SIGNED_HEADERS).map((name) => name.toLowerCase()));
-  return (
-    Object.entries(headers)
-      .map(([name, value]) => ({ name: name.toLowerCase(), value: value.trim() }))
-      .filter(({ name, value }) => value !== '' && (listed.has(name) || (signed === null && name.startsWith('x-bce-'))))
-      .map(({ name, value }) => ({ name, line: `${percentEncode(name)}:${percentEncode(value)}` }))
-      // Encoded lines are ASCII, where comparing UTF-16 units is comparing bytes.
-      .sort((a, b) => (a.line < b.line ? -1 : 1))
-  );
+/**
+ * HMAC-SHA256 under one key, as lowercase hex. The key's own two blocks are hashed once; each text begins from a copy of
+ * that state. Buffers are kept for as long as the function is, and hold nothing that the function itself does not.
+ */
+function macUnder(key: string): (text: string) => string {
+  const keyed = hmac.create(sha256, utf8ToBytes(key));
+  const working = keyed.clone();
+  const digest = new Uint8Array(keyed.outputLen);
+  let bytes = new Uint8Array(512);
+  return (text) => {
+    // A UTF-16 unit takes at most three bytes of UTF-8.
+    if (text.length * 3 > bytes.length) bytes = new Uint8Array(text.length * 3);
+    const { written } = ENCODER.encodeInto(text, bytes);
+    keyed._cloneInto(working);
+    working.update(bytes.subarray(0, written)).digestInto(digest);
+    return bytesToHex(digest);
+  };
 }
 
-function hmacHex(key: string, message: string): string {
-  return bytesToHex(hmac(sha256, utf8ToBytes(key), utf8ToBytes(message)));
-}
+const ENCODER = new TextEncoder();
