@@ -81,6 +81,7 @@ export function createApp(parsed: ParsedConfig, deps: Deps): Hono<GatewayEnv> {
       ...toolsOf(c.var),
       requestId,
       keyFingerprint: c.var.services.keyFingerprint,
+      linger: (work) => c.executionCtx.waitUntil(work),
       onSend: () => {
         trail.sent = true;
       },
@@ -107,6 +108,7 @@ export function createApp(parsed: ParsedConfig, deps: Deps): Hono<GatewayEnv> {
       },
     } = c.var;
     const whose = request.caller ?? caller.id;
+    c.var.trail.historyOf = whose;
     if (whose !== caller.id && !caller.scopes.has('deletions:read')) {
       return fail(c, { code: 'permission_denied', missing: 'deletions:read' });
     }
@@ -134,5 +136,5 @@ function createServices(config: Config, deps: Deps): Services {
 function toolsOf({ caller, services: { bcc, config } }: GatewayEnv['Variables']): PreviewTools {
   const { policy, ledger, attemptTimeoutMs, deadlineMs, dailyDeletions } = config;
   const budget = caller.dailyDeletions ?? dailyDeletions;
-  return { bcc, policy, caller, ledger: ledger.getByName(caller.id), budget, attemptTimeoutMs, deadlineMs };
+  return { bcc, policy, caller, ledger: () => ledger.getByName(caller.id), budget, attemptTimeoutMs, deadlineMs };
 }

@@ -27,6 +27,8 @@ export interface AuditRecord {
   readonly 'http.route': string | undefined;
   readonly 'http.response.status_code': number;
   readonly 'caller.id': string | undefined;
+  /** Whose history was asked for. */
+  readonly 'history.caller.id': string | undefined;
   readonly 'image.id': string | undefined;
   /** Whether the gateway let the request through to what it asked for. */
   readonly decision: 'allowed' | 'refused';
@@ -43,7 +45,7 @@ export interface AuditRecord {
   readonly 'bce.request_id': string | undefined;
   readonly 'bce.code': string | undefined;
   readonly 'bce.message': string | undefined;
-  /** `false` where the ledger did not take the outcome of a deletion that was sent. */
+  /** Whether the ledger took what came of a deletion; absent where it never entered one. */
   readonly 'ledger.settled': boolean | undefined;
   /** Of an unexpected exception: its class and where it came from, never its message. */
   readonly 'exception.type': string | undefined;

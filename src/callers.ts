@@ -30,7 +30,7 @@ const MAX_KEYS_PER_CALLER = 2;
 export const MAX_DAILY_DELETIONS = 10_000;
 const MAX_NAME_PATTERNS = 100;
 const MAX_NAME_PATTERN_CHARS = 128;
-export const NAME_PATTERN_RULE = `name patterns of 1 to ${MAX_NAME_PATTERN_CHARS} characters`;
+export const NAME_PATTERN_RULE = `name patterns of 1 to ${MAX_NAME_PATTERN_CHARS} characters, without space around them`;
 const CALLER_ID = /^[A-Za-z0-9][\w.-]{0,63}$/;
 const SHA256_HEX = /^[0-9a-f]{64}$/i;
 /** `credentials` of RFC 6750: one scheme, spaces, one token. Two headers arrive joined by a comma, which is no token. */
@@ -38,7 +38,7 @@ const BEARER = /^Bearer +([\w.~+/-]{1,512}=*)$/i;
 
 /** A pattern of image names, in which `*` stands for any characters, or none. */
 export function isNamePattern(text: string): boolean {
-  return text.length >= 1 && text.length <= MAX_NAME_PATTERN_CHARS;
+  return text.length >= 1 && text.length <= MAX_NAME_PATTERN_CHARS && text.trim() === text;
 }
 
 export function isCallerId(text: string): boolean {

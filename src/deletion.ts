@@ -6,7 +6,7 @@
  */
 
 import type { Answer } from './bce/answer.ts';
-import { MIN_ATTEMPT_MS, type TimeLimits } from './bce/attempts.ts';
+import type { TimeLimits } from './bce/attempts.ts';
 import { type Bcc, deleteImage, type Failed, getImage, type ImageId } from './bce/images.ts';
 import type { Caller } from './callers.ts';
 import { inTime } from './in-time.ts';
@@ -26,16 +26,19 @@ export interface DeletionTools {
   readonly bcc: Bcc;
   readonly policy: Policy;
   readonly caller: Caller;
-  readonly ledger: CallerLedger;
+  /** A new stub each time: one whose object was restarted stays broken. */
+  readonly ledger: () => CallerLedger;
   /** Deletions within 24 hours. */
   readonly budget: number;
   readonly attemptTimeoutMs: number;
-  /** For the whole, the ledger included. */
+  /** From the reservation to Baidu's last answer. */
   readonly deadlineMs: number;
   readonly requestId: string;
   readonly keyFingerprint: string;
   /** Called immediately before a deletion is sent. */
   readonly onSend: () => void;
+  /** Takes work that nobody waits for and that must be done all the same. */
+  readonly linger: (work: Promise<unknown>) => void;
 }
 
 export type Result = Failure | { readonly success: 'deleted' | 'already_absent' };
@@ -51,9 +54,12 @@ interface Attempted {
   readonly imageName: string | null;
 }
 
+/** Longer than the others' patience, because it is part of the deadline: a ledger that sleeps must be woken. Milliseconds. */
+const RESERVE_PATIENCE_MS = 5_000;
+
 export interface Deletion extends Attempted {
-  /** `false` where the ledger would not take what came of it; its row then says `unknown`. */
-  readonly settled: boolean;
+  /** `false` where the ledger would not take what came of it, and its row says `unknown`; absent where there is no row. */
+  readonly settled?: boolean;
 }
 
 /** Deletes the image, unless something forbids it. Irreversible. @throws only on a bug; a row in the ledger then says `unknown` */
@@ -61,22 +67,30 @@ export async function runDeletion(request: DeletionRequest, tools: DeletionTools
   const { policy, ledger, budget, requestId, keyFingerprint, bcc } = tools;
   const { imageId } = request;
   const limits = { attemptTimeoutMs: tools.attemptTimeoutMs, endMs: bcc.tools.now() + tools.deadlineMs };
-  const refused = (result: Failure): Deletion => ({ ...nothingSent(result), settled: true });
+  /** The second word of a row changes nothing, so a ledger whose answer was lost may be told again. */
+  const settle = (seq: number, done: Attempted) => {
+    const once = () => inTime(ledger().settle(seq, imageId, settlementOf(done)));
+    return once()
+      .catch(once)
+      .catch(() => undefined);
+  };
 
   const [blocker] = blockedBeforeRead(policy, imageId);
-  if (blocker !== undefined) return refused(blocker);
-  const reserved = await inTime(ledger.reserve({ requestId, imageId, keyFingerprint }, budget)).catch(() => null);
-  if (reserved === null) return refused({ code: 'ledger_unavailable' });
+  if (blocker !== undefined) return nothingSent(blocker);
+  const reserving = ledger().reserve({ requestId, imageId, keyFingerprint }, budget);
+  const reserved = await inTime(reserving, RESERVE_PATIENCE_MS).catch(() => null);
+  if (reserved === null) {
+    const refused = nothingSent({ code: 'ledger_unavailable' });
+    // It may be entered yet. Then the row must not count for what was never sent.
+    tools.linger(reserving.then((late) => ('seq' in late ? settle(late.seq, refused) : null)).catch(() => null));
+    return refused;
+  }
   if ('retryAfterS' in reserved) {
-    return refused({ code: 'budget_exhausted', budget, retryAfterS: reserved.retryAfterS });
+    return nothingSent({ code: 'budget_exhausted', budget, retryAfterS: reserved.retryAfterS });
   }
 
   const done = await attempt(request, tools, limits);
-  const settle = () => inTime(ledger.settle(reserved.seq, imageId, settlementOf(done)));
-  // The second word of a row changes nothing, so a ledger whose answer was lost may be told again.
-  const earlier = await settle()
-    .catch(settle)
-    .catch(() => undefined);
+  const earlier = await settle(reserved.seq, done);
   return { ...done, result: withEarlier(done.result, earlier ?? null), settled: earlier !== undefined };
 }
 
@@ -92,16 +106,13 @@ async function attempt(request: DeletionRequest, tools: DeletionTools, limits: T
     imageName = read.value.name;
     const [blocker] = blockedByName(policy, caller, read.value, expectName);
     if (blocker !== undefined) return { ...nothingSent(blocker), answer: read.answer, imageName };
-    if (limits.endMs - bcc.tools.now() < MIN_ATTEMPT_MS) {
-      const late = { code: 'upstream_timeout', outcome: 'not_attempted' } as const;
-      return { ...nothingSent(resultOf(late, read.answer, request)), answer: read.answer, imageName };
-    }
   }
   tools.onSend();
   const sent = await deleteImage(bcc, imageId, limits);
   const { attempts, answer } = sent;
   if (sent.code === 'deleted') return { result: { success: 'deleted' }, attempts, answer, imageName };
-  return { result: resultOf(sent, answer, { imageId, allowMissing }), attempts, answer, imageName };
+  const failed = attempts === 0 ? beforeDeletion(sent) : sent;
+  return { result: resultOf(failed, answer, { imageId, allowMissing }), attempts, answer, imageName };
 }
 
 function nothingSent(result: Result): Attempted {

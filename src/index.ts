@@ -21,7 +21,7 @@ export default {
       fetch: (outgoing) => fetch(outgoing),
       log: (severity, line) => (severity === 'ERROR' ? console.error(line) : console.log(line)),
     });
-    const answer = Promise.resolve(app.fetch(request));
+    const answer = Promise.resolve(app.fetch(request, env, ctx));
     ctx.waitUntil(answer);
     return answer;
   },

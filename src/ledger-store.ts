@@ -2,7 +2,7 @@
  * The deletion ledger of one caller, in SQLite.
  *
  * Promises: a row is born `unknown` and keeps that until it is settled, so that a crash at any moment leaves the truth; the
- * budget counts exactly the last 24 hours; what an operation costs does not grow with the number of rows. Never: has a
+ * budget counts exactly the last 24 hours; what an operation costs does not grow with the number of rows, and counting a budget is bounded by the budget. Never: has a
  * clock, or forgets a row before its retention.
  *
  * Times are milliseconds since the epoch. Source: https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/.
@@ -28,7 +28,9 @@ export interface Settlement {
   readonly imageName: string | null;
 }
 
-export interface Row extends Reservation, Settlement {
+export interface Row extends Reservation, Omit<Settlement, 'attempts'> {
+  /** `null` until it is settled. */
+  readonly attempts: number | null;
   /** Grows with every row; what a page ends with and the next begins after. */
   readonly seq: number;
   readonly reservedAtMs: number;
@@ -80,12 +82,14 @@ export const MIGRATIONS: readonly string[] = [
      settled_at INTEGER,
      outcome TEXT NOT NULL DEFAULT 'unknown',
      code TEXT,
-     attempts INTEGER NOT NULL DEFAULT 0,
+     attempts INTEGER,
      upstream_request_id TEXT
    ) STRICT;
    CREATE INDEX deletions_by_time ON deletions (reserved_at);
-   CREATE INDEX deletions_counted ON deletions (reserved_at, outcome) WHERE outcome NOT IN ('rejected', 'not_attempted');`,
+   CREATE INDEX deletions_counted ON deletions (reserved_at, outcome, attempts)
+     WHERE outcome NOT IN ('rejected', 'not_attempted') AND attempts IS NOT 0;`,
   `CREATE INDEX deletions_by_image ON deletions (image_id);
+   CREATE INDEX deletions_by_image_and_outcome ON deletions (image_id, outcome);
    CREATE INDEX deletions_by_outcome ON deletions (outcome);`,
 ];
 
@@ -94,19 +98,19 @@ export const SQL = {
   newest: 'SELECT reserved_at AS at FROM deletions ORDER BY seq DESC LIMIT 1',
   oldest: 'SELECT reserved_at AS at FROM deletions ORDER BY seq LIMIT 1',
   counted: `SELECT COUNT(*) AS counted FROM deletions
-    WHERE outcome NOT IN ('rejected', 'not_attempted') AND reserved_at > ?`,
+    WHERE outcome NOT IN ('rejected', 'not_attempted') AND attempts IS NOT 0 AND reserved_at > ?`,
   nthCounted: `SELECT reserved_at AS at FROM deletions
-    WHERE outcome NOT IN ('rejected', 'not_attempted') AND reserved_at > ? ORDER BY reserved_at LIMIT 1 OFFSET ?`,
+    WHERE outcome NOT IN ('rejected', 'not_attempted') AND attempts IS NOT 0 AND reserved_at > ? ORDER BY reserved_at LIMIT 1 OFFSET ?`,
   reserve:
     'INSERT INTO deletions (request_id, image_id, key_fingerprint, reserved_at) VALUES (?, ?, ?, ?) RETURNING seq',
   settle: `UPDATE deletions SET settled_at = ?, outcome = ?, code = ?, attempts = ?, upstream_request_id = ?, image_name = ?
     WHERE seq = ? AND settled_at IS NULL`,
-  lastDeleted: `SELECT * FROM deletions WHERE image_id = ? AND +outcome = 'deleted' ORDER BY seq DESC LIMIT 1`,
+  lastDeleted: `SELECT * FROM deletions WHERE image_id = ? AND outcome = 'deleted' ORDER BY seq DESC LIMIT 1`,
   firstSince: 'SELECT seq FROM deletions WHERE reserved_at >= ? ORDER BY reserved_at, seq LIMIT 1',
   history: 'SELECT * FROM deletions WHERE seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?',
   historyOfImage: 'SELECT * FROM deletions WHERE image_id = ? AND seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?',
   historyOfOutcome: 'SELECT * FROM deletions WHERE outcome = ? AND seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?',
-  historyOfImageAndOutcome: `SELECT * FROM deletions WHERE image_id = ? AND +outcome = ? AND seq >= ? AND seq < ?
+  historyOfImageAndOutcome: `SELECT * FROM deletions WHERE image_id = ? AND outcome = ? AND seq >= ? AND seq < ?
     ORDER BY seq DESC LIMIT ?`,
   remove:
     'DELETE FROM deletions WHERE seq IN (SELECT seq FROM deletions WHERE reserved_at < ? ORDER BY reserved_at LIMIT ?)',
@@ -185,10 +189,15 @@ export class LedgerStore {
     return this.#rows(SQL.history, ...range);
   }
 
+  /** The time of the oldest row, or `null` where there is none. */
+  oldestMs(): number | null {
+    return this.#time(SQL.oldest);
+  }
+
   /** Removes a batch of rows from before `beforeMs`. Returns the time of the oldest row that is left, or `null`. */
   remove(beforeMs: number): number | null {
     this.#sql.exec(SQL.remove, beforeMs, REMOVAL_BATCH);
-    return this.#time(SQL.oldest);
+    return this.oldestMs();
   }
 
   /** The first row at or after a time, or beyond the last. Rows are in the order of time. */
@@ -222,7 +231,7 @@ function rowOf(columns: Record<string, SqlStorageValue>): Row {
     settledAtMs: columns['settled_at'] === null ? null : Number(columns['settled_at']),
     outcome: ROW_OUTCOMES.find((outcome) => outcome === columns['outcome']) ?? 'unknown',
     code: text('code'),
-    attempts: Number(columns['attempts']),
+    attempts: columns['attempts'] === null ? null : Number(columns['attempts']),
     upstreamRequestId: text('upstream_request_id'),
   };
 }

@@ -1,8 +1,9 @@
 /**
  * The deletion ledger as a Durable Object: one for each caller, found by the caller's name.
  *
- * Promises: what `reserve` and `settle` return is on disk before anybody hears of it (the platform's output gate); one
- * object serves one request at a time, so a budget cannot be passed by any interleaving. Never: decides about images.
+ * Promises: what `reserve` and `settle` return is on disk before anybody hears of it (the platform's output gate). Requests
+ * interleave only where there is an `await`, and `LedgerStore.reserve` has none between counting and entering, so no
+ * interleaving passes a budget. Never: decides about images.
  *
  * Source: https://developers.cloudflare.com/durable-objects/reference/in-memory-state/ and /api/alarms/.
  */
@@ -42,16 +43,15 @@ export class Ledger extends DurableObject<UncheckedEnv> implements CallerLedger 
       this.ctx.storage.transactionSync(() => this.#store.migrate());
       this.#written = true;
     }
-    if ((await this.ctx.storage.getAlarm()) === null) {
-      await this.ctx.storage.setAlarm(Date.now() + this.#retentionMs());
-    }
-    return this.#store.reserve(reservation, budget, Date.now());
+    const reserved = this.#store.reserve(reservation, budget, Date.now());
+    await this.#arm();
+    return reserved;
   }
 
-  /** Writes what became of it; for an absent image answers with this caller's earlier deletion of it, if there was one. */
+  /** Writes what became of it; for a 404 answers with this caller's earlier deletion of the image, if there was one. */
   async settle(seq: number, imageId: string, settlement: Settlement): Promise<Row | null> {
     this.#store.settle(seq, settlement, Date.now());
-    return settlement.outcome === 'already_absent' ? this.#store.lastDeleted(imageId) : null;
+    return settlement.code === 'image_not_found' ? this.#store.lastDeleted(imageId) : null;
   }
 
   /** Whether a deletion could be reserved now, and what is known of an earlier one of this image. */
@@ -65,12 +65,21 @@ export class Ledger extends DurableObject<UncheckedEnv> implements CallerLedger 
   }
 
   override async alarm(): Promise<void> {
-    const nowMs = Date.now();
-    const retentionMs = this.#retentionMs();
-    const oldestMs = this.#store.remove(nowMs - retentionMs);
+    if (!this.#written) return;
+    this.#store.remove(Date.now() - this.#retentionMs());
+    await this.#arm();
+  }
+
+  /** Sets the alarm to the end of the oldest row's retention, or sooner where an earlier one was set for a longer one. */
+  async #arm(): Promise<void> {
+    const oldestMs = this.#store.oldestMs();
     if (oldestMs === null) return;
-    const overdue = oldestMs + retentionMs <= nowMs;
-    await this.ctx.storage.setAlarm(overdue ? nowMs : Math.max(oldestMs + retentionMs, nowMs + ALARM_INTERVAL_MS));
+    const nowMs = Date.now();
+    const endMs = oldestMs + this.#retentionMs();
+    const dueMs =
+      endMs <= nowMs ? nowMs : Math.max(endMs, Math.min(nowMs + ALARM_INTERVAL_MS, endMs + ALARM_INTERVAL_MS));
+    const alarmMs = await this.ctx.storage.getAlarm();
+    if (alarmMs === null || alarmMs > dueMs) await this.ctx.storage.setAlarm(dueMs);
   }
 
   #retentionMs(): number {

@@ -20,6 +20,8 @@ interface Trail {
   failure?: Failure;
   outcome?: string;
   callerId?: string;
+  /** Whose history was asked for. */
+  historyOf?: string;
   imageId?: ImageId;
   attempts?: number;
   answer?: Answer | undefined;
@@ -99,7 +101,7 @@ export function audited({ now, randomUUID, log }: Outside, services: Services | 
     c.res.headers.set('Cache-Control', 'no-store');
 
     const { failure, answer, attempts = 0 } = trail;
-    const called = trail.sent || attempts > 0;
+    const called = trail.sent || answer !== undefined || attempts > 0;
     const outcome = failure === undefined ? trail.outcome : outcomeOf(failure);
     logLine(log, {
       timestamp: new Date(startMs).toISOString(),
@@ -111,6 +113,7 @@ export function audited({ now, randomUUID, log }: Outside, services: Services | 
       'http.route': matchedRoutes(c).findLast(({ path }) => path !== '/*')?.path,
       'http.response.status_code': c.res.status,
       'caller.id': trail.callerId,
+      'history.caller.id': trail.historyOf,
       'image.id': trail.imageId,
       decision: outcome === 'not_attempted' ? 'refused' : 'allowed',
       'error.type': failure?.code,

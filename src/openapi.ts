@@ -98,7 +98,7 @@ export const historySchema = {
           settledAt: { type: ['string', 'null'], format: 'date-time' },
           outcome: { enum: ROW_OUTCOMES },
           code: { enum: [...Object.keys(PROBLEMS), null] },
-          attempts: { type: 'integer', minimum: 0, maximum: 2 },
+          attempts: { type: ['integer', 'null'], minimum: 0, maximum: 2 },
           upstreamRequestId: nullable('string'),
           keyFingerprint: { type: 'string' },
         },

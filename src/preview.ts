@@ -5,7 +5,7 @@
  * would fail; says `null` where a read could not tell. Never: reserves, settles, or promises more than this moment.
  */
 import type { Answer } from './bce/answer.ts';
-import { type Bcc, countSharedUsers, getImage, type Image, type ImageId } from './bce/images.ts';
+import { type Bcc, countSharedUsers, type Failed, getImage, type Image, type ImageId } from './bce/images.ts';
 import type { Caller } from './callers.ts';
 import { beforeDeletion, upstreamFailure, withEarlier } from './deletion.ts';
 import { inTime } from './in-time.ts';
@@ -17,7 +17,7 @@ export interface PreviewTools {
   readonly bcc: Bcc;
   readonly policy: Policy;
   readonly caller: Caller;
-  readonly ledger: CallerLedger;
+  readonly ledger: () => CallerLedger;
   readonly budget: number;
   readonly attemptTimeoutMs: number;
   readonly deadlineMs: number;
@@ -44,15 +44,18 @@ export async function runPreview(imageId: ImageId, tools: PreviewTools): Promise
   const limits = { attemptTimeoutMs, endMs: bcc.tools.now() + tools.deadlineMs };
   const [read, outlook] = await Promise.all([
     getImage(bcc, imageId, limits),
-    inTime(ledger.outlook(imageId, budget)).catch(() => null),
+    inTime(ledger().outlook(imageId, budget)).catch(() => null),
   ]);
-  const { answer } = read;
-  if (read.code !== 'read') {
-    const failure = upstreamFailure(beforeDeletion(read), answer, imageId);
-    return { result: withEarlier(failure, outlook?.deleted ?? null), attempts: read.attempts, answer };
-  }
+  const failed = (read: Failed & { attempts: number; answer: Answer | undefined }) => ({
+    result: withEarlier(upstreamFailure(beforeDeletion(read), read.answer, imageId), outlook?.deleted ?? null),
+    attempts: read.attempts,
+    answer: read.answer,
+  });
+  if (read.code !== 'read') return failed(read);
   const image = read.value;
   const shared = isCustom(image.type) ? await countSharedUsers(bcc, imageId, limits) : null;
+  // Deleted between the two reads.
+  if (shared?.code === 'image_not_found') return failed(shared);
   const sharedWith = shared?.code === 'read' ? shared.value : null;
 
   const failures: Failure[] = [
@@ -66,6 +69,8 @@ export async function runPreview(imageId: ImageId, tools: PreviewTools): Promise
   const deletable = failures.length > 0 ? false : unsure ? null : true;
   const blockers = failures.map((failure) => ({ code: failure.code, detail: detail(failure) }));
   const attempts = read.attempts + (shared?.attempts ?? 0);
+  // Where the second read failed, the operator sees why.
+  const answer = shared === null || shared.code === 'read' ? read.answer : shared.answer;
   return { result: { ...image, sharedWith, deletable, blockers }, attempts, answer };
 }
 

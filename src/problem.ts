@@ -361,7 +361,7 @@ function retryAfterS(seconds: number): number {
   return Math.min(Math.max(seconds, 1), MAX_RETRY_AFTER_S);
 }
 
-/** One sentence for this occurrence. It may hold an image id of the grammar and our own words, and nothing else. */
+/** One sentence for this occurrence: our own words, an image id of the grammar, the request id and time of a ledger's row. */
 export function detail(failure: Failure): string {
   switch (failure.code) {
     case 'invalid_image_id':
@@ -407,14 +407,14 @@ export function detail(failure: Failure): string {
     case 'upstream_throttled':
       return 'Try again after as many seconds as Retry-After says.';
     case 'upstream_unexpected':
-      if (failure.outcome === 'not_attempted') return notRead(failure.imageId);
+      if (failure.outcome === 'not_attempted') return notSent(failure.imageId);
       return failure.outcome === 'rejected'
         ? `Baidu refused to delete ${failure.imageId} for a reason that is not documented.`
         : `Whether ${failure.imageId} was deleted is not known.`;
     case 'upstream_error':
     case 'upstream_timeout':
       return failure.outcome === 'not_attempted'
-        ? notRead(failure.imageId)
+        ? notSent(failure.imageId)
         : `Whether ${failure.imageId} was deleted is not known. It is safe to delete it again.`;
     case 'rate_limiter_unavailable':
       return 'Nothing was sent to Baidu. Try again shortly.';
@@ -427,8 +427,8 @@ export function detail(failure: Failure): string {
   }
 }
 
-function notRead(imageId: ImageId): string {
-  return `${imageId} could not be read from Baidu, so nothing was deleted.`;
+function notSent(imageId: ImageId): string {
+  return `No deletion of ${imageId} was sent, because what comes before it failed or took too long.`;
 }
 
 function faultDetail(fault: RequestFault): string {

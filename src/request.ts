@@ -63,7 +63,7 @@ export function parseHistory(query: URLSearchParams): HistoryRequest | Failure {
   return { caller, query: { imageId, outcome, sinceMs, untilMs, beforeSeq, limit } };
 }
 
-/** The cursor of the page after the row `seq`. It is opaque to callers: base64url, with a version. */
+/** The cursor of the page after the row `seq`. It is opaque to callers: Base64 of a version and a number. */
 export function cursorAfter(seq: number): string {
   return btoa(`1:${seq}`).replace(/=+$/, '');
 }
@@ -85,7 +85,7 @@ function decoded(base64: string): string {
 /** RFC 3339 `date-time`. `null` for none, `NaN` for none such: the 30th of February is not a day in March. */
 function parseDateTime(text: string | null): number | null {
   if (text === null) return null;
-  const [, day] = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
+  const [, day] = /^(\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
   const midnightMs = Date.parse(`${day}T00:00:00Z`);
   if (Number.isNaN(midnightMs) || !new Date(midnightMs).toISOString().startsWith(`${day}T`)) return Number.NaN;
   return Date.parse(text);
@@ -93,7 +93,7 @@ function parseDateTime(text: string | null): number | null {
 
 function parseLimit(text: string | null): number | null {
   if (text === null) return DEFAULT_LIMIT;
-  const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  const limit = /^[1-9]\d{0,2}$/.test(text) ? Number(text) : 0;
   return limit >= 1 && limit <= MAX_LIMIT ? limit : null;
 }
 

@@ -1,4 +1,5 @@
 /** Who gets in, to what, and how often. */
+import { createExecutionContext } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 import { CALLERS, KEYS } from './fixtures.ts';
 import { createHarness, problemOf } from './harness.ts';
@@ -233,7 +234,7 @@ describe('the request', () => {
   const send = (init: RequestInit) => {
     const harness = createHarness();
     const request = new Request('https://gateway.test/images/m-custom01', { method: 'DELETE', headers, ...init });
-    return { harness, response: Promise.resolve(harness.app.fetch(request)) };
+    return { harness, response: Promise.resolve(harness.app.fetch(request, {}, createExecutionContext())) };
   };
 
   it('is 400 with a body, of known length or not', async () => {

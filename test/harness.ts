@@ -5,6 +5,7 @@
  * replaced, and each replacement can be looked at afterwards. The joint refuses what the network would: it ends with the
  * signal, and a dropped connection throws.
  */
+import { createExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { Validator } from '@cfworker/json-schema';
 import { createApp } from '../src/app.ts';
@@ -82,7 +83,7 @@ export function createHarness({ env: change, account, fetch, clockOffsetMs = 0 }
     /** The gateway's pauses, which it did not really wait for. */
     pausesMs,
     call: (method: string, path: string, headers: HeadersInit = { Authorization: `Bearer ${KEYS.cleaner}` }) =>
-      Promise.resolve(app.fetch(new Request(GATEWAY + path, { method, headers }))),
+      Promise.resolve(app.fetch(new Request(GATEWAY + path, { method, headers }), {}, createExecutionContext())),
   };
 }
 

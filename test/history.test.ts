@@ -1,4 +1,6 @@
 /** The ledger as callers meet it: budgets, history, and what a 404 remembers. */
+import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
 import { Validator } from '@cfworker/json-schema';
 import { describe, expect, it } from 'vitest';
 import type { Settlement } from '../src/ledger-store.ts';
@@ -115,6 +117,61 @@ describe('a ledger that fails', () => {
     });
   });
 
+  it('that was restarted while Baidu worked takes the outcome all the same', async () => {
+    const harness = createHarness();
+    const name = `restarted-${crypto.randomUUID()}`;
+    const ledgers = { getByName: () => env.LEDGER.getByName(name) };
+    const restarting = createHarness({
+      env: { LEDGER: ledgers },
+      fetch: async (request) => {
+        await runInDurableObject(env.LEDGER.getByName(name), (_ledger, ctx) => ctx.abort('restarted')).catch(
+          () => null,
+        );
+        return harness.emulator.fetch(request);
+      },
+    });
+    const response = await restarting.call('DELETE', '/images/m-custom01');
+    expect(await response.json()).toMatchObject({ outcome: 'deleted' });
+    expect(restarting.lines[0]?.record).toMatchObject({ 'ledger.settled': true });
+    expect((await page(restarting, '/deletions')).body.deletions).toMatchObject([{ outcome: 'deleted' }]);
+  });
+
+  it('that enters a deletion too late is told that nothing was sent', async () => {
+    const settlements: Settlement[] = [];
+    const late = {
+      getByName: () => ({
+        reserve: () => new Promise((resolve) => setTimeout(() => resolve({ seq: 7 }), 5_300)),
+        settle: async (_seq: number, _imageId: string, settlement: Settlement) => {
+          settlements.push(settlement);
+          return null;
+        },
+      }),
+    };
+    const harness = createHarness({ env: { LEDGER: late } });
+    const ctx = createExecutionContext();
+    const request = new Request(`${GATEWAY}/images/m-custom01`, { method: 'DELETE', headers: as(KEYS.cleaner) });
+    const response = await harness.app.fetch(request, {}, ctx);
+    expect(await problemOf(response)).toMatchObject({ code: 'ledger_unavailable', outcome: 'not_attempted' });
+    expect(harness.lines[0]?.record['ledger.settled']).toBeUndefined();
+    await waitOnExecutionContext(ctx);
+    expect(settlements).toMatchObject([{ outcome: 'not_attempted', attempts: 0 }]);
+    expect(harness.requests).toHaveLength(0);
+  }, 20_000);
+
+  it('that takes all the time there is leaves none for a deletion', async () => {
+    const slow = {
+      getByName: () => ({
+        reserve: () => new Promise((resolve) => setTimeout(() => resolve({ seq: 7 }), 300)),
+        settle: async () => null,
+      }),
+    };
+    const limits = { UPSTREAM_DEADLINE_MS: '250', UPSTREAM_ATTEMPT_TIMEOUT_MS: '250' };
+    const harness = createHarness({ env: { LEDGER: slow, ...limits } });
+    const response = await harness.call('DELETE', '/images/m-custom01');
+    expect(await problemOf(response)).toMatchObject({ code: 'upstream_timeout', outcome: 'not_attempted' });
+    expect(harness.requests).toHaveLength(0);
+  });
+
   it('that refuses a history is 503', async () => {
     const harness = createHarness({
       env: { LEDGER: { getByName: () => ({ history: () => Promise.reject(new Error('x')) }) } },
@@ -220,6 +277,8 @@ describe('the history', () => {
     'limit=501',
     'limit=-1',
     'limit=ten',
+    'limit=007',
+    'since=2026-11-23T24:00:00Z',
     'limit=',
     'caller=a%20b',
     'page=2',

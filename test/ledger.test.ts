@@ -54,7 +54,7 @@ describe('a row', () => {
           settledAtMs: null,
           outcome: 'unknown',
           code: null,
-          attempts: 0,
+          attempts: null,
           upstreamRequestId: null,
         },
       ]);
@@ -108,6 +108,15 @@ describe('the budget', () => {
       const seq = seqOf(store.reserve(reservation('r1'), 1, START_MS));
       store.settle(seq, settlement(outcome), START_MS);
       expect('seq' in store.reserve(reservation('r2'), 1, START_MS)).toBe(comesBack);
+    });
+  });
+
+  it('comes back where the image was found absent before anything was sent', async () => {
+    await inside((sql) => {
+      const store = storeIn(sql);
+      const seq = seqOf(store.reserve(reservation('r1'), 1, START_MS));
+      store.settle(seq, { ...settlement('already_absent'), attempts: 0 }, START_MS);
+      expect(store.reserve(reservation('r2'), 1, START_MS)).toHaveProperty('seq');
     });
   });
 
@@ -184,6 +193,9 @@ describe('how SQLite finds what it is asked for', () => {
         // Walking the key backwards or forwards from its end is how the newest and the oldest row are found.
         if (/^SCAN/.test(step)) expect([SQL.newest, SQL.oldest]).toContain(statement);
       }
+      if (statement === SQL.lastDeleted || statement === SQL.historyOfImageAndOutcome) {
+        expect(plan.join()).toMatch(/deletions_by_image_and_outcome \(image_id=\? AND outcome=\?/);
+      }
       if (statement === SQL.counted) expect(plan.join()).toMatch(/COVERING INDEX deletions_counted/);
     });
   });
@@ -205,6 +217,7 @@ describe('the schema', () => {
       const indexes = sql.exec("SELECT name FROM sqlite_master WHERE type = 'index' ORDER BY name").toArray();
       expect(indexes.map(({ name }) => name)).toEqual([
         'deletions_by_image',
+        'deletions_by_image_and_outcome',
         'deletions_by_outcome',
         'deletions_by_time',
         'deletions_counted',
@@ -252,6 +265,17 @@ describe('retention', () => {
     expect(second).toHaveProperty('seq');
     const nextMs = await runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.getAlarm());
     expect(nextMs).toBeGreaterThan(Date.now() + 399 * DAY_MS);
+  });
+
+  it('that was shortened moves the alarm that was set for a longer one', async () => {
+    const ledger = fresh();
+    await ledger.reserve(reservation('old'), 9);
+    await runInDurableObject(ledger, (_ledger, ctx) => {
+      ctx.storage.sql.exec('UPDATE deletions SET reserved_at = ?', Date.now() - 401 * DAY_MS);
+    });
+    await ledger.reserve(reservation('new'), 9);
+    const alarmMs = await runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.getAlarm());
+    expect(alarmMs).toBeLessThanOrEqual(Date.now());
   });
 
   it('sets no further alarm where nothing is left, until something is entered again', async () => {

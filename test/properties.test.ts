@@ -1,4 +1,5 @@
 /** The invariants that speak of any input at all, tried with inputs that nobody would think of. */
+import { createExecutionContext } from 'cloudflare:test';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KEYS } from './fixtures.ts';
@@ -71,7 +72,7 @@ describe('for any path, query and method', () => {
           if (!URL.canParse(target)) return;
           const harness = createHarness();
           const request = new Request(target, { method: verb, headers: { Authorization: `Bearer ${KEYS.cleaner}` } });
-          const response = await harness.app.fetch(request);
+          const response = await harness.app.fetch(request, {}, createExecutionContext());
           if (!response.ok && verb !== 'HEAD') await problemOf(response);
           for (const { url, method: sent, redirect } of harness.requests) {
             expect(url).toMatch(CANONICAL);

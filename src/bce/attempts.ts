@@ -21,7 +21,7 @@ export type Attempt = { readonly kind: 'answered'; readonly answer: Answer } | {
 export type Effect = 'none' | 'unknown' | 'lost';
 
 export interface Exchange {
-  /** 1 or 2. */
+  /** 1 or 2, or 0 where the time was over before it began. */
   readonly attempts: number;
   readonly last: Attempt;
   /** What is known of the attempt before the last, if there was one that did not plainly fail. */
@@ -50,7 +50,7 @@ const MAX_RETRY_AFTER_S = 2;
 /** The pause without a `Retry-After`: between once and three times this, at random, so that callers do not march in step. */
 const PAUSE_MS = 100;
 /** With less than this left before the deadline, an attempt could only time out. */
-export const MIN_ATTEMPT_MS = 50;
+const MIN_ATTEMPT_MS = 50;
 
 /** Calls `url` and reads the answer. @throws only on a bug: what goes wrong on the way is part of the result */
 export async function exchange(
@@ -62,8 +62,9 @@ export async function exchange(
 ): Promise<Exchange> {
   let earlier: Effect = 'none';
   let clockOffsetMs = 0;
+  if (limits.endMs - tools.now() < MIN_ATTEMPT_MS) return { attempts: 0, last: { kind: 'timed_out' }, earlier };
   for (let attempts = 1; ; attempts++) {
-    const timeoutMs = Math.max(0, Math.min(limits.attemptTimeoutMs, limits.endMs - tools.now()));
+    const timeoutMs = Math.min(limits.attemptTimeoutMs, limits.endMs - tools.now());
     const last = await attempt(client, url, { method, clockOffsetMs }, timeoutMs, tools);
     const next = attempts < MAX_ATTEMPTS ? whatNext(last, tools) : 'stop';
     if (next === 'stop' || limits.endMs - tools.now() - next.pauseMs < MIN_ATTEMPT_MS) {

@@ -1,0 +1,154 @@
+/** The gateway under load, beside the bare runtime, what a team would write today, and the ceiling. */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { interleaved, printTable, seriesOf } from './measure.ts';
+import { cpuUs, FOLDER, has, type Subject, startNginx, startNode, startWorkerd } from './servers.ts';
+
+const CONNECTIONS = 32;
+const CALLERS = 64;
+const DELAY_MS = 50;
+
+interface Run {
+  perSecond: number;
+  p50Ms: number;
+  p95Ms: number;
+  p99Ms: number;
+  cpuUs: number;
+  failed: number;
+}
+
+const keyOf = (caller: number) => `bcg_bench${caller === 0 ? '' : caller}`;
+const callers = Object.fromEntries(
+  Array.from({ length: CALLERS }, (_, n) => [
+    `caller-${n}`,
+    {
+      keySha256: [createHash('sha256').update(keyOf(n)).digest('hex')],
+      scopes: ['images:delete'],
+      dailyDeletions: 10_000,
+    },
+  ]),
+);
+const vars = (endpoint: string) => ({
+  BCC_ENDPOINT: endpoint,
+  BCE_ACCESS_KEY_ID: 'a'.repeat(32),
+  BCE_SECRET_ACCESS_KEY: 'b'.repeat(32),
+  CALLERS: JSON.stringify(callers),
+  PROTECTED_IMAGES: '[]',
+  PROTECTED_NAMES: '[]',
+});
+
+/** A fresh id for each request; the ledger's run takes its callers in turn, so that no budget ends it. */
+function wrkScript(path: string, manyCallers: boolean): string {
+  const file = join(FOLDER, `load${path.replaceAll('/', '-')}${manyCallers}.lua`);
+  writeFileSync(
+    file,
+    `local n = 0
+request = function()
+  n = n + 1
+  local caller = ${manyCallers ? `n % ${CALLERS}` : '0'}
+  local key = "bcg_bench" .. (caller == 0 and "" or caller)
+  return wrk.format("DELETE", "${path}m-" .. string.format("%08d", n), { ["Authorization"] = "Bearer " .. key })
+end
+done = function(summary, latency)
+  local e = summary.errors
+  io.write(string.format("RESULT %f %f %f %f %d\\n", summary.requests / summary.duration * 1e6, latency:percentile(50) / 1e3,
+    latency:percentile(95) / 1e3, latency:percentile(99) / 1e3, e.connect + e.read + e.write + e.timeout + e.status))
+end
+`,
+  );
+  return file;
+}
+
+function output(command: string, args: string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let text = '';
+    child.stdout.on('data', (chunk) => {
+      text += chunk;
+    });
+    child.on('error', reject);
+    child.on('close', () => resolve(text));
+  });
+}
+
+async function load({ url, pid }: Subject, path: string, manyCallers: boolean, seconds: number): Promise<Run> {
+  const before = cpuUs(pid);
+  const script = wrkScript(path, manyCallers);
+  const text = await output('wrk', ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '-s', script, url]);
+  const [perSecond = 0, p50Ms = 0, p95Ms = 0, p99Ms = 0, failed = 0] =
+    /RESULT (.+)/.exec(text)?.[1]?.split(' ').map(Number) ?? [];
+  return { perSecond, p50Ms, p95Ms, p99Ms, failed, cpuUs: (cpuUs(pid) - before) / (perSecond * seconds) };
+}
+
+export async function benchGateway(rounds: number, seconds: number) {
+  if (!has('wrk')) {
+    console.log('\nThe gateway under load: left out, because wrk is not installed (Debian: apt-get install wrk).');
+    return null;
+  }
+  const result: Record<string, object[]> = {};
+  for (const delayMs of [0, DELAY_MS]) {
+    const upstream = await startNode('peers/upstream.ts', String(delayMs));
+    const subjects: Record<string, { subject: Subject; path: string; manyCallers?: boolean }> = {
+      'upstream, called directly': { subject: upstream, path: '/v2/image/' },
+      'bare Worker': {
+        subject: await startWorkerd('workers/bare.ts', { BCC_ENDPOINT: upstream.url }),
+        path: '/images/',
+      },
+      'gateway, no ledger': {
+        subject: await startWorkerd('workers/gateway-without-ledger.ts', vars(upstream.url)),
+        path: '/images/',
+      },
+      'gateway, with ledger': {
+        subject: await startWorkerd('workers/gateway-with-ledger.ts', vars(upstream.url)),
+        path: '/images/',
+        manyCallers: true,
+      },
+      'Fastify, undici, SDK signer': { subject: await startNode('peers/fastify.ts', upstream.url), path: '/images/' },
+      'Express, official SDK': { subject: await startNode('peers/express.ts', upstream.url), path: '/images/' },
+    };
+    if (has('nginx')) subjects['nginx, unsigned'] = { subject: await startNginx(upstream.url), path: '/images/' };
+    else console.log('nginx is left out, because it is not installed (Debian: apt-get install nginx-light).');
+
+    const runs = await interleaved(
+      Object.fromEntries(
+        Object.entries(subjects).map(([name, { subject, path, manyCallers = false }]) => [
+          name,
+          () => load(subject, path, manyCallers, seconds),
+        ]),
+      ),
+      rounds,
+    );
+    const rows = Object.entries(runs).map(([name, each]) => {
+      const of = (figure: keyof Run) => seriesOf(each.map((run) => run[figure]));
+      return {
+        name,
+        perSecond: of('perSecond'),
+        p50Ms: of('p50Ms'),
+        p95Ms: of('p95Ms'),
+        p99Ms: of('p99Ms'),
+        cpuUs: of('cpuUs'),
+        failed: each.reduce((sum, run) => sum + run.failed, 0),
+      };
+    });
+    result[`${delayMs} ms`] = rows;
+    const bare = rows.find(({ name }) => name === 'bare Worker')?.perSecond.median ?? Number.NaN;
+    printTable(
+      `Deletions through each, upstream at ${delayMs} ms, ${CONNECTIONS} connections (medians of ${rounds} rounds of ${seconds} s)`,
+      ['', 'requests/s', 'min–max', 'of bare', 'p50 ms', 'p95 ms', 'p99 ms', 'CPU µs/request', 'failed'],
+      rows.map(({ name, perSecond, p50Ms, p95Ms, p99Ms, cpuUs: cpu, failed }) => [
+        name,
+        perSecond.median.toFixed(0),
+        `${perSecond.min.toFixed(0)}–${perSecond.max.toFixed(0)}`,
+        (perSecond.median / bare).toFixed(2),
+        p50Ms.median.toFixed(2),
+        p95Ms.median.toFixed(2),
+        p99Ms.median.toFixed(2),
+        cpu.median.toFixed(0),
+        String(failed),
+      ]),
+    );
+  }
+  return result;
+}

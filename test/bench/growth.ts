@@ -1,0 +1,66 @@
+/** What the ledger and authentication cost as they grow. */
+import { createHash } from 'node:crypto';
+import { authenticate, parseCallers } from '../../src/callers.ts';
+import { interleaved, micro, nsPerCall, printTable, seriesOf } from './measure.ts';
+import { startWorkerd } from './servers.ts';
+
+const ROWS = [0, 10_000, 1_000_000];
+const CALLERS = [1, 10_000];
+const OPERATIONS = { 'reserve and settle': 500, 'a page of history': 100, 'a page of one image': 500 };
+
+export async function benchGrowth(rounds: number) {
+  const { url } = await startWorkerd('workers/growth.ts', {});
+  const call = async (query: Record<string, string>) => {
+    const start = process.hrtime.bigint();
+    const response = await fetch(`${url}/?${new URLSearchParams(query)}`);
+    if (!response.ok) throw new Error(await response.text());
+    await response.text();
+    return Number(process.hrtime.bigint() - start);
+  };
+  for (const rows of ROWS) await call({ rows: String(rows), operation: 'fill' });
+  const subjects = Object.entries(OPERATIONS).flatMap(([operation, times]) =>
+    ROWS.map((rows) => ({
+      name: `${operation}, ${rows.toLocaleString('en')} rows`,
+      operation,
+      times,
+      rows: String(rows),
+    })),
+  );
+  const ledger = await interleaved(
+    Object.fromEntries(
+      subjects.map(({ name, operation, times, rows }) => [
+        name,
+        async () => {
+          const empty = await call({ rows, operation, times: '0' });
+          return ((await call({ rows, operation, times: String(times) })) - empty) / times;
+        },
+      ]),
+    ),
+    rounds,
+  );
+
+  const digest = (text: string) => createHash('sha256').update(text).digest('hex');
+  const authentication = await interleaved(
+    Object.fromEntries(
+      CALLERS.map((count) => {
+        const json = Object.fromEntries(
+          Array.from({ length: count }, (_, n) => [`caller-${n}`, { keySha256: [digest(`key-${n}`)], scopes: [] }]),
+        );
+        const { callers } = parseCallers(JSON.stringify(json));
+        let n = 0;
+        return [
+          `authentication, ${count.toLocaleString('en')} callers`,
+          () => nsPerCall(() => authenticate(callers, `Bearer key-${n++ % count}`), 50_000),
+        ];
+      }),
+    ),
+    rounds,
+  );
+  const rows = Object.entries({ ...ledger, ...authentication }).map(([name, each]) => ({ name, ns: seriesOf(each) }));
+  printTable(
+    'Growth (median of rounds)',
+    ['', 'median', 'min–max'],
+    rows.map(({ name, ns }) => [name, micro(ns.median), `${micro(ns.min)}–${micro(ns.max)}`]),
+  );
+  return rows;
+}

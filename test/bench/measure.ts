@@ -1,0 +1,62 @@
+/**
+ * How the figures are made: interleaved rounds, so that a machine whose speed drifts does so for all alike, and medians.
+ */
+
+export interface Series {
+  /** Of the rounds. */
+  median: number;
+  min: number;
+  max: number;
+}
+
+export function seriesOf(values: readonly number[]): Series {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (index: number) => sorted[index] ?? Number.NaN;
+  const half = sorted.length / 2;
+  const median = sorted.length % 2 === 1 ? at(Math.floor(half)) : (at(half - 1) + at(half)) / 2;
+  return { median, min: at(0), max: at(sorted.length - 1) };
+}
+
+/** Runs each subject once a round, and gives each subject's results of all rounds. */
+export async function interleaved<T>(
+  subjects: Readonly<Record<string, () => Promise<T> | T>>,
+  rounds: number,
+): Promise<Record<string, T[]>> {
+  const results: Record<string, T[]> = {};
+  for (let round = 0; round <= rounds; round++) {
+    for (const [name, run] of Object.entries(subjects)) {
+      const result = await run();
+      // The first round warms up.
+      if (round > 0) results[name] = [...(results[name] ?? []), result];
+    }
+    process.stderr.write('.');
+  }
+  process.stderr.write('\n');
+  return results;
+}
+
+/** Nanoseconds of `count` calls of `act`, for each. */
+export async function nsPerCall(act: () => unknown, count: number): Promise<number> {
+  const start = process.hrtime.bigint();
+  for (let call = 0; call < count; call++) {
+    const result = act();
+    if (result instanceof Promise) await result;
+  }
+  return Number(process.hrtime.bigint() - start) / count;
+}
+
+export const micro = (ns: number) => `${(ns / 1000).toFixed(ns < 10_000 ? 2 : 1)} µs`;
+
+/** Prints rows under a heading, in columns as wide as their widest cell. */
+export function printTable(heading: string, columns: readonly string[], rows: readonly (readonly string[])[]): void {
+  const widths = columns.map((column, index) =>
+    Math.max(column.length, ...rows.map((row) => (row[index] ?? '').length)),
+  );
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+      .join('  ')
+      .trimEnd();
+  console.log(`\n${heading}\n\n${line(columns)}\n${line(widths.map((width) => '-'.repeat(width)))}`);
+  for (const row of rows) console.log(line(row));
+}

@@ -1,0 +1,14 @@
+/** Answers a deletion as Baidu does, after a fixed delay. Arguments: port, delay in milliseconds. */
+import { createServer } from 'node:http';
+
+const [port, delayMs] = process.argv.slice(2).map(Number);
+const headers = {
+  'content-type': 'application/json;charset=UTF-8',
+  'x-bce-request-id': '1214cca7-4ad5-451d-9215-71cb844c0a50',
+};
+
+createServer((_request, response) => {
+  const answer = () => response.writeHead(200, headers).end();
+  if (delayMs) setTimeout(answer, delayMs);
+  else answer();
+}).listen(port, '127.0.0.1');

@@ -1,0 +1,165 @@
+/**
+ * Starts what is measured: workerd itself with a bundle, and programs of Node.js and nginx, all on loopback.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+
+const ROOT = join(import.meta.dirname, '../..');
+export const FOLDER = mkdtempSync(join(tmpdir(), 'bcc-bench-'));
+const WORKERD = join(ROOT, 'node_modules/workerd/bin/workerd');
+const COMPATIBILITY_DATE = '2026-11-01';
+
+export interface Subject {
+  url: string;
+  pid: number;
+}
+
+const running: ChildProcess[] = [];
+export function stopAll(): void {
+  for (const child of running.splice(0)) child.kill('SIGKILL');
+}
+process.once('exit', stopAll);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
+/** CPU time of a process so far, in microseconds, by the kernel's count. Linux only. */
+export function cpuUs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+async function start(command: string, args: string[], port: number): Promise<Subject> {
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  running.push(child);
+  const url = `http://127.0.0.1:${port}`;
+  for (let tries = 0; tries < 200; tries++) {
+    if (child.exitCode !== null) throw new Error(`${command} ${args.join(' ')} ended`);
+    const up = await fetch(`${url}/healthz`).then(
+      () => true,
+      () => false,
+    );
+    if (up && child.pid !== undefined) return { url, pid: child.pid };
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`${command} did not answer`);
+}
+
+/** Bundles a Worker as a deployment does: one minified file. */
+export async function bundle(entry: string): Promise<string> {
+  const outfile = join(FOLDER, `${entry.replaceAll('/', '-')}.js`);
+  await build({
+    entryPoints: [join(import.meta.dirname, entry)],
+    outfile,
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'neutral',
+    mainFields: ['module', 'main'],
+    conditions: ['workerd', 'worker', 'import', 'require'],
+    external: ['cloudflare:*', 'node:*'],
+    alias: Object.fromEntries(
+      [
+        'buffer',
+        'crypto',
+        'events',
+        'fs',
+        'http',
+        'https',
+        'net',
+        'os',
+        'path',
+        'process',
+        'stream',
+        'tls',
+        'url',
+        'util',
+        'assert',
+        'querystring',
+        'tty',
+        'zlib',
+        'string_decoder',
+      ].map((name) => [name, `node:${name}`]),
+    ),
+    // What is left of CommonJS asks for Node's modules at run time.
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire('/');",
+    },
+    logLevel: 'error',
+  });
+  return outfile;
+}
+
+/** workerd alone, without the development server's layers around it. */
+export async function startWorkerd(entry: string, vars: Record<string, string>): Promise<Subject> {
+  const file = await bundle(entry);
+  const port = await freePort();
+  const folder = join(FOLDER, `workerd-${port}`);
+  mkdirSync(join(folder, 'disk'), { recursive: true });
+  const usesLedger = readFileSync(join(import.meta.dirname, entry), 'utf8').includes('DurableObject');
+  const text = (value: string) => JSON.stringify(value);
+  const bindings = Object.entries(vars).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`);
+  if (usesLedger) bindings.push('(name = "LEDGER", durableObjectNamespace = "Ledger")');
+  const storage = usesLedger
+    ? `durableObjectNamespaces = [(className = "Ledger", uniqueKey = "ledger", enableSql = true)], durableObjectStorage = (localDisk = "disk"),`
+    : '';
+  writeFileSync(join(folder, 'main.js'), readFileSync(file));
+  writeFileSync(
+    join(folder, 'config.capnp'),
+    `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .main),
+    (name = "internet", network = (allow = ["private"])),
+    (name = "disk", disk = (path = ${text(join(folder, 'disk'))}, writable = true)),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")]
+);
+const main :Workerd.Worker = (
+  modules = [(name = "main.js", esModule = embed "main.js")],
+  compatibilityDate = "${COMPATIBILITY_DATE}",
+  bindings = [${bindings.join(', ')}],
+  ${storage}
+  globalOutbound = "internet"
+);
+`,
+  );
+  return start(WORKERD, ['serve', join(folder, 'config.capnp')], port);
+}
+
+export async function startNode(program: string, ...args: string[]): Promise<Subject> {
+  const port = await freePort();
+  return start(process.execPath, [join(import.meta.dirname, program), String(port), ...args], port);
+}
+
+export const has = (program: string) => spawnSync('which', [program]).status === 0;
+
+/** One worker process, so that every subject has one core at most. */
+export async function startNginx(upstream: string): Promise<Subject> {
+  const port = await freePort();
+  const file = join(FOLDER, 'nginx.conf');
+  writeFileSync(
+    file,
+    `daemon off; master_process off; worker_processes 1; pid ${FOLDER}/nginx.pid; error_log stderr crit;
+events { worker_connections 1024; }
+http { access_log off; client_body_temp_path ${FOLDER}; proxy_temp_path ${FOLDER}; fastcgi_temp_path ${FOLDER};
+  uwsgi_temp_path ${FOLDER}; scgi_temp_path ${FOLDER};
+  upstream bcc { server ${new URL(upstream).host}; keepalive 128; }
+  server { listen 127.0.0.1:${port}; location / {
+    rewrite ^/images/(.*)$ /v2/image/$1 break;
+    proxy_pass http://bcc; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Authorization ""; } } }
+`,
+  );
+  return start('nginx', ['-c', file], port);
+}

@@ -1,0 +1,89 @@
+/** The same deletion signed by each peer: a fresh image id every time, at the real clock. */
+import { createHmac } from 'node:crypto';
+// The file and not the package, which brings every service of Baidu along.
+import Auth from '@baiducloud/sdk/src/auth.js';
+import { AwsClient } from 'aws4fetch';
+import { canonicalHeaders, formatTimestamp, sign, signingKey } from '../../src/bce/signer.ts';
+
+const accessKeyId = 'a'.repeat(32);
+const secretAccessKey = 'b'.repeat(32);
+const HOST = 'bcc.bj.baidubce.com';
+const PERIOD_S = 300;
+const SIGNED = ['host', 'x-bce-date'];
+
+let count = 0;
+const freshId = () => `m-${(++count).toString(36).padStart(8, '0')}`;
+
+let second = -1;
+let prepared: { key: ReturnType<typeof signingKey>; headers: ReturnType<typeof canonicalHeaders> } | undefined;
+
+/** As `BceClient` does it, without the `Request` around it. */
+function ours(): string {
+  const timeMs = Date.now();
+  if (prepared === undefined || Math.floor(timeMs / 1000) !== second) {
+    second = Math.floor(timeMs / 1000);
+    const timestamp = formatTimestamp(timeMs);
+    const headers = canonicalHeaders({ host: HOST, 'x-bce-date': timestamp }, SIGNED);
+    prepared = { key: signingKey(accessKeyId, secretAccessKey, timestamp, PERIOD_S), headers };
+  }
+  return sign({ method: 'DELETE', path: `/v2/image/${freshId()}`, headers: prepared.headers }, prepared.key)
+    .authorization;
+}
+
+function officialSdk(): string {
+  const headers = { host: HOST, 'x-bce-date': formatTimestamp(Date.now()) };
+  const auth = new Auth(accessKeyId, secretAccessKey);
+  return auth.generateAuthorization('DELETE', `/v2/image/${freshId()}`, {}, headers, undefined, PERIOD_S, SIGNED);
+}
+
+const prefixAt = (timestamp: string) => `bce-auth-v1/${accessKeyId}/${timestamp}/${PERIOD_S}`;
+const canonicalAt = (timestamp: string) =>
+  `DELETE\n/v2/image/${freshId()}\n\nhost:${HOST}\nx-bce-date:${encodeURIComponent(timestamp)}`;
+
+function nodeCrypto(): string {
+  const timestamp = formatTimestamp(Date.now());
+  const key = createHmac('sha256', secretAccessKey).update(prefixAt(timestamp)).digest('hex');
+  const signature = createHmac('sha256', key).update(canonicalAt(timestamp)).digest('hex');
+  return `${prefixAt(timestamp)}/host;x-bce-date/${signature}`;
+}
+
+/** `node:crypto` with our own economy: the signing key is derived once a second. */
+let nativeKey = { timestamp: '', key: '' };
+function nodeCryptoKeptKey(): string {
+  const timestamp = formatTimestamp(Date.now());
+  if (nativeKey.timestamp !== timestamp) {
+    nativeKey = { timestamp, key: createHmac('sha256', secretAccessKey).update(prefixAt(timestamp)).digest('hex') };
+  }
+  const signature = createHmac('sha256', nativeKey.key).update(canonicalAt(timestamp)).digest('hex');
+  return `${prefixAt(timestamp)}/host;x-bce-date/${signature}`;
+}
+
+const encoder = new TextEncoder();
+const hex = (bytes: ArrayBuffer) =>
+  Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, '0')).join('');
+async function subtleHmac(key: string, text: string): Promise<string> {
+  const algorithm = { name: 'HMAC', hash: 'SHA-256' };
+  const imported = await crypto.subtle.importKey('raw', encoder.encode(key), algorithm, false, ['sign']);
+  return hex(await crypto.subtle.sign('HMAC', imported, encoder.encode(text)));
+}
+
+async function webCrypto(): Promise<string> {
+  const timestamp = formatTimestamp(Date.now());
+  const key = await subtleHmac(secretAccessKey, prefixAt(timestamp));
+  return `${prefixAt(timestamp)}/host;x-bce-date/${await subtleHmac(key, canonicalAt(timestamp))}`;
+}
+
+const aws = new AwsClient({ accessKeyId, secretAccessKey, service: 's3', region: 'us-east-1' });
+async function aws4fetch(): Promise<string> {
+  const request = await aws.sign(`https://${HOST}/v2/image/${freshId()}`, { method: 'DELETE' });
+  return request.headers.get('authorization') ?? '';
+}
+
+export const signers: Record<string, () => string | Promise<string>> = {
+  ours,
+  'official SDK': officialSdk,
+  'node:crypto': nodeCrypto,
+  'node:crypto, key kept': nodeCryptoKeptKey,
+  WebCrypto: webCrypto,
+  'aws4fetch (SigV4)': aws4fetch,
+};

@@ -1,0 +1,6 @@
+/** As little as a Hono app can be. */
+import { Hono } from 'hono';
+
+const app = new Hono();
+app.get('/healthz', (c) => c.json({ status: 'ok' }));
+export default app;

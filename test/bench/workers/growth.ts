@@ -1,0 +1,50 @@
+/** A ledger with as many rows as asked for, and operations on it as often as asked for; the time is taken outside. */
+import { DurableObject } from 'cloudflare:workers';
+import { LedgerStore } from '../../../src/ledger-store.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const NOW_MS = Date.UTC(2026, 10, 23);
+const everything = { imageId: null, outcome: null, sinceMs: null, untilMs: null, beforeSeq: null, limit: 100 };
+
+export class Ledger extends DurableObject {
+  /** Rows spread evenly over 400 days, so that about as many count as a budget lets through. */
+  async fill(rows: number): Promise<void> {
+    new LedgerStore(this.ctx.storage.sql).migrate();
+    this.ctx.storage.sql.exec(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+       INSERT INTO deletions (request_id, image_id, key_fingerprint, reserved_at, settled_at, outcome, attempts)
+       SELECT 'request-' || i, 'm-' || (10000000 + i), '9ae8a8b2', CAST(?2 + i * (?3 / ?1) AS INTEGER), ?2, CASE WHEN i > ?1 - 20 THEN 'deleted' ELSE 'rejected' END, 1
+       FROM n WHERE ?1 > 0`,
+      rows,
+      NOW_MS - 400 * DAY_MS,
+      399.9 * DAY_MS,
+    );
+  }
+
+  async run(operation: string, times: number): Promise<number> {
+    const store = new LedgerStore(this.ctx.storage.sql);
+    const image = { requestId: 'r', imageId: 'm-custom01', keyFingerprint: 'f' };
+    const facts = { outcome: 'rejected', code: null, attempts: 1, upstreamRequestId: null, imageName: null } as const;
+    let seen = 0;
+    for (let time = 0; time < times; time++) {
+      if (operation === 'reserve and settle') {
+        const reserved = store.reserve(image, 1000, NOW_MS);
+        if ('seq' in reserved) store.settle(reserved.seq, facts, NOW_MS);
+      } else if (operation === 'a page of history') seen += store.history(everything).length;
+      else if (operation === 'a page of one image')
+        seen += store.history({ ...everything, imageId: 'm-10000007' }).length;
+    }
+    return seen;
+  }
+}
+
+export default {
+  async fetch(request: Request, env: { LEDGER: DurableObjectNamespace<Ledger> }): Promise<Response> {
+    const query = new URL(request.url).searchParams;
+    const ledger = env.LEDGER.getByName(query.get('rows') ?? 'none');
+    const operation = query.get('operation');
+    if (operation === 'fill') await ledger.fill(Number(query.get('rows')));
+    else if (operation !== null) await ledger.run(operation, Number(query.get('times')));
+    return new Response('done');
+  },
+};

@@ -1,0 +1,16 @@
+/** Signs `n` times with the signer that is asked for; the time is taken outside, where clocks run on. */
+import { signers } from '../signers.ts';
+
+export default {
+  async fetch(request: Request): Promise<Response> {
+    const query = new URL(request.url).searchParams;
+    const sign = signers[query.get('signer') ?? ''];
+    if (sign === undefined) return new Response('no such signer');
+    let length = 0;
+    for (let call = 0; call < Number(query.get('n')); call++) {
+      const signed = sign();
+      length += (typeof signed === 'string' ? signed : await signed).length;
+    }
+    return new Response(String(length));
+  },
+};
