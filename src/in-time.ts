@@ -10,9 +10,15 @@
  */
 export const PATIENCE_MS = 1_500;
 
-/** The promise's own end, or a rejection with a TimeoutError when it takes longer than `patienceMs`. */
-export function inTime<T>(promise: Promise<T>, patienceMs = PATIENCE_MS): Promise<T> {
-  const signal = AbortSignal.timeout(patienceMs);
-  const late = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
-  return Promise.race([promise, late]);
+/** The promise's own end, or a rejection when it takes longer than `patienceMs`. The timer ends with the promise. */
+export async function inTime<T>(promise: Promise<T>, patienceMs = PATIENCE_MS): Promise<T> {
+  let timer: number | null = null;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`Waited ${patienceMs} ms in vain.`)), patienceMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -178,17 +178,25 @@ const LIMIT_NAMES: readonly LimitName[] = ['burst', 'sustained'];
 /** The edge limit of the caller. A limiter that fails, or does not answer, lets nobody through. */
 export function rateLimited(): Step {
   return async function limitRate(c, next) {
-    const { id: key } = c.var.caller;
+    const { limiters } = c.var.services.config;
+    let reached: LimitName | undefined;
     try {
-      for (const limit of LIMIT_NAMES) {
-        const { success } = await inTime(c.var.services.config.limiters[limit].limit({ key }));
-        if (!success) return fail(c, { code: 'rate_limited', limit });
-      }
+      reached = await inTime(firstReached(limiters, c.var.caller.id));
     } catch {
       return fail(c, { code: 'rate_limiter_unavailable' });
     }
+    if (reached !== undefined) return fail(c, { code: 'rate_limited', limit: reached });
     return next();
   };
+}
+
+/** Counts the request against each limit in turn, up to the first that it reaches. */
+async function firstReached(limiters: Config['limiters'], key: string): Promise<LimitName | undefined> {
+  for (const limit of LIMIT_NAMES) {
+    const { success } = await limiters[limit].limit({ key });
+    if (!success) return limit;
+  }
+  return undefined;
 }
 
 /** Lets callers with the scope through. */

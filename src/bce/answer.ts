@@ -24,8 +24,8 @@ export interface Answer {
   readonly message: string | undefined;
   /** `x-bce-request-id`, or the error body's `requestId`. */
   readonly requestId: string | undefined;
-  /** Of the `Date` header, in milliseconds since the epoch. */
-  readonly dateMs: number | undefined;
+  /** The `Date` header as it came; `parseHttpDate` reads it. */
+  readonly date: string | null;
   /** Of the `Retry-After` header, in whole seconds; a date is turned into seconds from now. */
   readonly retryAfterS: number | undefined;
   /** The body: `json` with its value, still unchecked; `garbled` if it is none or too long; `broken` if it ended midway. */
@@ -51,7 +51,7 @@ export async function readAnswer(response: Response, nowMs: number, scrub: (text
     isFromBaidu: headerId !== undefined,
     message: typeof message === 'string' ? tidy(scrub(message)) : undefined,
     requestId: headerId ?? clean(error['requestId'], REQUEST_ID),
-    dateMs: parseHttpDate(headers.get('date')),
+    date: headers.get('date'),
     retryAfterS: parseRetryAfter(headers.get('retry-after'), nowMs),
     body,
   };
@@ -74,7 +74,8 @@ function parseRetryAfter(value: string | null, nowMs: number): number | undefine
   return dateMs === undefined ? undefined : Math.max(0, Math.ceil((dateMs - nowMs) / 1000));
 }
 
-function parseHttpDate(value: string | null): number | undefined {
+/** An HTTP date as milliseconds since the epoch, or `undefined` where it is none. */
+export function parseHttpDate(value: string | null): number | undefined {
   if (value === null) return undefined;
   const timeMs = Date.parse(value);
   // IMF-fixdate, the one form that senders may still generate (RFC 9110 §5.6.7), and no 31st of February.
@@ -89,7 +90,7 @@ function tidy(message: string): string {
 }
 
 async function readBody(response: Response): Promise<Answer['body']> {
-  if (response.body === null) return { kind: 'empty' };
+  if (response.body === null || response.headers.get('content-length') === '0') return { kind: 'empty' };
   const reader: ReadableStreamDefaultReader<Uint8Array> = response.body.getReader();
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
   let text = '';

@@ -8,7 +8,7 @@
  * A DELETE may be repeated because it is idempotent (RFC 9110 §9.2.2); what the repetition then finds is read by
  * `images.ts`.
  */
-import { type Answer, readAnswer } from './answer.ts';
+import { type Answer, parseHttpDate, readAnswer } from './answer.ts';
 import type { BceClient, BceRequestInit } from './client.ts';
 import { isClockSkew, judge } from './verdict.ts';
 
@@ -83,9 +83,23 @@ async function attempt(
   timeoutMs: number,
   tools: AttemptTools,
 ): Promise<Attempt> {
-  const signal = AbortSignal.timeout(timeoutMs);
-  // Signed outside the `try`: a failure to sign is a bug of ours and not a lost connection.
-  const sent = client.fetch(url, { ...init, signal });
+  const controller = new AbortController();
+  // A timer that is cleared: `AbortSignal.timeout` would leave one running after every answer.
+  const timer = setTimeout(() => controller.abort(), timeoutMs);
+  try {
+    // Signed before anything is awaited: a failure to sign is thrown as the bug that it is, and not taken for a lost connection.
+    return await outcomeOf(client.fetch(url, { ...init, signal: controller.signal }), controller.signal, client, tools);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function outcomeOf(
+  sent: Promise<Response>,
+  signal: AbortSignal,
+  client: BceClient,
+  tools: AttemptTools,
+): Promise<Attempt> {
   try {
     const answer = await readAnswer(await sent, tools.now(), (text) => client.scrub(text));
     return { kind: 'answered', answer };
@@ -107,7 +121,8 @@ function whatNext(last: Attempt, tools: AttemptTools): 'stop' | { pauseMs: numbe
   if (last.kind !== 'answered') return { pauseMs, clockOffsetMs: 0 };
   const { answer } = last;
   if (isClockSkew(answer)) {
-    return answer.dateMs === undefined ? 'stop' : { pauseMs: 0, clockOffsetMs: answer.dateMs - tools.now() };
+    const dateMs = parseHttpDate(answer.date);
+    return dateMs === undefined ? 'stop' : { pauseMs: 0, clockOffsetMs: dateMs - tools.now() };
   }
   const { code } = judge(answer);
   const retryable =

@@ -57,8 +57,15 @@ export class BceClient {
   /** What one second's requests to one host share. The next second's replaces it, so there is never more than one. */
   #prepared: Prepared | undefined;
 
+  readonly #secrets: RegExp;
+
   constructor(credentials: BceCredentials, options: BceClientOptions) {
     this.#credentials = credentials;
+    const { accessKeyId, secretAccessKey, sessionToken } = credentials;
+    const secrets = [secretAccessKey, accessKeyId, ...(sessionToken === undefined ? [] : [sessionToken])];
+    // The longest first: one credential may begin with another.
+    const forms = secrets.flatMap((secret) => [secret, percentEncode(secret)]).sort((a, b) => b.length - a.length);
+    this.#secrets = new RegExp(forms.map((form) => RegExp.escape(form)).join('|'), 'gi');
     this.#fetch = options.fetch;
     this.#now = options.now;
   }
@@ -82,11 +89,7 @@ export class BceClient {
 
   /** `text` with every credential blanked out, in plain and in percent-encoded form, in any case. */
   scrub(text: string): string {
-    const { accessKeyId, secretAccessKey, sessionToken } = this.#credentials;
-    const secrets = [secretAccessKey, accessKeyId, ...(sessionToken === undefined ? [] : [sessionToken])];
-    return secrets
-      .flatMap((secret) => [secret, percentEncode(secret)])
-      .reduce((scrubbed, secret) => scrubbed.replace(new RegExp(RegExp.escape(secret), 'gi'), '[scrubbed]'), text);
+    return text.replace(this.#secrets, '[scrubbed]');
   }
 
   #prepare(host: string, timeMs: number): Prepared {

@@ -107,7 +107,9 @@ export async function startWorkerd(entry: string, vars: Record<string, string>):
   const port = await freePort();
   const folder = join(FOLDER, `workerd-${port}`);
   mkdirSync(join(folder, 'disk'), { recursive: true });
-  const usesLedger = readFileSync(join(import.meta.dirname, entry), 'utf8').includes('DurableObject');
+  const usesLedger = /export \{? ?(?:default, )?(?:class )?Ledger/.test(
+    readFileSync(join(import.meta.dirname, entry), 'utf8'),
+  );
   const text = (value: string) => JSON.stringify(value);
   const bindings = Object.entries(vars).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`);
   if (usesLedger) bindings.push('(name = "LEDGER", durableObjectNamespace = "Ledger")');

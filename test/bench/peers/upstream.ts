@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 
 const [port, delayMs] = process.argv.slice(2).map(Number);
 const headers = {
+  'content-length': '0',
   'content-type': 'application/json;charset=UTF-8',
   'x-bce-request-id': '1214cca7-4ad5-451d-9215-71cb844c0a50',
 };

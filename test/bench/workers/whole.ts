@@ -1,2 +1,2 @@
-/** What is deployed, to the letter. It takes its ledger from `DurableObject`s. */
+/** What is deployed, to the letter. */
 export { default, Ledger } from '../../../src/index.ts';
