@@ -116,8 +116,12 @@ export const SQL = {
     'DELETE FROM deletions WHERE seq IN (SELECT seq FROM deletions WHERE reserved_at < ? ORDER BY reserved_at LIMIT ?)',
 } as const;
 
+type SqlRow = Record<string, ArrayBuffer | string | number | null>;
+
 /** The part of `SqlStorage` that is used. */
-export type Sql = Pick<SqlStorage, 'exec'>;
+export interface Sql {
+  exec(query: string, ...bindings: (string | number | null)[]): { toArray(): SqlRow[]; one(): SqlRow };
+}
 
 export class LedgerStore {
   readonly #sql: Sql;
@@ -219,7 +223,7 @@ export class LedgerStore {
   }
 }
 
-function rowOf(columns: Record<string, SqlStorageValue>): Row {
+function rowOf(columns: SqlRow): Row {
   const text = (name: string) => (columns[name] === null ? null : String(columns[name]));
   return {
     seq: Number(columns['seq']),

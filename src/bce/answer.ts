@@ -96,7 +96,7 @@ async function readBody(response: Response): Promise<Answer['body']> {
   let text = '';
   let bytes = 0;
   for (;;) {
-    let chunk: ReadableStreamReadResult<Uint8Array>;
+    let chunk: Awaited<ReturnType<typeof reader.read>>;
     try {
       chunk = await reader.read();
     } catch {

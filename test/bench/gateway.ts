@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { interleaved, printTable, seriesOf } from './measure.ts';
 import { cpuUs, FOLDER, has, type Subject, startNginx, startNode, startWorkerd } from './servers.ts';
 
-const CONNECTIONS = 32;
 const CALLERS = 64;
-const DELAY_MS = 50;
+/** At no delay as many as saturate every subject; at 50 ms so few that a request seldom waits for another. */
+const CONNECTIONS_AT: Readonly<Record<number, number>> = { 0: 32, 50: 4 };
 
 interface Run {
   perSecond: number;
@@ -73,10 +73,16 @@ function output(command: string, args: string[]): Promise<string> {
   });
 }
 
-async function load({ url, pid }: Subject, path: string, manyCallers: boolean, seconds: number): Promise<Run> {
+async function load(
+  { url, pid }: Subject,
+  path: string,
+  manyCallers: boolean,
+  connections: number,
+  seconds: number,
+): Promise<Run> {
   const before = cpuUs(pid);
   const script = wrkScript(path, manyCallers);
-  const text = await output('wrk', ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '-s', script, url]);
+  const text = await output('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, url]);
   const [perSecond = 0, p50Ms = 0, p95Ms = 0, p99Ms = 0, failed = 0] =
     /RESULT (.+)/.exec(text)?.[1]?.split(' ').map(Number) ?? [];
   return { perSecond, p50Ms, p95Ms, p99Ms, failed, cpuUs: (cpuUs(pid) - before) / (perSecond * seconds) };
@@ -88,7 +94,9 @@ export async function benchGateway(rounds: number, seconds: number) {
     return null;
   }
   const result: Record<string, object[]> = {};
-  for (const delayMs of [0, DELAY_MS]) {
+  for (const [delayMs, connections] of Object.entries(CONNECTIONS_AT).map(
+    ([delay, count]) => [Number(delay), count] as const,
+  )) {
     const upstream = await startNode('peers/upstream.ts', String(delayMs));
     const subjects: Record<string, { subject: Subject; path: string; manyCallers?: boolean }> = {
       'upstream, called directly': { subject: upstream, path: '/v2/image/' },
@@ -115,7 +123,7 @@ export async function benchGateway(rounds: number, seconds: number) {
       Object.fromEntries(
         Object.entries(subjects).map(([name, { subject, path, manyCallers = false }]) => [
           name,
-          () => load(subject, path, manyCallers, seconds),
+          () => load(subject, path, manyCallers, connections, seconds),
         ]),
       ),
       rounds,
@@ -135,7 +143,7 @@ export async function benchGateway(rounds: number, seconds: number) {
     result[`${delayMs} ms`] = rows;
     const bare = rows.find(({ name }) => name === 'bare Worker')?.perSecond.median ?? Number.NaN;
     printTable(
-      `Deletions through each, upstream at ${delayMs} ms, ${CONNECTIONS} connections (medians of ${rounds} rounds of ${seconds} s)`,
+      `Deletions through each, upstream at ${delayMs} ms, ${connections} connections (medians of ${rounds} rounds of ${seconds} s)`,
       ['', 'requests/s', 'min–max', 'of bare', 'p50 ms', 'p95 ms', 'p99 ms', 'CPU µs/request', 'failed'],
       rows.map(({ name, perSecond, p50Ms, p95Ms, p99Ms, cpuUs: cpu, failed }) => [
         name,

@@ -1,0 +1,241 @@
+/**
+ * `npm run soak`: the real gateway and emulator over real sockets, many callers, every fault at random, callers who hang up, and
+ * the gateway killed and started again; then what callers were told, what the ledger says and what the emulator did are held
+ * against each other. `--seconds N` (300 by default) bounds it. Exit code 1 on any contradiction.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { Validator } from '@cfworker/json-schema';
+import { isRecord } from '../../src/json.ts';
+import { problemSchema } from '../../src/problem.ts';
+import { createKey } from '../../src/tools/key.ts';
+import { FAULTS } from '../emulator/emulator.ts';
+import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
+import { type Server, startEmulator, startGateway } from './stack.ts';
+
+const { values } = parseArgs({ options: { seconds: { type: 'string', default: '300' } } });
+const endMs = Date.now() + Number(values.seconds) * 1000;
+/** Fewer than the edge lets an auditor ask about in ten seconds. */
+const CALLERS = 18;
+const BUDGET = 30;
+const WORKERS = 12;
+const FAULT_SHARE = 0.35;
+const HANG_UP_SHARE = 0.1;
+const KILL_EVERY_MS = 9_000;
+
+/** What a caller remembers of one deletion. */
+interface Told {
+  caller: string;
+  imageId: string;
+  /** `null` where no answer came: hung up, or the gateway was killed. */
+  status: number | null;
+  outcome: string | null;
+  code: string | null;
+}
+
+const contradictions: string[] = [];
+const tally: Record<string, number> = {};
+const count = (what: string) => {
+  tally[what] = (tally[what] ?? 0) + 1;
+};
+const validator = new Validator(JSON.parse(JSON.stringify(problemSchema)), '2020-12');
+const secrets = [EMULATOR_CREDENTIALS.secretAccessKey, EMULATOR_CREDENTIALS.accessKeyId];
+
+const keys = Array.from({ length: CALLERS }, createKey);
+const auditor = createKey();
+const callerName = (n: number) => `caller-${n}`;
+secrets.push(...keys.map(({ key }) => key), auditor.key);
+const callers = {
+  ...Object.fromEntries(
+    keys.map(({ keySha256 }, n) => [
+      callerName(n),
+      // Every fourth caller is held to names, so that reads before deletions happen too.
+      { keySha256: [keySha256], scopes: ['images:delete'], ...(n % 4 === 0 ? { names: ['soak-*'] } : {}) },
+    ]),
+  ),
+  auditor: { keySha256: [auditor.keySha256], scopes: ['deletions:read'] },
+};
+
+const persistTo = mkdtempSync(join(tmpdir(), 'bcc-soak-'));
+const emulator = await startEmulator(0);
+let captured = '';
+const start = () =>
+  startGateway({
+    port: 0,
+    persistTo,
+    vars: {
+      BCC_ENDPOINT: emulator.url,
+      BCE_ACCESS_KEY_ID: EMULATOR_CREDENTIALS.accessKeyId,
+      BCE_SECRET_ACCESS_KEY: EMULATOR_CREDENTIALS.secretAccessKey,
+      CALLERS: JSON.stringify(callers),
+      DAILY_DELETIONS: String(BUDGET),
+      UPSTREAM_ATTEMPT_TIMEOUT_MS: '700',
+      UPSTREAM_DEADLINE_MS: '2000',
+    },
+    onLine: (line) => {
+      captured += `${line}\n`;
+    },
+  });
+let gateway: Server = await start();
+let stopping = false;
+
+const direct = (order: string, body: unknown) =>
+  fetch(`${emulator.url}/__emulator/${order}`, { method: 'POST', body: JSON.stringify(body) });
+const faultNames = Object.keys(FAULTS);
+const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(Math.random() * list.length)];
+
+const told: Told[] = [];
+let images = 0;
+
+/** One deletion of one caller, with whatever may happen to it. */
+async function deleteOne(): Promise<void> {
+  const n = Math.floor(Math.random() * CALLERS);
+  const imageId = `m-soak${String(images++).padStart(8, '0')}`;
+  // One image in ten is not there to begin with, and one in ten bears a name that some callers may not delete.
+  const fate = Math.random();
+  if (fate > 0.1) await direct('images', { id: imageId, name: fate > 0.2 ? `soak-${imageId}` : `other-${imageId}` });
+  if (Math.random() < FAULT_SHARE) await direct('faults', [pick(faultNames)]);
+  const memory: Told = { caller: callerName(n), imageId, status: null, outcome: null, code: null };
+  told.push(memory);
+  const hangUp = Math.random() < HANG_UP_SHARE ? AbortSignal.timeout(Math.floor(Math.random() * 300)) : null;
+  try {
+    const headers = { Authorization: `Bearer ${keys[n]?.key}` };
+    const response = await fetch(`${gateway.url}/images/${imageId}`, { method: 'DELETE', headers, signal: hangUp });
+    const text = await response.text();
+    captured += `${JSON.stringify([...response.headers])}${text}\n`;
+    const body: unknown = JSON.parse(text);
+    if (!isRecord(body)) throw new Error('not an object');
+    if (!response.ok && !validator.validate(body).valid) contradictions.push(`not in the shape: ${text}`);
+    memory.status = response.status;
+    memory.outcome = String(body['outcome']);
+    memory.code = response.ok ? null : String(body['code']);
+    count(`told ${memory.code ?? memory.outcome}`);
+  } catch (error) {
+    if (error instanceof SyntaxError) contradictions.push(`an answer that is no JSON for ${imageId}`);
+    count('no answer');
+    // A gateway that is being started again refuses connections at once.
+    await wait(100);
+  }
+}
+
+async function work(): Promise<void> {
+  while (Date.now() < endMs) {
+    await deleteOne();
+    // Sixty a minute is what the edge lets through of one caller.
+    await wait(20);
+  }
+}
+
+async function killNowAndThen(): Promise<void> {
+  while (Date.now() + KILL_EVERY_MS < endMs) {
+    await wait(KILL_EVERY_MS * (0.5 + Math.random()));
+    if (stopping) return;
+    await gateway.stop('SIGKILL');
+    count('kills');
+    gateway = await start();
+  }
+}
+
+const progress = setInterval(() => {
+  const leftS = Math.max(0, Math.round((endMs - Date.now()) / 1000));
+  console.log(
+    `${leftS} s left, ${told.length} deletions, ${tally['kills'] ?? 0} kills, ${contradictions.length} contradictions`,
+  );
+}, 5_000);
+const killing = killNowAndThen();
+await Promise.all(Array.from({ length: WORKERS }, work));
+stopping = true;
+await killing;
+clearInterval(progress);
+// What is still under way, such as a deletion whose caller hung up, ends within its deadline.
+await wait(4_000);
+
+interface Row {
+  imageId: string;
+  outcome: string;
+  attempts: number | null;
+}
+
+async function listOf<T>(
+  url: string,
+  name: string,
+  read: (entry: Readonly<Record<string, unknown>>) => T,
+): Promise<T[]> {
+  const response = await fetch(url, { headers: { Authorization: `Bearer ${auditor.key}` } });
+  if (response.status === 429) {
+    await wait(Number(response.headers.get('retry-after') ?? 10) * 1000);
+    return listOf(url, name, read);
+  }
+  const text = await response.text();
+  // The emulator's books hold what was signed, and are nobody's but ours.
+  if (url.startsWith(gateway.url)) captured += text;
+  const body: unknown = JSON.parse(text);
+  const list = isRecord(body) ? body[name] : undefined;
+  if (!Array.isArray(list)) throw new Error(`no ${name}: ${text.slice(0, 200)}`);
+  return list.filter(isRecord).map(read);
+}
+
+const rows = new Map<string, Row>();
+for (let n = 0; n < CALLERS; n++) {
+  const own = await listOf(`${gateway.url}/deletions?caller=${callerName(n)}&limit=500`, 'deletions', (row) => ({
+    imageId: String(row['imageId']),
+    outcome: String(row['outcome']),
+    attempts: typeof row['attempts'] === 'number' ? row['attempts'] : null,
+  }));
+  for (const row of own) {
+    if (rows.has(row.imageId)) contradictions.push(`two rows for ${row.imageId}`);
+    rows.set(row.imageId, row);
+    count(`row ${row.outcome}`);
+  }
+  const spent = own.filter(
+    ({ outcome, attempts }) => !['rejected', 'not_attempted'].includes(outcome) && attempts !== 0,
+  );
+  if (spent.length > BUDGET) contradictions.push(`${callerName(n)} spent ${spent.length} of ${BUDGET}`);
+}
+const calls = await listOf(`${emulator.url}/__emulator/state`, 'calls', (call) => ({
+  method: String(call['method']),
+  imageId: String(call['path']).slice('/v2/image/'.length),
+  deleted: call['deleted'] === true,
+}));
+const standing = new Set(await listOf(`${emulator.url}/__emulator/state`, 'images', (image) => String(image['id'])));
+await Promise.all([gateway.stop(), emulator.stop()]);
+rmSync(persistTo, { recursive: true, force: true });
+
+const called = new Set(calls.filter(({ method }) => method === 'DELETE').map(({ imageId }) => imageId));
+for (const imageId of called) if (!rows.has(imageId)) contradictions.push(`${imageId} was called and has no row`);
+const check = (side: string, imageId: string, outcome: string | null, attempts: number | null) => {
+  if (outcome === 'deleted' && standing.has(imageId)) contradictions.push(`${side}: ${imageId} is deleted, and stands`);
+  if (outcome === 'deleted' && !called.has(imageId))
+    contradictions.push(`${side}: ${imageId} is deleted, and was not called`);
+  if (outcome === 'not_attempted' && called.has(imageId))
+    contradictions.push(`${side}: ${imageId} is not_attempted, and was called`);
+  if (outcome === 'already_absent' && standing.has(imageId))
+    contradictions.push(`${side}: ${imageId} is absent, and stands`);
+  if (outcome === 'rejected' && calls.some((call) => call.imageId === imageId && call.deleted)) {
+    contradictions.push(`${side}: ${imageId} is rejected, and was deleted`);
+  }
+  if (attempts === 0 && called.has(imageId)) contradictions.push(`${side}: ${imageId} has no attempt, and was called`);
+};
+for (const { imageId, outcome } of told) check('caller', imageId, outcome, null);
+for (const { imageId, outcome, attempts } of rows.values()) check('ledger', imageId, outcome, attempts);
+for (const { imageId, outcome, code } of told) {
+  const row = rows.get(imageId);
+  const reserved = outcome !== null && !['budget_exhausted', 'rate_limited', 'ledger_unavailable'].includes(code ?? '');
+  if (reserved && row === undefined) contradictions.push(`${imageId} was told ${outcome}, and has no row`);
+  if (outcome !== null && row !== undefined && row.outcome !== outcome && row.outcome !== 'unknown') {
+    contradictions.push(`${imageId} was told ${outcome}, and its row says ${row.outcome}`);
+  }
+}
+for (const secret of secrets) if (captured.includes(secret)) contradictions.push('a secret in what was captured');
+const records = captured.split('\n').filter((line) => line.includes('"event.name":"audit"')).length;
+
+console.log(
+  `\n${told.length} deletions, ${calls.length} calls, ${rows.size} rows, ${records} audit records, ${captured.length} bytes captured`,
+);
+for (const [what, times] of Object.entries(tally).sort()) console.log(`  ${String(times).padStart(6)}  ${what}`);
+console.log(`\n${contradictions.length} contradictions`);
+for (const contradiction of contradictions.slice(0, 20)) console.log(`  ${contradiction}`);
+process.exit(contradictions.length === 0 ? 0 : 1);
