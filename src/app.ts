@@ -11,7 +11,7 @@ import type { AttemptTools } from './bce/attempts.ts';
 import { BceClient, type BceClientOptions } from './bce/client.ts';
 import type { Scope } from './callers.ts';
 import type { Config, ParsedConfig } from './config.ts';
-import { runDeletion } from './deletion.ts';
+import { type CallerTools, runDeletion } from './deletion.ts';
 import { describeRow, nextLink } from './history.ts';
 import { inTime } from './in-time.ts';
 import {
@@ -27,7 +27,7 @@ import {
   type Services,
 } from './middleware.ts';
 import { openapi } from './openapi.ts';
-import { type PreviewTools, runPreview } from './preview.ts';
+import { runPreview } from './preview.ts';
 import { isProblemCode, PROBLEMS_PATH, rowOf } from './problem.ts';
 import { hasContent, parseDeletion, parseHistory, parsePreview } from './request.ts';
 
@@ -132,8 +132,7 @@ function createServices(config: Config, deps: Deps): Services {
   };
 }
 
-/** What one caller's request works with. */
-function toolsOf({ caller, services: { bcc, config } }: GatewayEnv['Variables']): PreviewTools {
+function toolsOf({ caller, services: { bcc, config } }: GatewayEnv['Variables']): CallerTools {
   const { policy, ledger, attemptTimeoutMs, deadlineMs, dailyDeletions } = config;
   const budget = caller.dailyDeletions ?? dailyDeletions;
   return { bcc, policy, caller, ledger: () => ledger.getByName(caller.id), budget, attemptTimeoutMs, deadlineMs };

@@ -22,7 +22,8 @@ export interface DeletionRequest {
   readonly expectName: string | null;
 }
 
-export interface DeletionTools {
+/** What one caller's request works with. */
+export interface CallerTools {
   readonly bcc: Bcc;
   readonly policy: Policy;
   readonly caller: Caller;
@@ -31,8 +32,11 @@ export interface DeletionTools {
   /** Deletions within 24 hours. */
   readonly budget: number;
   readonly attemptTimeoutMs: number;
-  /** From the reservation to Baidu's last answer. */
+  /** From the reservation, or the first read, to Baidu's last answer. */
   readonly deadlineMs: number;
+}
+
+export interface DeletionTools extends CallerTools {
   readonly requestId: string;
   readonly keyFingerprint: string;
   /** Called immediately before a deletion is sent. */

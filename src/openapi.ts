@@ -6,7 +6,8 @@
  */
 import { IMAGE_ID } from './bce/images.ts';
 import { ROW_OUTCOMES } from './ledger-store.ts';
-import { PROBLEM_CONTENT_TYPE, PROBLEMS, PROBLEMS_PATH, problemSchema } from './problem.ts';
+import { PROBLEM_CONTENT_TYPE, PROBLEMS, PROBLEMS_PATH } from './problem.ts';
+import { problemSchema } from './problem-schema.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from './request.ts';
 
 /** How a request can fail before it reaches what it asked for. */

@@ -5,23 +5,11 @@
  * would fail; says `null` where a read could not tell. Never: reserves, settles, or promises more than this moment.
  */
 import type { Answer } from './bce/answer.ts';
-import { type Bcc, countSharedUsers, type Failed, getImage, type Image, type ImageId } from './bce/images.ts';
-import type { Caller } from './callers.ts';
-import { beforeDeletion, upstreamFailure, withEarlier } from './deletion.ts';
+import { countSharedUsers, type Failed, getImage, type Image, type ImageId } from './bce/images.ts';
+import { beforeDeletion, type CallerTools, upstreamFailure, withEarlier } from './deletion.ts';
 import { inTime } from './in-time.ts';
-import type { CallerLedger } from './ledger-store.ts';
-import { blockedBeforeRead, blockedByName, blockedByState, isCustom, type Policy } from './policy.ts';
+import { blockedBeforeRead, blockedByName, blockedByState, isCustom } from './policy.ts';
 import { detail, type Failure, type ProblemCode } from './problem.ts';
-
-export interface PreviewTools {
-  readonly bcc: Bcc;
-  readonly policy: Policy;
-  readonly caller: Caller;
-  readonly ledger: () => CallerLedger;
-  readonly budget: number;
-  readonly attemptTimeoutMs: number;
-  readonly deadlineMs: number;
-}
 
 export interface Preview extends Image {
   /** Accounts that the image is shared with; `null` where that could not be read, or cannot be shared. */
@@ -39,7 +27,7 @@ export interface Previewed {
 }
 
 /** Reads the image and asks every rule. @throws only on a bug */
-export async function runPreview(imageId: ImageId, tools: PreviewTools): Promise<Previewed> {
+export async function runPreview(imageId: ImageId, tools: CallerTools): Promise<Previewed> {
   const { bcc, policy, caller, ledger, budget, attemptTimeoutMs } = tools;
   const limits = { attemptTimeoutMs, endMs: bcc.tools.now() + tools.deadlineMs };
   const [read, outlook] = await Promise.all([

@@ -11,7 +11,7 @@ import { Validator } from '@cfworker/json-schema';
 import { createApp } from '../src/app.ts';
 import { parseConfig, type UncheckedEnv } from '../src/config.ts';
 import { isRecord } from '../src/json.ts';
-import { problemSchema } from '../src/problem.ts';
+import { problemSchema } from '../src/problem-schema.ts';
 import type { Account } from './emulator/bce-auth.ts';
 import { Emulator } from './emulator/emulator.ts';
 import { CALLERS, EMULATOR_CREDENTIALS, KEYS } from './fixtures.ts';

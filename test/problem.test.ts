@@ -3,7 +3,8 @@ import { Validator } from '@cfworker/json-schema';
 import { describe, expect, it } from 'vitest';
 import readme from '../README.md?raw';
 import { LIMITS } from '../src/limits.ts';
-import { isProblemCode, PROBLEMS, problemBody, problemSchema, rowOf } from '../src/problem.ts';
+import { isProblemCode, PROBLEMS, problemBody, rowOf } from '../src/problem.ts';
+import { problemSchema } from '../src/problem-schema.ts';
 import wranglerToml from '../wrangler.toml?raw';
 import { createHarness, problemOf } from './harness.ts';
 

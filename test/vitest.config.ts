@@ -38,7 +38,7 @@ export default defineConfig({
         test: {
           name: 'workerd',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/local/**'],
+          exclude: ['test/local/**', 'test/bench/**'],
           globalSetup: ['test/local/global-setup.ts'],
         },
       },

@@ -6,8 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { isRecord } from '../../src/json.ts';
 import { createKey } from '../../src/tools/key.ts';
-import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
-import { startEmulator, startGateway } from './stack.ts';
+import { startEmulator, startGateway, varsFor } from './stack.ts';
 
 const KILLS = 8;
 const IMAGES_PER_LIFE = 24;
@@ -36,9 +35,7 @@ it(
       port: 0,
       persistTo,
       vars: {
-        BCC_ENDPOINT: emulator.url,
-        BCE_ACCESS_KEY_ID: EMULATOR_CREDENTIALS.accessKeyId,
-        BCE_SECRET_ACCESS_KEY: EMULATOR_CREDENTIALS.secretAccessKey,
+        ...varsFor(emulator),
         CALLERS: JSON.stringify({
           ...Object.fromEntries(callers),
           auditor: { keySha256: [auditor.keySha256], scopes: ['deletions:read'] },

@@ -10,11 +10,11 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Validator } from '@cfworker/json-schema';
 import { isRecord } from '../../src/json.ts';
-import { problemSchema } from '../../src/problem.ts';
+import { problemSchema } from '../../src/problem-schema.ts';
 import { createKey } from '../../src/tools/key.ts';
 import { FAULTS } from '../emulator/emulator.ts';
 import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
-import { type Server, startEmulator, startGateway } from './stack.ts';
+import { type Server, startEmulator, startGateway, varsFor } from './stack.ts';
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '300' } } });
 const endMs = Date.now() + Number(values.seconds) * 1000;
@@ -67,9 +67,7 @@ const start = () =>
     port: 0,
     persistTo,
     vars: {
-      BCC_ENDPOINT: emulator.url,
-      BCE_ACCESS_KEY_ID: EMULATOR_CREDENTIALS.accessKeyId,
-      BCE_SECRET_ACCESS_KEY: EMULATOR_CREDENTIALS.secretAccessKey,
+      ...varsFor(emulator),
       CALLERS: JSON.stringify(callers),
       DAILY_DELETIONS: String(BUDGET),
       UPSTREAM_ATTEMPT_TIMEOUT_MS: '700',

@@ -10,6 +10,7 @@ import { createServer, request as httpRequest } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const WRANGLER = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
@@ -23,6 +24,13 @@ export interface Server {
   /** Ends it and its children: with SIGKILL at once, without a chance to tidy up. */
   stop: (signal?: 'SIGTERM' | 'SIGKILL') => Promise<void>;
 }
+
+/** What makes a gateway call this emulator. */
+export const varsFor = (emulator: Server) => ({
+  BCC_ENDPOINT: emulator.url,
+  BCE_ACCESS_KEY_ID: EMULATOR_CREDENTIALS.accessKeyId,
+  BCE_SECRET_ACCESS_KEY: EMULATOR_CREDENTIALS.secretAccessKey,
+});
 
 export interface GatewayOptions {
   /** 0 takes a free one. */

@@ -7,8 +7,7 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createKey } from '../../src/tools/key.ts';
-import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
-import { type Server, startEmulator, startGateway } from './stack.ts';
+import { type Server, startEmulator, startGateway, varsFor } from './stack.ts';
 
 const { values } = parseArgs({
   options: {
@@ -36,9 +35,7 @@ try {
     port: Number(values.port),
     persistTo: values['persist-to'],
     vars: {
-      BCC_ENDPOINT: emulator.url,
-      BCE_ACCESS_KEY_ID: EMULATOR_CREDENTIALS.accessKeyId,
-      BCE_SECRET_ACCESS_KEY: EMULATOR_CREDENTIALS.secretAccessKey,
+      ...varsFor(emulator),
       CALLERS: JSON.stringify({ demo: { keySha256: [keySha256], scopes: ['images:delete', 'images:read'] } }),
     },
     onLine: (line) => ready && line.startsWith('{') && console.log(line),
