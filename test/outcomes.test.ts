@@ -161,6 +161,8 @@ describe('two attempts that disagree', () => {
     ['drop_before', 'undocumented_code', { ...unexpected, outcome: 'unknown', calls: 2 }],
     ['hang', 'drop_before', { ...failed, calls: 2 }],
     ['drop_before', 'hang', { ...timedOut, calls: 2 }],
+    ['internal_error', 'iam_signature_invalid', { ...rejectedCredentials, outcome: 'unknown', calls: 2 }],
+    ['unavailable', 'undocumented_code', { ...unexpected, outcome: 'unknown', calls: 2 }],
     // The first was refused, so the second's word is the only one.
     ['throttled', 'iam_signature_invalid', { ...rejectedCredentials, calls: 2 }],
     ['throttled', 'redirect', { ...unexpected, outcome: 'unknown', calls: 2 }],
@@ -231,6 +233,7 @@ describe('each error that Baidu documents or has been seen to send', () => {
     ['ServiceInternalError', 500, { ...failed, calls: 2 }],
     ['NotImplemented', 501, failed],
     ['RequestThrottled', 400, { ...throttled, retryAfter: '10' }],
+    ['RequestThrottled', 503, { ...throttled, retryAfter: '10' }],
     ['SomethingNew', 200, { ...unexpected, outcome: 'unknown' }],
     ['IamSignatureInvalid', 200, rejectedCredentials],
   ];
@@ -300,6 +303,26 @@ describe('an answer that is not plainly what it seems', () => {
     await expectDeletion(harness, '/images/m-custom01', { ...failed, calls: 2 });
   });
 
+  it.each<[string, () => Response]>([
+    ['a 504', () => new Response(null, { status: 504 })],
+    ['an agreement that breaks off', () => new Response(broken(), { status: 200, headers: id })],
+  ])('%s is a lost answer, so that a 404 after it is our own work', async (_what, first) => {
+    const answers = [first(), failure(404, 'NoSuchObject', 'Gone.', 'r')];
+    const harness = createHarness({ fetch: async () => answers.shift() ?? Response.error() });
+    expect(await (await harness.call('DELETE', '/images/m-custom01')).json()).toMatchObject({ outcome: 'deleted' });
+  });
+
+  it('a 404 of Baidu that says no more than its request id means the image; one that says more does not', async () => {
+    const answerTo = async (body: object) => {
+      const harness = createHarness({ fetch: async () => Response.json(body, { status: 404, headers: id }) });
+      return (await problemOf(await harness.call('DELETE', '/images/m-custom01')))['code'];
+    };
+    expect(await answerTo({ requestId: 'r' })).toBe('image_not_found');
+    expect(await answerTo({})).toBe('image_not_found');
+    expect(await answerTo({ requestId: 'r', route: 'none' })).toBe('upstream_unexpected');
+    expect(await answerTo({ path: '/v2/image' })).toBe('upstream_unexpected');
+  });
+
   it.each<[string, string, HeadersInit]>([
     ['a route of somebody else', '{"error":"no Route matched with those values"}', id],
     ['a code of another form', '{"code":"ROUTE_NOT_FOUND"}', id],
@@ -348,6 +371,12 @@ describe('the clock', () => {
     expect(harness.requests[1]?.headers.get('authorization')).toContain('/2026-12-01T10:00:00Z/');
   });
 
+  it('is not blamed by a refusal of another kind that happens to speak of time', async () => {
+    const headers = { date: 'Tue, 01 Dec 2026 10:00:00 GMT' };
+    const harness = createHarness({ fetch: async () => failure(400, 'BadRequest', 'timestamp expired', 'r', headers) });
+    await expectDeletion(harness, '/images/m-custom01', { ...unexpected, outcome: 'rejected', calls: 1 });
+  });
+
   it.each([undefined, 'tomorrow', 'Tuesday, 01-Dec-26 10:00:00 GMT', 'Tue, 31 Feb 2026 10:00:00 GMT'])(
     'stays as it is without a true Date (%s)',
     async (date) => {
@@ -365,6 +394,14 @@ describe('the pause between two attempts', () => {
     harness.emulator.misbehave('throttled');
     await harness.call('DELETE', '/images/m-custom01');
     expect(harness.pausesMs).toEqual([1000]);
+  });
+
+  it.each([
+    ['2', 2],
+    ['3', 1],
+  ])('takes a Retry-After of %s seconds for %i attempts', async (retryAfter, calls) => {
+    const harness = createHarness({ fetch: async () => failure(429, 'Busy', 'x', 'r', { 'retry-after': retryAfter }) });
+    await expectDeletion(harness, '/images/m-custom01', { ...throttled, calls, retryAfter });
   });
 
   it('is jittered without one', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { matches } from '../src/policy.ts';
+import { isCustom, matches } from '../src/policy.ts';
 
 /** The same by the obvious recursion, which is exponential and therefore only for short texts. */
 function matchesSlowly(pattern: string, name: string): boolean {
@@ -10,6 +10,18 @@ function matchesSlowly(pattern: string, name: string): boolean {
     return matchesSlowly(rest, name) || (name !== '' && matchesSlowly(pattern, name.slice(1)));
   return name !== '' && pattern[0] === name[0] && matchesSlowly(rest, name.slice(1));
 }
+
+describe('the type of an image', () => {
+  it.each([
+    ['Custom', true],
+    ['BbcCustom', true],
+    ['GpuBccCustom', true],
+    ['System', false],
+    ['CustomSystem', false],
+    ['custom', false],
+    ['Sharing', false],
+  ])('%s is custom: %s', (type, expected) => expect(isCustom(type)).toBe(expected));
+});
 
 describe('a name pattern', () => {
   it.each([
