@@ -25,6 +25,12 @@ export interface Server {
   stop: (signal?: 'SIGTERM' | 'SIGKILL') => Promise<void>;
 }
 
+/** Who would outlive a program that ends before it has stopped them. */
+const leaders = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const { pid } of leaders) if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+});
+
 /** What makes a gateway call this emulator. */
 export const varsFor = (emulator: Server) => ({
   BCC_ENDPOINT: emulator.url,
@@ -120,6 +126,8 @@ async function startWorker(
       },
     },
   );
+  leaders.add(child);
+  child.once('exit', () => leaders.delete(child));
   let output = '';
   let rest = '';
   const collect = (chunk: Buffer) => {
