@@ -2,7 +2,7 @@
  * The gateway, as a table of contents: who is let in, in which order, to what.
  *
  * Promises: every request passes `audited` first, every answer that is not 2xx comes from `fail`, and nothing reaches
- * Baidu but what `runDeletion` sends. Never: touches a clock, randomness or the network other than those it is given.
+ * Baidu but what `runDeletion` and `runPreview` send. Never: touches a clock, randomness or the network other than those it is given.
  */
 import { Hono } from 'hono';
 import { methodNotAllowed } from 'hono/method-not-allowed';
@@ -24,6 +24,7 @@ import {
   type Outside,
   permitted,
   rateLimited,
+  rawImageId,
   type Services,
 } from './middleware.ts';
 import { openapi } from './openapi.ts';
@@ -63,7 +64,7 @@ export function createApp(parsed: ParsedConfig, deps: Deps): Hono<GatewayEnv> {
 
   app.get('/images/:id', ...authorised('images:read'), async (c) => {
     const { trail, requestId } = c.var;
-    const request = parsePreview(c.req.path.slice('/images/'.length), new URL(c.req.url).searchParams);
+    const request = parsePreview(rawImageId(c.req.path), new URL(c.req.url).searchParams);
     if ('code' in request) return fail(c, request);
     const { result, attempts, answer } = await runPreview(request.imageId, toolsOf(c.var));
     Object.assign(trail, { attempts, answer });
@@ -74,7 +75,7 @@ export function createApp(parsed: ParsedConfig, deps: Deps): Hono<GatewayEnv> {
 
   app.delete('/images/:id', ...authorised('images:delete'), async (c) => {
     const { trail, requestId } = c.var;
-    const request = parseDeletion(c.req.path.slice('/images/'.length), new URL(c.req.url).searchParams);
+    const request = parseDeletion(rawImageId(c.req.path), new URL(c.req.url).searchParams);
     if ('code' in request) return fail(c, request);
     if (await hasContent(c.req.raw)) return fail(c, { code: 'invalid_request', fault: 'unexpected_body' });
     const { result, attempts, answer, settled } = await runDeletion(request, {

@@ -10,7 +10,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { isRecord, parseJson } from './json.ts';
 
-export const SCOPES = ['images:delete', 'images:read', 'deletions:read'] as const;
+const SCOPES = ['images:delete', 'images:read', 'deletions:read'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export interface Caller {

@@ -46,16 +46,16 @@ export interface ParsedConfig {
 }
 
 /** After a caller hangs up the platform lets a Worker run on for 30 s; see `in-time.ts` for the rest of them. */
-export const MAX_DEADLINE_MS = 20_000;
+const MAX_DEADLINE_MS = 20_000;
 const MIN_TIMEOUT_MS = 50;
-export const DEFAULT_ATTEMPT_TIMEOUT_MS = 8_000;
-export const DEFAULT_DEADLINE_MS = 20_000;
+const DEFAULT_ATTEMPT_TIMEOUT_MS = 8_000;
+const DEFAULT_DEADLINE_MS = 20_000;
 const DEFAULT_DAILY_DELETIONS = 50;
 const DEFAULT_RETENTION_DAYS = 400;
 /** Entries of a list of what is protected: each deletion looks at every pattern. */
 const MAX_LIST = 1_000;
 const MAX_RETENTION_DAYS = 3_650;
-export const DEFAULT_ENDPOINT = 'https://bcc.bj.baidubce.com';
+const DEFAULT_ENDPOINT = 'https://bcc.bj.baidubce.com';
 
 /** The key stands between slashes in the signature. Baidu issues letters and digits. */
 const ACCESS_KEY_ID = /^[\w-]{1,128}$/;

@@ -8,7 +8,7 @@
  * What the limiters (two), a caller's empty body and the ledger's `settle` (told twice at most) may take, in milliseconds;
  * they take a few. With the longest deadline that is 27.5 s, within the 30 s that a Worker has after its caller hung up.
  */
-export const PATIENCE_MS = 1_500;
+const PATIENCE_MS = 1_500;
 
 /** The promise's own end, or a rejection when it takes longer than `patienceMs`. The timer ends with the promise. */
 export async function inTime<T>(promise: Promise<T>, patienceMs = PATIENCE_MS): Promise<T> {

@@ -76,8 +76,7 @@ export class Ledger extends DurableObject<UncheckedEnv> implements CallerLedger 
     if (oldestMs === null) return;
     const nowMs = Date.now();
     const endMs = oldestMs + this.#retentionMs();
-    const dueMs =
-      endMs <= nowMs ? nowMs : Math.max(endMs, Math.min(nowMs + ALARM_INTERVAL_MS, endMs + ALARM_INTERVAL_MS));
+    const dueMs = endMs <= nowMs ? nowMs : Math.max(endMs, nowMs + ALARM_INTERVAL_MS);
     const alarmMs = await this.ctx.storage.getAlarm();
     if (alarmMs === null || alarmMs > dueMs) await this.ctx.storage.setAlarm(dueMs);
   }

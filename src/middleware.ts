@@ -27,7 +27,7 @@ interface Trail {
   answer?: Answer | undefined;
   /** Set before the first deletion goes to Baidu. */
   sent?: true;
-  /** `false` where the ledger did not take the outcome. */
+  /** Whether the ledger took the outcome; absent where it never entered the deletion. */
   settled?: boolean;
   exception?: ReturnType<typeof describeException>;
 }
@@ -49,6 +49,11 @@ type Step = MiddlewareHandler<GatewayEnv>;
 const SAFE_REQUEST_ID = /^[\w.-]{1,64}$/;
 
 const IMAGES_PATH = '/images/';
+
+/** What stands where an image id belongs, as it was sent; blank on any other path. */
+export function rawImageId(path: string): string {
+  return path.startsWith(IMAGES_PATH) ? path.slice(IMAGES_PATH.length) : '';
+}
 
 /** Whether the text is the very key: somebody who mixes up two headers must not find it in the log. */
 function carries(authorization: string | undefined, text: string): boolean {
@@ -88,8 +93,8 @@ export function audited({ now, randomUUID, log }: Outside, services: Services | 
     const given = c.req.header('x-request-id') ?? '';
     const requestId =
       SAFE_REQUEST_ID.test(given) && !carries(c.req.header('authorization'), given) ? given : randomUUID();
-    const rawId = c.req.path.slice(IMAGES_PATH.length);
-    const trail: Trail = c.req.path.startsWith(IMAGES_PATH) && isImageId(rawId) ? { imageId: rawId } : {};
+    const rawId = rawImageId(c.req.path);
+    const trail: Trail = isImageId(rawId) ? { imageId: rawId } : {};
     c.set('requestId', requestId);
     c.set('trail', trail);
     try {

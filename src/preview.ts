@@ -34,10 +34,10 @@ export async function runPreview(imageId: ImageId, tools: CallerTools): Promise<
     getImage(bcc, imageId, limits),
     inTime(ledger().outlook(imageId, budget)).catch(() => null),
   ]);
-  const failed = (read: Failed & { attempts: number; answer: Answer | undefined }) => ({
-    result: withEarlier(upstreamFailure(beforeDeletion(read), read.answer, imageId), outlook?.deleted ?? null),
-    attempts: read.attempts,
-    answer: read.answer,
+  const failed = (of: Failed & { attempts: number; answer: Answer | undefined }) => ({
+    result: withEarlier(upstreamFailure(beforeDeletion(of), of.answer, imageId), outlook?.deleted ?? null),
+    attempts: of.attempts,
+    answer: of.answer,
   });
   if (read.code !== 'read') return failed(read);
   const image = read.value;

@@ -225,7 +225,7 @@ export interface Upstream {
 }
 
 /** What each query parameter may hold. A request that holds something else is told so in these words. */
-export const PARAMETERS = {
+const PARAMETERS = {
   allowMissing: 'allowMissing is true or false.',
   expectName: 'expectName is an image name of 1 to 256 characters.',
   imageId: 'imageId is "m-" and 6 to 32 ASCII letters or digits.',

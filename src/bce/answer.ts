@@ -9,7 +9,7 @@
 import { isRecord, parseJson } from '../json.ts';
 
 /** A documented error body has about 150 bytes, an image 1 KiB, and a list of a hundred accounts 10 KiB. */
-export const MAX_BODY_BYTES = 64 * 1024;
+const MAX_BODY_BYTES = 64 * 1024;
 const MAX_MESSAGE_CHARS = 200;
 
 export interface Answer {

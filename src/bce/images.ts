@@ -33,7 +33,7 @@ export interface Bcc {
 
 /** What became of a call: the attempts it took, and the last answer, if one came. */
 interface Called {
-  /** 1 or 2. */
+  /** 1 or 2, or 0 where the time was over before it began. */
   readonly attempts: number;
   readonly answer: Answer | undefined;
 }
