@@ -4,12 +4,11 @@
  * Promises: every request passes `audited` first, every answer that is not 2xx comes from `fail`, and nothing reaches
  * Baidu but what `runDeletion` and `runPreview` send. Never: touches a clock, randomness or the network other than those it is given.
  */
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { accessKeyFingerprint, logLine } from './audit.ts';
 import type { AttemptTools } from './bce/attempts.ts';
 import { BceClient, type BceClientOptions } from './bce/client.ts';
-import type { Scope } from './callers.ts';
 import type { Config, ParsedConfig } from './config.ts';
 import { type CallerTools, runDeletion } from './deletion.ts';
 import { describeRow, nextLink } from './history.ts';
@@ -21,6 +20,7 @@ import {
   crash,
   fail,
   type GatewayEnv,
+  guarded,
   type Outside,
   permitted,
   rateLimited,
@@ -30,7 +30,7 @@ import {
 import { openapi } from './openapi.ts';
 import { runPreview } from './preview.ts';
 import { isProblemCode, PROBLEMS_PATH, rowOf } from './problem.ts';
-import { hasContent, parseDeletion, parseHistory, parsePreview } from './request.ts';
+import { hasContent, parseDeletion, parseHistory, parsePreview, pathOf, queryOf } from './request.ts';
 
 /** The outside world. `index.ts` hands in the real one. */
 export type Deps = Outside & AttemptTools & Pick<BceClientOptions, 'fetch'>;
@@ -43,7 +43,7 @@ export function createApp(parsed: ParsedConfig, deps: Deps): Hono<GatewayEnv> {
   }
   const services = config === null ? null : createServices(config, deps);
   // Routed by the path as it was sent: what is percent-encoded stays so, and then fits neither a route nor an image id.
-  const app = new Hono<GatewayEnv>({ getPath: (request) => new URL(request.url).pathname });
+  const app = new Hono<GatewayEnv>({ getPath: ({ url }) => pathOf(url) });
 
   app.use(audited(deps, services));
   app.use(methodNotAllowed({ app, onMethodNotAllowed: (c, allow) => fail(c, { code: 'method_not_allowed', allow }) }));
@@ -55,33 +55,33 @@ export function createApp(parsed: ParsedConfig, deps: Deps): Hono<GatewayEnv> {
     return isProblemCode(code) ? c.json({ code, ...rowOf(code) }) : fail(c, { code: 'route_not_found' });
   });
 
-  app.get('/readyz', authenticated(parsed), configured(services, { tell: problems }), rateLimited(), (c) =>
+  const known = authenticated(parsed);
+  const ready = configured(services);
+
+  app.get('/readyz', guarded(known, configured(services, { tell: problems }), rateLimited), (c) =>
     c.json({ status: 'ready' }),
   );
 
-  const authorised = (scope?: Scope) =>
-    [authenticated(parsed), configured(services), rateLimited(), ...(scope ? [permitted(scope)] : [])] as const;
-
-  app.get('/images/:id', ...authorised('images:read'), async (c) => {
-    const { trail, requestId } = c.var;
-    const request = parsePreview(rawImageId(c.req.path), new URL(c.req.url).searchParams);
+  app.get('/images/:id', guarded(known, ready, rateLimited, permitted('images:read')), async (c) => {
+    const request = parsePreview(rawImageId(c.req.path), queryOf(c.req.url));
     if ('code' in request) return fail(c, request);
-    const { result, attempts, answer } = await runPreview(request.imageId, toolsOf(c.var));
-    Object.assign(trail, { attempts, answer });
+    const { result, attempts, answer } = await runPreview(request.imageId, toolsOf(c));
+    Object.assign(c.get('trail'), { attempts, answer });
     return 'code' in result
       ? fail(c, result)
-      : c.json({ ...result, requestId, upstreamRequestId: answer?.requestId ?? null });
+      : c.json({ ...result, requestId: c.get('requestId'), upstreamRequestId: answer?.requestId ?? null });
   });
 
-  app.delete('/images/:id', ...authorised('images:delete'), async (c) => {
-    const { trail, requestId } = c.var;
-    const request = parseDeletion(rawImageId(c.req.path), new URL(c.req.url).searchParams);
+  app.delete('/images/:id', guarded(known, ready, rateLimited, permitted('images:delete')), async (c) => {
+    const trail = c.get('trail');
+    const requestId = c.get('requestId');
+    const request = parseDeletion(rawImageId(c.req.path), queryOf(c.req.url));
     if ('code' in request) return fail(c, request);
     if (await hasContent(c.req.raw)) return fail(c, { code: 'invalid_request', fault: 'unexpected_body' });
     const { result, attempts, answer, settled } = await runDeletion(request, {
-      ...toolsOf(c.var),
+      ...toolsOf(c),
       requestId,
-      keyFingerprint: c.var.services.keyFingerprint,
+      keyFingerprint: c.get('services').keyFingerprint,
       linger: (work) => c.executionCtx.waitUntil(work),
       onSend: () => {
         trail.sent = true;
@@ -98,24 +98,19 @@ export function createApp(parsed: ParsedConfig, deps: Deps): Hono<GatewayEnv> {
     });
   });
 
-  app.get('/deletions', ...authorised(), async (c) => {
-    const url = new URL(c.req.url);
-    const request = parseHistory(url.searchParams);
+  app.get('/deletions', guarded(known, ready, rateLimited), async (c) => {
+    const request = parseHistory(queryOf(c.req.url));
     if ('code' in request) return fail(c, request);
-    const {
-      caller,
-      services: {
-        config: { ledger },
-      },
-    } = c.var;
+    const caller = c.get('caller');
+    const { ledger } = c.get('services').config;
     const whose = request.caller ?? caller.id;
-    c.var.trail.historyOf = whose;
+    c.get('trail').historyOf = whose;
     if (whose !== caller.id && !caller.scopes.has('deletions:read')) {
       return fail(c, { code: 'permission_denied', missing: 'deletions:read' });
     }
     const rows = await inTime(ledger.getByName(whose).history(request.query)).catch(() => null);
     if (rows === null) return fail(c, { code: 'ledger_unavailable' });
-    const next = nextLink(url, rows, request.query.limit);
+    const next = nextLink(new URL(c.req.url), rows, request.query.limit);
     return c.json({ deletions: rows.map((row) => describeRow(row, whose)) }, 200, next === null ? {} : { Link: next });
   });
 
@@ -133,7 +128,9 @@ function createServices(config: Config, deps: Deps): Services {
   };
 }
 
-function toolsOf({ caller, services: { bcc, config } }: GatewayEnv['Variables']): CallerTools {
+function toolsOf(c: Context<GatewayEnv>): CallerTools {
+  const caller = c.get('caller');
+  const { bcc, config } = c.get('services');
   const { policy, ledger, attemptTimeoutMs, deadlineMs, dailyDeletions } = config;
   const budget = caller.dailyDeletions ?? dailyDeletions;
   return { bcc, policy, caller, ledger: () => ledger.getByName(caller.id), budget, attemptTimeoutMs, deadlineMs };

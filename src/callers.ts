@@ -7,7 +7,7 @@
  * Source: RFC 6750 §2.1 (Bearer), RFC 9110 §11.1 (the scheme is case-insensitive).
  */
 import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
 import { isRecord, parseJson } from './json.ts';
 
 const SCOPES = ['images:delete', 'images:read', 'deletions:read'] as const;
@@ -36,6 +36,8 @@ const SHA256_HEX = /^[0-9a-f]{64}$/i;
 /** `credentials` of RFC 6750: one scheme, spaces, one token. Two headers arrive joined by a comma, which is no token. */
 const BEARER = /^Bearer +([\w.~+/-]{1,512}=*)$/i;
 
+const ENCODER = new TextEncoder();
+
 /** A pattern of image names, in which `*` stands for any characters, or none. */
 export function isNamePattern(text: string): boolean {
   return text.length >= 1 && text.length <= MAX_NAME_PATTERN_CHARS && text.trim() === text;
@@ -47,7 +49,7 @@ export function isCallerId(text: string): boolean {
 
 /** The digest under which a key is configured. */
 export function keyDigest(key: string): string {
-  return bytesToHex(sha256(utf8ToBytes(key)));
+  return bytesToHex(sha256(ENCODER.encode(key)));
 }
 
 /** The caller whose key the header carries, or `null` for every reason why there is none. */

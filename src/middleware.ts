@@ -1,8 +1,8 @@
 /**
- * The steps of the pipeline, as Hono middleware of one shape: a factory that returns a named function.
+ * The steps of the pipeline: one Hono middleware around everything, one that runs the checks, and the checks themselves.
  *
- * Promises: each step lets the request through or answers with a failure of the closed table, and leaves in the trail
- * what the audit record needs. Never: decides anything itself; the decisions are pure functions elsewhere.
+ * Promises: each check lets the request through or names a failure of the closed table, and leaves in the trail what the
+ * audit record needs. Never: decides anything itself; the decisions are pure functions elsewhere.
  */
 import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
@@ -40,10 +40,13 @@ export interface Services {
   readonly keyFingerprint: string;
 }
 
+/** Read one by one, with `c.get()`: `c.var` copies all of them each time. */
 export interface GatewayEnv {
   Variables: { requestId: string; trail: Trail; caller: Caller; services: Services };
 }
 type Step = MiddlewareHandler<GatewayEnv>;
+/** What a request must pass: `null`, or the failure that answers it. */
+type Check = (c: Context<GatewayEnv>) => Failure | null | Promise<Failure | null>;
 
 /** Kept where it can harm neither a header nor a log line. */
 const SAFE_REQUEST_ID = /^[\w.-]{1,64}$/;
@@ -69,9 +72,9 @@ export interface Outside {
 
 /** Answers with a failure and notes it for the record. */
 export function fail(c: Context<GatewayEnv>, failure: Failure): Response {
-  c.var.trail.failure = failure;
-  const { origin, pathname } = new URL(c.req.url);
-  const body = problemBody(failure, { origin, path: pathname, requestId: c.var.requestId });
+  c.get('trail').failure = failure;
+  const { origin } = new URL(c.req.url);
+  const body = problemBody(failure, { origin, path: c.req.path, requestId: c.get('requestId') });
   return new Response(JSON.stringify(body), {
     status: body.status,
     headers: { 'Content-Type': PROBLEM_CONTENT_TYPE, ...problemHeaders(failure) },
@@ -80,7 +83,7 @@ export function fail(c: Context<GatewayEnv>, failure: Failure): Response {
 
 /** The unexpected: what was thrown goes to the operator without its message, and nothing of it to the caller. */
 export function crash(c: Context<GatewayEnv>, thrown: unknown): Response {
-  const { trail } = c.var;
+  const trail = c.get('trail');
   trail.exception = describeException(thrown);
   return fail(c, { code: 'internal_error', outcome: trail.sent ? 'unknown' : 'not_attempted' });
 }
@@ -157,56 +160,62 @@ function severityOf(failure: Failure | undefined): Severity {
   }
 }
 
-/** Lets known callers in. Without a readable `CALLERS` there are none. */
-export function authenticated({ callers }: ParsedConfig): Step {
-  return async function authenticateCaller(c, next) {
-    if (callers === null) return fail(c, { code: 'gateway_misconfigured', problems: undefined });
-    const caller = authenticate(callers, c.req.header('authorization'));
-    if (caller === null) return fail(c, { code: 'unauthenticated' });
-    c.set('caller', caller);
-    c.var.trail.callerId = caller.id;
+/** Runs the checks in turn, up to the first that fails. */
+export function guarded(...checks: readonly Check[]): Step {
+  return async function guard(c, next) {
+    for (const check of checks) {
+      const failure = await check(c);
+      if (failure !== null) return fail(c, failure);
+    }
     return next();
   };
 }
 
+/** Lets known callers in. Without a readable `CALLERS` there are none. */
+export function authenticated({ callers }: ParsedConfig): Check {
+  return function authenticateCaller(c) {
+    if (callers === null) return { code: 'gateway_misconfigured', problems: undefined };
+    const caller = authenticate(callers, c.req.header('authorization'));
+    if (caller === null) return { code: 'unauthenticated' };
+    c.set('caller', caller);
+    c.get('trail').callerId = caller.id;
+    return null;
+  };
+}
+
 /** Refuses to work half configured, and to a caller who may know it tells what is wrong, though never what it is. */
-export function configured(services: Services | null, { tell }: { tell?: readonly string[] } = {}): Step {
-  return async function requireConfig(c, next) {
-    if (services === null) return fail(c, { code: 'gateway_misconfigured', problems: tell });
+export function configured(services: Services | null, { tell }: { tell?: readonly string[] } = {}): Check {
+  return function requireConfig(c) {
+    if (services === null) return { code: 'gateway_misconfigured', problems: tell };
     c.set('services', services);
-    return next();
+    return null;
   };
 }
 
 const LIMIT_NAMES: readonly LimitName[] = ['burst', 'sustained'];
 
 /** The edge limit of the caller. A limiter that fails, or does not answer, lets nobody through. */
-export function rateLimited(): Step {
-  return async function limitRate(c, next) {
-    const { limiters } = c.var.services.config;
-    let reached: LimitName | undefined;
-    try {
-      reached = await inTime(firstReached(limiters, c.var.caller.id));
-    } catch {
-      return fail(c, { code: 'rate_limiter_unavailable' });
-    }
-    if (reached !== undefined) return fail(c, { code: 'rate_limited', limit: reached });
-    return next();
-  };
+export async function rateLimited(c: Context<GatewayEnv>): Promise<Failure | null> {
+  try {
+    const limit = await inTime(firstReached(c.get('services').config.limiters, c.get('caller').id));
+    return limit === null ? null : { code: 'rate_limited', limit };
+  } catch {
+    return { code: 'rate_limiter_unavailable' };
+  }
 }
 
 /** Counts the request against each limit in turn, up to the first that it reaches. */
-async function firstReached(limiters: Config['limiters'], key: string): Promise<LimitName | undefined> {
+async function firstReached(limiters: Config['limiters'], key: string): Promise<LimitName | null> {
   for (const limit of LIMIT_NAMES) {
     const { success } = await limiters[limit].limit({ key });
     if (!success) return limit;
   }
-  return undefined;
+  return null;
 }
 
 /** Lets callers with the scope through. */
-export function permitted(scope: Scope): Step {
-  return async function requireScope(c, next) {
-    return c.var.caller.scopes.has(scope) ? next() : fail(c, { code: 'permission_denied', missing: scope });
+export function permitted(scope: Scope): Check {
+  return function requireScope(c) {
+    return c.get('caller').scopes.has(scope) ? null : { code: 'permission_denied', missing: scope };
   };
 }

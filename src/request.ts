@@ -22,6 +22,15 @@ export interface HistoryRequest {
   readonly query: HistoryQuery;
 }
 
+/** The path as it was sent. A URL parser would make one path of several, by taking `..` at its word. */
+export function pathOf(url: string): string {
+  return /^[a-z]+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1] ?? '';
+}
+
+export function queryOf(url: string): URLSearchParams {
+  return new URLSearchParams(/\?([^#]*)/.exec(url)?.[1]);
+}
+
 /** Reads `DELETE /images/{id}`. `rawId` is the path's segment as it was sent, not percent-decoded. */
 export function parseDeletion(rawId: string, query: URLSearchParams): DeletionRequest | Failure {
   if (!isImageId(rawId)) return { code: 'invalid_image_id' };

@@ -69,7 +69,8 @@ export function createHarness({ env: change, account, fetch, clockOffsetMs = 0 }
       pausesMs.push(ms);
     },
     log: (severity, text) => lines.push({ severity, text, record: parseRecord(text) }),
-    fetch: (request) => {
+    fetch: (url, signed) => {
+      const request = new Request(url, signed);
       requests.push(request);
       return Promise.race([aborted(request.signal), (fetch ?? ((given) => emulator.fetch(given)))(request)]);
     },

@@ -1,5 +1,5 @@
 /**
- * A client for Baidu AI Cloud in the manner of aws4fetch: `sign()` gives a signed `Request`, `fetch()` sends one.
+ * A client for Baidu AI Cloud in the manner of aws4fetch: `sign()` gives what `fetch` takes, `fetch()` sends it.
  *
  * Promises: signs exactly `host;x-bce-date`, and `x-bce-security-token` where there is one, at the moment of sending;
  * never follows a redirect, because `x-bce-*` headers would travel along. Never: retries, reads a body, or lets a
@@ -23,7 +23,7 @@ export interface BceCredentials {
 }
 
 export interface BceClientOptions {
-  readonly fetch: (request: Request) => Promise<Response>;
+  readonly fetch: (url: string, request: SignedRequest) => Promise<Response>;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
@@ -33,6 +33,14 @@ export interface BceRequestInit {
   readonly signal?: AbortSignal;
   /** Added to the clock, in milliseconds: how far the server's clock is ahead of ours. */
   readonly clockOffsetMs?: number;
+}
+
+/** The second argument of `fetch()`, as data: a `Request` would be copied by `fetch()` and costs as much again. */
+export interface SignedRequest {
+  readonly method: BceRequestInit['method'];
+  readonly headers: Readonly<Record<string, string>>;
+  readonly redirect: 'manual';
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -70,21 +78,17 @@ export class BceClient {
     this.#now = options.now;
   }
 
-  /** A signed request. Its URL must be canonical already: an unencoded path without a query is signed as it stands. */
-  sign(url: URL, init: BceRequestInit): Request {
-    const { key, headers, canonical } = this.#prepare(url.host, this.#now() + (init.clockOffsetMs ?? 0));
-    const { authorization } = sign({ method: init.method, path: url.pathname, headers: canonical }, key);
-    return new Request(url, {
-      method: init.method,
-      headers: { ...headers, authorization },
-      redirect: 'manual',
-      ...(init.signal === undefined ? {} : { signal: init.signal }),
-    });
+  /** What `fetch` takes to send a request to `url`, signed. The URL must be canonical already: an unencoded path without a query is signed as it stands. */
+  sign(url: URL, { method, signal, clockOffsetMs = 0 }: BceRequestInit): SignedRequest {
+    const { key, headers, canonical } = this.#prepare(url.host, this.#now() + clockOffsetMs);
+    const { authorization } = sign({ method, path: url.pathname, headers: canonical }, key);
+    const signed = { method, headers: { ...headers, authorization }, redirect: 'manual' } as const;
+    return signal === undefined ? signed : { ...signed, signal };
   }
 
   /** Signs and sends once. @throws what the given `fetch` throws: a lost connection, or the signal's reason */
   fetch(url: URL, init: BceRequestInit): Promise<Response> {
-    return this.#fetch(this.sign(url, init));
+    return this.#fetch(url.href, this.sign(url, init));
   }
 
   /** `text` with every credential blanked out, in plain and in percent-encoded form, in any case. */

@@ -23,7 +23,7 @@ export function createGateway(ledger?: object) {
         random: () => Math.random(),
         randomUUID: () => crypto.randomUUID(),
         sleep: (ms) => scheduler.wait(ms),
-        fetch: (outgoing) => fetch(outgoing),
+        fetch: (url, request) => fetch(url, request),
         log: (severity, line) => (severity === 'ERROR' ? console.error(line) : console.log(line)),
       });
       const answer = Promise.resolve(app.fetch(request));
