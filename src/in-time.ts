@@ -11,14 +11,9 @@
 const PATIENCE_MS = 1_500;
 
 /** The promise's own end, or a rejection when it takes longer than `patienceMs`. The timer ends with the promise. */
-export async function inTime<T>(promise: Promise<T>, patienceMs = PATIENCE_MS): Promise<T> {
-  let timer: number | null = null;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`Waited ${patienceMs} ms in vain.`)), patienceMs);
+export function inTime<T>(promise: Promise<T>, patienceMs = PATIENCE_MS): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`Waited ${patienceMs} ms in vain.`)), patienceMs);
+    promise.then(resolve, reject).then(() => clearTimeout(timer));
   });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
