@@ -3,12 +3,14 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { interleaved, printTable, seriesOf } from './measure.ts';
+import { interleaved, printTable, ratioOf, seriesOf } from './measure.ts';
 import { cpuUs, FOLDER, has, type Subject, startNginx, startNode, startWorkerd } from './servers.ts';
 
 const CALLERS = 64;
 /** At no delay as many as saturate every subject; at 50 ms so few that a request seldom waits for another. */
 const CONNECTIONS_AT: Readonly<Record<number, number>> = { 0: 32, 50: 4 };
+/** Enough that code is compiled and connections stand before anything is counted, whatever the delay. */
+const WARM_UP_CONNECTIONS = 128;
 
 interface Run {
   perSecond: number;
@@ -30,7 +32,7 @@ const callers = Object.fromEntries(
     },
   ]),
 );
-const vars = (endpoint: string) => ({
+export const vars = (endpoint: string) => ({
   BCC_ENDPOINT: endpoint,
   BCE_ACCESS_KEY_ID: 'a'.repeat(32),
   BCE_SECRET_ACCESS_KEY: 'b'.repeat(32),
@@ -101,15 +103,19 @@ export async function benchGateway(rounds: number, seconds: number) {
     const subjects: Record<string, { subject: Subject; path: string; manyCallers?: boolean }> = {
       'upstream, called directly': { subject: upstream, path: '/v2/image/' },
       'bare Worker': {
-        subject: await startWorkerd('workers/bare.ts', { BCC_ENDPOINT: upstream.url }),
+        subject: await startWorkerd('workers/bare.ts', { vars: { BCC_ENDPOINT: upstream.url } }),
+        path: '/images/',
+      },
+      'the same duties, one function': {
+        subject: await startWorkerd('workers/least.ts', { vars: vars(upstream.url) }),
         path: '/images/',
       },
       'gateway, no ledger': {
-        subject: await startWorkerd('workers/gateway-without-ledger.ts', vars(upstream.url)),
+        subject: await startWorkerd('workers/whole.ts', { vars: vars(upstream.url), ledger: 'stand-in' }),
         path: '/images/',
       },
       'gateway, with ledger': {
-        subject: await startWorkerd('workers/gateway-with-ledger.ts', vars(upstream.url)),
+        subject: await startWorkerd('workers/whole.ts', { vars: vars(upstream.url), ledger: 'disk' }),
         path: '/images/',
         manyCallers: true,
       },
@@ -123,16 +129,20 @@ export async function benchGateway(rounds: number, seconds: number) {
       Object.fromEntries(
         Object.entries(subjects).map(([name, { subject, path, manyCallers = false }]) => [
           name,
-          () => load(subject, path, manyCallers, connections, seconds),
+          (isWarmUp: boolean) =>
+            load(subject, path, manyCallers, isWarmUp ? WARM_UP_CONNECTIONS : connections, seconds),
         ]),
       ),
       rounds,
     );
+    const perSecond = (each: readonly Run[]) => each.map((run) => run.perSecond);
+    const bare = perSecond(runs['bare Worker'] ?? []);
     const rows = Object.entries(runs).map(([name, each]) => {
       const of = (figure: keyof Run) => seriesOf(each.map((run) => run[figure]));
       return {
         name,
         perSecond: of('perSecond'),
+        ofBare: ratioOf(perSecond(each), bare),
         p50Ms: of('p50Ms'),
         p95Ms: of('p95Ms'),
         p99Ms: of('p99Ms'),
@@ -141,15 +151,14 @@ export async function benchGateway(rounds: number, seconds: number) {
       };
     });
     result[`${delayMs} ms`] = rows;
-    const bare = rows.find(({ name }) => name === 'bare Worker')?.perSecond.median ?? Number.NaN;
     printTable(
       `Deletions through each, upstream at ${delayMs} ms, ${connections} connections (medians of ${rounds} rounds of ${seconds} s)`,
       ['', 'requests/s', 'min–max', 'of bare', 'p50 ms', 'p95 ms', 'p99 ms', 'CPU µs/request', 'failed'],
-      rows.map(({ name, perSecond, p50Ms, p95Ms, p99Ms, cpuUs: cpu, failed }) => [
+      rows.map(({ name, perSecond: rate, ofBare, p50Ms, p95Ms, p99Ms, cpuUs: cpu, failed }) => [
         name,
-        perSecond.median.toFixed(0),
-        `${perSecond.min.toFixed(0)}–${perSecond.max.toFixed(0)}`,
-        (perSecond.median / bare).toFixed(2),
+        rate.median.toFixed(0),
+        `${rate.min.toFixed(0)}–${rate.max.toFixed(0)}`,
+        ofBare.median.toFixed(2),
         p50Ms.median.toFixed(2),
         p95Ms.median.toFixed(2),
         p99Ms.median.toFixed(2),

@@ -9,7 +9,7 @@ const CALLERS = [1, 10_000];
 const OPERATIONS = { 'reserve and settle': 500, 'a page of history': 100, 'a page of one image': 500 };
 
 export async function benchGrowth(rounds: number) {
-  const { url } = await startWorkerd('workers/growth.ts', {});
+  const { url } = await startWorkerd('workers/growth.ts', { ledger: 'disk' });
   const call = async (query: Record<string, string>) => {
     const start = process.hrtime.bigint();
     const response = await fetch(`${url}/?${new URLSearchParams(query)}`);

@@ -17,16 +17,20 @@ export function seriesOf(values: readonly number[]): Series {
   return { median, min: at(0), max: at(sorted.length - 1) };
 }
 
-/** Runs each subject once a round, and gives each subject's results of all rounds. */
+/** What each round's value is of the same round's other, as a series: what slows both down does not show. */
+export function ratioOf(values: readonly number[], others: readonly number[]): Series {
+  return seriesOf(values.map((value, round) => value / (others[round] ?? Number.NaN)));
+}
+
+/** Runs each subject once a round, and gives each subject's results of all rounds but the first, which warms up. */
 export async function interleaved<T>(
-  subjects: Readonly<Record<string, () => Promise<T> | T>>,
+  subjects: Readonly<Record<string, (isWarmUp: boolean) => Promise<T> | T>>,
   rounds: number,
 ): Promise<Record<string, T[]>> {
   const results: Record<string, T[]> = {};
   for (let round = 0; round <= rounds; round++) {
     for (const [name, run] of Object.entries(subjects)) {
-      const result = await run();
-      // The first round warms up.
+      const result = await run(round === 0);
       if (round > 0) results[name] = [...(results[name] ?? []), result];
     }
     process.stderr.write('.');

@@ -2,7 +2,7 @@
  * Starts what is measured: workerd itself with a bundle, and programs of Node.js and nginx, all on loopback.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,10 +25,11 @@ export function stopAll(): void {
 process.once('exit', stopAll);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
-/** CPU time of a process so far, in microseconds, by the kernel's count. Linux only. */
+/** CPU time of a process so far, in microseconds, by the kernel's count of its threads. Linux only. */
 export function cpuUs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const ns = threads.map((id) => Number(readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ')[0]));
+  return ns.reduce((sum, each) => sum + each, 0) / 1000;
 }
 
 export async function freePort(): Promise<number> {
@@ -101,21 +102,48 @@ export async function bundle(entry: string): Promise<string> {
   return outfile;
 }
 
+/**
+ * In place of two bindings that `workerd` does not have by itself. The limiter counts as the platform does, in memory, and
+ * lets everything through, because what is measured is work and not refusal; the ledger promises and does nothing.
+ */
+const STAND_INS = {
+  limiter: `export default () => {
+    const counts = new Map();
+    return { async limit({ key }) { counts.set(key, (counts.get(key) ?? 0) + 1); return { success: true }; } };
+  };`,
+  ledger: `export default () => {
+    const ledger = { reserve: async () => ({ seq: 1 }), settle: async () => null };
+    return { getByName: () => ledger };
+  };`,
+};
+
+export interface WorkerdOptions {
+  /** Text bindings. */
+  vars?: Record<string, string>;
+  /** Whether it has a Durable Object on disk, a stand-in for it, or neither. */
+  ledger?: 'disk' | 'stand-in';
+}
+
 /** workerd alone, without the development server's layers around it. */
-export async function startWorkerd(entry: string, vars: Record<string, string>): Promise<Subject> {
+export async function startWorkerd(entry: string, { vars = {}, ledger }: WorkerdOptions = {}): Promise<Subject> {
   const file = await bundle(entry);
   const port = await freePort();
   const folder = join(FOLDER, `workerd-${port}`);
   mkdirSync(join(folder, 'disk'), { recursive: true });
-  const usesLedger = /export \{? ?(?:default, )?(?:class )?Ledger/.test(
-    readFileSync(join(import.meta.dirname, entry), 'utf8'),
-  );
   const text = (value: string) => JSON.stringify(value);
-  const bindings = Object.entries(vars).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`);
-  if (usesLedger) bindings.push('(name = "LEDGER", durableObjectNamespace = "Ledger")');
-  const storage = usesLedger
-    ? `durableObjectNamespaces = [(className = "Ledger", uniqueKey = "ledger", enableSql = true)], durableObjectStorage = (localDisk = "disk"),`
-    : '';
+  const standIn = (name: string, kind: keyof typeof STAND_INS) =>
+    `(name = ${text(name)}, wrapped = (moduleName = "stand-in:${kind}"))`;
+  const bindings = [
+    ...Object.entries(vars).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
+    standIn('RATE_LIMITER_BURST', 'limiter'),
+    standIn('RATE_LIMITER_SUSTAINED', 'limiter'),
+    ledger === 'disk' ? '(name = "LEDGER", durableObjectNamespace = "Ledger")' : standIn('LEDGER', 'ledger'),
+  ];
+  const storage = `durableObjectNamespaces = [(className = "Ledger", uniqueKey = "ledger", enableSql = true)],
+  durableObjectStorage = (localDisk = "disk"),`;
+  const modules = Object.entries(STAND_INS).map(
+    ([name, code]) => `(name = "stand-in:${name}", internal = true, esModule = ${text(code)})`,
+  );
   writeFileSync(join(folder, 'main.js'), readFileSync(file));
   writeFileSync(
     join(folder, 'config.capnp'),
@@ -126,13 +154,14 @@ const config :Workerd.Config = (
     (name = "internet", network = (allow = ["private"])),
     (name = "disk", disk = (path = ${text(join(folder, 'disk'))}, writable = true)),
   ],
+  extensions = [(modules = [${modules.join(', ')}])],
   sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")]
 );
 const main :Workerd.Worker = (
   modules = [(name = "main.js", esModule = embed "main.js")],
   compatibilityDate = "${COMPATIBILITY_DATE}",
   bindings = [${bindings.join(', ')}],
-  ${storage}
+  ${ledger === 'disk' ? storage : ''}
   globalOutbound = "internet"
 );
 `,

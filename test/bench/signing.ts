@@ -12,7 +12,7 @@ export async function benchSigning(rounds: number) {
     Object.fromEntries(Object.entries(signers).map(([name, sign]) => [name, () => nsPerCall(sign, countFor(name))])),
     rounds,
   );
-  const { url } = await startWorkerd('workers/signing.ts', {});
+  const { url } = await startWorkerd('workers/signing.ts');
   const call = async (name: string, n: number) => {
     const start = process.hrtime.bigint();
     await (await fetch(`${url}/?signer=${encodeURIComponent(name)}&n=${n}`)).text();

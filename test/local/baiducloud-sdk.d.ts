@@ -1,4 +1,4 @@
-/** The part of the official SDK that the tests use; its own declarations do not compile as a module. */
+/** The part of the official SDK that tests and figures use; its own declarations do not compile as a module. */
 declare module '@baiducloud/sdk' {
   class BccClient {
     constructor(config: { endpoint: string; credentials: { ak: string; sk: string } });
@@ -6,4 +6,19 @@ declare module '@baiducloud/sdk' {
   }
   const sdk: { BccClient: typeof BccClient };
   export default sdk;
+}
+
+declare module '@baiducloud/sdk/src/auth.js' {
+  export default class Auth {
+    constructor(accessKeyId: string, secretAccessKey: string);
+    generateAuthorization(
+      method: string,
+      path: string,
+      query: object,
+      headers: Readonly<Record<string, string>>,
+      timestamp: number | undefined,
+      expirationInSeconds: number,
+      headersToSign: readonly string[],
+    ): string;
+  }
 }

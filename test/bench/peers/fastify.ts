@@ -1,13 +1,13 @@
 /** The same, built for speed: Fastify, undici, and the official SDK's signer. Arguments: port, upstream. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import sdk from '@baiducloud/sdk';
+import Auth from '@baiducloud/sdk/src/auth.js';
 import fastify from 'fastify';
 import { Pool } from 'undici';
 
 const [port, endpoint = ''] = process.argv.slice(2);
 const digest = (text: string) => createHash('sha256').update(text).digest();
 const expected = digest('bcg_bench');
-const auth = new sdk.Auth('a'.repeat(32), 'b'.repeat(32));
+const auth = new Auth('a'.repeat(32), 'b'.repeat(32));
 const pool = new Pool(endpoint, { connections: 128 });
 const host = new URL(endpoint).host;
 

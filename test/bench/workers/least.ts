@@ -1,0 +1,65 @@
+/**
+ * What remains of the gateway when nobody has to read, test or change it: one function with the same duties on the way of a
+ * deletion that succeeds (authenticate, limit, sign, bound the time, read the answer, log, answer), no framework, no ledger,
+ * no errors. The floor for any Worker that does this work.
+ */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import { BceClient } from '../../../src/bce/client.ts';
+
+interface LeastEnv {
+  BCC_ENDPOINT: string;
+  BCE_ACCESS_KEY_ID: string;
+  BCE_SECRET_ACCESS_KEY: string;
+  CALLERS: string;
+}
+
+const encoder = new TextEncoder();
+const seen = new Map<string, number>();
+let client: BceClient | undefined;
+
+const limit = async (caller: string) => {
+  seen.set(caller, (seen.get(caller) ?? 0) + 1);
+  return true;
+};
+
+async function handle(request: Request, env: LeastEnv): Promise<Response> {
+  const startMs = Date.now();
+  client ??= new BceClient(
+    { accessKeyId: env.BCE_ACCESS_KEY_ID, secretAccessKey: env.BCE_SECRET_ACCESS_KEY },
+    { fetch: (url, signed) => fetch(url, signed), now: () => Date.now() },
+  );
+  const requestId = request.headers.get('x-request-id') ?? crypto.randomUUID();
+  const key = /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1] ?? '';
+  const caller = bytesToHex(sha256(encoder.encode(key)));
+  const id = request.url.slice(request.url.lastIndexOf('/') + 1);
+  if (!env.CALLERS.includes(caller) || !/^m-\w+$/.test(id) || !(await limit(caller)) || !(await limit(caller))) {
+    return new Response(null, { status: 400 });
+  }
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), 8_000);
+  const url = new URL(`${env.BCC_ENDPOINT}/v2/image/${id}`);
+  const answer = await client.fetch(url, { method: 'DELETE', signal: controller.signal });
+  const body = answer.headers.get('content-length') === '0' ? '' : await answer.text();
+  clearTimeout(timer);
+  const upstreamRequestId = answer.headers.get('x-bce-request-id');
+  const timestamp = new Date(startMs).toISOString();
+  const durationMs = Date.now() - startMs;
+  console.log(
+    JSON.stringify({ timestamp, requestId, caller, id, status: answer.status, upstreamRequestId, durationMs }),
+  );
+  return new Response(
+    JSON.stringify({ id, outcome: body === '' ? 'deleted' : 'unknown', requestId, upstreamRequestId }),
+    {
+      headers: { 'Content-Type': 'application/json', 'X-Request-Id': requestId, 'Cache-Control': 'no-store' },
+    },
+  );
+}
+
+export default {
+  fetch(request: Request, env: LeastEnv, ctx: ExecutionContext): Promise<Response> {
+    const answer = handle(request, env);
+    ctx.waitUntil(answer);
+    return answer;
+  },
+};
