@@ -1,6 +1,7 @@
 /** Who gets in, to what, and how often. */
 import { createExecutionContext } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
+import { pathOf } from '../src/request.ts';
 import { CALLERS, KEYS } from './fixtures.ts';
 import { createHarness, problemOf } from './harness.ts';
 
@@ -194,6 +195,14 @@ describe('routes', () => {
     }
     expect(harness.requests).toHaveLength(0);
   });
+
+  it.each([
+    ['https://gateway.test/images/../healthz?x=/y#/z', '/images/../healthz'],
+    ['https://gateway.test/images/%6d-custom01', '/images/%6d-custom01'],
+    ['http://127.0.0.1:8787//images/m-custom01#?x', '//images/m-custom01'],
+    ['https://gateway.test', ''],
+    ['https://gateway.test?/images/m-custom01', ''],
+  ])('%s is routed as it was sent', (url, path) => expect(pathOf(url)).toBe(path));
 
   it('healthz needs no credentials and no configuration', async () => {
     const harness = createHarness({ env: { CALLERS: undefined, BCE_ACCESS_KEY_ID: undefined } });
