@@ -7,7 +7,6 @@ import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { benchGateway } from './gateway.ts';
 import { benchGrowth } from './growth.ts';
-import { stopAll } from './servers.ts';
 import { benchSigning } from './signing.ts';
 import { benchSize } from './size.ts';
 
@@ -40,6 +39,5 @@ const report = {
   growth: parts.includes('growth') ? await benchGrowth(rounds) : undefined,
   gateway: parts.includes('gateway') ? await benchGateway(rounds, Number(values.seconds)) : undefined,
 };
-stopAll();
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
 process.exit();

@@ -2,7 +2,7 @@
  * Starts what is measured: workerd itself with a bundle, and programs of Node.js and nginx, all on loopback.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,10 +19,10 @@ export interface Subject {
 }
 
 const running: ChildProcess[] = [];
-export function stopAll(): void {
-  for (const child of running.splice(0)) child.kill('SIGKILL');
-}
-process.once('exit', stopAll);
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+  rmSync(FOLDER, { recursive: true, force: true, maxRetries: 5 });
+});
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
 /** CPU time of a process so far, in microseconds, by the kernel's count of its threads. Linux only. */
