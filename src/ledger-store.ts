@@ -162,7 +162,8 @@ export class LedgerStore {
     const sinceMs = nowMs - BUDGET_WINDOW_MS;
     const counted = Number(this.#sql.exec(SQL.counted, sinceMs).one()['counted']);
     if (counted < budget) return null;
-    const blockingMs = budget === 0 ? nowMs : (this.#time(SQL.nthCounted, sinceMs, counted - budget) ?? nowMs);
+    // With a budget of 0 there is none to wait for, and never will be: then it is the whole window.
+    const blockingMs = this.#time(SQL.nthCounted, sinceMs, counted - budget) ?? nowMs;
     return Math.ceil((blockingMs - sinceMs) / 1000);
   }
 

@@ -140,6 +140,8 @@ describe('the preview', () => {
   it.each<[string, unknown]>([
     ['another image', { image: { ...image, id: 'm-other001' } }],
     ['an image without a name', { image: { ...image, name: undefined } }],
+    ['an image without a type', { image: { ...image, type: undefined } }],
+    ['an image without a status', { image: { ...image, status: undefined } }],
     ['a name that is no text', { image: { ...image, name: 7 } }],
     ['a name longer than Baidu allows', { image: { ...image, name: 'x'.repeat(257) } }],
     ['no image', {}],
@@ -205,7 +207,11 @@ describe('protection and names', () => {
 
     const byName = createHarness({ env: { PROTECTED_NAMES: '["ci-build-1842"]' } });
     const second = await byName.call('DELETE', '/images/m-custom01');
-    expect(await problemOf(second)).toMatchObject({ code: 'image_protected', outcome: 'not_attempted' });
+    expect(await problemOf(second)).toMatchObject({
+      code: 'image_protected',
+      outcome: 'not_attempted',
+      detail: 'm-custom01 is protected by its name.',
+    });
     expect(byName.requests.map(({ method }) => method)).toEqual(['GET']);
     expect((await byName.call('DELETE', '/images/m-custom02')).status).toBe(200);
     expect(byName.requests.map(({ method }) => method)).toEqual(['GET', 'GET', 'DELETE']);

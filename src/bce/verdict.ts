@@ -83,10 +83,9 @@ export function judge(answer: Answer): Verdict {
 }
 
 /** Whether Baidu refused because of the time: its own codes, or another auth refusal whose message speaks of time. */
-export function isClockSkew({ code, message }: Answer): boolean {
-  if (code === undefined) return false;
-  const mentionsTime = message !== undefined && SKEW_MESSAGE.test(message);
-  return SKEW_CODE.test(code) || (mentionsTime && (IDENTITY_SERVICE_CODE.test(code) || code === 'InvalidRequest'));
+export function isClockSkew({ code = '', message = '' }: Answer): boolean {
+  const isAuth = IDENTITY_SERVICE_CODE.test(code) || code === 'InvalidRequest';
+  return SKEW_CODE.test(code) || (isAuth && SKEW_MESSAGE.test(message));
 }
 
 function codeOf(answer: Answer): Verdict['code'] {
