@@ -423,7 +423,7 @@ export function detail(failure: Failure): string {
     case 'internal_error':
       return failure.outcome === 'unknown'
         ? 'Whether the image was deleted is not known.'
-        : 'Nothing was sent to Baidu.';
+        : 'No deletion was sent to Baidu.';
   }
 }
 

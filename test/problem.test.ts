@@ -2,8 +2,9 @@
 import { Validator } from '@cfworker/json-schema';
 import { describe, expect, it } from 'vitest';
 import readme from '../README.md?raw';
+import { isImageId } from '../src/bce/images.ts';
 import { LIMITS } from '../src/limits.ts';
-import { isProblemCode, PROBLEMS, problemBody, rowOf } from '../src/problem.ts';
+import { type Failure, isProblemCode, outcomeOf, PROBLEMS, problemBody, rowOf } from '../src/problem.ts';
 import { problemSchema } from '../src/problem-schema.ts';
 import wranglerToml from '../wrangler.toml?raw';
 import { createHarness, problemOf } from './harness.ts';
@@ -25,6 +26,69 @@ describe('each code', () => {
 
   it('has no twin with its title', () => {
     expect(new Set(codes.map((code) => rowOf(code).title)).size).toBe(codes.length);
+  });
+});
+
+describe('the detail', () => {
+  const imageId = 'm-custom01';
+  if (!isImageId(imageId)) throw new Error('not an image id');
+  const upstream = { imageId, upstream: undefined, retryAfterS: undefined };
+  const never = 'No deletion of m-custom01 was sent, because what comes before it failed or took too long.';
+  const unknown = 'Whether m-custom01 was deleted is not known.';
+  const safe = `${unknown} It is safe to delete it again.`;
+  it.each<[Failure, string]>([
+    [{ ...upstream, code: 'upstream_unexpected', outcome: 'not_attempted' }, never],
+    [{ ...upstream, code: 'upstream_unexpected', outcome: 'unknown' }, unknown],
+    [
+      { ...upstream, code: 'upstream_unexpected', outcome: 'rejected' },
+      'Baidu refused to delete m-custom01 for a reason that is not documented.',
+    ],
+    [{ ...upstream, code: 'upstream_error', outcome: 'not_attempted' }, never],
+    [{ ...upstream, code: 'upstream_error', outcome: 'unknown' }, safe],
+    [{ ...upstream, code: 'upstream_timeout', outcome: 'not_attempted' }, never],
+    [{ ...upstream, code: 'upstream_timeout', outcome: 'unknown' }, safe],
+    [{ code: 'internal_error', outcome: 'not_attempted' }, 'No deletion was sent to Baidu.'],
+    [{ code: 'internal_error', outcome: 'unknown' }, 'Whether the image was deleted is not known.'],
+  ])('claims no more than is known: %j', (failure, sentence) => {
+    expect(problemBody(failure, context)).toMatchObject({ outcome: outcomeOf(failure), detail: sentence });
+  });
+
+  it('is another for each code', () => {
+    const failures: Failure[] = [
+      { code: 'invalid_image_id' },
+      { code: 'unauthenticated' },
+      { code: 'route_not_found' },
+      { code: 'deletions_disabled' },
+      { code: 'ledger_unavailable' },
+      { code: 'rate_limiter_unavailable' },
+      { code: 'invalid_request', fault: 'unknown_parameter' },
+      { code: 'invalid_request', fault: 'repeated_parameter' },
+      { code: 'invalid_request', fault: 'unexpected_body' },
+      { code: 'invalid_request', fault: 'limit' },
+      { code: 'permission_denied', missing: 'name' },
+      { code: 'permission_denied', missing: 'images:delete' },
+      { code: 'image_protected', imageId, by: 'id' },
+      { code: 'image_protected', imageId, by: 'name' },
+      { code: 'precondition_failed', imageId },
+      { code: 'budget_exhausted', budget: 7, retryAfterS: 1 },
+      { code: 'method_not_allowed', allow: ['GET', 'HEAD'] },
+      { code: 'rate_limited', limit: 'burst' },
+      { code: 'rate_limited', limit: 'sustained' },
+      { code: 'gateway_misconfigured', problems: undefined },
+      ...(
+        [
+          'image_not_found',
+          'image_not_custom',
+          'image_creating',
+          'image_shared',
+          'upstream_rejected_credentials',
+          'upstream_throttled',
+        ] as const
+      ).map((code) => ({ ...upstream, code, outcome: rowOf(code).outcomes[0] })),
+    ];
+    const details = failures.map((failure) => problemBody(failure, context).detail);
+    expect(new Set(details).size).toBe(failures.length);
+    for (const sentence of details) expect(sentence).toMatch(/^[^\s].*\.$/);
   });
 });
 

@@ -2,7 +2,14 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { liveObject, living } from './workers.ts';
 
-Object.assign(globalThis, { scheduler: { wait } });
+/** Node.js wants to be told that a body is sent before the answer is read; workerd does not. */
+class HalfDuplexRequest extends Request {
+  constructor(input: ConstructorParameters<typeof Request>[0], init?: RequestInit) {
+    super(input, init?.body ? Object.assign({}, init, { duplex: 'half' }) : init);
+  }
+}
+
+Object.assign(globalThis, { scheduler: { wait }, Request: HalfDuplexRequest });
 
 const contexts = new WeakMap<object, Promise<unknown>[]>();
 

@@ -10,9 +10,18 @@ export default defineConfig({
   root: new URL('../..', import.meta.url).pathname,
   resolve: { alias: { 'cloudflare:workers': beside('workers.ts'), 'cloudflare:test': beside('platform.ts') } },
   test: {
-    include: ['bce/*', 'outcomes', 'policy', 'preview', 'problem', 'ledger', 'history'].map(
-      (name) => `test/${name}.test.ts`,
-    ),
+    include: [
+      'bce/*',
+      'outcomes',
+      'policy',
+      'preview',
+      'problem',
+      'ledger',
+      'history',
+      'audit',
+      'gate',
+      'properties',
+    ].map((name) => `test/${name}.test.ts`),
     setupFiles: [beside('platform.ts')],
     testTimeout: 60_000,
   },
