@@ -88,7 +88,9 @@ describe('the detail', () => {
     ];
     const details = failures.map((failure) => problemBody(failure, context).detail);
     expect(new Set(details).size).toBe(failures.length);
-    for (const sentence of details) expect(sentence).toMatch(/^[^\s].*\.$/);
+    for (const sentence of details) expect(sentence).toMatch(/^(?!.*undefined)[^\s].*\.$/);
+    expect(details).toContain('This path takes GET, HEAD.');
+    expect(details.at(-1)).toContain('Retry-After');
   });
 });
 
@@ -125,6 +127,7 @@ describe('the instance', () => {
       const { instance } = await problemOf(await harness.call('GET', path));
       expect(instance).toMatch(/^\/a{253,255}$/);
     }
+    expect((await problemOf(await harness.call('GET', '/a%20b%25')))['instance']).toBe('/a%20b%25');
   });
 });
 

@@ -21,6 +21,7 @@ export default defineConfig({
       'audit',
       'gate',
       'properties',
+      'config',
     ].map((name) => `test/${name}.test.ts`),
     setupFiles: [beside('platform.ts')],
     testTimeout: 60_000,
