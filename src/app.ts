@@ -42,10 +42,10 @@ export function createApp(parsed: ParsedConfig, deps: Deps): Hono<GatewayEnv> {
     logLine(deps.log, { timestamp, severity_text: 'ERROR', 'event.name': 'misconfigured', problems });
   }
   const services = config === null ? null : createServices(config, deps);
-  // Routed by the path as it was sent: what is percent-encoded stays so, and then fits neither a route nor an image id.
+  // Routed by the path as it comes in: what is percent-encoded stays so, and then fits neither a route nor an image id.
   const app = new Hono<GatewayEnv>({ getPath: ({ url }) => pathOf(url) });
 
-  app.use(audited(deps, services));
+  app.use(audited(deps, services, parsed));
   app.use(methodNotAllowed({ app, onMethodNotAllowed: (c, allow) => fail(c, { code: 'method_not_allowed', allow }) }));
 
   app.get('/healthz', (c) => c.json({ status: 'ok' }));

@@ -36,6 +36,9 @@ const SHA256_HEX = /^[0-9a-f]{64}$/i;
 /** `credentials` of RFC 6750: one scheme, spaces, one token. Two headers arrive joined by a comma, which is no token. */
 const BEARER = /^Bearer +([\w.~+/-]{1,512}=*)$/i;
 
+/** Of keys that `npm run key` makes, so that secret scanners know them. */
+export const KEY_PREFIX = 'bcg_';
+
 const ENCODER = new TextEncoder();
 
 /** A pattern of image names, in which `*` stands for any characters, or none. */
@@ -50,6 +53,11 @@ export function isCallerId(text: string): boolean {
 /** The digest under which a key is configured. */
 export function keyDigest(key: string): string {
   return bytesToHex(sha256(ENCODER.encode(key)));
+}
+
+/** Whether the text is a caller's key, or made as one: somebody who mixes up two headers must not find it in the log. */
+export function isKey(callers: Callers | null, text: string): boolean {
+  return text.startsWith(KEY_PREFIX) || callers?.has(keyDigest(text)) === true;
 }
 
 /** The caller whose key the header carries, or `null` for every reason why there is none. */

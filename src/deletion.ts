@@ -82,7 +82,7 @@ export async function runDeletion(request: DeletionRequest, tools: DeletionTools
   const [blocker] = blockedBeforeRead(policy, imageId);
   if (blocker !== undefined) return nothingSent(blocker);
   const reserving = ledger().reserve({ requestId, imageId, keyFingerprint }, budget);
-  const reserved = await inTime(reserving, RESERVE_PATIENCE_MS).catch(() => null);
+  const reserved = await inTime(reserving, Math.min(RESERVE_PATIENCE_MS, tools.deadlineMs)).catch(() => null);
   if (reserved === null) {
     const refused = nothingSent({ code: 'ledger_unavailable' });
     // It may be entered yet. Then the row must not count for what was never sent.

@@ -5,8 +5,8 @@
  */
 
 /**
- * What the limiters (two), a caller's empty body and the ledger's `settle` (told twice at most) may take, in milliseconds;
- * they take a few. With the longest deadline that is 27.5 s, within the 30 s that a Worker has after its caller hung up.
+ * What the two limiters together, a caller's empty body and the ledger's `settle` (told twice at most) may take, in
+ * milliseconds; they take a few. With the longest deadline that is 26 s, within the 30 s that a Worker has after its caller hung up.
  */
 const PATIENCE_MS = 1_500;
 

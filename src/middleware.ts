@@ -9,11 +9,12 @@ import { matchedRoutes } from 'hono/route';
 import { describeException, type Log, logLine, type Severity, traceId } from './audit.ts';
 import type { Answer } from './bce/answer.ts';
 import { type Bcc, type ImageId, isImageId } from './bce/images.ts';
-import { authenticate, type Caller, type Scope } from './callers.ts';
+import { authenticate, type Caller, isKey, type Scope } from './callers.ts';
 import type { Config, ParsedConfig } from './config.ts';
 import { inTime } from './in-time.ts';
 import type { LimitName } from './limits.ts';
 import { type Failure, outcomeOf, PROBLEM_CONTENT_TYPE, problemBody, problemHeaders } from './problem.ts';
+import { originOf } from './request.ts';
 
 /** What a request leaves behind on its way, for its audit record. */
 interface Trail {
@@ -58,9 +59,11 @@ export function rawImageId(path: string): string {
   return path.startsWith(IMAGES_PATH) ? path.slice(IMAGES_PATH.length) : '';
 }
 
-/** Whether the text is the very key: somebody who mixes up two headers must not find it in the log. */
-function carries(authorization: string | undefined, text: string): boolean {
-  return authorization?.endsWith(` ${text}`) === true;
+/** `uri-host [":" port]` (RFC 9110 §7.2). Runtimes paste it into the URL, where a slash in it would make another path. */
+const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d*)?$/i;
+
+function isWellAddressed({ req }: Context<GatewayEnv>): boolean {
+  return HOST.test(req.header('host') ?? 'none') && URL.canParse(req.url);
 }
 
 export interface Outside {
@@ -73,7 +76,7 @@ export interface Outside {
 /** Answers with a failure and notes it for the record. */
 export function fail(c: Context<GatewayEnv>, failure: Failure): Response {
   c.get('trail').failure = failure;
-  const { origin } = new URL(c.req.url);
+  const origin = originOf(c.req.url);
   const body = problemBody(failure, { origin, path: c.req.path, requestId: c.get('requestId') });
   return new Response(JSON.stringify(body), {
     status: body.status,
@@ -89,27 +92,32 @@ export function crash(c: Context<GatewayEnv>, thrown: unknown): Response {
 }
 
 /** First of all: names the request, and when all is done writes its one audit record, whatever happened in between. */
-export function audited({ now, randomUUID, log }: Outside, services: Services | null): Step {
+export function audited(
+  { now, randomUUID, log }: Outside,
+  services: Services | null,
+  { callers }: Pick<ParsedConfig, 'callers'>,
+): Step {
   const upstreamHost = services === null ? undefined : new URL(services.config.endpoint).host;
   return async function audit(c, next) {
     const startMs = now();
     const given = c.req.header('x-request-id') ?? '';
-    const requestId =
-      SAFE_REQUEST_ID.test(given) && !carries(c.req.header('authorization'), given) ? given : randomUUID();
+    const requestId = SAFE_REQUEST_ID.test(given) && !isKey(callers, given) ? given : randomUUID();
     const rawId = rawImageId(c.req.path);
     const trail: Trail = isImageId(rawId) ? { imageId: rawId } : {};
     c.set('requestId', requestId);
     c.set('trail', trail);
     try {
-      await next();
+      if (isWellAddressed(c)) await next();
+      else c.res = fail(c, { code: 'invalid_request', fault: 'malformed_host' });
     } catch (thrown) {
       c.res = crash(c, thrown);
     }
     c.res.headers.set('X-Request-Id', requestId);
     c.res.headers.set('Cache-Control', 'no-store');
 
-    const { failure, answer, attempts = 0 } = trail;
-    const called = trail.sent || answer !== undefined || attempts > 0;
+    const { failure, answer, attempts } = trail;
+    // After a bug nobody has counted the attempts.
+    const called = answer !== undefined || (attempts === undefined ? trail.sent === true : attempts > 0);
     const outcome = failure === undefined ? trail.outcome : outcomeOf(failure);
     logLine(log, {
       timestamp: new Date(startMs).toISOString(),
@@ -126,7 +134,7 @@ export function audited({ now, randomUUID, log }: Outside, services: Services | 
       decision: outcome === 'not_attempted' ? 'refused' : 'allowed',
       'error.type': failure?.code,
       outcome,
-      attempts,
+      attempts: attempts ?? 0,
       duration_ms: now() - startMs,
       'server.address': called ? upstreamHost : undefined,
       'bce.access_key.fingerprint': called ? services?.keyFingerprint : undefined,

@@ -48,7 +48,7 @@ export function blockedByState(image: Image, sharedWith: number | null): Failure
   const { id: imageId, type, status } = image;
   const refused = { imageId, outcome: 'not_attempted', upstream: undefined, retryAfterS: undefined } as const;
   const blockers: Failure[] = [];
-  if (!isCustom(image.type)) blockers.push({ code: 'image_not_custom', ...refused });
+  if (!isCustom(type)) blockers.push({ code: 'image_not_custom', ...refused });
   if (isCustom(type) && status === 'Creating') blockers.push({ code: 'image_creating', ...refused });
   if (sharedWith !== null && sharedWith > 0) blockers.push({ code: 'image_shared', ...refused });
   return blockers;

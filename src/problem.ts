@@ -40,7 +40,7 @@ export const PROBLEMS = {
     retryable: false,
     title: 'The request has a part that this call does not take',
     explanation:
-      'A query parameter is unknown, repeated or has a value it cannot have, or there is a body. Nothing is ignored, so that a mistyped option can never turn into a deletion.',
+      'A query parameter is unknown, repeated or has a value it cannot have, or there is a body, or the Host header is malformed. Nothing is ignored, so that a mistyped option can never turn into a deletion.',
   },
   unauthenticated: {
     status: 401,
@@ -159,7 +159,7 @@ export const PROBLEMS = {
     retryable: true,
     title: 'Baidu failed, or the connection to it was lost',
     explanation:
-      'The image may be gone. Deleting it again is safe: with allowMissing=true an image that is gone by then answers 200.',
+      'Where the outcome is unknown, the image may be gone. Deleting it again is safe: with allowMissing=true an image that is gone by then answers 200.',
   },
   upstream_timeout: {
     status: 504,
@@ -167,7 +167,7 @@ export const PROBLEMS = {
     retryable: true,
     title: 'Baidu did not answer in time',
     explanation:
-      'The image may be gone. Deleting it again is safe: with allowMissing=true an image that is gone by then answers 200.',
+      'Where the outcome is unknown, the image may be gone. Deleting it again is safe: with allowMissing=true an image that is gone by then answers 200.',
   },
   deletions_disabled: {
     status: 503,
@@ -238,7 +238,12 @@ const PARAMETERS = {
 } as const;
 
 export type ParameterName = keyof typeof PARAMETERS;
-export type RequestFault = 'unknown_parameter' | 'repeated_parameter' | 'unexpected_body' | ParameterName;
+export type RequestFault =
+  | 'malformed_host'
+  | 'unknown_parameter'
+  | 'repeated_parameter'
+  | 'unexpected_body'
+  | ParameterName;
 
 /** Each code with the facts that its answer needs. */
 export type Failure =
@@ -433,6 +438,8 @@ function notSent(imageId: ImageId): string {
 
 function faultDetail(fault: RequestFault): string {
   switch (fault) {
+    case 'malformed_host':
+      return 'The Host header is not a host name.';
     case 'unknown_parameter':
       return 'There is a query parameter that this call does not take.';
     case 'repeated_parameter':

@@ -22,13 +22,19 @@ export interface HistoryRequest {
   readonly query: HistoryQuery;
 }
 
-/** The path as it was sent. A URL parser would make one path of several, by taking `..` at its word. */
+/** As the caller addressed us; blank where the Host header makes no URL, so that what is built on it is relative. */
+export function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : '';
+}
+
+/** The path as it came in. A URL parser would make one path of several, by taking `..` at its word. */
 export function pathOf(url: string): string {
   return /^[a-z]+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1] ?? '';
 }
 
 export function queryOf(url: string): URLSearchParams {
-  return new URLSearchParams(/\?([^#]*)/.exec(url)?.[1]);
+  // With its question mark: the parser drops one, and a second is part of a name.
+  return new URLSearchParams(/\?[^#]*/.exec(url)?.[0]);
 }
 
 /** Reads `DELETE /images/{id}`. `rawId` is the path's segment as it was sent, not percent-decoded. */

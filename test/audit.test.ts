@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { accessKeyFingerprint, describeException, traceId } from '../src/audit.ts';
-import { KEYS } from './fixtures.ts';
+import { keyDigest } from '../src/callers.ts';
+import { CALLERS, KEYS } from './fixtures.ts';
 import { createHarness, problemOf } from './harness.ts';
+
+const OTHER_KEY = 'a-key-that-somebody-made-otherwise';
 
 describe('the audit record', () => {
   it('has these fields for a deletion, and no other', async () => {
@@ -73,11 +76,28 @@ describe('the audit record', () => {
     expect(harness.lines.map(({ record }) => record['image.id'])).toEqual(['m-custom01', 'm-custom01', 'm-custom01']);
   });
 
-  it('does not take a key for a request id', async () => {
-    const harness = createHarness();
-    const headers = { Authorization: `Bearer ${KEYS.cleaner}`, 'X-Request-Id': KEYS.cleaner };
-    const response = await harness.call('DELETE', '/images/m-custom01', headers);
-    expect(JSON.stringify([...response.headers]) + harness.lines[0]?.text).not.toContain(KEYS.cleaner);
+  it.each<[string, string, HeadersInit]>([
+    ['beside itself', KEYS.cleaner, { Authorization: `Bearer ${KEYS.cleaner}` }],
+    ['alone', KEYS.cleaner, {}],
+    ['where the two headers are swapped', KEYS.cleaner, { Authorization: 'job-1' }],
+    ['without a scheme', KEYS.cleaner, { Authorization: KEYS.cleaner }],
+    ['that is no longer configured', 'bcg_retired', {}],
+    ['of another making', OTHER_KEY, {}],
+  ])('does not take a key for a request id: %s', async (_what, key, headers) => {
+    const entry = { keySha256: [keyDigest(OTHER_KEY)], scopes: ['images:read'] };
+    const harness = createHarness({ env: { CALLERS: JSON.stringify({ ...CALLERS, other: entry }) } });
+    const response = await harness.call('DELETE', '/images/m-custom01', { ...headers, 'X-Request-Id': key });
+    expect(JSON.stringify([...response.headers]) + (await response.text()) + harness.lines[0]?.text).not.toContain(key);
+  });
+
+  it('names Baidu only where something was sent there', async () => {
+    const ledger = { reserve: () => scheduler.wait(70).then(() => ({ seq: 1 })), settle: async () => null };
+    const env = { LEDGER: { getByName: () => ledger }, UPSTREAM_DEADLINE_MS: '100', UPSTREAM_ATTEMPT_TIMEOUT_MS: '50' };
+    const harness = createHarness({ env });
+    const response = await harness.call('DELETE', '/images/m-custom01');
+    expect(await problemOf(response)).toMatchObject({ code: 'upstream_timeout', outcome: 'not_attempted' });
+    expect(harness.lines[0]?.record).toMatchObject({ attempts: 0 });
+    expect(harness.lines[0]?.text).not.toMatch(/server\.address|fingerprint/);
   });
 
   it('never repeats what the path or the query says', async () => {

@@ -202,7 +202,35 @@ describe('routes', () => {
     ['http://127.0.0.1:8787//images/m-custom01#?x', '//images/m-custom01'],
     ['https://gateway.test', ''],
     ['https://gateway.test?/images/m-custom01', ''],
-  ])('%s is routed as it was sent', (url, path) => expect(pathOf(url)).toBe(path));
+  ])('%s is routed as it came in', (url, path) => expect(pathOf(url)).toBe(path));
+
+  it.each(['a b', '<script>', 'x/images/m-custom01#', 'x/images', 'user@host', '[::', ''])(
+    'refuses the Host %j, whatever the path',
+    async (host) => {
+      const harness = createHarness();
+      for (const path of ['/healthz', '/images/m-custom01', '/nope']) {
+        const headers = { Authorization: `Bearer ${KEYS.cleaner}`, Host: host };
+        const response = await harness.call('DELETE', path, headers);
+        expect(await problemOf(response)).toMatchObject({ code: 'invalid_request', outcome: 'not_attempted' });
+      }
+      expect([harness.requests.length, harness.lines.length]).toEqual([0, 3]);
+    },
+  );
+
+  it.each(['gateway.test', 'GATEWAY.test:8787', '127.0.0.1', '[::1]:8787'])('takes the Host %s', async (host) => {
+    const { status } = await createHarness().call('GET', '/healthz', { Host: host });
+    expect(status).toBe(200);
+  });
+
+  it('refuses a URL that is none, in the shape and with its record', async () => {
+    const harness = createHarness();
+    const request = new Proxy(new Request('https://gateway.test/healthz'), {
+      get: (target, name) => (name === 'url' ? 'http://a:99999/healthz' : Reflect.get(target, name, target)),
+    });
+    const response = await harness.app.fetch(request, {}, createExecutionContext());
+    expect(await problemOf(response)).toMatchObject({ type: '/problems/invalid_request', status: 400 });
+    expect(harness.lines).toHaveLength(1);
+  });
 
   it('healthz needs no credentials and no configuration', async () => {
     const harness = createHarness({ env: { CALLERS: undefined, BCE_ACCESS_KEY_ID: undefined } });
@@ -225,6 +253,8 @@ describe('the request', () => {
   it.each([
     ['?dryrun=1', 'unknown'],
     ['?allowmissing=true', 'unknown'],
+    ['??allowMissing=true', 'unknown'],
+    ['?&?', 'unknown'],
     ['?expectName=', 'a name'],
     ['?expectName=x&expectName=x', 'more than once'],
     ['?allowMissing=true&x', 'unknown'],

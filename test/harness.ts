@@ -83,8 +83,12 @@ export function createHarness({ env: change, account, fetch, clockOffsetMs = 0 }
     requests,
     /** The gateway's pauses, which it did not really wait for. */
     pausesMs,
-    call: (method: string, path: string, headers: HeadersInit = { Authorization: `Bearer ${KEYS.cleaner}` }) =>
-      Promise.resolve(app.fetch(new Request(GATEWAY + path, { method, headers }), {}, createExecutionContext())),
+    /** Its answer, which has been held against the shape where it is not 2xx. */
+    call: async (method: string, path: string, headers: HeadersInit = { Authorization: `Bearer ${KEYS.cleaner}` }) => {
+      const response = await app.fetch(new Request(GATEWAY + path, { method, headers }), {}, createExecutionContext());
+      if (!response.ok && response.body !== null) await problemOf(response.clone());
+      return response;
+    },
   };
 }
 

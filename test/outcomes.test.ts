@@ -230,6 +230,7 @@ describe('each error that Baidu documents or has been seen to send', () => {
     ['IdempotentParameterMismatch', 403, { ...unexpected, outcome: 'rejected' }],
     ['Image.ImageQuotaExceedLimit', 413, { ...unexpected, outcome: 'rejected' }],
     ['InternalError', 500, { ...failed, calls: 2 }],
+    ['InternalError', 400, failed],
     ['ServiceInternalError', 500, { ...failed, calls: 2 }],
     ['NotImplemented', 501, failed],
     ['RequestThrottled', 400, { ...throttled, retryAfter: '10' }],
@@ -282,6 +283,9 @@ describe('an answer that is not plainly what it seems', () => {
     ['two error codes in one header', null, { ...id, 'x-bce-error-code': 'IamSignatureInvalid, IamSignatureInvalid' }],
     ['an error message in a header', null, { ...id, 'x-bce-error-message': 'no' }],
     ['JSON of somebody else', '{"ok":1}', {}],
+    ['JSON that says more than its request id', '{"requestId":"r","status":"failed"}', id],
+    ['a code that Baidu does not spell so', '{"Code":"AccessDenied"}', id],
+    ['a list', '["deleted"]', id],
     ['a page with a request id', '<html></html>', id],
     ['bytes that are no text', new Uint8Array([0xff, 0xfe]), id],
   ])('%s with 200 is not taken for a deletion', async (_what, body, headers) => {

@@ -102,7 +102,7 @@ async function outcomeOf(
 ): Promise<Attempt> {
   try {
     const answer = await readAnswer(await sent, tools.now(), (text) => client.scrub(text));
-    return { kind: 'answered', answer };
+    return signal.aborted && answer.body.kind === 'broken' ? { kind: 'timed_out' } : { kind: 'answered', answer };
   } catch {
     return { kind: signal.aborted ? 'timed_out' : 'lost' };
   }

@@ -11,7 +11,7 @@ import { isRecord } from '../json.ts';
 import type { Answer } from './answer.ts';
 import { type AttemptTools, type Exchange, exchange, type TimeLimits } from './attempts.ts';
 import type { BceClient } from './client.ts';
-import { judge, type Verdict } from './verdict.ts';
+import { judge, saysNothing, type Verdict } from './verdict.ts';
 
 declare const checked: unique symbol;
 /** A string that `isImageId` has seen. */
@@ -138,7 +138,8 @@ function conclude({ last, earlier }: Exchange): Failed | { code: 'deleted' } {
   const verdict = judge(last.answer);
   switch (verdict.code) {
     case 'accepted':
-      return { code: 'deleted' };
+      // A deletion returns no parameters. What comes with some is something that nobody has documented.
+      return saysNothing(last.answer.body) ? { code: 'deleted' } : { code: 'upstream_unexpected', outcome: 'unknown' };
     case 'image_not_found':
       // After a lost answer to our own deletion this is the proof that it took place.
       return earlier === 'lost' ? { code: 'deleted' } : verdict;

@@ -2,7 +2,7 @@
  * What one answer of Baidu to an image call means: a table of codes first, the status where no code decides.
  *
  * Promises: total over every status, code and body, and never claims more than the answer says: `rejected` only where
- * Baidu itself refused, `accepted` only where Baidu itself agreed. Never: looks at more than one answer.
+ * Baidu itself refused, `accepted` only for a 2xx in which nothing speaks of an error. Never: looks at more than one answer.
  *
  * Source: https://cloud.baidu.com/doc/BCC/s/Sjwvynt2u (DELETE image), /Ojwvyo6nc (common errors); codes that are not
  * documented have been seen in public records of live answers.
@@ -44,6 +44,9 @@ const BY_CODE: Readonly<Record<string, UpstreamFailureCode>> = {
   RequestExpired: 'upstream_rejected_credentials',
   RequestTimeTooSkewed: 'upstream_rejected_credentials',
   SignatureDoesNotMatch: 'upstream_rejected_credentials',
+  // Whatever status they wear: they say that nobody knows what was done.
+  InternalError: 'upstream_error',
+  ServiceInternalError: 'upstream_error',
   // Routes and versions that Baidu does not know answer 404 as well, and say nothing about the image.
   InvalidVersion: 'upstream_unexpected',
   InvalidURI: 'upstream_unexpected',
@@ -104,7 +107,7 @@ function codeOf(answer: Answer): Verdict['code'] {
     return body.kind === 'empty' || (body.kind === 'json' && isFromBaidu) ? 'accepted' : 'upstream_unexpected';
   }
   // The documentation gives some answers by status alone; they are Baidu's if they carry its request id and say no more.
-  const bare = isFromBaidu && (body.kind === 'empty' || saysNothing(body));
+  const bare = isFromBaidu && saysNothing(body);
   if (status === 403 && bare) return 'upstream_rejected_credentials';
   if (status === 404 && bare) return 'image_not_found';
   return 'upstream_unexpected';
@@ -117,8 +120,10 @@ function codeByName(answer: Answer, code: string): UpstreamFailureCode {
   return IMAGE_ABSENT_CODE.test(code) ? 'image_not_found' : 'upstream_unexpected';
 }
 
-function saysNothing(body: Answer['body']): boolean {
-  return body.kind === 'json' && isRecord(body.value) && Object.keys(body.value).every((name) => name === 'requestId');
+/** A body that has nothing to say beyond Baidu's request id: all that a deletion or a bare status is documented to have. */
+export function saysNothing(body: Answer['body']): boolean {
+  if (body.kind !== 'json') return body.kind === 'empty';
+  return isRecord(body.value) && Object.keys(body.value).every((name) => name === 'requestId');
 }
 
 /** A 4xx in Baidu's name: whatever was wrong, the request was not carried out. */

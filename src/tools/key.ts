@@ -4,17 +4,19 @@
  * Promises: 256 random bits; what is configured is the digest alone. Never: writes a file or sends anything.
  */
 import { randomBytes } from 'node:crypto';
-import { isCallerId, keyDigest, type Scope } from '../callers.ts';
+import { isCallerId, KEY_PREFIX, keyDigest, type Scope } from '../callers.ts';
 
-/** A key, recognisable to secret scanners by its prefix, and the digest to configure. */
+/** A key, and the digest to configure. */
 export function createKey(): { key: string; keySha256: string } {
-  const key = `bcg_${randomBytes(32).toString('base64url')}`;
+  const key = `${KEY_PREFIX}${randomBytes(32).toString('base64url')}`;
   return { key, keySha256: keyDigest(key) };
 }
 
 function main(name: string | undefined): void {
   if (name === undefined || !isCallerId(name)) {
-    console.error('Usage: npm run key -- NAME   (1 to 64 letters, digits, "_", "." or "-")');
+    console.error(
+      'Usage: npm run key -- NAME   (1 to 64 letters, digits, "_", "." or "-", the first a letter or digit)',
+    );
     process.exitCode = 1;
     return;
   }

@@ -69,6 +69,21 @@ describe('an exchange', () => {
     expect((await exchangeIn(1_000, [drop, drop])).last).toEqual({ kind: 'lost' });
   });
 
+  it('calls an answer that stalls in its body timed out, and one that breaks off answered', async () => {
+    const stall: Answering = async (signal) =>
+      new Response(
+        new ReadableStream({
+          start: (controller) => signal.addEventListener('abort', () => controller.error(signal.reason)),
+        }),
+      );
+    const result = exchangeIn(100, [stall]);
+    await vi.advanceTimersByTimeAsync(100);
+    expect((await result).last).toEqual({ kind: 'timed_out' });
+    const breakOff: Answering = async () =>
+      new Response(new ReadableStream({ start: (controller) => controller.error(new Error('reset')) }));
+    expect((await exchangeIn(100, [breakOff])).last).toMatchObject({ answer: { body: { kind: 'broken' } } });
+  });
+
   it('leaves no timer behind', async () => {
     await exchangeIn(1_000, [drop, status(200)]);
     expect(vi.getTimerCount()).toBe(0);

@@ -1,20 +1,17 @@
 /**
  * `npm run soak`: the real gateway and emulator over real sockets, many callers, every fault at random, callers who hang up, and
- * the gateway killed and started again; then what callers were told, what the ledger says and what the emulator did are held
- * against each other. `--seconds N` (300 by default) bounds it. Exit code 1 on any contradiction.
+ * the gateway killed and started again; then what callers were told, what the ledger and the audit records say and what the emulator
+ * did are held against each other. `--seconds N` (300 by default) bounds it. Exit code 1 on any contradiction.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Validator } from '@cfworker/json-schema';
-import { isRecord } from '../../src/json.ts';
+import { isRecord, parseJson } from '../../src/json.ts';
 import { problemSchema } from '../../src/problem-schema.ts';
 import { createKey } from '../../src/tools/key.ts';
 import { FAULTS } from '../emulator/emulator.ts';
 import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
-import { type Server, startEmulator, startGateway, varsFor } from './stack.ts';
+import { type Server, startEmulator, startGateway, temporaryFolder, varsFor } from './stack.ts';
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '300' } } });
 const endMs = Date.now() + Number(values.seconds) * 1000;
@@ -33,7 +30,7 @@ interface Told {
   caller: string;
   imageId: string;
   /** `null` where no answer came: hung up, or the gateway was killed. */
-  status: number | null;
+  requestId: string | null;
   outcome: string | null;
   code: string | null;
 }
@@ -70,7 +67,8 @@ const callers = {
   ),
 };
 
-const persistTo = mkdtempSync(join(tmpdir(), 'bcc-soak-'));
+const persistTo = temporaryFolder('soak');
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 const emulator = await startEmulator(0);
 let captured = '';
 const start = () =>
@@ -106,7 +104,7 @@ async function deleteOne(): Promise<void> {
   const fate = Math.random();
   if (fate > 0.1) await direct('images', { id: imageId, name: fate > 0.2 ? `soak-${imageId}` : `other-${imageId}` });
   if (Math.random() < FAULT_SHARE) await direct('faults', [pick(faultNames)]);
-  const memory: Told = { caller: callerName(n), imageId, status: null, outcome: null, code: null };
+  const memory: Told = { caller: callerName(n), imageId, requestId: null, outcome: null, code: null };
   told.push(memory);
   const hangUp = Math.random() < HANG_UP_SHARE ? AbortSignal.timeout(Math.floor(Math.random() * 300)) : null;
   try {
@@ -115,9 +113,9 @@ async function deleteOne(): Promise<void> {
     const text = await response.text();
     captured += `${JSON.stringify([...response.headers])}${text}\n`;
     const body: unknown = JSON.parse(text);
-    if (!isRecord(body)) throw new Error('not an object');
+    if (!isRecord(body)) throw new SyntaxError('not an object');
     if (!response.ok && !validator.validate(body).valid) contradictions.push(`not in the shape: ${text}`);
-    memory.status = response.status;
+    memory.requestId = String(body['requestId']);
     memory.outcome = String(body['outcome']);
     memory.code = response.ok ? null : String(body['code']);
     count(`told ${memory.code ?? memory.outcome}`);
@@ -174,7 +172,7 @@ async function listOf<T>(
   const response = await fetch(url, { headers: { Authorization: `Bearer ${key}` } });
   const text = await response.text();
   // The emulator's books hold what was signed, and are nobody's but ours.
-  if (url.startsWith(gateway.url)) captured += text;
+  if (url.startsWith(gateway.url)) captured += `${text}\n`;
   const body: unknown = JSON.parse(text);
   const list = isRecord(body) ? body[name] : undefined;
   if (!Array.isArray(list)) throw new Error(`no ${name}: ${text.slice(0, 200)}`);
@@ -212,7 +210,6 @@ const calls = await listOf(`${emulator.url}/__emulator/state`, 'calls', (call) =
 }));
 const standing = new Set(await listOf(`${emulator.url}/__emulator/state`, 'images', (image) => String(image['id'])));
 await Promise.all([gateway.stop(), emulator.stop()]);
-rmSync(persistTo, { recursive: true, force: true });
 
 const called = new Set(calls.filter(({ method }) => method === 'DELETE').map(({ imageId }) => imageId));
 for (const imageId of called) if (!rows.has(imageId)) contradictions.push(`${imageId} was called and has no row`);
@@ -231,19 +228,33 @@ const check = (side: string, imageId: string, outcome: string | null, attempts: 
 };
 for (const { imageId, outcome } of told) check('caller', imageId, outcome, null);
 for (const { imageId, outcome, attempts } of rows.values()) check('ledger', imageId, outcome, attempts);
-for (const { imageId, outcome, code } of told) {
+
+const records = new Map<string, Readonly<Record<string, unknown>>>();
+for (const line of captured.split('\n').filter((text) => text.includes('"event.name":"audit"'))) {
+  const record = parseJson(line);
+  if (isRecord(record)) records.set(String(record['request.id']), record);
+}
+for (const { imageId, requestId, outcome, code } of told) {
   const row = rows.get(imageId);
+  const record = requestId === null ? undefined : records.get(requestId);
   const reserved = outcome !== null && !['budget_exhausted', 'rate_limited', 'ledger_unavailable'].includes(code ?? '');
   if (reserved && row === undefined) contradictions.push(`${imageId} was told ${outcome}, and has no row`);
-  if (outcome !== null && row !== undefined && row.outcome !== outcome && row.outcome !== 'unknown') {
-    contradictions.push(`${imageId} was told ${outcome}, and its row says ${row.outcome}`);
+  if (outcome !== null && row !== undefined && row.outcome !== outcome) {
+    // A row stays unknown where the ledger would not take the outcome, and then the record says so.
+    const unsettled = row.outcome === 'unknown' && (record === undefined || record['ledger.settled'] === false);
+    if (!unsettled) contradictions.push(`${imageId} was told ${outcome}, and its row says ${row.outcome}`);
   }
+  if (record !== undefined && record['outcome'] !== outcome)
+    contradictions.push(`${imageId} was told ${outcome}, and its record says ${record['outcome']}`);
+  // What a killed gateway had still to write is gone with it.
+  if (outcome !== null && record === undefined) count('told without a record');
 }
+if (tally['kills'] === undefined && tally['told without a record'] !== undefined)
+  contradictions.push(`${tally['told without a record']} answers without a record, and nobody was killed`);
 for (const secret of secrets) if (captured.includes(secret)) contradictions.push('a secret in what was captured');
-const records = captured.split('\n').filter((line) => line.includes('"event.name":"audit"')).length;
 
 console.log(
-  `\n${told.length} deletions, ${calls.length} calls, ${rows.size} rows, ${records} audit records, ${captured.length} bytes captured`,
+  `\n${told.length} deletions, ${calls.length} calls, ${rows.size} rows, ${records.size} audit records, ${captured.length} bytes captured`,
 );
 for (const [what, times] of Object.entries(tally).sort()) console.log(`  ${String(times).padStart(6)}  ${what}`);
 console.log(`\n${contradictions.length} contradictions`);

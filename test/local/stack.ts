@@ -25,11 +25,20 @@ export interface Server {
   stop: (signal?: 'SIGTERM' | 'SIGKILL') => Promise<void>;
 }
 
-/** Who would outlive a program that ends before it has stopped them. */
+/** Who would outlive a program that ends before it has stopped them, and what would be left of them. */
 const leaders = new Set<ChildProcess>();
+const folders = new Set<string>();
 process.once('exit', () => {
   for (const { pid } of leaders) if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 });
+
+/** A folder that is gone when the program ends. */
+export function temporaryFolder(name: string): string {
+  const folder = mkdtempSync(join(tmpdir(), `bcc-${name}-`));
+  folders.add(folder);
+  return folder;
+}
 
 /** What makes a gateway call this emulator. */
 export const varsFor = (emulator: Server) => ({
@@ -49,7 +58,7 @@ export interface GatewayOptions {
 }
 
 export async function startGateway({ port, vars, onLine, persistTo }: GatewayOptions): Promise<Server> {
-  const folder = mkdtempSync(join(tmpdir(), 'bcc-gateway-'));
+  const folder = temporaryFolder('gateway');
   const envFile = join(folder, 'vars.env');
   writeFileSync(
     envFile,
