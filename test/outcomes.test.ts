@@ -283,6 +283,8 @@ describe('an answer that is not plainly what it seems', () => {
     ['two error codes in one header', null, { ...id, 'x-bce-error-code': 'IamSignatureInvalid, IamSignatureInvalid' }],
     ['an error message in a header', null, { ...id, 'x-bce-error-message': 'no' }],
     ['JSON of somebody else', '{"ok":1}', {}],
+    ['an empty object of somebody else', '{}', {}],
+    ['a request id in the body alone', '{"requestId":"b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50"}', {}],
     ['JSON that says more than its request id', '{"requestId":"r","status":"failed"}', id],
     ['a code that Baidu does not spell so', '{"Code":"AccessDenied"}', id],
     ['a list', '["deleted"]', id],

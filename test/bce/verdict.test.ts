@@ -45,6 +45,13 @@ describe('the verdict on a status without a code', () => {
     expect(judge(answer(404, { body: { kind: 'json', value } }))).toEqual(refused);
   });
 
+  it('200 with JSON of somebody else, or with what is no JSON, agrees to nothing', () => {
+    const json = { kind: 'json', value: {} } as const;
+    expect(judge(answer(200, { body: json }))).toEqual(accepted);
+    expect(judge(answer(200, { body: json, isFromBaidu: false }))).toEqual(unknown);
+    expect(judge(answer(200, { body: { kind: 'garbled' } }))).toEqual(unknown);
+  });
+
   it('404 of somebody else means nothing', () => {
     expect(judge(answer(404, { isFromBaidu: false }))).toEqual(unknown);
   });
