@@ -40,10 +40,12 @@ const prefixAt = (timestamp: string) => `bce-auth-v1/${accessKeyId}/${timestamp}
 const canonicalAt = (timestamp: string) =>
   `DELETE\n/v2/image/${freshId()}\n\nhost:${HOST}\nx-bce-date:${encodeURIComponent(timestamp)}`;
 
+const nativeHmac = (key: string, text: string) => createHmac('sha256', key).update(text).digest('hex');
+const nativeKeyAt = (timestamp: string) => nativeHmac(secretAccessKey, prefixAt(timestamp));
+
 function nodeCrypto(): string {
   const timestamp = formatTimestamp(Date.now());
-  const key = createHmac('sha256', secretAccessKey).update(prefixAt(timestamp)).digest('hex');
-  const signature = createHmac('sha256', key).update(canonicalAt(timestamp)).digest('hex');
+  const signature = nativeHmac(nativeKeyAt(timestamp), canonicalAt(timestamp));
   return `${prefixAt(timestamp)}/host;x-bce-date/${signature}`;
 }
 
@@ -52,9 +54,9 @@ let nativeKey = { timestamp: '', key: '' };
 function nodeCryptoKeptKey(): string {
   const timestamp = formatTimestamp(Date.now());
   if (nativeKey.timestamp !== timestamp) {
-    nativeKey = { timestamp, key: createHmac('sha256', secretAccessKey).update(prefixAt(timestamp)).digest('hex') };
+    nativeKey = { timestamp, key: nativeKeyAt(timestamp) };
   }
-  const signature = createHmac('sha256', nativeKey.key).update(canonicalAt(timestamp)).digest('hex');
+  const signature = nativeHmac(nativeKey.key, canonicalAt(timestamp));
   return `${prefixAt(timestamp)}/host;x-bce-date/${signature}`;
 }
 
@@ -65,24 +67,23 @@ const imported = (key: string) =>
   crypto.subtle.importKey('raw', encoder.encode(key), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
 const subtleHmac = async (key: CryptoKey, text: string) =>
   hex(await crypto.subtle.sign('HMAC', key, encoder.encode(text)));
+const subtleKeyAt = async (timestamp: string) =>
+  imported(await subtleHmac(await imported(secretAccessKey), prefixAt(timestamp)));
 
 async function webCrypto(): Promise<string> {
   const timestamp = formatTimestamp(Date.now());
-  const key = await imported(await subtleHmac(await imported(secretAccessKey), prefixAt(timestamp)));
+  const key = await subtleKeyAt(timestamp);
   return `${prefixAt(timestamp)}/host;x-bce-date/${await subtleHmac(key, canonicalAt(timestamp))}`;
 }
 
 /** The same with our economy. */
-let importedKey: { timestamp: string; key: CryptoKey } | undefined;
+let subtleKey: { timestamp: string; key: CryptoKey } | undefined;
 async function webCryptoKeptKey(): Promise<string> {
   const timestamp = formatTimestamp(Date.now());
-  if (importedKey?.timestamp !== timestamp) {
-    importedKey = {
-      timestamp,
-      key: await imported(await subtleHmac(await imported(secretAccessKey), prefixAt(timestamp))),
-    };
+  if (subtleKey?.timestamp !== timestamp) {
+    subtleKey = { timestamp, key: await subtleKeyAt(timestamp) };
   }
-  return `${prefixAt(timestamp)}/host;x-bce-date/${await subtleHmac(importedKey.key, canonicalAt(timestamp))}`;
+  return `${prefixAt(timestamp)}/host;x-bce-date/${await subtleHmac(subtleKey.key, canonicalAt(timestamp))}`;
 }
 
 /** Brings a `Request` along, which none of the others makes. */
