@@ -6,13 +6,13 @@
  */
 import { type Context, Hono } from 'hono';
 import { methodNotAllowed } from 'hono/method-not-allowed';
-import { accessKeyFingerprint, logLine } from './audit.ts';
-import type { AttemptTools } from './bce/attempts.ts';
-import { BceClient, type BceClientOptions } from './bce/client.ts';
+import type { AttemptTools } from './baidu/attempts.ts';
+import { BceClient, type BceClientOptions } from './baidu/client.ts';
 import type { Config, ParsedConfig } from './config.ts';
-import { type CallerTools, runDeletion } from './deletion.ts';
-import { describeRow, nextLink } from './history.ts';
-import { inTime } from './in-time.ts';
+import { type CallerTools, runDeletion } from './deletions/deletion.ts';
+import { describeRow, nextLink } from './deletions/history.ts';
+import { runPreview } from './deletions/preview.ts';
+import { accessKeyFingerprint, logLine } from './http/audit.ts';
 import {
   audited,
   authenticated,
@@ -26,11 +26,11 @@ import {
   rateLimited,
   rawImageId,
   type Services,
-} from './middleware.ts';
-import { openapi } from './openapi.ts';
-import { runPreview } from './preview.ts';
-import { isProblemCode, PROBLEMS_PATH, rowOf } from './problem.ts';
-import { hasContent, parseDeletion, parseHistory, parsePreview, pathOf, queryOf } from './request.ts';
+} from './http/gate.ts';
+import { openapi } from './http/openapi.ts';
+import { hasContent, parseDeletion, parseHistory, parsePreview, pathOf, queryOf } from './http/request.ts';
+import { isProblemCode, PROBLEMS_PATH, rowOf } from './problems/table.ts';
+import { inTime } from './runtime.ts';
 
 /** The outside world. `index.ts` hands in the real one. */
 export type Deps = Outside & AttemptTools & Pick<BceClientOptions, 'fetch'>;

@@ -4,13 +4,13 @@
  * Promises: all problems are reported together, by name and rule; what is half configured is refused whole. Never: a value
  * in a message, a default for a secret, a signature over a blank, a placeholder or a stray newline.
  */
-import type { BceCredentials } from './bce/client.ts';
-import { isImageId } from './bce/images.ts';
-import { type Callers, isNamePattern, MAX_DAILY_DELETIONS, NAME_PATTERN_RULE, parseCallers } from './callers.ts';
+import type { BceCredentials } from './baidu/client.ts';
+import { isImageId } from './baidu/images.ts';
+import { LIMITS, type LimitName } from './callers/rate-limits.ts';
+import { type Callers, isNamePattern, MAX_DAILY_DELETIONS, NAME_PATTERN_RULE, parseCallers } from './callers/table.ts';
+import type { Policy } from './deletions/policy.ts';
 import { parseJson } from './json.ts';
-import type { CallerLedger } from './ledger-store.ts';
-import { LIMITS, type LimitName } from './limits.ts';
-import type { Policy } from './policy.ts';
+import type { CallerLedger } from './ledger/store.ts';
 
 /** The Worker's bindings as they arrive: by name, with nothing assumed of what they hold. */
 export type UncheckedEnv = { readonly [Name in keyof Env | 'BCE_SESSION_TOKEN']?: unknown };

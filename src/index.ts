@@ -6,7 +6,7 @@
 import { createApp } from './app.ts';
 import { parseConfig } from './config.ts';
 
-export { Ledger } from './ledger.ts';
+export { Ledger } from './ledger-object.ts';
 
 /** Made at the first request: bindings do not change within an isolate, and a log line at start-up has no reader. */
 let app: ReturnType<typeof createApp> | undefined;

@@ -1,6 +1,6 @@
 /** What the ledger and authentication cost as they grow. */
 import { createHash } from 'node:crypto';
-import { authenticate, parseCallers } from '../../src/callers.ts';
+import { authenticate, parseCallers } from '../../src/callers/table.ts';
 import { interleaved, micro, nsPerCall, printTable, seriesOf } from './measure.ts';
 import { startWorkerd } from './servers.ts';
 

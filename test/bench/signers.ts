@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 // The file and not the package, which brings every service of Baidu along.
 import Auth from '@baiducloud/sdk/src/auth.js';
 import { AwsClient } from 'aws4fetch';
-import { canonicalHeaders, formatTimestamp, sign, signingKey } from '../../src/bce/signer.ts';
+import { canonicalHeaders, formatTimestamp, sign, signingKey } from '../../src/baidu/signer.ts';
 
 const accessKeyId = 'a'.repeat(32);
 const secretAccessKey = 'b'.repeat(32);

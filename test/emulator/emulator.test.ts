@@ -1,7 +1,7 @@
 /** The emulator refuses what a strict server refuses, so that what it accepts means something. */
 import { describe, expect, it } from 'vitest';
 import { isRecord } from '../../src/json.ts';
-import vectors from '../bce/vectors.json';
+import vectors from '../baidu/vectors.json';
 import { refusal } from './bce-auth.ts';
 import { Emulator } from './emulator.ts';
 

@@ -6,7 +6,7 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createKey } from '../../src/tools/key.ts';
+import { createKey } from '../../src/callers/new-key.ts';
 import { type Server, startEmulator, startGateway, varsFor } from './stack.ts';
 
 const { values } = parseArgs({

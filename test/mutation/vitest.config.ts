@@ -10,19 +10,9 @@ export default defineConfig({
   root: new URL('../..', import.meta.url).pathname,
   resolve: { alias: { 'cloudflare:workers': beside('workers.ts'), 'cloudflare:test': beside('platform.ts') } },
   test: {
-    include: [
-      'bce/*',
-      'outcomes',
-      'policy',
-      'preview',
-      'problem',
-      'ledger',
-      'history',
-      'audit',
-      'gate',
-      'properties',
-      'config',
-    ].map((name) => `test/${name}.test.ts`),
+    include: ['baidu/*', 'deletions/*', 'ledger/store', 'problems/*', 'http/*', 'properties', 'config'].map(
+      (name) => `test/${name}.test.ts`,
+    ),
     setupFiles: [beside('platform.ts')],
     testTimeout: 60_000,
   },

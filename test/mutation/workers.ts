@@ -1,7 +1,7 @@
 /** `cloudflare:workers` for Node.js: the ledger's Durable Objects on SQLite in memory. */
 import { DatabaseSync } from 'node:sqlite';
-import type { Ledger } from '../../src/ledger.ts';
-import type { Sql } from '../../src/ledger-store.ts';
+import type { Sql } from '../../src/ledger/store.ts';
+import type { Ledger } from '../../src/ledger-object.ts';
 
 export class DurableObject {
   readonly ctx: unknown;
@@ -51,7 +51,7 @@ export function liveObject(name: string): Living {
   };
   const ctx = { storage, abort: () => living.delete(name) };
   // Imported late, because the ledger's own import of this file must have been served by then.
-  const instance = import('../../src/ledger.ts').then(({ Ledger: Real }) => new Real(ctx as never, {}));
+  const instance = import('../../src/ledger-object.ts').then(({ Ledger: Real }) => new Real(ctx as never, {}));
   const object = { instance, ctx };
   living.set(name, object);
   return object;

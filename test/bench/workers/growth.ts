@@ -1,6 +1,6 @@
 /** A ledger with as many rows as asked for, and operations on it as often as asked for; the time is taken outside. */
 import { DurableObject } from 'cloudflare:workers';
-import { LedgerStore } from '../../../src/ledger-store.ts';
+import { LedgerStore } from '../../../src/ledger/store.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const NOW_MS = Date.UTC(2026, 10, 23);

@@ -1,0 +1,115 @@
+import { describe, expect, it } from 'vitest';
+import { BceClient, type SignedRequest } from '../../src/baidu/client.ts';
+import { imageUrl, isImageId } from '../../src/baidu/images.ts';
+import vectors from './vectors.json';
+
+const url = new URL('https://bcc.bj.baidubce.com/v2/image/m-nky7qeom');
+const credentials = { accessKeyId: 'ak', secretAccessKey: 'sk' };
+
+function clientAt(timeMs: number, given: ConstructorParameters<typeof BceClient>[0] = credentials) {
+  const clock = { timeMs };
+  const sent: [url: string, request: SignedRequest][] = [];
+  const fetch = async (to: string, request: SignedRequest) => {
+    sent.push([to, request]);
+    return new Response();
+  };
+  return { client: new BceClient(given, { fetch, now: () => clock.timeMs }), clock, sent };
+}
+
+describe('BceClient', () => {
+  it('signs host and x-bce-date, at the moment that it is asked to', () => {
+    const { client, clock } = clientAt(Date.UTC(2026, 0, 2, 3, 4, 5, 999));
+    const first = client.sign(url, { method: 'DELETE' });
+    expect(first.headers['x-bce-date']).toBe('2026-01-02T03:04:05Z');
+    expect(first.headers['authorization']).toMatch(
+      /^bce-auth-v1\/ak\/2026-01-02T03:04:05Z\/300\/host;x-bce-date\/[0-9a-f]{64}$/,
+    );
+    expect([first.method, first.redirect]).toEqual(['DELETE', 'manual']);
+
+    expect(client.sign(url, { method: 'DELETE' }).headers['authorization']).toBe(first.headers['authorization']);
+    clock.timeMs += 1;
+    expect(client.sign(url, { method: 'DELETE' }).headers['x-bce-date']).toBe('2026-01-02T03:04:06Z');
+    expect(client.sign(url, { method: 'DELETE', clockOffsetMs: 60_000 }).headers['x-bce-date']).toBe(
+      '2026-01-02T03:05:06Z',
+    );
+    expect(client.sign(url, { method: 'GET' }).headers['authorization']).not.toBe(
+      client.sign(url, { method: 'DELETE' }).headers['authorization'],
+    );
+  });
+
+  it('derives a new signing key when the second changes, and again when it changes back', () => {
+    const { client, clock } = clientAt(1_800_000_000_000);
+    const at = () => client.sign(url, { method: 'DELETE' }).headers['authorization'];
+    const first = at();
+    clock.timeMs += 1000;
+    const second = at();
+    expect(second).not.toBe(first);
+    clock.timeMs -= 1000;
+    expect(at()).toBe(first);
+    const fresh = clientAt(1_800_000_001_000);
+    expect(fresh.client.sign(url, { method: 'DELETE' }).headers['authorization']).toBe(second);
+  });
+
+  it('signs the session token with the rest, as the official vector does', () => {
+    const vector = vectors.find(({ name }) => name === 'generated/credential/sts-ak');
+    if (vector === undefined || vector.secretAccessKey === null) throw new Error('no such vector');
+    const sessionToken = Object.entries(vector.headers).find(([name]) => name === 'x-bce-security-token')?.[1];
+    if (typeof sessionToken !== 'string') throw new Error('no token');
+    const { accessKeyId, secretAccessKey } = vector;
+    const { client } = clientAt(vector.timestampUnix * 1000, { accessKeyId, secretAccessKey, sessionToken });
+    const request = client.sign(new URL(vector.path, 'https://bcc.bj.baidubce.com'), { method: 'DELETE' });
+    expect(request.headers['x-bce-security-token']).toBe(sessionToken);
+    expect(request.headers['authorization']).toContain('/300/host;x-bce-date;x-bce-security-token/');
+  });
+
+  it('sends what it signed, once', async () => {
+    const { client, sent } = clientAt(0);
+    await client.fetch(url, { method: 'GET' });
+    expect(sent).toEqual([[url.href, client.sign(url, { method: 'GET' })]]);
+  });
+
+  it('shows no credential when it is printed', () => {
+    const { client } = clientAt(0, { ...credentials, secretAccessKey: 'the-secret' });
+    client.sign(url, { method: 'GET' });
+    expect(JSON.stringify(client) + String(client) + Object.getOwnPropertyNames(client).join()).not.toContain(
+      'the-secret',
+    );
+  });
+
+  it('blanks out each credential, encoded or not', () => {
+    const { client } = clientAt(0, { accessKeyId: 'AKID', secretAccessKey: 's.k+', sessionToken: 't=/' });
+    expect(client.scrub('akid s.k+ s.k%2b t=/ t%3D%2F sxk+')).toBe(
+      '[scrubbed] [scrubbed] [scrubbed] [scrubbed] [scrubbed] sxk+',
+    );
+  });
+});
+
+describe('an image id', () => {
+  it.each(['m-nky7qeom', 'm-DpgNg8lO', 'm-abcdef', `m-${'Z9'.repeat(16)}`])('may be %s', (id) => {
+    if (!isImageId(id)) throw new Error(id);
+    expect(imageUrl('https://bcc.bj.baidubce.com', id).href).toBe(`https://bcc.bj.baidubce.com/v2/image/${id}`);
+  });
+
+  it.each([
+    '',
+    'm-',
+    'm-abcde',
+    `m-${'a'.repeat(33)}`,
+    'M-abcdef',
+    'i-abcdef',
+    'm-abcdef\n',
+    ' m-abcdef',
+    'm-abc-def',
+    'm-abcdéf',
+  ])('may not be %j', (id) => expect(isImageId(id)).toBe(false));
+
+  it.each([
+    'https://bcc.bj.baidubce.com/',
+    'https://bcc.bj.baidubce.com/x',
+    'https://u@bcc.bj.baidubce.com',
+    'https://bcc.bj.baidubce.com:443',
+  ])('gives no URL at %s, which is not an origin', (endpoint) => {
+    const id = 'm-nky7qeom';
+    if (isImageId(id)) expect(() => imageUrl(endpoint, id)).toThrow('not canonical');
+  });
+});

@@ -1,0 +1,31 @@
+/** `npm run key -- NAME`, run as an operator would. */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parseCallers } from '../../src/callers/table.ts';
+
+const run = (...names: string[]) =>
+  spawnSync('npm', ['run', '--silent', 'key', '--', ...names], {
+    cwd: join(import.meta.dirname, '../..'),
+    encoding: 'utf8',
+  });
+
+describe('npm run key', () => {
+  it('prints a key of 256 random bits and an entry that the gateway takes', () => {
+    const { stdout, status } = run('ci-cleaner');
+    expect(status).toBe(0);
+    const key = /^ {2}(bcg_[\w-]{43})$/m.exec(stdout)?.[1] ?? '';
+    const entry = /^\{.*\}$/m.exec(stdout)?.[0] ?? '';
+    const { callers, problems } = parseCallers(entry);
+    expect(problems).toEqual([]);
+    expect(callers.get(createHash('sha256').update(key).digest('hex'))?.id).toBe('ci-cleaner');
+    expect(run('ci-cleaner').stdout).not.toContain(key);
+  });
+
+  it.each([[], ['a b'], ['-x'], ['x'.repeat(65)]])('refuses the name %j', (...names) => {
+    const { stdout, stderr, status } = run(...names);
+    expect([stdout, status]).toEqual(['', 1]);
+    expect(stderr).toContain('Usage');
+  });
+});
