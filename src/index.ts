@@ -8,7 +8,7 @@ import { parseConfig } from './config.ts';
 
 export { Ledger } from './ledger-object.ts';
 
-/** Made at the first request: bindings do not change within an isolate, and a log line at start-up has no reader. */
+/** Made at the first request: bindings do not change within an isolate, and nobody would read a log line at start-up. */
 let app: ReturnType<typeof createApp> | undefined;
 
 export default {
@@ -21,8 +21,8 @@ export default {
       fetch: (url, request) => fetch(url, request),
       log: (severity, line) => (severity === 'ERROR' ? console.error(line) : console.log(line)),
     });
-    const answer = Promise.resolve(app.fetch(request, env, ctx));
-    ctx.waitUntil(answer);
-    return answer;
+    const response = Promise.resolve(app.fetch(request, env, ctx));
+    ctx.waitUntil(response);
+    return response;
   },
 } satisfies ExportedHandler<Env>;

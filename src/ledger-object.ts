@@ -2,32 +2,32 @@
  * The deletion ledger as a Durable Object: one for each caller, found by the caller's name.
  *
  * Promises: what `reserve` and `settle` return is on disk before anybody hears of it (the platform's output gate). Requests
- * interleave only where there is an `await`, and `LedgerStore.reserve` has none between counting and entering, so no
- * interleaving passes a budget. Never: decides about images.
+ * interleave only at an `await`, and `LedgerStore.reserve` has none between counting and entering, so no interleaving exceeds a
+ * budget. Never: decides about images.
  *
  * Source: https://developers.cloudflare.com/durable-objects/reference/in-memory-state/ and /api/alarms/.
  */
 import { DurableObject } from 'cloudflare:workers';
-import { retentionDays, type UncheckedEnv } from './config.ts';
-import {
-  BUDGET_WINDOW_MS,
-  type CallerLedger,
-  type HistoryQuery,
-  LedgerStore,
-  type Outlook,
-  type Reservation,
-  type Reserved,
-  type Row,
-  type Settlement,
-} from './ledger/store.ts';
+import type { UncheckedEnv } from './bindings.ts';
+import { retentionDays } from './config.ts';
+import type {
+  CallerLedger,
+  DeletionRow,
+  HistoryQuery,
+  Peek,
+  Reservation,
+  Reserved,
+  Settlement,
+} from './ledger/rows.ts';
+import { BUDGET_WINDOW_MS, LedgerStore } from './ledger/store.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** Rows past their retention wait for the next alarm, which comes at most this often, in milliseconds. */
+/** Rows past their retention wait for the next alarm, which comes at most this often. */
 const ALARM_INTERVAL_MS = 60 * 60 * 1000;
 
 export class Ledger extends DurableObject<UncheckedEnv> implements CallerLedger {
   readonly #store: LedgerStore;
-  /** Nothing is written for an object that is only asked: whoever looks at a name must not create its ledger. */
+  /** Reading must not create a ledger, so the schema is written at the first `reserve`. */
   #written: boolean;
 
   constructor(ctx: DurableObjectState, env: UncheckedEnv) {
@@ -48,19 +48,19 @@ export class Ledger extends DurableObject<UncheckedEnv> implements CallerLedger 
     return reserved;
   }
 
-  /** Writes what became of it; for a 404 answers with this caller's earlier deletion of the image, if there was one. */
-  async settle(seq: number, imageId: string, settlement: Settlement): Promise<Row | null> {
+  /** Writes what became of it. For an absent image it returns this caller's earlier deletion of the image, if there was one. */
+  async settle(seq: number, imageId: string, settlement: Settlement): Promise<DeletionRow | null> {
     this.#store.settle(seq, settlement, Date.now());
     return settlement.code === 'image_not_found' ? this.#store.lastDeleted(imageId) : null;
   }
 
-  /** Whether a deletion could be reserved now, and what is known of an earlier one of this image. */
-  async outlook(imageId: string, budget: number): Promise<Outlook> {
+  /** Whether a deletion could be reserved now, and an earlier deletion of this image. */
+  async peek(imageId: string, budget: number): Promise<Peek> {
     if (!this.#written) return { retryAfterS: budget > 0 ? null : BUDGET_WINDOW_MS / 1000, deleted: null };
     return { retryAfterS: this.#store.retryAfterS(budget, Date.now()), deleted: this.#store.lastDeleted(imageId) };
   }
 
-  async history(query: HistoryQuery): Promise<Row[]> {
+  async history(query: HistoryQuery): Promise<DeletionRow[]> {
     return this.#written ? this.#store.history(query) : [];
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseConfig, retentionDays, type UncheckedEnv } from '../src/config.ts';
+import type { UncheckedEnv } from '../src/bindings.ts';
+import { parseConfig, retentionDays } from '../src/config.ts';
 import { KEYS } from './fixtures.ts';
 import { createHarness, problemOf, validEnv } from './harness.ts';
 

@@ -1,72 +1,72 @@
 /**
- * One answer of Baidu, reduced to what may be known of it further on.
+ * One answer from Baidu, reduced to the fields that the rest of the code may use.
  *
- * Promises: reads at most `MAX_BODY_BYTES`, cancels the rest, never throws, and lets nothing through that is not of the
- * expected form; every field has passed the scrubber. Never: decides what an answer means (`verdict.ts` does).
+ * Promises: reads at most `MAX_BODY_BYTES` and cancels the rest; never throws; a field that has not the expected form is absent,
+ * and every field has passed the scrubber. Never: decides what an answer means; `verdict.ts` does.
  *
  * Source: https://cloud.baidu.com/doc/BCC/s/Ojwvyo6nc (error body), /Mjwvyo6bm (common headers).
  */
 import { isRecord, parseJson } from '../json.ts';
 
+const SCRUBBED = '[scrubbed]';
+
 /** A documented error body has about 150 bytes, an image 1 KiB, and a list of a hundred accounts 10 KiB. */
 const MAX_BODY_BYTES = 64 * 1024;
 const MAX_MESSAGE_CHARS = 200;
 
+/** Every code on record has this form. A reflected signature is too long for it, and a caller's key has an underscore. */
+const CODE = /^[A-Za-z][A-Za-z0-9]{0,39}(?:\.[A-Za-z0-9]{1,40}){0,3}$/;
+/** Members by which a JSON body mentions an error: Baidu's own, and those of whatever may stand in front of Baidu. */
+const ERROR_MEMBERS: readonly string[] = ['code', 'message', 'error', 'errors', 'errorCode', 'success'];
+/** A UUID of 36 characters is documented. A reflected signature has 64, a caller's key 47. */
+const REQUEST_ID = /^[\w.-]{1,40}$/;
+
 export interface Answer {
   readonly status: number;
-  /** Of `x-bce-error-code` or of Baidu's error body; letters, digits and dots only. */
+  /** From `x-bce-error-code` or from Baidu's error body; letters, digits and dots only. */
   readonly code: string | undefined;
-  /** Whether an error is spoken of at all, be it in a form that `code` and `message` do not take. */
-  readonly speaksOfError: boolean;
-  /** Whether the answer carries `x-bce-request-id`, as every answer of Baidu does. */
+  /** Whether the answer mentions an error, even in a form that `code` and `message` reject. */
+  readonly mentionsError: boolean;
+  /** Whether the answer has `x-bce-request-id`, as every answer from Baidu does. */
   readonly isFromBaidu: boolean;
-  /** For the operator's log alone: cut to 200 characters, without control characters or anything that looks like a key. */
+  /** Only for the operator's log: at most 200 characters, without control characters or anything that looks like a key. */
   readonly message: string | undefined;
   /** `x-bce-request-id`, or the error body's `requestId`. */
   readonly requestId: string | undefined;
   /** The `Date` header as it came; `parseHttpDate` reads it. */
   readonly date: string | null;
-  /** Of the `Retry-After` header, in whole seconds; a date is turned into seconds from now. */
+  /** From the `Retry-After` header, in whole seconds; a date is turned into seconds from now. */
   readonly retryAfterS: number | undefined;
-  /** The body: `json` with its value, still unchecked; `garbled` if it is none or too long; `broken` if it ended midway. */
+  /** `json` has a value that is still unchecked; `garbled` is not JSON, or too long; `broken` ended midway. */
   readonly body: { kind: 'empty' | 'garbled' | 'broken' } | { kind: 'json'; value: unknown };
 }
 
-/** Reads `response` to the cap. `nowMs` turns a `Retry-After` date into seconds; `scrub` blanks known secrets. */
+/** Reads `response` up to the cap. `nowMs` turns a `Retry-After` date into seconds; `scrub` blanks known secrets. */
 export async function readAnswer(response: Response, nowMs: number, scrub: (text: string) => string): Promise<Answer> {
   const body = await readBody(response);
   const error = body.kind === 'json' && isRecord(body.value) ? body.value : {};
-  const clean = (value: unknown, grammar: RegExp) =>
+  const matching = (value: unknown, grammar: RegExp) =>
     typeof value === 'string' && grammar.test(value) && scrub(value) === value ? value : undefined;
   const { headers } = response;
   const message = headers.get('x-bce-error-message') ?? error['message'];
-  const headerId = clean(headers.get('x-bce-request-id'), REQUEST_ID);
+  const headerId = matching(headers.get('x-bce-request-id'), REQUEST_ID);
   return {
     status: response.status,
-    code: clean(headers.get('x-bce-error-code'), CODE) ?? clean(error['code'], CODE),
-    speaksOfError:
+    code: matching(headers.get('x-bce-error-code'), CODE) ?? matching(error['code'], CODE),
+    mentionsError:
       headers.has('x-bce-error-code') ||
       headers.has('x-bce-error-message') ||
       ERROR_MEMBERS.some((name) => name in error),
     isFromBaidu: headerId !== undefined,
-    message: typeof message === 'string' ? tidy(scrub(message)) : undefined,
-    requestId: headerId ?? clean(error['requestId'], REQUEST_ID),
+    message: typeof message === 'string' ? printable(scrub(message)) : undefined,
+    requestId: headerId ?? matching(error['requestId'], REQUEST_ID),
     date: headers.get('date'),
     retryAfterS: parseRetryAfter(headers.get('retry-after'), nowMs),
     body,
   };
 }
 
-/** Every code on record is of this form; a reflected signature is too long for it, a caller's key has an underscore. */
-const CODE = /^[A-Za-z][A-Za-z0-9]{0,39}(?:\.[A-Za-z0-9]{1,40}){0,3}$/;
-/** Members by which a JSON body speaks of an error, Baidu's own and those of whatever may stand before it. */
-const ERROR_MEMBERS: readonly string[] = ['code', 'message', 'error', 'errors', 'errorCode', 'success'];
-/** A UUID of 36 characters is documented; a reflected signature has 64, a caller's key 47. */
-const REQUEST_ID = /^[\w.-]{1,40}$/;
-/** Long enough to be a key, a token or a signature, and not made of letters alone as Baidu's codes are. */
-const LOOKS_LIKE_A_KEY = /[\w+/=%~.-]{41,}|(?=[\w+/=%~-]*\d)[\w+/=%~-]{16,}/g;
-
-/** RFC 9110 §10.2.3: delta-seconds or a date. Anything else is as good as absent. */
+/** RFC 9110 §10.2.3: seconds or a date. Anything else counts as absent. */
 function parseRetryAfter(value: string | null, nowMs: number): number | undefined {
   if (value === null) return undefined;
   if (/^\d{1,9}$/.test(value)) return Number(value);
@@ -74,19 +74,26 @@ function parseRetryAfter(value: string | null, nowMs: number): number | undefine
   return dateMs === undefined ? undefined : Math.max(0, Math.ceil((dateMs - nowMs) / 1000));
 }
 
-/** An HTTP date as milliseconds since the epoch, or `undefined` where it is none. */
+/** An HTTP date as milliseconds since the epoch, or `undefined` if it is not one. */
 export function parseHttpDate(value: string | null): number | undefined {
   if (value === null) return undefined;
   const timeMs = Date.parse(value);
-  // IMF-fixdate, the one form that senders may still generate (RFC 9110 §5.6.7), and no 31st of February.
+  // IMF-fixdate is the one form that senders may generate (RFC 9110 §5.6.7). The comparison also refuses a 31st of February.
   return !Number.isNaN(timeMs) && new Date(timeMs).toUTCString() === value ? timeMs : undefined;
 }
 
-function tidy(message: string): string {
+/** One line without control characters, and without anything that could be a key, a token or a signature. */
+function printable(message: string): string {
   return message
-    .replace(LOOKS_LIKE_A_KEY, '[scrubbed]')
-    .replace(/[^\P{C}]+/gu, ' ')
+    .replace(/[\w+/=%~.-]{16,}/g, withoutKeys)
+    .replace(/\p{C}+/gu, ' ')
     .slice(0, MAX_MESSAGE_CHARS);
+}
+
+/** A run of over 40 characters could be a key whatever is in it; a shorter word only if it has a digit, as no code has. */
+function withoutKeys(run: string): string {
+  if (run.length > 40) return SCRUBBED;
+  return run.replace(/[\w+/=%~-]{16,}/g, (word) => (/\d/.test(word) ? SCRUBBED : word));
 }
 
 async function readBody(response: Response): Promise<Answer['body']> {

@@ -2,107 +2,97 @@
  * One call to Baidu: at most two signed attempts within one deadline.
  *
  * Promises: each attempt is signed anew, immediately before it is sent, and bounded in time; the result says whether an
- * earlier attempt may have had an effect that nobody saw. Never: a third attempt, or a repetition of what Baidu refused
- * for a reason that repetition does not mend.
+ * earlier attempt may have had an effect that nobody saw. Never: makes a third attempt, or repeats what Baidu refused for a
+ * reason that repetition does not mend.
  *
- * A DELETE may be repeated because it is idempotent (RFC 9110 §9.2.2); what the repetition then finds is read by
- * `images.ts`.
+ * A DELETE may be repeated because it is idempotent (RFC 9110 §9.2.2). `images.ts` reads what the repetition then finds.
  */
+import type { OutgoingRequest, Runtime } from '../runtime.ts';
 import { type Answer, parseHttpDate, readAnswer } from './answer.ts';
 import type { BceClient, BceRequestInit } from './client.ts';
-import { isClockSkew, judge } from './verdict.ts';
+import { isClockSkew, judge, type Verdict } from './verdict.ts';
 
-export type Attempt = { readonly kind: 'answered'; readonly answer: Answer } | { readonly kind: 'lost' | 'timed_out' };
+export type Attempt =
+  | { readonly kind: 'answered'; readonly answer: Answer; readonly verdict: Verdict }
+  | { readonly kind: 'lost' | 'timed_out' };
 
 /**
- * What an attempt may have done: `none`, where it was refused; `unknown`, where the server spoke of a failure of its own;
- * `lost`, where it may have succeeded and the answer did not arrive.
+ * What an attempt may have done: `none` if it was refused; `unknown` if the server reported a failure of its own; `lost` if
+ * it may have succeeded and the answer did not arrive.
  */
 export type Effect = 'none' | 'unknown' | 'lost';
 
 export interface Exchange {
-  /** 1 or 2, or 0 where the time was over before it began. */
+  /** 1 or 2, or 0 if the time was over before it began. */
   readonly attempts: number;
   readonly last: Attempt;
-  /** What is known of the attempt before the last, if there was one that did not plainly fail. */
+  /** What the attempt before the last may have done; `none` if there was no such attempt. */
   readonly earlier: Effect;
 }
 
-export interface TimeLimits {
+/** What all calls have in common. */
+export interface Sender {
+  readonly client: BceClient;
   /** For one attempt, its body included. */
   readonly attemptTimeoutMs: number;
-  /** When the whole must be over, pauses included: milliseconds since the epoch. */
-  readonly endMs: number;
-}
-
-export interface AttemptTools {
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
-  readonly sleep: (ms: number) => Promise<void>;
-  /** At least 0, less than 1. */
-  readonly random: () => number;
+  readonly runtime: Pick<Runtime, 'now' | 'sleep' | 'random'>;
 }
 
 const MAX_ATTEMPTS = 2;
 const RETRIED_STATUS: ReadonlySet<number> = new Set([500, 502, 503, 504]);
-/** A longer `Retry-After` is the caller's to wait for. */
+/** A caller can wait longer than this, but not inside one request. */
 const MAX_RETRY_AFTER_S = 2;
-/** The pause without a `Retry-After`: between once and three times this, at random, so that callers do not march in step. */
+/** Without a `Retry-After` the pause is one to three times this, at random, so that callers do not march in step. */
 const PAUSE_MS = 100;
-/** With less than this left before the deadline, an attempt could only time out. */
+/** An attempt with less time than this could only time out. */
 const MIN_ATTEMPT_MS = 50;
 
-/** Calls `url` and reads the answer. @throws only on a bug: what goes wrong on the way is part of the result */
+/**
+ * Calls `url` and reads the answer. `endMs` is when all must be over, pauses included: milliseconds since the epoch.
+ * @throws only on a bug: what goes wrong on the way is part of the result
+ */
 export async function exchange(
-  client: BceClient,
+  sender: Sender,
+  method: OutgoingRequest['method'],
   url: URL,
-  method: BceRequestInit['method'],
-  limits: TimeLimits,
-  tools: AttemptTools,
+  endMs: number,
 ): Promise<Exchange> {
+  const { now, sleep } = sender.runtime;
   let earlier: Effect = 'none';
   let clockOffsetMs = 0;
-  if (limits.endMs - tools.now() < MIN_ATTEMPT_MS) return { attempts: 0, last: { kind: 'timed_out' }, earlier };
+  if (endMs - now() < MIN_ATTEMPT_MS) return { attempts: 0, last: { kind: 'timed_out' }, earlier };
   for (let attempts = 1; ; attempts++) {
-    const timeoutMs = Math.min(limits.attemptTimeoutMs, limits.endMs - tools.now());
-    const last = await attempt(client, url, { method, clockOffsetMs }, timeoutMs, tools);
-    const next = attempts < MAX_ATTEMPTS ? whatNext(last, tools) : 'stop';
-    if (next === 'stop' || limits.endMs - tools.now() - next.pauseMs < MIN_ATTEMPT_MS) {
-      return { attempts, last, earlier };
-    }
+    const timeoutMs = Math.min(sender.attemptTimeoutMs, endMs - now());
+    const last = await attempt(sender, url, { method, clockOffsetMs }, timeoutMs);
+    const retry = attempts < MAX_ATTEMPTS ? planRetry(last, sender.runtime) : null;
+    if (retry === null || endMs - now() - retry.pauseMs < MIN_ATTEMPT_MS) return { attempts, last, earlier };
     earlier = effectOf(last);
-    clockOffsetMs = next.clockOffsetMs;
-    await tools.sleep(next.pauseMs);
+    clockOffsetMs = retry.clockOffsetMs;
+    await sleep(retry.pauseMs);
   }
 }
 
-async function attempt(
-  client: BceClient,
-  url: URL,
-  init: BceRequestInit,
-  timeoutMs: number,
-  tools: AttemptTools,
-): Promise<Attempt> {
+async function attempt(sender: Sender, url: URL, init: BceRequestInit, timeoutMs: number): Promise<Attempt> {
   const controller = new AbortController();
   // A timer that is cleared: `AbortSignal.timeout` would leave one running after every answer.
   const timer = setTimeout(() => controller.abort(), timeoutMs);
   try {
-    // Signed before anything is awaited: a failure to sign is thrown as the bug that it is, and not taken for a lost connection.
-    return await outcomeOf(client.fetch(url, { ...init, signal: controller.signal }), controller.signal, client, tools);
+    // Signed before anything is awaited, so that a failure to sign is thrown as a bug and not taken for a lost connection.
+    return await readAttempt(
+      sender,
+      sender.client.fetch(url, { ...init, signal: controller.signal }),
+      controller.signal,
+    );
   } finally {
     clearTimeout(timer);
   }
 }
 
-async function outcomeOf(
-  sent: Promise<Response>,
-  signal: AbortSignal,
-  client: BceClient,
-  tools: AttemptTools,
-): Promise<Attempt> {
+async function readAttempt(sender: Sender, sent: Promise<Response>, signal: AbortSignal): Promise<Attempt> {
   try {
-    const answer = await readAnswer(await sent, tools.now(), (text) => client.scrub(text));
-    return signal.aborted && answer.body.kind === 'broken' ? { kind: 'timed_out' } : { kind: 'answered', answer };
+    const answer = await readAnswer(await sent, sender.runtime.now(), (text) => sender.client.scrub(text));
+    if (signal.aborted && answer.body.kind === 'broken') return { kind: 'timed_out' };
+    return { kind: 'answered', answer, verdict: judge(answer) };
   } catch {
     return { kind: signal.aborted ? 'timed_out' : 'lost' };
   }
@@ -111,24 +101,29 @@ async function outcomeOf(
 function effectOf(attempt: Attempt): Effect {
   if (attempt.kind !== 'answered') return 'lost';
   const { status, body } = attempt.answer;
-  // A gateway of Baidu's that had no answer from behind it, or an agreement that broke off: lost on the way.
+  // A gateway in front of Baidu had no answer from behind it, or the answer broke off: lost on the way.
   if (status === 502 || status === 504 || body.kind === 'broken') return 'lost';
-  return judge(attempt.answer).code === 'upstream_error' ? 'unknown' : 'none';
+  return attempt.verdict.code === 'upstream_error' ? 'unknown' : 'none';
 }
 
-function whatNext(last: Attempt, tools: AttemptTools): 'stop' | { pauseMs: number; clockOffsetMs: number } {
-  const pauseMs = PAUSE_MS * (1 + 2 * tools.random());
-  if (last.kind !== 'answered') return { pauseMs, clockOffsetMs: 0 };
-  const { answer } = last;
+interface Retry {
+  readonly pauseMs: number;
+  readonly clockOffsetMs: number;
+}
+
+/** `null` if another attempt would not help. */
+function planRetry(last: Attempt, { now, random }: Pick<Runtime, 'now' | 'random'>): Retry | null {
+  const afterPause = { pauseMs: PAUSE_MS * (1 + 2 * random()), clockOffsetMs: 0 };
+  if (last.kind !== 'answered') return afterPause;
+  const { answer, verdict } = last;
   if (isClockSkew(answer)) {
     const dateMs = parseHttpDate(answer.date);
-    return dateMs === undefined ? 'stop' : { pauseMs: 0, clockOffsetMs: dateMs - tools.now() };
+    return dateMs === undefined ? null : { pauseMs: 0, clockOffsetMs: dateMs - now() };
   }
-  const { code } = judge(answer);
-  const retryable =
-    code === 'upstream_throttled' ||
-    (code === 'upstream_error' && (RETRIED_STATUS.has(answer.status) || answer.body.kind === 'broken'));
-  if (!retryable) return 'stop';
-  if (answer.retryAfterS === undefined) return code === 'upstream_throttled' ? 'stop' : { pauseMs, clockOffsetMs: 0 };
-  return answer.retryAfterS <= MAX_RETRY_AFTER_S ? { pauseMs: answer.retryAfterS * 1000, clockOffsetMs: 0 } : 'stop';
+  const isThrottled = verdict.code === 'upstream_throttled';
+  const isPassing =
+    verdict.code === 'upstream_error' && (RETRIED_STATUS.has(answer.status) || answer.body.kind === 'broken');
+  if (!isThrottled && !isPassing) return null;
+  if (answer.retryAfterS === undefined) return isThrottled ? null : afterPause;
+  return answer.retryAfterS <= MAX_RETRY_AFTER_S ? { pauseMs: answer.retryAfterS * 1000, clockOffsetMs: 0 } : null;
 }

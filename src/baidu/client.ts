@@ -1,10 +1,13 @@
 /**
- * A client for Baidu AI Cloud in the manner of aws4fetch: `sign()` gives what `fetch` takes, `fetch()` sends it.
+ * A client for Baidu AI Cloud in the manner of aws4fetch: `sign()` makes what `fetch` takes, `fetch()` sends it.
  *
  * Promises: signs exactly `host;x-bce-date`, and `x-bce-security-token` where there is one, at the moment of sending;
  * never follows a redirect, because `x-bce-*` headers would travel along. Never: retries, reads a body, or lets a
  * credential be printed, which is why they are private fields.
  */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import type { OutgoingRequest, Runtime } from '../runtime.ts';
 import {
   type CanonicalHeaders,
   canonicalHeaders,
@@ -18,34 +21,20 @@ import {
 export interface BceCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
-  /** Of temporary (STS) credentials; sent and signed as `x-bce-security-token`. */
+  /** Belongs to temporary (STS) credentials; sent and signed as `x-bce-security-token`. */
   readonly sessionToken?: string;
 }
 
-export interface BceClientOptions {
-  readonly fetch: (url: string, request: SignedRequest) => Promise<Response>;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
-}
-
 export interface BceRequestInit {
-  readonly method: 'DELETE' | 'GET';
+  readonly method: OutgoingRequest['method'];
   readonly signal?: AbortSignal;
-  /** Added to the clock, in milliseconds: how far the server's clock is ahead of ours. */
+  /** How far the server's clock is ahead of ours, in milliseconds. */
   readonly clockOffsetMs?: number;
 }
 
-/** The second argument of `fetch()`, as data: a `Request` would be copied by `fetch()` and costs as much again. */
-export interface SignedRequest {
-  readonly method: BceRequestInit['method'];
-  readonly headers: Readonly<Record<string, string>>;
-  readonly redirect: 'manual';
-  readonly signal?: AbortSignal;
-}
-
 /**
- * How long a signature lives. It is used at once, so five minutes, the least that any official SDK names
- * (bce-sdk-php), leave room for a slow network and a drifting clock and limit what a leaked header is worth.
+ * How long a signature is valid. It is used at once, so the least that any official SDK names (bce-sdk-php: five minutes)
+ * is enough for a slow network and a drifting clock, and limits what a leaked header is worth.
  */
 const EXPIRATION_PERIOD_IN_SECONDS = 300;
 
@@ -60,26 +49,32 @@ interface Prepared {
 
 export class BceClient {
   readonly #credentials: BceCredentials;
-  readonly #fetch: BceClientOptions['fetch'];
-  readonly #now: BceClientOptions['now'];
-  /** What one second's requests to one host share. The next second's replaces it, so there is never more than one. */
+  readonly #fetch: Runtime['fetch'];
+  readonly #now: Runtime['now'];
+  /** What the requests of one second to one host share. The next second replaces it. */
   #prepared: Prepared | undefined;
 
   readonly #secrets: RegExp;
+  /** Tells which access key signs: 32 bits of its digest, which distinguish two keys and reveal neither. */
+  readonly keyFingerprint: string;
 
-  constructor(credentials: BceCredentials, options: BceClientOptions) {
+  constructor(credentials: BceCredentials, runtime: Pick<Runtime, 'fetch' | 'now'>) {
     this.#credentials = credentials;
     const { accessKeyId, secretAccessKey, sessionToken } = credentials;
     const secrets = [secretAccessKey, accessKeyId, ...(sessionToken === undefined ? [] : [sessionToken])];
-    // The longest first: one credential may begin with another.
+    // The longest first, because one credential may begin with another.
     const forms = secrets.flatMap((secret) => [secret, percentEncode(secret)]).sort((a, b) => b.length - a.length);
     this.#secrets = new RegExp(forms.map((form) => RegExp.escape(form)).join('|'), 'gi');
-    this.#fetch = options.fetch;
-    this.#now = options.now;
+    this.keyFingerprint = bytesToHex(sha256(utf8ToBytes(accessKeyId))).slice(0, 8);
+    this.#fetch = runtime.fetch;
+    this.#now = runtime.now;
   }
 
-  /** What `fetch` takes to send a request to `url`, signed. The URL must be canonical already: an unencoded path without a query is signed as it stands. */
-  sign(url: URL, { method, signal, clockOffsetMs = 0 }: BceRequestInit): SignedRequest {
+  /**
+   * What `fetch` takes to send a signed request to `url`. The URL must be canonical already: its path is signed as it stands,
+   * its query not at all.
+   */
+  sign(url: URL, { method, signal, clockOffsetMs = 0 }: BceRequestInit): OutgoingRequest {
     const { key, headers, canonical } = this.#prepare(url.host, this.#now() + clockOffsetMs);
     const { authorization } = sign({ method, path: url.pathname, headers: canonical }, key);
     const signed = { method, headers: { ...headers, authorization }, redirect: 'manual' } as const;

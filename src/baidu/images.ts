@@ -1,53 +1,36 @@
 /**
  * The image calls of the BCC API, and the one place where their URL is built.
  *
- * Promises: the only URLs that can be built are `<endpoint>/v2/image/<id>` and, to read, `/sharedUsers` below it, for an id
- * of the grammar, asserted before they are signed; the outcome is what is known after the last attempt, and `unknown` where
- * nothing is. Never: lists, shares or changes images, or takes anything of a caller's request but the id.
+ * Promises: the only URLs are `<endpoint>/v2/image/<id>` and, to read, `/sharedUsers` below it, for an id of the grammar,
+ * asserted before they are signed; the outcome is what is known after the last attempt, or else `unknown`. Never: lists, shares
+ * or changes images, or takes anything from a caller's request but the id.
  *
  * Source: https://cloud.baidu.com/doc/BCC/s/Sjwvynt2u (DELETE /v{version}/image/{imageId}, version 2).
  */
+import { type ImageId, isImageId } from '../image-id.ts';
 import { isRecord } from '../json.ts';
+import { failed, ok, type Result } from '../result.ts';
 import type { Answer } from './answer.ts';
-import { type AttemptTools, type Exchange, exchange, type TimeLimits } from './attempts.ts';
-import type { BceClient } from './client.ts';
-import { judge, saysNothing, type Verdict } from './verdict.ts';
+import { type Exchange, exchange, type Sender } from './attempts.ts';
+import { isBare, type Verdict } from './verdict.ts';
 
-declare const checked: unique symbol;
-/** A string that `isImageId` has seen. */
-export type ImageId = string & { readonly [checked]: true };
+/** Why a call did not succeed, and what that says about the image. */
+export type UpstreamFailure = Exclude<Verdict, { code: 'accepted' }>;
 
-/** Every id on record is `m-` and 8 characters. What matters is what the grammar leaves out: `/ . % ? #`, other prefixes. */
-export const IMAGE_ID = /^m-[A-Za-z0-9]{6,32}$/;
-
-export function isImageId(text: string): text is ImageId {
-  return IMAGE_ID.test(text);
-}
-
-/** Everything a call needs. `endpoint` is an origin without a trailing slash. */
-export interface Bcc {
-  readonly client: BceClient;
-  readonly endpoint: string;
-  readonly tools: AttemptTools;
-}
-
-/** What became of a call: the attempts it took, and the last answer, if one came. */
-interface Called {
-  /** 1 or 2, or 0 where the time was over before it began. */
+/** What a call took, and what came of it. */
+export interface Called<T> {
+  /** 1 or 2, or 0 if the time was over before it began. */
   readonly attempts: number;
+  /** The last answer, if one came. */
   readonly answer: Answer | undefined;
+  readonly result: Result<T, UpstreamFailure>;
 }
-
-export type Failed = Extract<Verdict, { outcome: string }>;
-export type DeleteResult = Called & (Failed | { readonly code: 'deleted' });
-/** For a read, `outcome` says `already_absent` or nothing of interest. */
-export type ReadResult<T> = Called & (Failed | { readonly code: 'read'; readonly value: T });
 
 /** The part of ImageModel by which a person recognises an image. Source: /doc/BCC/s/ajwvynv78. */
 export interface Image {
   readonly id: ImageId;
   readonly name: string;
-  /** An open set: `Custom`, `System`, `Integration`, `Sharing`, and kin such as `BbcCustom`. */
+  /** An open set: `Custom`, `System`, `Integration`, `Sharing`, and relatives such as `BbcCustom`. */
   readonly type: string;
   /** `Creating`, `Available`, `NotAvailable`, `Error`, `CreateFailed` or `CreatedFailed`. */
   readonly status: string;
@@ -57,30 +40,39 @@ export interface Image {
   readonly createTime: string | null;
 }
 
-/** Longer texts than Baidu lets anybody enter. */
+/** `endMs` is when a call must be over: milliseconds since the epoch. Each throws only on a bug. */
+export interface ImageApi {
+  /** Deletes a custom image. Irreversible. */
+  delete(id: ImageId, endMs: number): Promise<Called<'deleted'>>;
+  get(id: ImageId, endMs: number): Promise<Called<Image>>;
+  /**
+   * How many accounts a custom image is shared with, which the image itself does not tell.
+   * Source: https://cloud.baidu.com/doc/BCC/s/hjwvynvw4 (GET /v{version}/image/{imageId}/sharedUsers).
+   */
+  countSharedUsers(id: ImageId, endMs: number): Promise<Called<number>>;
+}
+
+/** More characters than Baidu lets anybody enter. */
 const MAX_TEXT_CHARS = 256;
 
-/** Deletes a custom image. Irreversible. @throws only on a bug */
-export async function deleteImage(bcc: Bcc, id: ImageId, limits: TimeLimits): Promise<DeleteResult> {
-  const result = await exchange(bcc.client, imageUrl(bcc.endpoint, id), 'DELETE', limits, bcc.tools);
-  return { ...calledOf(result), ...conclude(result) };
-}
-
-/** Reads an image. @throws only on a bug */
-export function getImage(bcc: Bcc, id: ImageId, limits: TimeLimits): Promise<ReadResult<Image>> {
-  return read(bcc, imageUrl(bcc.endpoint, id), limits, (body) => parseImage(body, id));
-}
-
-/**
- * Reads how many accounts a custom image is shared with. The image itself does not tell. @throws only on a bug
- *
- * Source: https://cloud.baidu.com/doc/BCC/s/hjwvynvw4 (GET /v{version}/image/{imageId}/sharedUsers).
- */
-export function countSharedUsers(bcc: Bcc, id: ImageId, limits: TimeLimits): Promise<ReadResult<number>> {
-  return read(bcc, imageUrl(bcc.endpoint, id, '/sharedUsers'), limits, (body) => {
-    const users = isRecord(body) ? body['users'] : undefined;
-    return Array.isArray(users) ? users.length : null;
-  });
+/** `endpoint` is an origin without a trailing slash. */
+export function createImageApi(endpoint: string, sender: Sender): ImageApi {
+  async function read<T>(url: URL, endMs: number, parse: (body: unknown) => T | null): Promise<Called<T>> {
+    const exchanged = await exchange(sender, 'GET', url, endMs);
+    return called(exchanged, readResult(exchanged, parse));
+  }
+  return {
+    async delete(id, endMs) {
+      const exchanged = await exchange(sender, 'DELETE', imageUrl(endpoint, id), endMs);
+      return called(exchanged, conclude(exchanged));
+    },
+    get: (id, endMs) => read(imageUrl(endpoint, id), endMs, (body) => parseImage(body, id)),
+    countSharedUsers: (id, endMs) =>
+      read(imageUrl(endpoint, id, '/sharedUsers'), endMs, (body) => {
+        const users = isRecord(body) ? body['users'] : undefined;
+        return Array.isArray(users) ? users.length : null;
+      }),
+  };
 }
 
 /** `<endpoint>/v2/image/<id>`. @throws Error if that is not, to the letter, what a URL parser makes of it */
@@ -92,25 +84,25 @@ export function imageUrl(endpoint: string, id: ImageId, below: '' | '/sharedUser
   return url;
 }
 
-async function read<T>(
-  bcc: Bcc,
-  url: URL,
-  limits: TimeLimits,
-  parse: (body: unknown) => T | null,
-): Promise<ReadResult<T>> {
-  const result = await exchange(bcc.client, url, 'GET', limits, bcc.tools);
-  const called = calledOf(result);
-  if (result.last.kind !== 'answered') return { ...called, ...noAnswer(result.last.kind) };
-  const verdict = judge(result.last.answer);
-  if (verdict.code !== 'accepted') return { ...called, ...verdict };
-  const { body } = result.last.answer;
-  const value = body.kind === 'json' ? parse(body.value) : null;
-  return value === null
-    ? { ...called, code: 'upstream_unexpected', outcome: 'unknown' }
-    : { ...called, code: 'read', value };
+function called<T>({ attempts, last }: Exchange, result: Called<T>['result']): Called<T> {
+  return { attempts, answer: last.kind === 'answered' ? last.answer : undefined, result };
 }
 
-/** `null` for anything that is not the image that was asked for: then no rule can be held against it. */
+function readResult<T>({ last }: Exchange, parse: (body: unknown) => T | null): Called<T>['result'] {
+  if (last.kind !== 'answered') return failed(failureWithoutAnswer(last.kind));
+  const { answer, verdict } = last;
+  if (isRefusalToDelete(verdict.code)) return failed({ code: 'upstream_unexpected', outcome: 'unknown' });
+  if (verdict.code !== 'accepted') return failed(verdict);
+  const value = answer.body.kind === 'json' ? parse(answer.body.value) : null;
+  return value === null ? failed({ code: 'upstream_unexpected', outcome: 'unknown' }) : ok(value);
+}
+
+/** Nobody has documented that a read is answered like this. */
+function isRefusalToDelete(code: Verdict['code']): boolean {
+  return code === 'image_not_custom' || code === 'image_creating' || code === 'image_shared';
+}
+
+/** `null` for anything but the image that was asked for, because then no rule can be applied. */
 function parseImage(body: unknown, id: ImageId): Image | null {
   const image = isRecord(body) ? body['image'] : undefined;
   if (!isRecord(image) || image['id'] !== id) return null;
@@ -124,36 +116,32 @@ function parseImage(body: unknown, id: ImageId): Image | null {
   return { id, name, type, status, desc, osName, osVersion, createTime };
 }
 
-function calledOf({ attempts, last }: Exchange): Called {
-  return { attempts, answer: last.kind === 'answered' ? last.answer : undefined };
-}
-
-function noAnswer(kind: 'lost' | 'timed_out'): Failed {
+function failureWithoutAnswer(kind: 'lost' | 'timed_out'): UpstreamFailure {
   return { code: kind === 'lost' ? 'upstream_error' : 'upstream_timeout', outcome: 'unknown' };
 }
 
-/** What is known after all attempts. An earlier attempt that nobody saw the end of changes what the last one proves. */
-function conclude({ last, earlier }: Exchange): Failed | { code: 'deleted' } {
-  if (last.kind !== 'answered') return noAnswer(last.kind);
-  const verdict = judge(last.answer);
+/** What is known after all attempts. An earlier attempt whose end nobody saw changes what the last one proves. */
+function conclude({ last, earlier }: Exchange): Called<'deleted'>['result'] {
+  if (last.kind !== 'answered') return failed(failureWithoutAnswer(last.kind));
+  const { answer, verdict } = last;
   switch (verdict.code) {
     case 'accepted':
-      // A deletion returns no parameters. What comes with some is something that nobody has documented.
-      return saysNothing(last.answer.body) ? { code: 'deleted' } : { code: 'upstream_unexpected', outcome: 'unknown' };
+      // A deletion returns no parameters. An answer with some is something that nobody has documented.
+      return isBare(answer.body) ? ok('deleted') : failed({ code: 'upstream_unexpected', outcome: 'unknown' });
     case 'image_not_found':
       // After a lost answer to our own deletion this is the proof that it took place.
-      return earlier === 'lost' ? { code: 'deleted' } : verdict;
+      return earlier === 'lost' ? ok('deleted') : failed(verdict);
     case 'image_not_custom':
     case 'image_creating':
     case 'image_shared':
-      // These speak of the image as it stands now.
-      return verdict;
+      // These describe the image as it is now.
+      return failed(verdict);
     case 'upstream_rejected_credentials':
     case 'upstream_throttled':
     case 'upstream_unexpected':
     case 'upstream_error':
     case 'upstream_timeout':
-      // Refused this time; what an earlier attempt did is as unknown as before.
-      return earlier === 'none' ? verdict : { code: verdict.code, outcome: 'unknown' };
+      // Refused this time. What an earlier attempt did is as unknown as before.
+      return failed(earlier === 'none' ? verdict : { code: verdict.code, outcome: 'unknown' });
   }
 }

@@ -1,11 +1,11 @@
 /**
- * What one answer of Baidu to an image call means: a table of codes first, the status where no code decides.
+ * What one answer from Baidu to an image call means: by its code, or by its status if the code does not decide.
  *
- * Promises: total over every status, code and body, and never claims more than the answer says: `rejected` only where
- * Baidu itself refused, `accepted` only for a 2xx in which nothing speaks of an error. Never: looks at more than one answer.
+ * Promises: an answer for every status, code and body, and never more than the answer says: `rejected` only if Baidu itself
+ * refused, `accepted` only for a 2xx that mentions no error. Never: looks at more than one answer.
  *
- * Source: https://cloud.baidu.com/doc/BCC/s/Sjwvynt2u (DELETE image), /Ojwvyo6nc (common errors); codes that are not
- * documented have been seen in public records of live answers.
+ * Source: https://cloud.baidu.com/doc/BCC/s/Sjwvynt2u (DELETE image), /Ojwvyo6nc (common errors). Codes that are not
+ * documented were seen in public records of live answers.
  */
 import { isRecord } from '../json.ts';
 import type { Answer } from './answer.ts';
@@ -22,12 +22,12 @@ export type UpstreamFailureCode =
   | 'upstream_error'
   | 'upstream_timeout';
 
-/** A code, and what is known of the image. */
+/** A code, and what it says about the image. */
 export type Verdict =
   | { readonly code: 'accepted' }
   | { readonly code: UpstreamFailureCode; readonly outcome: 'already_absent' | 'rejected' | 'unknown' };
 
-/** A code says more than a status: Baidu has sent `SignatureDoesNotMatch` with 400 and an error code with 200. */
+/** A code says more than a status: Baidu sends `SignatureDoesNotMatch` with 400, and has sent an error code with 200. */
 const BY_CODE: Readonly<Record<string, UpstreamFailureCode>> = {
   'Image.UnCustomImageCannotBeDeleted': 'image_not_custom',
   'Image.CreatingImageCannotBeDeleted': 'image_creating',
@@ -44,20 +44,20 @@ const BY_CODE: Readonly<Record<string, UpstreamFailureCode>> = {
   RequestExpired: 'upstream_rejected_credentials',
   RequestTimeTooSkewed: 'upstream_rejected_credentials',
   SignatureDoesNotMatch: 'upstream_rejected_credentials',
-  // Whatever status they wear: they say that nobody knows what was done.
+  // Whatever their status, these say that nobody knows what was done.
   InternalError: 'upstream_error',
   ServiceInternalError: 'upstream_error',
-  // Routes and versions that Baidu does not know answer 404 as well, and say nothing about the image.
+  // An unknown route or version is also answered with 404, and says nothing about the image.
   InvalidVersion: 'upstream_unexpected',
   InvalidURI: 'upstream_unexpected',
   ResourceNotFound: 'upstream_unexpected',
 };
 
-/** `IamSignatureInvalid` and its kin: what Baidu's identity service refuses before the image is looked at. */
+/** `IamSignatureInvalid` and its siblings: Baidu's identity service refuses before anybody looks at the image. */
 const IDENTITY_SERVICE_CODE = /^Iam/i;
-/** No throttling code is documented; these are the words that clouds use for it. */
+/** No throttling code is documented. These are the words that clouds use. */
 const THROTTLING_CODE = /Throttl|TooManyRequests|RequestLimit|RateLimit|FlowControl/i;
-/** Siblings of `NoSuchObject`, which name the image. */
+/** Siblings of `NoSuchObject` that name the image. */
 const IMAGE_ABSENT_CODE = /^(?:NoSuchImage|Image\.?(?:Image)?(?:NotFound|NotExists?|NoSuch\w*))$/;
 
 const SKEW_CODE = /^(?:RequestExpired|RequestTimeTooSkewed)$/;
@@ -85,29 +85,29 @@ export function judge(answer: Answer): Verdict {
   }
 }
 
-/** Whether Baidu refused because of the time: its own codes, or another auth refusal whose message speaks of time. */
+/** Whether Baidu refused because of the time: by its own codes, or by another auth refusal whose message mentions time. */
 export function isClockSkew({ code = '', message = '' }: Answer): boolean {
   const isAuth = IDENTITY_SERVICE_CODE.test(code) || code === 'InvalidRequest';
   return SKEW_CODE.test(code) || (isAuth && SKEW_MESSAGE.test(message));
 }
 
 function codeOf(answer: Answer): Verdict['code'] {
-  const { status, code, body, isFromBaidu, speaksOfError } = answer;
+  const { status, code, body, isFromBaidu, mentionsError } = answer;
   const named = code === undefined ? undefined : codeByName(answer, code);
-  // A refusal of our credential comes before anything else is done, whatever status it wears.
+  // Baidu checks our credential before anything else, whatever the status.
   if (named === 'upstream_rejected_credentials' || status === 401) return 'upstream_rejected_credentials';
   if (status === 429 || named === 'upstream_throttled') return 'upstream_throttled';
   if (status >= 500) return 'upstream_error';
   if (status >= 300 && status < 400) return 'upstream_unexpected';
   if (named !== undefined) return named;
-  // From here on no code decides. What speaks of an error in words that nobody has documented is not understood.
-  if (speaksOfError) return 'upstream_unexpected';
+  // From here on no code decides. An error in words that nobody has documented is not understood.
+  if (mentionsError) return 'upstream_unexpected';
   if (status >= 200 && status < 300) {
     if (body.kind === 'broken') return 'upstream_error';
     return body.kind === 'empty' || (body.kind === 'json' && isFromBaidu) ? 'accepted' : 'upstream_unexpected';
   }
-  // The documentation gives some answers by status alone; they are Baidu's if they carry its request id and say no more.
-  const bare = isFromBaidu && saysNothing(body);
+  // Some answers are documented by their status alone. They are Baidu's if they have its request id and say no more.
+  const bare = isFromBaidu && isBare(body);
   if (status === 403 && bare) return 'upstream_rejected_credentials';
   if (status === 404 && bare) return 'image_not_found';
   return 'upstream_unexpected';
@@ -120,8 +120,8 @@ function codeByName(answer: Answer, code: string): UpstreamFailureCode {
   return IMAGE_ABSENT_CODE.test(code) ? 'image_not_found' : 'upstream_unexpected';
 }
 
-/** A body that has nothing to say beyond Baidu's request id: all that a deletion or a bare status is documented to have. */
-export function saysNothing(body: Answer['body']): boolean {
+/** Whether the body says nothing beyond Baidu's request id. A deletion's answer is documented to have no more. */
+export function isBare(body: Answer['body']): boolean {
   if (body.kind !== 'json') return body.kind === 'empty';
   return isRecord(body.value) && Object.keys(body.value).every((name) => name === 'requestId');
 }

@@ -1,10 +1,11 @@
 /**
  * `npm run key -- NAME`: makes a bearer key and prints it once, with the entry that `CALLERS` needs for it.
  *
- * Promises: 256 random bits; what is configured is the digest alone. Never: writes a file or sends anything.
+ * Promises: 256 random bits; the entry holds only the digest. Never: writes a file or sends anything.
  */
 import { randomBytes } from 'node:crypto';
-import { isCallerId, KEY_PREFIX, keyDigest, type Scope } from './table.ts';
+import { CALLER_ID_RULE, isCallerId, type Scope } from './caller.ts';
+import { KEY_PREFIX, keyDigest } from './key.ts';
 
 /** A key, and the digest to configure. */
 export function createKey(): { key: string; keySha256: string } {
@@ -14,9 +15,7 @@ export function createKey(): { key: string; keySha256: string } {
 
 function main(name: string | undefined): void {
   if (name === undefined || !isCallerId(name)) {
-    console.error(
-      'Usage: npm run key -- NAME   (1 to 64 letters, digits, "_", "." or "-", the first a letter or digit)',
-    );
+    console.error(`Usage: npm run key -- NAME   (${CALLER_ID_RULE})`);
     process.exitCode = 1;
     return;
   }

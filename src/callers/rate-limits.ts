@@ -1,24 +1,52 @@
 /**
- * The edge rate limits of one caller, the figures.
+ * The edge rate limits of one caller: their figures, and whether one is reached.
  *
- * Promises: `wrangler.toml` configures the same figures, which a test holds. Never: counts; that is the platform's work,
- * done by Cloudflare location and therefore a shield and not a quota.
+ * Promises: `wrangler.toml` configures the same figures, which a test checks; a limiter that fails or does not answer lets nobody
+ * through. Never: counts. The platform counts by Cloudflare location, so this is a shield and not a quota.
  *
  * Source: https://developers.cloudflare.com/workers/runtime-apis/bindings/rate-limit/;
  * draft-ietf-httpapi-ratelimit-headers-11 (`RateLimit-Policy`).
  */
+import type { Failure } from '../problems/failure.ts';
+import { withTimeout } from '../runtime.ts';
 
-/** `limit` requests in `periodS` seconds; the platform offers periods of 10 and 60. */
-export const LIMITS = {
-  burst: { binding: 'RATE_LIMITER_BURST', limit: 20, periodS: 10 },
-  sustained: { binding: 'RATE_LIMITER_SUSTAINED', limit: 60, periodS: 60 },
+/** `requests` in `periodS` seconds; the platform offers periods of 10 and 60. */
+export const RATE_LIMITS = {
+  burst: { binding: 'RATE_LIMITER_BURST', requests: 20, periodS: 10 },
+  sustained: { binding: 'RATE_LIMITER_SUSTAINED', requests: 60, periodS: 60 },
 } as const;
 
-export type LimitName = keyof typeof LIMITS;
+export type RateLimitName = keyof typeof RATE_LIMITS;
 
-/** The policy without a remaining count, which the platform does not tell. */
-export function rateLimitPolicy(): string {
-  return Object.entries(LIMITS)
-    .map(([name, { limit, periodS }]) => `"${name}";q=${limit};w=${periodS}`)
-    .join(', ');
+/** The platform's binding. */
+export interface RateLimiter {
+  limit(options: { key: string }): Promise<{ success: boolean }>;
+}
+export type RateLimiters = Readonly<Record<RateLimitName, RateLimiter>>;
+
+/** `RateLimit-Policy` without a remaining count, which the platform does not tell. */
+const RATE_LIMIT_POLICY = Object.entries(RATE_LIMITS)
+  .map(([name, { requests, periodS }]) => `"${name}";q=${requests};w=${periodS}`)
+  .join(', ');
+
+/** Counts a request of `callerId` against both limits. `null` if it may pass. */
+export async function rateLimitFailure(
+  limiters: RateLimiters,
+  callerId: string,
+): Promise<Failure<'rate_limited' | 'rate_limiter_unavailable'> | null> {
+  try {
+    const reached = await withTimeout(firstReached(limiters, callerId));
+    if (reached === null) return null;
+    const { requests, periodS } = RATE_LIMITS[reached];
+    return { code: 'rate_limited', requests, periodS, policy: RATE_LIMIT_POLICY };
+  } catch {
+    return { code: 'rate_limiter_unavailable' };
+  }
+}
+
+/** A request that reaches the first limit is not counted against the second. */
+async function firstReached(limiters: RateLimiters, key: string): Promise<RateLimitName | null> {
+  if (!(await limiters.burst.limit({ key })).success) return 'burst';
+  if (!(await limiters.sustained.limit({ key })).success) return 'sustained';
+  return null;
 }

@@ -1,83 +1,32 @@
 /**
- * Who may call: from `CALLERS` to a table of key digests, and from an `Authorization` header to a caller.
+ * `CALLERS`, read into a table of callers by the digest of their keys.
  *
- * Promises: one map look-up by a SHA-256 digest of fixed length, so the cost does not grow with the callers and the time
- * tells nothing about a key; every failure is the same `null`. Never: holds a key, asks the network, echoes a value.
- *
- * Source: RFC 6750 §2.1 (Bearer), RFC 9110 §11.1 (the scheme is case-insensitive).
+ * Promises: every fault is reported by its position (`caller 2: …`) and never by its value, because the text is a secret and
+ * what stands in the wrong place may be a key. Never: holds a key.
  */
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex } from '@noble/hashes/utils.js';
 import { isRecord, parseJson } from '../json.ts';
-
-const SCOPES = ['images:delete', 'images:read', 'deletions:read'] as const;
-export type Scope = (typeof SCOPES)[number];
-
-export interface Caller {
-  readonly id: string;
-  readonly scopes: ReadonlySet<Scope>;
-  /** Patterns of image names that this caller is held to. */
-  readonly names: readonly string[] | null;
-  /** Deletions within 24 hours, or `null` for the gateway's default. */
-  readonly dailyDeletions: number | null;
-}
+import { CALLER_ID_RULE, type Caller, isCallerId, MAX_DAILY_DELETIONS, SCOPES, type Scope } from './caller.ts';
+import { keyDigest } from './key.ts';
+import { isNamePattern, NAME_PATTERN_RULE } from './name-pattern.ts';
 
 /** By the lowercase hex SHA-256 digest of the key. */
 export type Callers = ReadonlyMap<string, Caller>;
 
 const MAX_KEYS_PER_CALLER = 2;
-/** Also what counting a budget costs at most, in rows of an index. */
-export const MAX_DAILY_DELETIONS = 10_000;
 const MAX_NAME_PATTERNS = 100;
-const MAX_NAME_PATTERN_CHARS = 128;
-export const NAME_PATTERN_RULE = `name patterns of 1 to ${MAX_NAME_PATTERN_CHARS} characters, without space around them`;
-const CALLER_ID = /^[A-Za-z0-9][\w.-]{0,63}$/;
 const SHA256_HEX = /^[0-9a-f]{64}$/i;
-/** `credentials` of RFC 6750: one scheme, spaces, one token. Two headers arrive joined by a comma, which is no token. */
-const BEARER = /^Bearer +([\w.~+/-]{1,512}=*)$/i;
 
-/** Of keys that `npm run key` makes, so that secret scanners know them. */
-export const KEY_PREFIX = 'bcg_';
+type Report = (problem: string) => void;
 
-const ENCODER = new TextEncoder();
-
-/** A pattern of image names, in which `*` stands for any characters, or none. */
-export function isNamePattern(text: string): boolean {
-  return text.length >= 1 && text.length <= MAX_NAME_PATTERN_CHARS && text.trim() === text;
-}
-
-export function isCallerId(text: string): boolean {
-  return CALLER_ID.test(text);
-}
-
-/** The digest under which a key is configured. */
-export function keyDigest(key: string): string {
-  return bytesToHex(sha256(ENCODER.encode(key)));
-}
-
-/** Whether the text is a caller's key, or made as one: somebody who mixes up two headers must not find it in the log. */
-export function isKey(callers: Callers | null, text: string): boolean {
-  return text.startsWith(KEY_PREFIX) || callers?.has(keyDigest(text)) === true;
-}
-
-/** The caller whose key the header carries, or `null` for every reason why there is none. */
-export function authenticate(callers: Callers, authorization: string | null | undefined): Caller | null {
-  const key = BEARER.exec(authorization ?? '')?.[1];
-  return key === undefined ? null : (callers.get(keyDigest(key)) ?? null);
-}
-
-/**
- * Reads the JSON of `CALLERS` strictly. What is wrong is told by position (`caller 2: …`) and never by value: the text is
- * a secret, and what stands in the wrong place may be a key.
- */
+/** Reads the JSON of `CALLERS` strictly. */
 export function parseCallers(json: string): { callers: Callers; problems: readonly string[] } {
   const callers = new Map<string, Caller>();
   const problems: string[] = [];
   const parsed = parseJson(json);
   if (!isRecord(parsed)) return { callers, problems: ['is not a JSON object'] };
   for (const [index, [id, entry]] of Object.entries(parsed).entries()) {
-    const report = (problem: string) => problems.push(`caller ${index + 1}: ${problem}`);
-    if (!isCallerId(id)) report('the name must be 1 to 64 letters, digits, "_", "." or "-"');
+    const report: Report = (problem) => problems.push(`caller ${index + 1}: ${problem}`);
+    if (!isCallerId(id)) report(`the name must be ${CALLER_ID_RULE}`);
     if (!isRecord(entry)) {
       report('is not an object');
       continue;
@@ -97,8 +46,6 @@ export function parseCallers(json: string): { callers: Callers; problems: readon
   }
   return { callers, problems };
 }
-
-type Report = (problem: string) => void;
 
 function parseDigests(value: unknown, report: Report): string[] {
   if (!Array.isArray(value) || value.length < 1 || value.length > MAX_KEYS_PER_CALLER) {

@@ -1,20 +1,25 @@
 /**
- * One deletion, from a checked request to what is known of the image: policy, ledger, Baidu, ledger.
+ * One deletion, from a checked request to what is known about the image: policy, ledger, Baidu, ledger.
  *
- * Promises: nothing is sent to Baidu before the ledger has the deletion on disk; whatever comes of it is a success or a
- * failure of the closed table, and is written back. Never: knows HTTP beyond what a failure carries.
+ * Promises: nothing is sent to Baidu before the ledger has the deletion on disk; what comes of it is a success or a failure of
+ * the closed table, and is written back; a bug on the way becomes `internal_error` with the true outcome. Never: knows HTTP
+ * beyond what a failure carries.
  */
-
 import type { Answer } from '../baidu/answer.ts';
-import type { TimeLimits } from '../baidu/attempts.ts';
-import { type Bcc, deleteImage, type Failed, getImage, type ImageId } from '../baidu/images.ts';
-import type { Caller } from '../callers/table.ts';
-import type { CallerLedger, Row, Settlement } from '../ledger/store.ts';
-import { type Failure, type Outcome, outcomeOf } from '../problems/table.ts';
-import { inTime } from '../runtime.ts';
-import { blockedBeforeRead, blockedByName, needsName, type Policy } from './policy.ts';
+import type { Caller } from '../callers/caller.ts';
+import type { ImageId } from '../image-id.ts';
+import type { Settlement } from '../ledger/rows.ts';
+import type { SuccessOutcome } from '../outcome.ts';
+import { type Failure, outcomeOf } from '../problems/failure.ts';
+import { failed, ok, type Result } from '../result.ts';
+import type { WaitUntil } from '../runtime.ts';
+import type { Gateway } from './gateway.ts';
+import { blockedBeforeRead, blockedByName, needsName } from './policy.ts';
+import { asNotAttempted, type UpstreamFailure, upstreamFailure, withEarlier } from './upstream.ts';
 
 export interface DeletionRequest {
+  readonly requestId: string;
+  readonly caller: Caller;
   readonly imageId: ImageId;
   /** An absent image is a success. */
   readonly allowMissing: boolean;
@@ -22,141 +27,85 @@ export interface DeletionRequest {
   readonly expectName: string | null;
 }
 
-/** What one caller's request works with. */
-export interface CallerTools {
-  readonly bcc: Bcc;
-  readonly policy: Policy;
-  readonly caller: Caller;
-  /** A new stub each time: one whose object was restarted stays broken. */
-  readonly ledger: () => CallerLedger;
-  /** Deletions within 24 hours. */
-  readonly budget: number;
-  readonly attemptTimeoutMs: number;
-  /** From the reservation, or the first read, to Baidu's last answer. */
-  readonly deadlineMs: number;
-}
-
-export interface DeletionTools extends CallerTools {
-  readonly requestId: string;
-  readonly keyFingerprint: string;
-  /** Called immediately before a deletion is sent. */
-  readonly onSend: () => void;
-  /** Takes work that nobody waits for and that must be done all the same. */
-  readonly linger: (work: Promise<unknown>) => void;
-}
-
-export type Result = Failure | { readonly success: 'deleted' | 'already_absent' };
-
-/** What was done, and what is known of it. */
+/** What was done, and what is known about it. */
 interface Attempted {
-  readonly result: Result;
-  /** Deletions sent to Baidu: 0, 1 or 2. */
-  readonly attempts: number;
+  readonly result: Result<SuccessOutcome, Failure>;
+  /** Deletions sent to Baidu: 0, 1 or 2; `null` if a bug ended the counting after the first was sent. */
+  readonly attempts: number | null;
   /** Baidu's last answer, to the deletion or to the read before it. */
   readonly answer: Answer | undefined;
-  /** Where a rule asked for it. */
+  /** `null` unless a rule needed it. */
   readonly imageName: string | null;
+  /** What a bug threw. */
+  readonly thrown?: unknown;
 }
 
-/** Longer than the others' patience, because it is part of the deadline: a ledger that sleeps must be woken. Milliseconds. */
-const RESERVE_PATIENCE_MS = 5_000;
-
 export interface Deletion extends Attempted {
-  /** `false` where the ledger would not take what came of it, and its row says `unknown`; absent where there is no row. */
+  /** `false` if the ledger did not take the outcome, so that its row says `unknown`; absent if there is no row. */
   readonly settled?: boolean;
 }
 
-/** Deletes the image, unless something forbids it. Irreversible. @throws only on a bug; a row in the ledger then says `unknown` */
-export async function runDeletion(request: DeletionRequest, tools: DeletionTools): Promise<Deletion> {
-  const { policy, ledger, budget, requestId, keyFingerprint, bcc } = tools;
-  const { imageId } = request;
-  const limits = { attemptTimeoutMs: tools.attemptTimeoutMs, endMs: bcc.tools.now() + tools.deadlineMs };
-  /** The second word of a row changes nothing, so a ledger whose answer was lost may be told again. */
-  const settle = (seq: number, done: Attempted) => {
-    const once = () => inTime(ledger().settle(seq, imageId, settlementOf(done)));
-    return once()
-      .catch(once)
-      .catch(() => undefined);
-  };
+/** Deletes the image, unless something forbids it. Irreversible. */
+export async function deleteImage(gateway: Gateway, request: DeletionRequest, waitUntil: WaitUntil): Promise<Deletion> {
+  const endMs = gateway.now() + gateway.deadlineMs;
+  const { imageId, requestId, caller } = request;
+  const [blocker] = blockedBeforeRead(gateway.policy, imageId);
+  if (blocker !== undefined) return notAttempted(blocker);
 
-  const [blocker] = blockedBeforeRead(policy, imageId);
-  if (blocker !== undefined) return nothingSent(blocker);
-  const reserving = ledger().reserve({ requestId, imageId, keyFingerprint }, budget);
-  const reserved = await inTime(reserving, Math.min(RESERVE_PATIENCE_MS, tools.deadlineMs)).catch(() => null);
-  if (reserved === null) {
-    const refused = nothingSent({ code: 'ledger_unavailable' });
-    // It may be entered yet. Then the row must not count for what was never sent.
-    tools.linger(reserving.then((late) => ('seq' in late ? settle(late.seq, refused) : null)).catch(() => null));
-    return refused;
-  }
-  if ('retryAfterS' in reserved) {
-    return nothingSent({ code: 'budget_exhausted', budget, retryAfterS: reserved.retryAfterS });
-  }
+  const ledger = gateway.ledgerOf(caller.id);
+  const reservation = { requestId, imageId, keyFingerprint: gateway.keyFingerprint };
+  const reserved = await ledger.reserve(reservation, gateway.budgetOf(caller), gateway.deadlineMs, waitUntil);
+  if (!reserved.ok) return notAttempted(reserved.failure);
 
-  const done = await attempt(request, tools, limits);
-  const earlier = await settle(reserved.seq, done);
-  return { ...done, result: withEarlier(done.result, earlier ?? null), settled: earlier !== undefined };
+  const attempted = await readAndDelete(gateway, request, endMs);
+  if (attempted.thrown !== undefined) return attempted;
+  const { settled, earlier } = await ledger.settle(reserved.value.seq, imageId, settlementOf(attempted));
+  const { result } = attempted;
+  return { ...attempted, result: result.ok ? result : failed(withEarlier(result.failure, earlier)), settled };
 }
 
-async function attempt(request: DeletionRequest, tools: DeletionTools, limits: TimeLimits): Promise<Attempted> {
-  const { imageId, allowMissing, expectName } = request;
-  const { bcc, policy, caller } = tools;
+async function readAndDelete(gateway: Gateway, request: DeletionRequest, endMs: number): Promise<Attempted> {
+  const { images, policy } = gateway;
+  const { imageId, caller, expectName } = request;
+  let sent = false;
   let imageName: string | null = null;
-  if (needsName(policy, caller, expectName)) {
-    const read = await getImage(bcc, imageId, limits);
-    if (read.code !== 'read') {
-      return { ...nothingSent(resultOf(beforeDeletion(read), read.answer, request)), answer: read.answer };
+  try {
+    if (needsName(policy, caller, expectName)) {
+      const { result, answer } = await images.get(imageId, endMs);
+      if (!result.ok) {
+        return { result: resultOf(asNotAttempted(result.failure), answer, request), attempts: 0, answer, imageName };
+      }
+      imageName = result.value.name;
+      const [blocker] = blockedByName(policy, caller, result.value, expectName);
+      if (blocker !== undefined) return { ...notAttempted(blocker), answer, imageName };
     }
-    imageName = read.value.name;
-    const [blocker] = blockedByName(policy, caller, read.value, expectName);
-    if (blocker !== undefined) return { ...nothingSent(blocker), answer: read.answer, imageName };
+    sent = true;
+    const { result, attempts, answer } = await images.delete(imageId, endMs);
+    if (result.ok) return { result, attempts, answer, imageName };
+    const failure = attempts === 0 ? asNotAttempted(result.failure) : result.failure;
+    return { result: resultOf(failure, answer, request), attempts, answer, imageName };
+  } catch (thrown) {
+    const outcome = sent ? 'unknown' : 'not_attempted';
+    const result = failed({ code: 'internal_error', outcome } as const);
+    return { result, attempts: sent ? null : 0, answer: undefined, imageName, thrown };
   }
-  tools.onSend();
-  const sent = await deleteImage(bcc, imageId, limits);
-  const { attempts, answer } = sent;
-  if (sent.code === 'deleted') return { result: { success: 'deleted' }, attempts, answer, imageName };
-  const failed = attempts === 0 ? beforeDeletion(sent) : sent;
-  return { result: resultOf(failed, answer, { imageId, allowMissing }), attempts, answer, imageName };
 }
 
-function nothingSent(result: Result): Attempted {
-  return { result, attempts: 0, answer: undefined, imageName: null };
+function notAttempted(failure: Failure): Attempted {
+  return { result: failed(failure), attempts: 0, answer: undefined, imageName: null };
 }
 
-/** A read that failed says of the deletion that there was none, unless it says that there is no image. */
-export function beforeDeletion({ code, outcome }: Failed): { code: Failed['code']; outcome: Outcome } {
-  return { code, outcome: outcome === 'already_absent' ? outcome : 'not_attempted' };
-}
-
+/** A failure at Baidu is a failure, unless the image is absent and the caller is content with that. */
 function resultOf(
-  failed: { code: Failed['code']; outcome: Outcome },
+  failure: UpstreamFailure,
   answer: Answer | undefined,
-  { imageId, allowMissing }: Pick<DeletionRequest, 'imageId' | 'allowMissing'>,
-): Result {
-  if (failed.code === 'image_not_found' && allowMissing) return { success: 'already_absent' };
-  return upstreamFailure(failed, answer, imageId);
-}
-
-/** Baidu's answer as a failure that a caller may see. */
-export function upstreamFailure(
-  { code, outcome }: { code: Failed['code']; outcome: Outcome },
-  answer: Answer | undefined,
-  imageId: ImageId,
-): Failure & { imageId: ImageId } {
-  const upstream = answer && { status: answer.status, code: answer.code ?? null, requestId: answer.requestId ?? null };
-  return { code, outcome, imageId, upstream, retryAfterS: answer?.retryAfterS };
+  { imageId, allowMissing }: DeletionRequest,
+): Attempted['result'] {
+  if (failure.code === 'image_not_found' && allowMissing) return ok('already_absent');
+  return failed(upstreamFailure(failure, answer, imageId));
 }
 
 function settlementOf({ result, attempts, answer, imageName }: Attempted): Settlement {
-  const upstreamRequestId = answer?.requestId ?? null;
-  return 'success' in result
-    ? { outcome: result.success, code: null, attempts, upstreamRequestId, imageName }
-    : { outcome: outcomeOf(result), code: result.code, attempts, upstreamRequestId, imageName };
-}
-
-/** Adds to a 404 when and by which request this caller deleted the image before. */
-export function withEarlier<T extends Result>(result: T, earlier: Row | null): T {
-  if (earlier === null || !('code' in result) || result.code !== 'image_not_found') return result;
-  const at = new Date(earlier.settledAtMs ?? earlier.reservedAtMs).toISOString();
-  return { ...result, deletedBefore: { at, requestId: earlier.requestId } };
+  const [outcome, code] = result.ok ? [result.value, null] : [outcomeOf(result.failure), result.failure.code];
+  return { outcome, code, attempts: attempts ?? 0, upstreamRequestId: answer?.requestId ?? null, imageName };
 }

@@ -2,67 +2,94 @@
  * What an image is, and whether this caller could delete it now: the deletion's own rules, asked without deleting.
  *
  * Promises: sends Baidu nothing but GET; lists everything that stands in the way, each under the code with which the deletion
- * would fail; says `null` where a read could not tell. Never: reserves, settles, or promises more than this moment.
+ * would fail; says `null` if a read could not tell. Never: reserves or settles, or promises more than this moment.
  */
 import type { Answer } from '../baidu/answer.ts';
-import { countSharedUsers, type Failed, getImage, type Image, type ImageId } from '../baidu/images.ts';
-import { detail, type Failure, type ProblemCode } from '../problems/table.ts';
-import { inTime } from '../runtime.ts';
-import { beforeDeletion, type CallerTools, upstreamFailure, withEarlier } from './deletion.ts';
+import type { Image, UpstreamFailure } from '../baidu/images.ts';
+import type { Caller } from '../callers/caller.ts';
+import type { ImageId } from '../image-id.ts';
+import type { Peek } from '../ledger/rows.ts';
+import { detailOf, type Failure, type ProblemCode } from '../problems/failure.ts';
+import { failed, ok, type Result } from '../result.ts';
+import type { Gateway } from './gateway.ts';
 import { blockedBeforeRead, blockedByName, blockedByState, isCustom } from './policy.ts';
+import { asNotAttempted, upstreamFailure, withEarlier } from './upstream.ts';
 
 export interface Preview extends Image {
-  /** Accounts that the image is shared with; `null` where that could not be read, or cannot be shared. */
+  /** How many accounts the image is shared with; `null` if that could not be read, or if the image cannot be shared. */
   readonly sharedWith: number | null;
-  /** `null`: nothing that could be read stands in the way, but whether the image is shared could not be read. */
+  /** `null`: nothing known stands in the way, but whether the image is shared is not known. */
   readonly deletable: boolean | null;
   readonly blockers: readonly { readonly code: ProblemCode; readonly detail: string }[];
 }
 
 export interface Previewed {
-  readonly result: Preview | Failure;
+  readonly result: Result<Preview, Failure>;
   /** Calls to Baidu. */
   readonly attempts: number;
   readonly answer: Answer | undefined;
 }
 
 /** Reads the image and asks every rule. @throws only on a bug */
-export async function runPreview(imageId: ImageId, tools: CallerTools): Promise<Previewed> {
-  const { bcc, policy, caller, ledger, budget, attemptTimeoutMs } = tools;
-  const limits = { attemptTimeoutMs, endMs: bcc.tools.now() + tools.deadlineMs };
-  const [read, outlook] = await Promise.all([
-    getImage(bcc, imageId, limits),
-    inTime(ledger().outlook(imageId, budget)).catch(() => null),
-  ]);
-  const failed = (of: Failed & { attempts: number; answer: Answer | undefined }) => ({
-    result: withEarlier(upstreamFailure(beforeDeletion(of), of.answer, imageId), outlook?.deleted ?? null),
-    attempts: of.attempts,
-    answer: of.answer,
-  });
-  if (read.code !== 'read') return failed(read);
-  const image = read.value;
-  const shared = isCustom(image.type) ? await countSharedUsers(bcc, imageId, limits) : null;
-  // Deleted between the two reads.
-  if (shared?.code === 'image_not_found') return failed(shared);
-  const sharedWith = shared?.code === 'read' ? shared.value : null;
+export async function previewImage(gateway: Gateway, caller: Caller, imageId: ImageId): Promise<Previewed> {
+  const { images, policy, ledgerOf, budgetOf, now, deadlineMs } = gateway;
+  const endMs = now() + deadlineMs;
+  const budget = budgetOf(caller);
+  const [read, peeked] = await Promise.all([images.get(imageId, endMs), ledgerOf(caller.id).peek(imageId, budget)]);
+  if (!read.result.ok) return notPreviewed(read.result.failure, read, imageId, peeked);
+  const image = read.result.value;
 
-  const failures: Failure[] = [
+  const sharing = isCustom(image.type) ? await images.countSharedUsers(imageId, endMs) : null;
+  // Deleted between the two reads.
+  if (sharing?.result.ok === false && sharing.result.failure.code === 'image_not_found') {
+    return notPreviewed(sharing.result.failure, sharing, imageId, peeked);
+  }
+  const sharedWith = sharing?.result.ok === true ? sharing.result.value : null;
+  const isSharingUnknown = sharing?.result.ok === false;
+
+  const blockers = [
     ...blockedBeforeRead(policy, imageId),
-    ...(caller.scopes.has('images:delete') ? [] : [{ code: 'permission_denied', missing: 'images:delete' } as const]),
+    ...blockedByScope(caller),
     ...blockedByName(policy, caller, image, null),
     ...blockedByState(image, sharedWith),
-    ...budgetBlocker(outlook, budget),
+    ...blockedByBudget(peeked, budget),
   ];
-  const unsure = shared !== null && sharedWith === null;
-  const deletable = failures.length > 0 ? false : unsure ? null : true;
-  const blockers = failures.map((failure) => ({ code: failure.code, detail: detail(failure) }));
-  const attempts = read.attempts + (shared?.attempts ?? 0);
-  // Where the second read failed, the operator sees why.
-  const answer = shared === null || shared.code === 'read' ? read.answer : shared.answer;
-  return { result: { ...image, sharedWith, deletable, blockers }, attempts, answer };
+  return {
+    result: ok({
+      ...image,
+      sharedWith,
+      deletable: isDeletable(blockers, isSharingUnknown),
+      blockers: blockers.map((failure) => ({ code: failure.code, detail: detailOf(failure) })),
+    }),
+    attempts: read.attempts + (sharing?.attempts ?? 0),
+    // If the second read failed, its answer tells the operator why.
+    answer: isSharingUnknown ? sharing.answer : read.answer,
+  };
 }
 
-function budgetBlocker(outlook: { retryAfterS: number | null } | null, budget: number): Failure[] {
-  if (outlook === null) return [{ code: 'ledger_unavailable' }];
-  return outlook.retryAfterS === null ? [] : [{ code: 'budget_exhausted', budget, retryAfterS: outlook.retryAfterS }];
+type Peeked = Result<Peek, Failure<'ledger_unavailable'>>;
+
+function notPreviewed(
+  failure: UpstreamFailure,
+  { attempts, answer }: Pick<Previewed, 'attempts' | 'answer'>,
+  imageId: ImageId,
+  peeked: Peeked,
+): Previewed {
+  const told = upstreamFailure(asNotAttempted(failure), answer, imageId);
+  return { result: failed(withEarlier(told, peeked.ok ? peeked.value.deleted : null)), attempts, answer };
+}
+
+function blockedByScope({ scopes }: Caller): Failure[] {
+  return scopes.has('images:delete') ? [] : [{ code: 'permission_denied', missing: 'images:delete' }];
+}
+
+function blockedByBudget(peeked: Peeked, budget: number): Failure[] {
+  if (!peeked.ok) return [peeked.failure];
+  const { retryAfterS } = peeked.value;
+  return retryAfterS === null ? [] : [{ code: 'budget_exhausted', budget, retryAfterS }];
+}
+
+function isDeletable(blockers: readonly Failure[], isSharingUnknown: boolean): boolean | null {
+  if (blockers.length > 0) return false;
+  return isSharingUnknown ? null : true;
 }

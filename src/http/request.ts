@@ -1,146 +1,113 @@
 /**
- * What a caller may ask for, read strictly.
+ * What a caller asks for, read strictly.
  *
- * Promises: everything that is not exactly understood is a failure, so that `?dryrun=1` cannot delete. Never: decodes the
- * id, or carries text of the request into a failure.
+ * Promises: everything that is not exactly understood is a failure. Never: decodes the id, or puts text of the request into a failure.
  */
-import { type ImageId, isImageId } from '../baidu/images.ts';
-import { isCallerId } from '../callers/table.ts';
-import type { DeletionRequest } from '../deletions/deletion.ts';
-import { type HistoryQuery, ROW_OUTCOMES } from '../ledger/store.ts';
-import type { Failure, ParameterName } from '../problems/table.ts';
-import { inTime } from '../runtime.ts';
+import type { ImageId } from '../image-id.ts';
+import { IMAGE_ID_RULE, isImageId } from '../image-id.ts';
+import type { HistoryQuery } from '../ledger/rows.ts';
+import type { Failure } from '../problems/failure.ts';
+import { failed, ok, type Result } from '../result.ts';
+import { withTimeout } from '../runtime.ts';
+import { DELETION_PARAMETERS, HISTORY_PARAMETERS, readQuery } from './query.ts';
 
-/** Rows on one page of history. */
-export const DEFAULT_LIMIT = 100;
-export const MAX_LIMIT = 500;
-const MAX_NAME_CHARS = 256;
+type Fault = Failure<'invalid_request' | 'invalid_image_id'>;
 
-export interface HistoryRequest {
+const IMAGES_PATH = '/images/';
+export const IMAGE_ROUTE = `${IMAGES_PATH}:id`;
+
+/** `uri-host [":" port]` (RFC 9110 §7.2). Runtimes paste it into the URL, where a slash in it would change the path. */
+const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d*)?$/i;
+
+/** A request id that can harm neither a header nor a log line. */
+export const SAFE_REQUEST_ID = /^[\w.-]{1,64}$/;
+
+/** Whether the request names a host that is one, in a URL that is one. */
+export function hasValidHost(host: string | undefined, url: string): boolean {
+  return HOST.test(host ?? 'none') && URL.canParse(url);
+}
+
+/** The origin as the caller addressed it, or blank if the Host header makes no URL, so that what is built on it is relative. */
+export function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : '';
+}
+
+/** The path as it was sent. A URL parser would resolve `..` in it. */
+export function pathOf(url: string): string {
+  return /^[a-z]+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1] ?? '';
+}
+
+/** The path segment after `/images/`, undecoded; empty on other paths. */
+export function imageIdSegment(path: string): string {
+  return path.startsWith(IMAGES_PATH) ? path.slice(IMAGES_PATH.length) : '';
+}
+
+/** What a `DELETE /images/{id}` asks for. */
+export interface DeletionOrder {
+  readonly imageId: ImageId;
+  readonly allowMissing: boolean;
+  readonly expectName: string | null;
+}
+
+/** Reads `DELETE /images/{id}`. */
+export async function readDeletion(request: Request, path: string): Promise<Result<DeletionOrder, Fault>> {
+  const imageId = readImageId(path);
+  if (!imageId.ok) return imageId;
+  const query = readQuery(queryOf(request.url), DELETION_PARAMETERS);
+  if (!query.ok) return query;
+  if (await hasContent(request)) return failed({ code: 'invalid_request', fault: 'unexpected_body' });
+  return ok({ imageId: imageId.value, ...query.value });
+}
+
+/** Reads `GET /images/{id}`. */
+export function readPreview({ url }: Request, path: string): Result<ImageId, Fault> {
+  const imageId = readImageId(path);
+  if (!imageId.ok) return imageId;
+  const query = readQuery(queryOf(url), []);
+  return query.ok ? imageId : query;
+}
+
+export interface HistoryOrder {
   /** Whose history; `null` for one's own. */
   readonly caller: string | null;
   readonly query: HistoryQuery;
 }
 
-/** As the caller addressed us; blank where the Host header makes no URL, so that what is built on it is relative. */
-export function originOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).origin : '';
+/** Reads `GET /deletions`. */
+export function readHistory({ url }: Request): Result<HistoryOrder, Fault> {
+  const read = readQuery(queryOf(url), HISTORY_PARAMETERS);
+  if (!read.ok) return read;
+  const { caller, since, until, cursor, ...rest } = read.value;
+  return ok({ caller, query: { ...rest, sinceMs: since, untilMs: until, beforeSeq: cursor } });
 }
 
-/** The path as it came in. A URL parser would make one path of several, by taking `..` at its word. */
-export function pathOf(url: string): string {
-  return /^[a-z]+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1] ?? '';
+function readImageId(path: string): Result<ImageId, Fault> {
+  const segment = imageIdSegment(path);
+  return isImageId(segment) ? ok(segment) : failed({ code: 'invalid_image_id', rule: IMAGE_ID_RULE });
 }
 
-export function queryOf(url: string): URLSearchParams {
-  // With its question mark: the parser drops one, and a second is part of a name.
+function queryOf(url: string): URLSearchParams {
+  // With its question mark: the parser drops one, and a second one belongs to a name.
   return new URLSearchParams(/\?[^#]*/.exec(url)?.[0]);
 }
 
-/** Reads `DELETE /images/{id}`. `rawId` is the path's segment as it was sent, not percent-decoded. */
-export function parseDeletion(rawId: string, query: URLSearchParams): DeletionRequest | Failure {
-  if (!isImageId(rawId)) return { code: 'invalid_image_id' };
-  const fault = strangeParameter(query, ['allowMissing', 'expectName']);
-  if (fault !== null) return fault;
-  const allowMissing = query.get('allowMissing') ?? 'false';
-  if (allowMissing !== 'true' && allowMissing !== 'false') return malformed('allowMissing');
-  const expectName = query.get('expectName');
-  if (expectName !== null && (expectName === '' || expectName.length > MAX_NAME_CHARS)) return malformed('expectName');
-  return { imageId: rawId, allowMissing: allowMissing === 'true', expectName };
-}
-
-/** Reads `GET /images/{id}`. */
-export function parsePreview(rawId: string, query: URLSearchParams): { imageId: ImageId } | Failure {
-  if (!isImageId(rawId)) return { code: 'invalid_image_id' };
-  return strangeParameter(query, []) ?? { imageId: rawId };
-}
-
-/** Reads `GET /deletions`. */
-export function parseHistory(query: URLSearchParams): HistoryRequest | Failure {
-  const fault = strangeParameter(query, ['caller', 'cursor', 'imageId', 'limit', 'outcome', 'since', 'until']);
-  if (fault !== null) return fault;
-  const imageId = query.get('imageId');
-  if (imageId !== null && !isImageId(imageId)) return malformed('imageId');
-  const givenOutcome = query.get('outcome');
-  const outcome = ROW_OUTCOMES.find((known) => known === givenOutcome) ?? null;
-  if (givenOutcome !== null && outcome === null) return malformed('outcome');
-  const sinceMs = parseDateTime(query.get('since'));
-  if (Number.isNaN(sinceMs)) return malformed('since');
-  const untilMs = parseDateTime(query.get('until'));
-  if (Number.isNaN(untilMs)) return malformed('until');
-  const limit = parseLimit(query.get('limit'));
-  if (limit === null) return malformed('limit');
-  const cursor = query.get('cursor');
-  const beforeSeq = cursor === null ? null : parseCursor(cursor);
-  if (cursor !== null && beforeSeq === null) return malformed('cursor');
-  const caller = query.get('caller');
-  if (caller !== null && !isCallerId(caller)) return malformed('caller');
-  return { caller, query: { imageId, outcome, sinceMs, untilMs, beforeSeq, limit } };
-}
-
-/** The cursor of the page after the row `seq`. It is opaque to callers: Base64 of a version and a number. */
-export function cursorAfter(seq: number): string {
-  return btoa(`1:${seq}`).replace(/=+$/, '');
-}
-
-function parseCursor(cursor: string): number | null {
-  if (!/^[A-Za-z0-9]{1,32}$/.test(cursor)) return null;
-  const seq = Number(/^1:(\d{1,15})$/.exec(decoded(cursor))?.[1] ?? 0);
-  return seq > 0 && cursorAfter(seq) === cursor ? seq : null;
-}
-
-function decoded(base64: string): string {
-  try {
-    return atob(base64);
-  } catch {
-    return '';
-  }
-}
-
-/** RFC 3339 `date-time`. `null` for none, `NaN` for none such: the 30th of February is not a day in March. */
-function parseDateTime(text: string | null): number | null {
-  if (text === null) return null;
-  const [, day] = /^(\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
-  const midnightMs = Date.parse(`${day}T00:00:00Z`);
-  if (Number.isNaN(midnightMs) || !new Date(midnightMs).toISOString().startsWith(`${day}T`)) return Number.NaN;
-  return Date.parse(text);
-}
-
-function parseLimit(text: string | null): number | null {
-  if (text === null) return DEFAULT_LIMIT;
-  const limit = /^[1-9]\d{0,2}$/.test(text) ? Number(text) : 0;
-  return limit >= 1 && limit <= MAX_LIMIT ? limit : null;
-}
-
-function strangeParameter(query: URLSearchParams, known: readonly ParameterName[]): Failure | null {
-  const names = [...query.keys()];
-  const isKnown = (name: string) => known.some((candidate) => candidate === name);
-  if (!names.every(isKnown)) return { code: 'invalid_request', fault: 'unknown_parameter' };
-  if (new Set(names).size < names.length) return { code: 'invalid_request', fault: 'repeated_parameter' };
-  return null;
-}
-
-function malformed(fault: ParameterName): Failure {
-  return { code: 'invalid_request', fault };
-}
-
 /**
- * Whether the request has content. `Content-Length: 0` is none (RFC 9110 §8.6); without a length the stream tells, because
- * some HTTP versions leave it open until its end. A stream that breaks off, or neither says a word nor ends, was meant as one.
+ * Whether the request has content. `Content-Length: 0` means no (RFC 9110 §8.6). Without a length the stream tells, because
+ * some HTTP versions leave it open until its end. A stream that fails or stalls counts as content.
  */
-export async function hasContent(request: Request): Promise<boolean> {
+async function hasContent(request: Request): Promise<boolean> {
   const length = request.headers.get('content-length');
   if (length !== null) return length !== '0';
   if (request.body === null) return false;
   const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader();
   try {
     for (;;) {
-      const { done, value } = await inTime(reader.read());
+      const { done, value } = await withTimeout(reader.read());
       if (done) return false;
       if (value.byteLength > 0) break;
     }
   } catch {
-    // Answered below.
+    // Counts as content.
   }
   reader.cancel().catch(() => undefined);
   return true;

@@ -1,52 +1,142 @@
 /**
- * The JSON Schema (2020-12) of every failure, made from the table of codes.
+ * The bodies as JSON Schema (2020-12), held to their types by the compiler.
  *
- * Promises: one shape for all, and for each code exactly the status, title, outcomes and retry advice of its row. It is part of
- * the OpenAPI document, and the tests hold every answer that is not 2xx against it.
+ * Promises: a member too few or too many does not compile; a problem's schema allows for each code exactly what its row says. The
+ * schemas are part of the OpenAPI document, and the tests hold every answer against them.
  */
-import { isProblemCode, MAX_INSTANCE_CHARS, PROBLEMS, rowOf } from '../problems/table.ts';
+import type { Deletion } from '../deletions/history.ts';
+import type { Preview } from '../deletions/preview.ts';
+import { IMAGE_ID } from '../image-id.ts';
+import { FAILURE_OUTCOMES, ROW_OUTCOMES, SUCCESS_OUTCOMES, type SuccessOutcome } from '../outcome.ts';
+import { PROBLEM_CODES, PROBLEMS } from '../problems/failure.ts';
+import { MAX_INSTANCE_CHARS, type ProblemBody } from '../problems/problem.ts';
+import type { DeletedBefore, Upstream } from '../problems/table.ts';
+import { SAFE_REQUEST_ID } from './request.ts';
+
+type Schema = Readonly<Record<string, unknown>>;
+
+type OptionalKeys<T> = { [K in keyof T]-?: object extends Pick<T, K> ? K : never }[keyof T];
+
+/** The schema of an object that has exactly the members of `T`. */
+function object<T>(properties: { readonly [K in keyof T]-?: Schema }, optional: readonly OptionalKeys<T>[] = []) {
+  const isOptional = (name: string) => optional.some((known) => known === name);
+  const required = Object.keys(properties).filter((name) => !isOptional(name));
+  return { type: 'object', required, additionalProperties: false, properties } as const;
+}
+
+const nullable = (type: string): Schema => ({ type: [type, 'null'] });
+const text: Schema = { type: 'string' };
+const dateTime: Schema = { type: 'string', format: 'date-time' };
+export const imageIdSchema: Schema = { type: 'string', pattern: IMAGE_ID.source };
+const code: Schema = { enum: PROBLEM_CODES };
+
+/** What a `DELETE` that succeeded answers. */
+export interface DeletionBody {
+  readonly id: string;
+  readonly outcome: SuccessOutcome;
+  readonly requestId: string;
+  readonly upstreamRequestId: string | null;
+}
+
+export const deletionSchema = object<DeletionBody>({
+  id: imageIdSchema,
+  outcome: { enum: SUCCESS_OUTCOMES },
+  requestId: text,
+  upstreamRequestId: nullable('string'),
+});
+
+/** What a `GET` of an image answers. */
+export interface PreviewBody extends Preview {
+  readonly requestId: string;
+  readonly upstreamRequestId: string | null;
+}
+
+export const previewSchema = object<PreviewBody>({
+  id: imageIdSchema,
+  name: text,
+  type: text,
+  status: text,
+  desc: nullable('string'),
+  osName: nullable('string'),
+  osVersion: nullable('string'),
+  createTime: nullable('string'),
+  sharedWith: {
+    ...nullable('integer'),
+    description: 'How many accounts the image is shared with; null if that could not be read.',
+  },
+  deletable: {
+    ...nullable('boolean'),
+    description: 'null: nothing known stands in the way, but whether the image is shared could not be read.',
+  },
+  blockers: { type: 'array', items: object<Preview['blockers'][number]>({ code, detail: text }) },
+  requestId: text,
+  upstreamRequestId: nullable('string'),
+});
+
+/** What a page of history answers. */
+export interface HistoryBody {
+  readonly deletions: readonly Deletion[];
+}
+
+export const historySchema = object<HistoryBody>({
+  deletions: {
+    type: 'array',
+    items: object<Deletion>({
+      requestId: text,
+      caller: text,
+      imageId: text,
+      imageName: nullable('string'),
+      reservedAt: dateTime,
+      settledAt: { ...nullable('string'), format: 'date-time' },
+      outcome: { enum: ROW_OUTCOMES },
+      code: { enum: [...PROBLEM_CODES, null] },
+      attempts: { ...nullable('integer'), minimum: 0, maximum: 2 },
+      upstreamRequestId: nullable('string'),
+      keyFingerprint: text,
+    }),
+  },
+});
+
+/** What `/healthz` and `/readyz` answer. */
+export interface StatusBody {
+  readonly status: 'ok' | 'ready';
+}
+
+export function statusSchema(status: StatusBody['status']) {
+  return object<StatusBody>({ status: { const: status } });
+}
+
+const OPTIONAL_PROBLEM_MEMBERS = ['upstream', 'deletedBefore', 'problems'] as const;
 
 export const problemSchema = {
-  type: 'object',
-  required: ['type', 'title', 'status', 'detail', 'instance', 'code', 'outcome', 'retryable', 'requestId'],
-  additionalProperties: false,
-  properties: {
-    type: { type: 'string', format: 'uri-reference' },
-    title: { type: 'string' },
-    status: { type: 'integer', minimum: 400, maximum: 599 },
-    detail: { type: 'string', minLength: 1 },
-    instance: { type: 'string', pattern: '^/', maxLength: MAX_INSTANCE_CHARS },
-    code: { enum: Object.keys(PROBLEMS) },
-    outcome: { enum: ['not_attempted', 'rejected', 'already_absent', 'unknown'] },
-    retryable: { type: 'boolean' },
-    requestId: { type: 'string', pattern: '^[\\w.-]{1,64}$' },
-    upstream: {
-      type: 'object',
-      required: ['status', 'code', 'requestId'],
-      additionalProperties: false,
-      properties: {
+  ...object<ProblemBody>(
+    {
+      type: { type: 'string', format: 'uri-reference' },
+      title: text,
+      status: { type: 'integer', minimum: 400, maximum: 599 },
+      detail: { type: 'string', minLength: 1 },
+      instance: { type: 'string', pattern: '^/', maxLength: MAX_INSTANCE_CHARS },
+      code,
+      outcome: { enum: FAILURE_OUTCOMES },
+      retryable: { type: 'boolean' },
+      requestId: { type: 'string', pattern: SAFE_REQUEST_ID.source },
+      upstream: object<Upstream>({
         status: { type: 'integer' },
-        code: { type: ['string', 'null'] },
-        requestId: { type: ['string', 'null'] },
-      },
+        code: nullable('string'),
+        requestId: nullable('string'),
+      }),
+      deletedBefore: object<DeletedBefore>({ at: dateTime, requestId: text }),
+      problems: { type: 'array', items: text },
     },
-    deletedBefore: {
-      type: 'object',
-      required: ['at', 'requestId'],
-      additionalProperties: false,
-      properties: { at: { type: 'string', format: 'date-time' }, requestId: { type: 'string' } },
+    OPTIONAL_PROBLEM_MEMBERS,
+  ),
+  oneOf: PROBLEM_CODES.map((name) => ({
+    properties: {
+      code: { const: name },
+      title: { const: PROBLEMS[name].title },
+      status: { const: PROBLEMS[name].status },
+      outcome: { enum: PROBLEMS[name].outcomes },
+      retryable: { const: PROBLEMS[name].retryable },
     },
-    problems: { type: 'array', items: { type: 'string' } },
-  },
-  oneOf: Object.keys(PROBLEMS)
-    .filter(isProblemCode)
-    .map((code) => ({
-      properties: {
-        code: { const: code },
-        title: { const: rowOf(code).title },
-        status: { const: rowOf(code).status },
-        outcome: { enum: rowOf(code).outcomes },
-        retryable: { const: rowOf(code).retryable },
-      },
-    })),
-} as const;
+  })),
+};

@@ -60,14 +60,14 @@ describe('the body', () => {
 
 describe('what speaks of an error', () => {
   it.each(['code', 'message', 'error', 'errors', 'errorCode', 'success'])('the member %s alone', async (member) =>
-    expect((await json({ [member]: null })).speaksOfError).toBe(true),
+    expect((await json({ [member]: null })).mentionsError).toBe(true),
   );
 
   it.each(['x-bce-error-code', 'x-bce-error-message'])('the header %s alone', async (name) =>
-    expect((await json({}, { [name]: '?' })).speaksOfError).toBe(true),
+    expect((await json({}, { [name]: '?' })).mentionsError).toBe(true),
   );
 
-  it('nothing else', async () => expect((await json({ requestId: 'r' })).speaksOfError).toBe(false));
+  it('nothing else', async () => expect((await json({ requestId: 'r' })).mentionsError).toBe(false));
 });
 
 describe('code and request id', () => {

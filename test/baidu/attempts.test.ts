@@ -1,7 +1,8 @@
 /** What two attempts make of the time that they have. Their outcomes are in `outcomes.test.ts`. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { exchange } from '../../src/baidu/attempts.ts';
-import { BceClient, type SignedRequest } from '../../src/baidu/client.ts';
+import { BceClient } from '../../src/baidu/client.ts';
+import type { OutgoingRequest } from '../../src/runtime.ts';
 
 const url = new URL('https://bcc.bj.baidubce.com/v2/image/m-nky7qeom');
 const START_MS = 1_800_000_000_000;
@@ -19,7 +20,7 @@ const status =
 function exchangeIn(leftMs: number, answers: Answering[], attemptTimeoutMs = 5_000) {
   const clock = { nowMs: START_MS };
   const now = () => clock.nowMs;
-  const fetch = (_url: string, { signal }: SignedRequest) => {
+  const fetch = (_url: string, { signal }: OutgoingRequest) => {
     const answering = answers.shift();
     if (answering === undefined || signal === undefined) throw new Error('one attempt too many');
     return answering(signal);
@@ -29,11 +30,10 @@ function exchangeIn(leftMs: number, answers: Answering[], attemptTimeoutMs = 5_0
   };
   const client = new BceClient({ accessKeyId: 'ak', secretAccessKey: 'sk' }, { fetch, now });
   return exchange(
-    client,
-    url,
+    { client, attemptTimeoutMs, runtime: { now, sleep, random: () => 0 } },
     'DELETE',
-    { attemptTimeoutMs, endMs: START_MS + leftMs },
-    { now, sleep, random: () => 0 },
+    url,
+    START_MS + leftMs,
   );
 }
 

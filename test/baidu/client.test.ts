@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { BceClient, type SignedRequest } from '../../src/baidu/client.ts';
-import { imageUrl, isImageId } from '../../src/baidu/images.ts';
+import { BceClient } from '../../src/baidu/client.ts';
+import { imageUrl } from '../../src/baidu/images.ts';
+import { isImageId } from '../../src/image-id.ts';
+import type { OutgoingRequest } from '../../src/runtime.ts';
 import vectors from './vectors.json';
 
 const url = new URL('https://bcc.bj.baidubce.com/v2/image/m-nky7qeom');
@@ -8,8 +10,8 @@ const credentials = { accessKeyId: 'ak', secretAccessKey: 'sk' };
 
 function clientAt(timeMs: number, given: ConstructorParameters<typeof BceClient>[0] = credentials) {
   const clock = { timeMs };
-  const sent: [url: string, request: SignedRequest][] = [];
-  const fetch = async (to: string, request: SignedRequest) => {
+  const sent: [url: string, request: OutgoingRequest][] = [];
+  const fetch = async (to: string, request: OutgoingRequest) => {
     sent.push([to, request]);
     return new Response();
   };

@@ -7,7 +7,7 @@ import { isClockSkew, judge } from '../../src/baidu/verdict.ts';
 const answer = (status: number, change: Partial<Answer> = {}): Answer => ({
   status,
   code: undefined,
-  speaksOfError: change.code !== undefined,
+  mentionsError: change.code !== undefined,
   isFromBaidu: true,
   message: undefined,
   requestId: undefined,

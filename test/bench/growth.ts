@@ -1,6 +1,7 @@
 /** What the ledger and authentication cost as they grow. */
 import { createHash } from 'node:crypto';
-import { authenticate, parseCallers } from '../../src/callers/table.ts';
+import { identify as authenticate } from '../../src/callers/identify.ts';
+import { parseCallers } from '../../src/callers/table.ts';
 import { interleaved, micro, nsPerCall, printTable, seriesOf } from './measure.ts';
 import { startWorkerd } from './servers.ts';
 

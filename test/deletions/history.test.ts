@@ -3,8 +3,8 @@ import { createExecutionContext, runInDurableObject, waitOnExecutionContext } fr
 import { env } from 'cloudflare:workers';
 import { Validator } from '@cfworker/json-schema';
 import { describe, expect, it } from 'vitest';
-import { historySchema } from '../../src/http/openapi.ts';
-import type { Settlement } from '../../src/ledger/store.ts';
+import { historySchema } from '../../src/http/schemas.ts';
+import type { Settlement } from '../../src/ledger/rows.ts';
 import { KEYS } from '../fixtures.ts';
 import { createHarness, GATEWAY, problemOf } from '../harness.ts';
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isCustom, matches } from '../../src/deletions/policy.ts';
+import { matches } from '../../src/callers/name-pattern.ts';
+import { isCustom } from '../../src/deletions/policy.ts';
 
 /** The same by the obvious recursion, which is exponential and therefore only for short texts. */
 function matchesSlowly(pattern: string, name: string): boolean {

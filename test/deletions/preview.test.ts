@@ -1,7 +1,7 @@
 /** What the preview promises, the deletion does. */
 import { Validator } from '@cfworker/json-schema';
 import { describe, expect, it } from 'vitest';
-import { previewSchema } from '../../src/http/openapi.ts';
+import { previewSchema } from '../../src/http/schemas.ts';
 import { catalogue } from '../emulator/catalogue.ts';
 import { KEYS } from '../fixtures.ts';
 import { createHarness, type HarnessOptions, problemOf } from '../harness.ts';
@@ -154,7 +154,7 @@ describe('the preview', () => {
   });
 
   it('names the ledger as a blocker where that does not answer', async () => {
-    const broken = { getByName: () => ({ outlook: () => Promise.reject(new Error('down')) }) };
+    const broken = { getByName: () => ({ peek: () => Promise.reject(new Error('down')) }) };
     const preview = await previewOf(createHarness({ env: { LEDGER: broken } }), 'm-custom01');
     expect([codes(preview), preview.deletable]).toEqual([['ledger_unavailable'], false]);
   });

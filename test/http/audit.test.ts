@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { keyDigest } from '../../src/callers/table.ts';
-import { accessKeyFingerprint, describeException, traceId } from '../../src/http/audit.ts';
+import { BceClient } from '../../src/baidu/client.ts';
+import { keyDigest } from '../../src/callers/key.ts';
+import { describeException, traceId } from '../../src/http/audit.ts';
 import { CALLERS, KEYS } from '../fixtures.ts';
 import { createHarness, problemOf } from '../harness.ts';
 
@@ -180,7 +181,9 @@ describe('its parts', () => {
 
   it('a fingerprint is the start of a SHA-256 digest', () => {
     // printf %s abc | sha256sum
-    expect(accessKeyFingerprint('abc')).toBe('ba7816bf');
+    const runtime = { now: () => 0, fetch: () => Promise.reject(new Error('unused')) };
+    const client = new BceClient({ accessKeyId: 'abc', secretAccessKey: 'x' }, runtime);
+    expect(client.keyFingerprint).toBe('ba7816bf');
   });
 
   it('an exception without a stack has a type all the same', () => {

@@ -3,7 +3,8 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { BUDGET_WINDOW_MS, LedgerStore, ROW_OUTCOMES, type RowOutcome, type Sql } from '../../src/ledger/store.ts';
+import { BUDGET_WINDOW_MS, LedgerStore, type Sql } from '../../src/ledger/store.ts';
+import { ROW_OUTCOMES, type RowOutcome } from '../../src/outcome.ts';
 
 const BUDGET = 3;
 const RETENTION_MS = 40 * 60 * 60 * 1000;

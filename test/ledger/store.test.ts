@@ -2,15 +2,9 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it, vi } from 'vitest';
-import {
-  type HistoryQuery,
-  LedgerStore,
-  MIGRATIONS,
-  REMOVAL_BATCH,
-  type Settlement,
-  SQL,
-  type Sql,
-} from '../../src/ledger/store.ts';
+import type { HistoryQuery, Settlement } from '../../src/ledger/rows.ts';
+import { MIGRATIONS, SQL } from '../../src/ledger/schema.ts';
+import { LedgerStore, REMOVAL_BATCH, type Sql } from '../../src/ledger/store.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -136,7 +130,7 @@ describe('the budget', () => {
       expect(storeIn(sql).reserve(reservation('r1'), 0, START_MS)).toEqual({ retryAfterS: 86_400 });
     });
     expect(await fresh().reserve(reservation('r1'), 0)).toEqual({ retryAfterS: 86_400 });
-    expect(await fresh().outlook('m-custom01', 0)).toEqual({ retryAfterS: 86_400, deleted: null });
+    expect(await fresh().peek('m-custom01', 0)).toEqual({ retryAfterS: 86_400, deleted: null });
   });
 });
 
@@ -239,7 +233,7 @@ describe('the schema', () => {
   it('is not created for an object that is only asked', async () => {
     const ledger = fresh();
     expect(await ledger.history(everything)).toEqual([]);
-    expect(await ledger.outlook('m-custom01', 5)).toEqual({ retryAfterS: null, deleted: null });
+    expect(await ledger.peek('m-custom01', 5)).toEqual({ retryAfterS: null, deleted: null });
     expect(await runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.getAlarm())).toBeNull();
     expect(await runInDurableObject(ledger, (_ledger, ctx) => new LedgerStore(ctx.storage.sql).version())).toBe(0);
   });

@@ -63,7 +63,7 @@ export const env = {
       name,
       reserve: async (...args: Parameters<Ledger['reserve']>) => (await liveObject(name).instance).reserve(...args),
       settle: async (...args: Parameters<Ledger['settle']>) => (await liveObject(name).instance).settle(...args),
-      outlook: async (...args: Parameters<Ledger['outlook']>) => (await liveObject(name).instance).outlook(...args),
+      peek: async (...args: Parameters<Ledger['peek']>) => (await liveObject(name).instance).peek(...args),
       history: async (...args: Parameters<Ledger['history']>) => (await liveObject(name).instance).history(...args),
     }),
   },

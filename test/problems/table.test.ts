@@ -2,30 +2,35 @@
 import { Validator } from '@cfworker/json-schema';
 import { describe, expect, it } from 'vitest';
 import readme from '../../README.md?raw';
-import { isImageId } from '../../src/baidu/images.ts';
-import { LIMITS } from '../../src/callers/rate-limits.ts';
+import { RATE_LIMITS } from '../../src/callers/rate-limits.ts';
 import { problemSchema } from '../../src/http/schemas.ts';
-import { type Failure, isProblemCode, outcomeOf, PROBLEMS, problemBody, rowOf } from '../../src/problems/table.ts';
+import { isImageId } from '../../src/image-id.ts';
+import { type Failure, isProblemCode, outcomeOf, PROBLEMS } from '../../src/problems/failure.ts';
+import { problemBody } from '../../src/problems/problem.ts';
 import wranglerToml from '../../wrangler.toml?raw';
 import { createHarness, problemOf } from '../harness.ts';
 
 const codes = Object.keys(PROBLEMS).filter(isProblemCode);
-const context = { origin: 'https://gateway.test', path: '/images/m-custom01', requestId: 'r' };
+const context = ['https://gateway.test', '/images/m-custom01', 'r'] as const;
 
 describe('each code', () => {
   it.each(codes)('%s is explained where its type points to', async (code) => {
     const response = await createHarness().call('GET', `/problems/${code}`, {});
-    expect([response.status, await response.json()]).toEqual([200, { code, ...rowOf(code) }]);
+    const { status, outcomes, retryable, title, explanation } = PROBLEMS[code];
+    expect([response.status, await response.json()]).toEqual([
+      200,
+      { code, status, outcomes, retryable, title, explanation },
+    ]);
   });
 
   it.each(codes)('%s stands in the README with its status, outcomes and retry advice', (code) => {
-    const { status, outcomes, retryable } = rowOf(code);
+    const { status, outcomes, retryable } = PROBLEMS[code];
     const row = `| \`${code}\` | ${status} | ${outcomes.join(', ')} | ${retryable ? 'yes' : 'no'} |`;
     expect(readme).toContain(row);
   });
 
   it('has no twin with its title', () => {
-    expect(new Set(codes.map((code) => rowOf(code).title)).size).toBe(codes.length);
+    expect(new Set(codes.map((code) => PROBLEMS[code].title)).size).toBe(codes.length);
   });
 });
 
@@ -50,12 +55,12 @@ describe('the detail', () => {
     [{ code: 'internal_error', outcome: 'not_attempted' }, 'No deletion was sent to Baidu.'],
     [{ code: 'internal_error', outcome: 'unknown' }, 'Whether the image was deleted is not known.'],
   ])('claims no more than is known: %j', (failure, sentence) => {
-    expect(problemBody(failure, context)).toMatchObject({ outcome: outcomeOf(failure), detail: sentence });
+    expect(problemBody(failure, ...context)).toMatchObject({ outcome: outcomeOf(failure), detail: sentence });
   });
 
   it('is another for each code', () => {
     const failures: Failure[] = [
-      { code: 'invalid_image_id' },
+      { code: 'invalid_image_id', rule: 'x' },
       { code: 'unauthenticated' },
       { code: 'route_not_found' },
       { code: 'deletions_disabled' },
@@ -64,7 +69,7 @@ describe('the detail', () => {
       { code: 'invalid_request', fault: 'unknown_parameter' },
       { code: 'invalid_request', fault: 'repeated_parameter' },
       { code: 'invalid_request', fault: 'unexpected_body' },
-      { code: 'invalid_request', fault: 'limit' },
+      { code: 'invalid_request', fault: { parameter: 'limit', rule: 'a whole number' } },
       { code: 'permission_denied', missing: 'name' },
       { code: 'permission_denied', missing: 'images:delete' },
       { code: 'image_protected', imageId, by: 'id' },
@@ -72,9 +77,9 @@ describe('the detail', () => {
       { code: 'precondition_failed', imageId },
       { code: 'budget_exhausted', budget: 7, retryAfterS: 1 },
       { code: 'method_not_allowed', allow: ['GET', 'HEAD'] },
-      { code: 'rate_limited', limit: 'burst' },
-      { code: 'rate_limited', limit: 'sustained' },
-      { code: 'gateway_misconfigured', problems: undefined },
+      { code: 'rate_limited', requests: 20, periodS: 10, policy: '' },
+      { code: 'rate_limited', requests: 60, periodS: 60, policy: '' },
+      { code: 'gateway_misconfigured' },
       ...(
         [
           'image_not_found',
@@ -84,9 +89,9 @@ describe('the detail', () => {
           'upstream_rejected_credentials',
           'upstream_throttled',
         ] as const
-      ).map((code) => ({ ...upstream, code, outcome: rowOf(code).outcomes[0] })),
+      ).map((code) => ({ ...upstream, code, outcome: PROBLEMS[code].outcomes[0] })),
     ];
-    const details = failures.map((failure) => problemBody(failure, context).detail);
+    const details = failures.map((failure) => problemBody(failure, ...context).detail);
     expect(new Set(details).size).toBe(failures.length);
     for (const sentence of details) expect(sentence).toMatch(/^(?!.*undefined)[^\s].*\.$/);
     expect(details).toContain('This path takes GET, HEAD.');
@@ -96,7 +101,7 @@ describe('the detail', () => {
 
 describe('the schema', () => {
   const validator = new Validator(JSON.parse(JSON.stringify(problemSchema)), '2020-12');
-  const body = problemBody({ code: 'unauthenticated' }, context);
+  const body = problemBody({ code: 'unauthenticated' }, ...context);
 
   it('takes what the table says', () => {
     expect(validator.validate(body).valid).toBe(true);
@@ -152,8 +157,8 @@ describe('the OpenAPI document', () => {
 });
 
 describe('the rate limits', () => {
-  it.each(Object.values(LIMITS))('of $binding are those of wrangler.toml', ({ binding, limit, periodS }) => {
+  it.each(Object.values(RATE_LIMITS))('of $binding are those of wrangler.toml', ({ binding, requests, periodS }) => {
     const section = wranglerToml.split('[[ratelimits]]').find((text) => text.includes(`"${binding}"`));
-    expect(section).toContain(`simple = { limit = ${limit}, period = ${periodS} }`);
+    expect(section).toContain(`simple = { limit = ${requests}, period = ${periodS} }`);
   });
 });

@@ -1,0 +1,135 @@
+/**
+ * Reads the Worker's bindings one by one, strictly.
+ *
+ * Promises: a fault is reported by the binding's name and the rule that it breaks; the reader then returns a harmless stand-in, so
+ * that one pass finds all faults. Whoever finds `problems` must not use what was read. Never: repeats a value.
+ */
+import { parseJson } from './json.ts';
+
+/** The bindings as they arrive: by name, with nothing assumed about their values. */
+export type UncheckedEnv = { readonly [Name in keyof Env | 'BCE_SESSION_TOKEN']?: unknown };
+export type BindingName = keyof UncheckedEnv;
+
+export interface NumberRule {
+  /** Such as ` of days`. */
+  readonly unit: string;
+  readonly from: number;
+  readonly to: number;
+  readonly byDefault: number;
+}
+
+/** Entries of a list, each of which every deletion looks at. */
+const MAX_LIST = 1_000;
+
+/** What people and templates leave in place of a secret. No key that Baidu issues looks like one of these. */
+const PLACEHOLDERS: readonly RegExp[] = [
+  /^(?:x+|\*+|\.+|-+|todo|tbd|none|null|undefined)$/i,
+  /change[-_ ]?me|placeholder|replace[-_ ]?(?:me|with|this)|your[-_ ]/i,
+  /^<|\$\{|\{\{/,
+  /:\/\//,
+];
+const BAIDU_HOST = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+baidubce\.com$/;
+const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+
+export class BindingReader {
+  readonly #env: UncheckedEnv;
+  readonly #problems: string[] = [];
+
+  constructor(env: UncheckedEnv) {
+    this.#env = env;
+  }
+
+  /** One sentence for each fault, beginning with the name of the binding. */
+  get problems(): readonly string[] {
+    return this.#problems;
+  }
+
+  report(name: BindingName, problem: string): void {
+    this.#problems.push(`${name} ${problem}`);
+  }
+
+  has(name: BindingName): boolean {
+    return this.#env[name] !== undefined;
+  }
+
+  /** A text that is there and not blank, or `null`. */
+  text(name: BindingName): string | null {
+    const value = this.#env[name];
+    if (typeof value === 'string' && value.trim() !== '') return value;
+    this.report(name, 'is missing');
+    return null;
+  }
+
+  /** A credential: one visible word of the grammar that nobody left as a placeholder. */
+  secret(name: BindingName, grammar: RegExp): string {
+    const value = this.#env[name];
+    if (typeof value !== 'string' || value.trim() === '') {
+      this.report(name, 'is missing or blank');
+    } else if (/\s/.test(value)) {
+      this.report(name, 'has white space in it, such as a newline at its end');
+    } else if (PLACEHOLDERS.some((placeholder) => placeholder.test(value))) {
+      this.report(name, 'is a placeholder');
+    } else if (!grammar.test(value)) {
+      this.report(name, 'has characters that Baidu does not use');
+    } else {
+      return value;
+    }
+    return '';
+  }
+
+  number(name: BindingName, { unit, from, to, byDefault }: NumberRule): number {
+    const value = this.#env[name];
+    if (value === undefined) return byDefault;
+    const isNumber = typeof value === 'number' || (typeof value === 'string' && /^\d+$/.test(value));
+    const number = isNumber ? Number(value) : Number.NaN;
+    if (Number.isInteger(number) && number >= from && number <= to) return number;
+    this.report(name, `must be a whole number${unit} from ${from} to ${to}`);
+    return byDefault;
+  }
+
+  /** An origin and nothing else: a path, a query, a user or another scheme would send signatures elsewhere. */
+  origin(name: BindingName, byDefault: string): string {
+    const value = this.#env[name] ?? byDefault;
+    if (typeof value === 'string' && URL.canParse(value)) {
+      const { protocol, hostname, port, origin } = new URL(value);
+      const isBaidu = protocol === 'https:' && port === '' && BAIDU_HOST.test(hostname);
+      const isLoopback = protocol === 'http:' && LOOPBACK_HOST.test(hostname);
+      if (origin === value && (isBaidu || isLoopback)) return origin;
+    }
+    this.report(name, 'must be an origin: https on a host below baidubce.com, or http on loopback');
+    return byDefault;
+  }
+
+  /** `true` for `enabled` and for no value. */
+  isEnabled(name: BindingName): boolean {
+    const value = this.#env[name] ?? 'enabled';
+    if (value !== 'enabled' && value !== 'disabled') this.report(name, 'must be enabled or disabled');
+    return value === 'enabled';
+  }
+
+  /** A list that must be present, even if it is empty: what it protects is too important to be forgotten. */
+  list(name: BindingName, fits: (text: string) => boolean, rule: string): readonly string[] {
+    const value = this.#env[name];
+    const list = typeof value === 'string' ? parseJson(value) : value;
+    if (!Array.isArray(list) || list.length > MAX_LIST) {
+      this.report(name, `must be a list of at most ${MAX_LIST}, [] if nothing is meant`);
+      return [];
+    }
+    const texts = list.filter((text) => typeof text === 'string' && fits(text)).map(String);
+    if (texts.length !== list.length) this.report(name, `must be a list of ${rule}`);
+    return texts;
+  }
+
+  /** An object of the platform, recognised by a method that it has; `null` if it is reported. */
+  binding<T>(name: BindingName, isBinding: (value: unknown) => value is T, kind: string): T | null {
+    const value = this.#env[name];
+    if (isBinding(value)) return value;
+    this.report(name, `is not a ${kind} binding`);
+    return null;
+  }
+}
+
+/** Whether the value is an object with a method of that name. */
+export function hasMethod<M extends string>(value: unknown, method: M): value is { [K in M]: unknown } {
+  return typeof value === 'object' && value !== null && typeof Reflect.get(value, method) === 'function';
+}

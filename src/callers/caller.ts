@@ -1,0 +1,23 @@
+/** A caller: a name, what it may do, and how much. */
+import type { NamePattern } from './name-pattern.ts';
+
+export const SCOPES = ['images:delete', 'images:read', 'deletions:read'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+export interface Caller {
+  readonly id: string;
+  readonly scopes: ReadonlySet<Scope>;
+  /** The caller may delete only images whose name matches one of these; `null` if any name will do. */
+  readonly names: readonly NamePattern[] | null;
+  /** Deletions within 24 hours, or `null` for the gateway's default. */
+  readonly dailyDeletions: number | null;
+}
+
+const CALLER_ID = /^[A-Za-z0-9][\w.-]{0,63}$/;
+export const CALLER_ID_RULE = '1 to 64 letters, digits, "_", "." or "-", the first a letter or digit';
+
+export function isCallerId(text: string): boolean {
+  return CALLER_ID.test(text);
+}
+
+export const MAX_DAILY_DELETIONS = 10_000;

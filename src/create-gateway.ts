@@ -1,0 +1,23 @@
+/** A whole configuration and the outside world, made into what every request works with. */
+import { BceClient } from './baidu/client.ts';
+import { createImageApi } from './baidu/images.ts';
+import type { Config } from './config.ts';
+import type { Gateway } from './deletions/gateway.ts';
+import { LedgerStub } from './ledger/stub.ts';
+import type { Runtime } from './runtime.ts';
+
+export function createGateway(config: Config, runtime: Runtime): Gateway {
+  const { endpoint, attemptTimeoutMs, policy, rateLimiters, deadlineMs, dailyDeletions, ledgers } = config;
+  const client = new BceClient(config.credentials, runtime);
+  return {
+    images: createImageApi(endpoint, { client, attemptTimeoutMs, runtime }),
+    policy,
+    rateLimiters,
+    deadlineMs,
+    now: runtime.now,
+    keyFingerprint: client.keyFingerprint,
+    upstreamHost: new URL(endpoint).host,
+    budgetOf: (caller) => caller.dailyDeletions ?? dailyDeletions,
+    ledgerOf: (callerId) => new LedgerStub(ledgers, callerId),
+  };
+}

@@ -1,0 +1,139 @@
+/**
+ * The query parameters: one row for each, read by parser, problem text and OpenAPI document alike.
+ *
+ * Promises: an unknown, repeated or malformed parameter is a failure, so that `?dryrun=1` cannot delete. Never: puts text of the
+ * request into a failure.
+ */
+import { isCallerId } from '../callers/caller.ts';
+import { parseCursor } from '../deletions/history.ts';
+import { IMAGE_ID, IMAGE_ID_RULE, type ImageId, isImageId } from '../image-id.ts';
+import { ROW_OUTCOMES, type RowOutcome } from '../outcome.ts';
+import type { Failure } from '../problems/failure.ts';
+import { failed, ok, type Result } from '../result.ts';
+
+interface Parameter<T> {
+  /** What a value must be: the end of a sentence that begins with the parameter's name. */
+  readonly rule: string;
+  readonly description: string;
+  /** JSON Schema of the text. */
+  readonly schema: object;
+  /** The value if the parameter is absent. */
+  readonly absent: T;
+  /** `undefined` if the text breaks the rule. */
+  readonly parse: (text: string) => T | undefined;
+}
+
+const DEFAULT_PAGE_ROWS = 100;
+const MAX_PAGE_ROWS = 500;
+const MAX_NAME_CHARS = 256;
+
+const dateTime = { schema: { type: 'string', format: 'date-time' }, absent: null, parse: parseDateTime } as const;
+const DATE_TIME_RULE = 'a date-time of RFC 3339, such as 2026-11-23T08:00:00Z';
+
+export const PARAMETERS = {
+  allowMissing: parameter<boolean>({
+    rule: 'true or false',
+    description: 'With true, an absent image answers 200 already_absent instead of 404.',
+    schema: { type: 'boolean', default: false },
+    absent: false,
+    parse: (text) => (text === 'true' || text === 'false' ? text === 'true' : undefined),
+  }),
+  expectName: parameter<string | null>({
+    rule: `an image name of 1 to ${MAX_NAME_CHARS} characters`,
+    description: 'Answers 412 unless the image bears this name. Best effort: Baidu has no conditional deletion.',
+    schema: { type: 'string', minLength: 1, maxLength: MAX_NAME_CHARS },
+    absent: null,
+    parse: (text) => (text.length >= 1 && text.length <= MAX_NAME_CHARS ? text : undefined),
+  }),
+  caller: parameter<string | null>({
+    rule: 'the name of a caller',
+    description: "Whose history; your own by default. Another's needs deletions:read.",
+    schema: { type: 'string' },
+    absent: null,
+    parse: (text) => (isCallerId(text) ? text : undefined),
+  }),
+  imageId: parameter<ImageId | null>({
+    rule: IMAGE_ID_RULE,
+    description: 'Only of this image.',
+    schema: { type: 'string', pattern: IMAGE_ID.source },
+    absent: null,
+    parse: (text) => (isImageId(text) ? text : undefined),
+  }),
+  outcome: parameter<RowOutcome | null>({
+    rule: `one of ${ROW_OUTCOMES.join(', ')}`,
+    description: 'Only with this outcome.',
+    schema: { enum: ROW_OUTCOMES },
+    absent: null,
+    parse: (text) => ROW_OUTCOMES.find((outcome) => outcome === text),
+  }),
+  since: parameter<number | null>({
+    rule: DATE_TIME_RULE,
+    description: 'Only from this time on.',
+    ...dateTime,
+  }),
+  until: parameter<number | null>({
+    rule: DATE_TIME_RULE,
+    description: 'Only before this time.',
+    ...dateTime,
+  }),
+  limit: parameter<number>({
+    rule: `a whole number from 1 to ${MAX_PAGE_ROWS}`,
+    description: 'Rows on a page.',
+    schema: { type: 'integer', minimum: 1, maximum: MAX_PAGE_ROWS, default: DEFAULT_PAGE_ROWS },
+    absent: DEFAULT_PAGE_ROWS,
+    parse: (text) => (/^[1-9]\d{0,2}$/.test(text) && Number(text) <= MAX_PAGE_ROWS ? Number(text) : undefined),
+  }),
+  cursor: parameter<number | null>({
+    rule: 'from the Link header of the page before',
+    description: 'Where the page begins: from the Link header of the page before.',
+    schema: { type: 'string' },
+    absent: null,
+    parse: parseCursor,
+  }),
+};
+
+export type ParameterName = keyof typeof PARAMETERS;
+type Values = { readonly [N in ParameterName]: (typeof PARAMETERS)[N]['absent'] };
+
+/** The parameters of each call that takes any. */
+export const DELETION_PARAMETERS = ['allowMissing', 'expectName'] as const;
+export const HISTORY_PARAMETERS = ['caller', 'imageId', 'outcome', 'since', 'until', 'limit', 'cursor'] as const;
+
+/** Reads the parameters `names` from `query`, which must have no others. */
+export function readQuery<N extends ParameterName>(
+  query: URLSearchParams,
+  names: readonly N[],
+): Result<Pick<Values, N>, Failure<'invalid_request'>> {
+  const given = [...query.keys()];
+  if (!given.every((name) => names.some((known) => known === name))) return invalid('unknown_parameter');
+  if (new Set(given).size < given.length) return invalid('repeated_parameter');
+  const values: Record<string, unknown> = {};
+  for (const name of names) {
+    const { absent, parse, rule } = PARAMETERS[name];
+    const text = query.get(name);
+    const value = text === null ? absent : parse(text);
+    if (value === undefined) return invalid({ parameter: name, rule });
+    values[name] = value;
+  }
+  // Each value came from the row of its own name.
+  return ok(values as Pick<Values, N>);
+}
+
+function parameter<T>(row: Parameter<T>): Parameter<T> {
+  return row;
+}
+
+function invalid(fault: Failure<'invalid_request'>['fault']): Result<never, Failure<'invalid_request'>> {
+  return failed({ code: 'invalid_request', fault });
+}
+
+const DATE_TIME = /^(?<day>\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;
+
+/** RFC 3339 `date-time` as milliseconds since the epoch. `Date.parse` alone would take 30 February for 2 March. */
+function parseDateTime(text: string): number | undefined {
+  const day = DATE_TIME.exec(text)?.groups?.['day'];
+  const midnightMs = Date.parse(`${day}T00:00:00Z`);
+  const exists = !Number.isNaN(midnightMs) && new Date(midnightMs).toISOString().startsWith(`${day}T`);
+  const timeMs = exists ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(timeMs) ? undefined : timeMs;
+}

@@ -1,0 +1,16 @@
+/**
+ * The one grammar of an image id.
+ *
+ * Every id on record is `m-` and 8 characters. What matters is what the grammar excludes: `/ . % ? #` and other prefixes,
+ * with which an id could name something else at Baidu.
+ */
+declare const checked: unique symbol;
+/** A string that `isImageId` has accepted. */
+export type ImageId = string & { readonly [checked]: true };
+
+export const IMAGE_ID = /^m-[A-Za-z0-9]{6,32}$/;
+export const IMAGE_ID_RULE = '"m-" and 6 to 32 ASCII letters or digits';
+
+export function isImageId(text: string): text is ImageId {
+  return IMAGE_ID.test(text);
+}

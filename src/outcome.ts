@@ -1,0 +1,16 @@
+/** The closed words for what became of a deletion, and for how serious a log line is. */
+
+/** A failure's: what is known about the image. `not_attempted` says that no deletion was sent to Baidu. */
+export const FAILURE_OUTCOMES = ['not_attempted', 'rejected', 'already_absent', 'unknown'] as const;
+export type FailureOutcome = (typeof FAILURE_OUTCOMES)[number];
+
+/** A success's. */
+export const SUCCESS_OUTCOMES = ['deleted', 'already_absent'] as const;
+export type SuccessOutcome = (typeof SUCCESS_OUTCOMES)[number];
+
+/** A ledger row's. A row that is not settled is `unknown`. */
+export const ROW_OUTCOMES = ['deleted', 'already_absent', 'rejected', 'not_attempted', 'unknown'] as const;
+export type RowOutcome = (typeof ROW_OUTCOMES)[number];
+
+/** ERROR calls the operator, because no caller can mend it. WARN is trouble that passes. INFO is everyday work. */
+export type Severity = 'INFO' | 'WARN' | 'ERROR';

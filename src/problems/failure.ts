@@ -1,0 +1,40 @@
+/**
+ * A failure as data: a code of the table with the facts that its row needs.
+ *
+ * Promises: a failure that lacks a fact, or has another code's, does not compile.
+ */
+import type { FailureOutcome } from '../outcome.ts';
+import { type ProblemRow, ROWS } from './table.ts';
+
+export type ProblemCode = keyof typeof ROWS;
+type FactsOf = { readonly [C in ProblemCode]: Parameters<(typeof ROWS)[C]['detail']>[0] };
+
+/** `Failure<C>` is a failure with one of the codes `C`. */
+export type Failure<C extends ProblemCode = ProblemCode> = { [K in C]: { readonly code: K } & FactsOf[K] }[C];
+
+/** The table, typed so that the compiler sees that a row takes the facts of its own code. */
+export const PROBLEMS: { readonly [C in ProblemCode]: ProblemRow<FactsOf[C]> } = ROWS;
+export const PROBLEM_CODES: readonly ProblemCode[] = Object.keys(ROWS).filter(isProblemCode);
+
+export function isProblemCode(text: string): text is ProblemCode {
+  return Object.hasOwn(ROWS, text);
+}
+
+export function detailOf<C extends ProblemCode>(failure: Failure<C>): string {
+  return PROBLEMS[failure.code].detail(failure);
+}
+
+export function headersOf<C extends ProblemCode>(failure: Failure<C>): Readonly<Record<string, string>> {
+  return PROBLEMS[failure.code].headers?.(failure) ?? {};
+}
+
+/** What the failure says about the image: its own fact, or else the only outcome of its row. */
+export function outcomeOf(failure: Failure): FailureOutcome {
+  return 'outcome' in failure ? failure.outcome : PROBLEMS[failure.code].outcomes[0];
+}
+
+/** What `GET /problems/{code}` tells. */
+export function explanationOf(code: ProblemCode) {
+  const { status, outcomes, retryable, title, explanation } = PROBLEMS[code];
+  return { code, status, outcomes, retryable, title, explanation };
+}
