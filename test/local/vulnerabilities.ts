@@ -1,12 +1,12 @@
 /**
- * `npm run audit`: known vulnerabilities of the dependencies, as the registry tells them. Those of what is deployed fail the
- * check; those of tools are shown. A registry that answers no such question is said to be silent, and fails nothing.
+ * `npm run vulnerabilities`: the known vulnerabilities of the dependencies, as the registry reports them. One in what is deployed
+ * fails the check; one in the tools is only shown. Some registries do not answer this question: then the check says so and passes.
  */
 import { spawnSync } from 'node:child_process';
 import { isRecord, parseJson } from '../../src/json.ts';
 
-/** `null` where the registry does not answer. */
-function vulnerabilities(...options: string[]): number | null {
+/** How many the registry knows, or `null` if it does not answer. */
+function knownVulnerabilities(...options: string[]): number | null {
   const { stdout } = spawnSync('npm', ['audit', '--json', ...options], { encoding: 'utf8' });
   const report = parseJson(stdout);
   const metadata = isRecord(report) ? report['metadata'] : undefined;
@@ -14,10 +14,10 @@ function vulnerabilities(...options: string[]): number | null {
   return isRecord(counts) && typeof counts['total'] === 'number' ? counts['total'] : null;
 }
 
-const deployed = vulnerabilities('--omit=dev');
-const all = vulnerabilities();
+const deployed = knownVulnerabilities('--omit=dev');
+const all = knownVulnerabilities();
 if (deployed === null || all === null) {
-  console.log('Dependencies: not checked, because the registry does not answer audits.');
+  console.log('Dependencies: not checked, because the registry does not answer `npm audit`.');
 } else {
   console.log(
     `Dependencies: ${deployed} known vulnerabilities in what is deployed, ${all - deployed} in tools (npm audit).`,
