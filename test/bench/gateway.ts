@@ -3,9 +3,10 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { interleaved, printTable, ratioOf, seriesOf } from './measure.ts';
+import { interleaved, printTable, ratioOf, type Series, seriesOf, times } from './measure.ts';
 import { cpuUs, FOLDER, has, type Subject, startNginx, startNode, startWorkerd } from './servers.ts';
 
+const BARE = 'the bare Worker: three lines that forward';
 const CALLERS = 64;
 /** At no delay as many as saturate every subject; at 50 ms so few that a request seldom waits for another. */
 const CONNECTIONS_AT: Readonly<Record<number, number>> = { 0: 32, 50: 4 };
@@ -18,6 +19,13 @@ interface Run {
   p95Ms: number;
   p99Ms: number;
   cpuUs: number;
+  failed: number;
+}
+
+/** One server's figures at one delay. */
+interface Row extends Record<Exclude<keyof Run, 'failed'>, Series> {
+  name: string;
+  ofBare: Series;
   failed: number;
 }
 
@@ -95,35 +103,38 @@ export async function benchGateway(rounds: number, seconds: number) {
     console.log('\nThe gateway under load: left out, because wrk is not installed (Debian: apt-get install wrk).');
     return null;
   }
-  const result: Record<string, object[]> = {};
+  const result: Record<string, Row[]> = {};
   for (const [delayMs, connections] of Object.entries(CONNECTIONS_AT).map(
     ([delay, count]) => [Number(delay), count] as const,
   )) {
     const upstream = await startNode('peers/upstream.ts', String(delayMs));
     const subjects: Record<string, { subject: Subject; path: string; manyCallers?: boolean }> = {
-      'upstream, called directly': { subject: upstream, path: '/v2/image/' },
-      'bare Worker': {
+      'the upstream, called directly': { subject: upstream, path: '/v2/image/' },
+      [BARE]: {
         subject: await startWorkerd('workers/bare.ts', { vars: { BCC_ENDPOINT: upstream.url } }),
         path: '/images/',
       },
-      'the same duties, one function': {
+      'the same duties in one function, with neither framework nor ledger': {
         subject: await startWorkerd('workers/least.ts', { vars: vars(upstream.url) }),
         path: '/images/',
       },
-      'gateway, no ledger': {
+      'the gateway, without its ledger': {
         subject: await startWorkerd('workers/whole.ts', { vars: vars(upstream.url), ledger: 'stand-in' }),
         path: '/images/',
       },
-      'gateway, with ledger': {
+      'the gateway, with its ledger': {
         subject: await startWorkerd('workers/whole.ts', { vars: vars(upstream.url), ledger: 'disk' }),
         path: '/images/',
         manyCallers: true,
       },
-      'Fastify, undici, SDK signer': { subject: await startNode('peers/fastify.ts', upstream.url), path: '/images/' },
-      'Express, official SDK': { subject: await startNode('peers/express.ts', upstream.url), path: '/images/' },
+      "Fastify, undici, the SDK's signer": {
+        subject: await startNode('peers/fastify.ts', upstream.url),
+        path: '/images/',
+      },
+      'Express with the official SDK': { subject: await startNode('peers/express.ts', upstream.url), path: '/images/' },
     };
     if (has('nginx')) subjects['nginx, unsigned'] = { subject: await startNginx(upstream.url), path: '/images/' };
-    else console.log('nginx is left out, because it is not installed (Debian: apt-get install nginx-light).');
+    else console.error('nginx is left out, because it is not installed (Debian: apt-get install nginx-light).');
 
     const runs = await interleaved(
       Object.fromEntries(
@@ -136,8 +147,8 @@ export async function benchGateway(rounds: number, seconds: number) {
       rounds,
     );
     const perSecond = (each: readonly Run[]) => each.map((run) => run.perSecond);
-    const bare = perSecond(runs['bare Worker'] ?? []);
-    const rows = Object.entries(runs).map(([name, each]) => {
+    const bare = perSecond(runs[BARE] ?? []);
+    result[`${delayMs} ms`] = Object.entries(runs).map(([name, each]) => {
       const of = (figure: keyof Run) => seriesOf(each.map((run) => run[figure]));
       return {
         name,
@@ -150,22 +161,39 @@ export async function benchGateway(rounds: number, seconds: number) {
         failed: each.reduce((sum, run) => sum + run.failed, 0),
       };
     });
-    result[`${delayMs} ms`] = rows;
-    printTable(
-      `Deletions through each, upstream at ${delayMs} ms, ${connections} connections (medians of ${rounds} rounds of ${seconds} s)`,
-      ['', 'requests/s', 'min–max', 'of bare', 'p50 ms', 'p95 ms', 'p99 ms', 'CPU µs/request', 'failed'],
-      rows.map(({ name, perSecond: rate, ofBare, p50Ms, p95Ms, p99Ms, cpuUs: cpu, failed }) => [
-        name,
-        rate.median.toFixed(0),
-        `${rate.min.toFixed(0)}–${rate.max.toFixed(0)}`,
-        ofBare.median.toFixed(2),
-        p50Ms.median.toFixed(2),
-        p95Ms.median.toFixed(2),
-        p99Ms.median.toFixed(2),
-        cpu.median.toFixed(0),
-        String(failed),
-      ]),
-    );
   }
+  printLoad(result['0 ms'] ?? [], result['50 ms'] ?? []);
   return result;
+}
+
+/** Throughput and CPU at no delay, where every server is busy; beside it what one caller waits behind a slow upstream. */
+function printLoad(busy: readonly Row[], slow: readonly Row[]): void {
+  const whole = ({ median }: Series) => Math.round(median).toLocaleString('en');
+  const ms = ({ median }: Series) => median.toFixed(1);
+  const rows = busy
+    .toSorted((a, b) => b.perSecond.median - a.perSecond.median)
+    .map(({ name, perSecond, ofBare, cpuUs, p50Ms, p95Ms, p99Ms }) => {
+      const atDelay = slow.find((row) => row.name === name);
+      const figures = [whole(perSecond), times(ofBare), whole(cpuUs), ms(p50Ms), ms(p95Ms), ms(p99Ms)];
+      const cells = [...figures, ...(atDelay === undefined ? ['', ''] : [ms(atDelay.p50Ms), ms(atDelay.p99Ms)])];
+      return name.startsWith('the gateway') ? [name, ...cells].map((cell) => `**${cell}**`) : [name, ...cells];
+    });
+  printTable(
+    'The gateway under load',
+    [
+      '',
+      'requests/s',
+      'of the bare Worker',
+      'CPU µs/request',
+      'p50 ms',
+      'p95 ms',
+      'p99 ms',
+      'p50 ms at 50 ms',
+      'p99 ms at 50 ms',
+    ],
+    rows,
+  );
+  for (const { name, failed } of [...busy, ...slow]) {
+    if (failed > 0) console.log(`\nNot to be quoted: ${failed} requests through "${name}" failed.`);
+  }
 }

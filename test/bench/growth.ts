@@ -9,6 +9,8 @@ const ROWS = [0, 10_000, 1_000_000];
 const CALLERS = [1, 10_000];
 const OPERATIONS = { 'reserve and settle': 500, 'a page of history': 100, 'a page of one image': 500 };
 
+const inWords = (count: number, noun: string) => `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
+
 export async function benchGrowth(rounds: number) {
   const { url } = await startWorkerd('workers/growth.ts', { ledger: 'disk' });
   const call = async (query: Record<string, string>) => {
@@ -20,12 +22,7 @@ export async function benchGrowth(rounds: number) {
   };
   for (const rows of ROWS) await call({ rows: String(rows), operation: 'fill' });
   const subjects = Object.entries(OPERATIONS).flatMap(([operation, times]) =>
-    ROWS.map((rows) => ({
-      name: `${operation}, ${rows.toLocaleString('en')} rows`,
-      operation,
-      times,
-      rows: String(rows),
-    })),
+    ROWS.map((rows) => ({ name: `${operation}, ${inWords(rows, 'row')}`, operation, times, rows: String(rows) })),
   );
   const ledger = await interleaved(
     Object.fromEntries(
@@ -50,18 +47,27 @@ export async function benchGrowth(rounds: number) {
         const { callers } = parseCallers(JSON.stringify(json));
         let n = 0;
         return [
-          `authentication, ${count.toLocaleString('en')} callers`,
+          `authentication, ${inWords(count, 'caller')}`,
           () => nsPerCall(() => authenticate(callers, `Bearer key-${n++ % count}`), 50_000),
         ];
       }),
     ),
     rounds,
   );
-  const rows = Object.entries({ ...ledger, ...authentication }).map(([name, each]) => ({ name, ns: seriesOf(each) }));
+  const results = Object.entries({ ...ledger, ...authentication }).map(([name, each]) => ({
+    name,
+    ns: seriesOf(each),
+  }));
+  const median = (name: string) => micro(results.find((result) => result.name === name)?.ns.median ?? Number.NaN);
   printTable(
-    'Growth (median of rounds)',
-    ['', 'median', 'min–max'],
-    rows.map(({ name, ns }) => [name, micro(ns.median), `${micro(ns.min)}–${micro(ns.max)}`]),
+    'The ledger as it grows',
+    ['', ...ROWS.map((rows) => inWords(rows, 'row'))],
+    Object.keys(OPERATIONS).map((name) => [name, ...ROWS.map((rows) => median(`${name}, ${inWords(rows, 'row')}`))]),
   );
-  return rows;
+  printTable(
+    'Authentication as callers grow',
+    ['', ...CALLERS.map((count) => inWords(count, 'caller'))],
+    [['authentication', ...CALLERS.map((count) => median(`authentication, ${inWords(count, 'caller')}`))]],
+  );
+  return results;
 }

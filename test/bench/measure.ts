@@ -49,18 +49,18 @@ export async function nsPerCall(act: () => unknown, count: number): Promise<numb
   return Number(process.hrtime.bigint() - start) / count;
 }
 
-export const micro = (ns: number) => `${(ns / 1000).toFixed(ns < 10_000 ? 2 : 1)} µs`;
+export const micro = (ns: number) => `${(ns / 1000).toFixed(ns < 100_000 ? 1 : 0)} µs`;
 
-/** Prints rows under a heading, in columns as wide as their widest cell. */
+/** 92, 9.1 or 0.57: as many digits as a ratio deserves, and 1 for what all others are compared with. */
+export function times({ median }: Series): string {
+  if (median === 1) return '1';
+  if (median >= 10) return median.toFixed(0);
+  return median.toFixed(median > 1 ? 1 : 2);
+}
+
+/** Prints rows as a Markdown table under a heading. */
 export function printTable(heading: string, columns: readonly string[], rows: readonly (readonly string[])[]): void {
-  const widths = columns.map((column, index) =>
-    Math.max(column.length, ...rows.map((row) => (row[index] ?? '').length)),
-  );
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
-      .join('  ')
-      .trimEnd();
-  console.log(`\n${heading}\n\n${line(columns)}\n${line(widths.map((width) => '-'.repeat(width)))}`);
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  console.log(`\n## ${heading}\n\n${line(columns)}\n|${'---|'.repeat(columns.length)}`);
   for (const row of rows) console.log(line(row));
 }

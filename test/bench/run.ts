@@ -1,23 +1,47 @@
 /**
- * `npm run bench`: every figure of the README, side by side with its peers, in one run; a table on the screen, and the same as
- * JSON in the file that `--json` names. `--rounds N`, `--seconds N`, and `--only signing,gateway,size,growth` make it shorter.
+ * `npm run bench`: the figures of this folder's README, as Markdown tables in the form in which they stand there.
+ *
+ * Promises: what it compares the gateway with is installed on demand, below this folder, and leaves the lock file as it is;
+ * everything is type-checked before it is measured.
  */
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { benchGateway } from './gateway.ts';
-import { benchGrowth } from './growth.ts';
-import { benchSigning } from './signing.ts';
-import { benchSize } from './size.ts';
+
+const USAGE = `npm run bench -- [options]
+
+  --only PARTS     some of signing,size,growth,gateway (default: all)
+  --rounds N       rounds after the one that warms up (default: 5)
+  --seconds N      how long each round loads each server (default: 4)
+  --json FILE      also writes every figure, with its least and its greatest, to FILE
+  --help           prints this`;
+const ROOT = join(import.meta.dirname, '../..');
+
+function run(program: string, ...args: string[]): void {
+  const { status } = spawnSync(program, args, { cwd: ROOT, stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
-    only: { type: 'string', default: 'signing,gateway,size,growth' },
+    only: { type: 'string', default: 'signing,size,growth,gateway' },
     json: { type: 'string' },
+    help: { type: 'boolean', default: false },
   },
 });
+if (values.help) {
+  console.log(USAGE);
+  process.exit();
+}
+
+run('npm', 'install', '--prefix=test/bench', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error');
+run('tsc', '-p', 'test/bench');
+run('tsc', '-p', 'test/bench/workers');
+
 const rounds = Number(values.rounds);
 const parts = values.only.split(',');
 const machine = {
@@ -27,11 +51,18 @@ const machine = {
   platform: `${process.platform} ${process.arch}`,
   node: process.version,
 };
+const date = new Date().toISOString();
 console.log(
-  `${new Date().toISOString().slice(0, 10)}, ${machine.cores} cores of ${machine.cpu}, Node.js ${machine.node}`,
+  `\n${date.slice(0, 10)}, ${machine.cores} cores of ${machine.cpu}, Node.js ${machine.node}, ${rounds} rounds`,
 );
+
+// Imported late, because they need what was installed above.
+const { benchSigning } = await import('./signing.ts');
+const { benchSize } = await import('./size.ts');
+const { benchGrowth } = await import('./growth.ts');
+const { benchGateway } = await import('./gateway.ts');
 const report = {
-  date: new Date().toISOString(),
+  date,
   machine,
   rounds,
   signing: parts.includes('signing') ? await benchSigning(rounds) : undefined,

@@ -1,13 +1,12 @@
 /** Signing: each signer in Node.js and in workerd. */
-import { interleaved, micro, nsPerCall, printTable, ratioOf, seriesOf } from './measure.ts';
+import { interleaved, micro, nsPerCall, printTable, ratioOf, seriesOf, times } from './measure.ts';
 import { startWorkerd } from './servers.ts';
-import { signers } from './signers.ts';
+import { OURS, signers } from './signers.ts';
 
 // Short slices and many of them: two that stand side by side meet the same machine, however its speed drifts.
 const COUNT = 4_000;
 const SLOW_COUNT = 400;
 const SLICES_PER_ROUND = 5;
-const OURS = 'ours';
 const countFor = (name: string) => (/WebCrypto|aws/.test(name) ? SLOW_COUNT : COUNT);
 
 export async function benchSigning(rounds: number) {
@@ -35,19 +34,13 @@ export async function benchSigning(rounds: number) {
     const own = ns[name] ?? [];
     return { ns: seriesOf(own), timesOurs: ratioOf(own, ns[OURS] ?? []) };
   };
-  const result = Object.keys(signers).map((name) => ({
-    signer: name,
-    node: figures(inNode, name),
-    workerd: figures(inWorkerd, name),
-  }));
-  const cells = ({ ns, timesOurs }: ReturnType<typeof figures>) => [
-    micro(ns.median),
-    `${micro(ns.min)}–${micro(ns.max)}`,
-    timesOurs.median.toFixed(1),
-  ];
+  const result = Object.keys(signers)
+    .map((name) => ({ signer: name, node: figures(inNode, name), workerd: figures(inWorkerd, name) }))
+    .sort((a, b) => a.node.ns.median - b.node.ns.median);
+  const cells = ({ ns, timesOurs }: ReturnType<typeof figures>) => [micro(ns.median), times(timesOurs)];
   printTable(
-    `Signing one deletion (medians of ${slices} slices; how many times ours, slice by slice)`,
-    ['signer', 'Node.js', 'min–max', '× ours', 'workerd', 'min–max', '× ours'],
+    'Signing one deletion',
+    ['signer', 'Node.js', 'times ours', 'workerd', 'times ours'],
     result.map(({ signer, node, workerd }) => [signer, ...cells(node), ...cells(workerd)]),
   );
   return result;

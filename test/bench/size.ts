@@ -32,14 +32,13 @@ export async function benchSize(rounds: number) {
   );
   const kib = (bytes: number) => `${(bytes / 1024).toFixed(1)} KiB`;
   printTable(
-    'Size, and CPU time of a new workerd up to its first answer',
-    ['', 'minified', 'gzip', 'start CPU ms', 'min–max'],
+    'Size and start',
+    ['', 'minified', 'gzip', 'CPU to the first answer'],
     rows.map(({ name, bytes, gzipBytes, startCpuMs: ms }) => [
       name,
       kib(bytes),
       kib(gzipBytes),
-      ms.median.toFixed(1),
-      `${ms.min.toFixed(1)}–${ms.max.toFixed(1)}`,
+      `${ms.median.toFixed(0)} ms`,
     ]),
   );
   return rows;
