@@ -1,4 +1,5 @@
 /** Who and what the tests work with. These credentials are worth nothing outside the emulator. */
+import type { Settlement } from '../src/ledger/rows.ts';
 import type { Account } from './emulator/bce-auth.ts';
 
 /** As `emulator/wrangler.toml` has them. */
@@ -37,4 +38,44 @@ export const CALLERS = {
     names: ['ci-*', 'tmp-?'],
     dailyDeletions: 2,
   },
+};
+
+/** What a deletion is answered with, whatever led to it. */
+export const ANSWERS = {
+  deleted: { status: 200, code: 'deleted', outcome: 'deleted' },
+  rejectedCredentials: {
+    status: 502,
+    code: 'upstream_rejected_credentials',
+    outcome: 'rejected',
+    severity: 'ERROR',
+  },
+  failed: { status: 502, code: 'upstream_error', outcome: 'unknown', severity: 'WARN' },
+  timedOut: { status: 504, code: 'upstream_timeout', outcome: 'unknown', severity: 'WARN' },
+  unexpected: { status: 502, code: 'upstream_unexpected', severity: 'ERROR' },
+  throttled: { status: 503, code: 'upstream_throttled', outcome: 'rejected', severity: 'WARN' },
+};
+
+/** Without a filter. */
+export const ALL_ROWS = { imageId: null, outcome: null, sinceMs: null, untilMs: null, beforeSeq: null, limit: 100 };
+
+export const reservation = (requestId: string, imageId = 'm-custom01') => ({
+  requestId,
+  imageId,
+  keyFingerprint: '9ae8a8b2',
+});
+export const settlement = (outcome: Settlement['outcome']): Settlement => ({
+  outcome,
+  code: outcome === 'deleted' ? null : 'image_not_custom',
+  attempts: 1,
+  upstreamRequestId: 'up-1',
+  imageName: null,
+});
+
+/** A secret that must show up nowhere, and a configuration that has it in each place where a value can be wrong. */
+export const LEAK = 'Sk7rQ2bX9pLm4VtY8cNz1HwKd6JfGu3A';
+export const FAULTY_ENV = {
+  BCE_ACCESS_KEY_ID: `${LEAK}/`,
+  BCE_SECRET_ACCESS_KEY: `${LEAK}\n`,
+  BCC_ENDPOINT: `https://${LEAK}.test`,
+  UPSTREAM_DEADLINE_MS: LEAK,
 };

@@ -5,21 +5,28 @@
  * replaced, and each replacement can be looked at afterwards. The joint refuses what the network would: it ends with the
  * signal, and a dropped connection throws.
  */
-import { createExecutionContext } from 'cloudflare:test';
+import { createExecutionContext, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { Validator } from '@cfworker/json-schema';
+import { expect } from 'vitest';
 import { createApp } from '../src/app.ts';
 import type { UncheckedEnv } from '../src/bindings.ts';
 import { parseConfig } from '../src/config.ts';
-import { problemSchema } from '../src/http/schemas.ts';
+import { historySchema, previewSchema, problemSchema } from '../src/http/schemas.ts';
 import { isRecord } from '../src/json.ts';
+import { LedgerStore, type Sql } from '../src/ledger/store.ts';
 import type { Account } from './emulator/bce-auth.ts';
 import { Emulator } from './emulator/emulator.ts';
 import { CALLERS, EMULATOR_CREDENTIALS, KEYS } from './fixtures.ts';
 
 export const ENDPOINT = 'https://bcc.bj.baidubce.com';
 export const GATEWAY = 'https://gateway.test';
-const validator = new Validator(JSON.parse(JSON.stringify(problemSchema)), '2020-12');
+const validatorOf = (schema: object) => new Validator(JSON.parse(JSON.stringify(schema)), '2020-12');
+const validators = {
+  problem: validatorOf(problemSchema),
+  preview: validatorOf(previewSchema),
+  history: validatorOf(historySchema),
+};
 
 export interface HarnessOptions {
   env?: UncheckedEnv;
@@ -93,6 +100,10 @@ export function createHarness({ env: change, account, fetch, clockOffsetMs = 0 }
   };
 }
 
+export type Harness = ReturnType<typeof createHarness>;
+
+export const bearer = (key: string) => ({ Authorization: `Bearer ${key}` });
+
 function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
 }
@@ -106,7 +117,7 @@ function parseRecord(text: string): Line['record'] {
 /** The body of an answer that is not 2xx, after everything that holds for each of them has been checked. */
 export async function problemOf(response: Response): Promise<Readonly<Record<string, unknown>>> {
   const body: unknown = await response.json();
-  const { valid, errors } = validator.validate(body);
+  const { valid, errors } = validators.problem.validate(body);
   if (!valid) throw new Error(`Not a problem: ${JSON.stringify(body)}\n${JSON.stringify(errors, null, 1)}`);
   if (!isRecord(body)) throw new Error('Not an object');
   const expected = {
@@ -120,3 +131,97 @@ export async function problemOf(response: Response): Promise<Readonly<Record<str
   if (body['status'] !== response.status) throw new Error(`status ${body['status']} in an answer ${response.status}`);
   return body;
 }
+
+export interface Preview {
+  deletable: boolean | null;
+  sharedWith: number | null;
+  blockers: { code: string; detail: string }[];
+}
+
+export async function previewOf(harness: Harness, id: string, key = KEYS.both): Promise<Preview> {
+  const response = await harness.call('GET', `/images/${id}`, bearer(key));
+  const body: Preview = await response.json();
+  expect(response.status, JSON.stringify(body)).toBe(200);
+  expect(validators.preview.validate(body).errors).toEqual([]);
+  expect(response.headers.get('cache-control')).toBe('no-store');
+  return body;
+}
+
+export const codesOf = ({ blockers }: Preview) => blockers.map(({ code }) => code);
+
+export interface HistoryPage {
+  deletions: { requestId: string; imageId: string; outcome: string; settledAt: string | null }[];
+}
+
+export async function historyPage(
+  harness: Harness,
+  path: string,
+  key = KEYS.cleaner,
+): Promise<{ body: HistoryPage; next: string | null }> {
+  const response = await harness.call('GET', path, bearer(key));
+  const body: HistoryPage = await response.json();
+  expect(response.status, JSON.stringify(body)).toBe(200);
+  expect(validators.history.validate(body).errors).toEqual([]);
+  const link = /^<([^>]+)>; rel="next"$/.exec(response.headers.get('link') ?? '')?.[1];
+  return { body, next: link === undefined ? null : link.slice(GATEWAY.length) };
+}
+
+/** Puts `count` custom images into the emulator, `m-many0000` and on. */
+export function manyImages({ emulator }: Harness, count: number): string[] {
+  const ids = Array.from({ length: count }, (_, n) => `m-many${String(n).padStart(4, '0')}`);
+  for (const id of ids) emulator.images.set(id, { id, name: id, type: 'Custom', status: 'Available', sharedWith: [] });
+  return ids;
+}
+
+export interface ExpectedDeletion {
+  status: number;
+  code: string;
+  outcome: string;
+  /** Calls that reached Baidu. */
+  calls: number;
+  severity?: string;
+  retryAfter?: string;
+}
+
+/** Sends one deletion and holds answer, audit record and the emulator's own books against what is expected. */
+export async function expectDeletion(harness: Harness, path: string, expected: ExpectedDeletion) {
+  const response = await harness.call('DELETE', path);
+  expect(response.status).toBe(expected.status);
+  const body: Readonly<Record<string, unknown>> =
+    response.status === 200 ? await response.json() : await problemOf(response);
+  expect(body['outcome']).toBe(expected.outcome);
+  if (response.status !== 200) expect(body['code']).toBe(expected.code);
+  expect(response.headers.get('retry-after')).toBe(expected.retryAfter ?? null);
+  expect(harness.requests).toHaveLength(expected.calls);
+
+  expect(harness.lines).toHaveLength(1);
+  const [line] = harness.lines;
+  expect(line?.severity).toBe(expected.severity ?? 'INFO');
+  expect(line?.record).toMatchObject({
+    'event.name': 'audit',
+    severity_text: expected.severity ?? 'INFO',
+    'http.response.status_code': expected.status,
+    'http.route': '/images/:id',
+    'caller.id': 'cleaner',
+    'image.id': path.slice('/images/'.length).split('?')[0],
+    decision: 'allowed',
+    outcome: expected.outcome,
+    attempts: expected.calls,
+    'bce.access_key.fingerprint': '9ae8a8b2',
+  });
+  expect(line?.record['error.type']).toBe(response.status === 200 ? undefined : expected.code);
+  return body;
+}
+
+export const freshLedger = () => env.LEDGER.getByName(crypto.randomUUID());
+export const insideLedger = <T>(act: (sql: SqlStorage, ctx: DurableObjectState) => T | Promise<T>) =>
+  runInDurableObject(freshLedger(), (_ledger, ctx) => act(ctx.storage.sql, ctx));
+export function storeIn(sql: Sql): LedgerStore {
+  const store = new LedgerStore(sql);
+  store.migrate();
+  return store;
+}
+export const seqOf = (reserved: ReturnType<LedgerStore['reserve']>) => {
+  if (!('seq' in reserved)) throw new Error('not reserved');
+  return reserved.seq;
+};

@@ -3,6 +3,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { exchange } from '../../src/baidu/attempts.ts';
 import { BceClient } from '../../src/baidu/client.ts';
 import type { OutgoingRequest } from '../../src/runtime.ts';
+import { failure } from '../emulator/emulator.ts';
+import { ANSWERS } from '../fixtures.ts';
+import { createHarness, expectDeletion } from '../harness.ts';
 
 const url = new URL('https://bcc.bj.baidubce.com/v2/image/m-nky7qeom');
 const START_MS = 1_800_000_000_000;
@@ -37,10 +40,10 @@ function exchangeIn(leftMs: number, answers: Answering[], attemptTimeoutMs = 5_0
   );
 }
 
-beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
-afterEach(() => vi.useRealTimers());
-
 describe('an exchange', () => {
+  beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
+  afterEach(() => vi.useRealTimers());
+
   it('sends nothing where too little time is left, and one attempt where it is just enough', async () => {
     expect(await exchangeIn(49, [])).toEqual({ attempts: 0, last: { kind: 'timed_out' }, earlier: 'none' });
     expect(await exchangeIn(50, [status(200)])).toMatchObject({ attempts: 1, last: { kind: 'answered' } });
@@ -97,5 +100,91 @@ describe('an exchange', () => {
     expect(await earlierAfter(status(500))).toBe('unknown');
     expect(await earlierAfter(status(503))).toBe('unknown');
     expect(await earlierAfter(status(429))).toBe('none');
+  });
+});
+
+const { deleted, failed, rejectedCredentials, throttled, timedOut, unexpected } = ANSWERS;
+
+describe('the clock', () => {
+  const HOUR_MS = 3_600_000;
+  it.each([HOUR_MS, -HOUR_MS])('is mended by the Date of an answer that says so, %i ms off', async (clockOffsetMs) => {
+    const harness = createHarness({ clockOffsetMs });
+    await expectDeletion(harness, '/images/m-custom01', { ...deleted, calls: 2 });
+    expect(harness.emulator.calls.map(({ answer }) => answer)).toEqual(['RequestExpired', 'ok']);
+    expect(harness.pausesMs).toEqual([0]);
+  });
+
+  it.each([
+    ['RequestTimeTooSkewed', 403, 'The difference is too large.'],
+    ['InvalidRequest', 400, 'Fail to check timestamp: time expired'],
+    ['IamSignatureInvalid', 403, 'IamSignatureInvalid, cause: timestamp expired'],
+  ])('is mended after %s too, and only once', async (code, status, message) => {
+    const harness = createHarness({
+      fetch: async () => failure(status, code, message, 'r', { date: 'Tue, 01 Dec 2026 10:00:00 GMT' }),
+    });
+    await expectDeletion(harness, '/images/m-custom01', { ...rejectedCredentials, calls: 2 });
+    expect(harness.requests[1]?.headers.get('x-bce-date')).toBe('2026-12-01T10:00:00Z');
+    expect(harness.requests[1]?.headers.get('authorization')).toContain('/2026-12-01T10:00:00Z/');
+  });
+
+  it('is not blamed by a refusal of another kind that happens to speak of time', async () => {
+    const headers = { date: 'Tue, 01 Dec 2026 10:00:00 GMT' };
+    const harness = createHarness({ fetch: async () => failure(400, 'BadRequest', 'timestamp expired', 'r', headers) });
+    await expectDeletion(harness, '/images/m-custom01', { ...unexpected, outcome: 'rejected', calls: 1 });
+  });
+
+  it.each([undefined, 'tomorrow', 'Tuesday, 01-Dec-26 10:00:00 GMT', 'Tue, 31 Feb 2026 10:00:00 GMT'])(
+    'stays as it is without a true Date (%s)',
+    async (date) => {
+      const harness = createHarness({
+        fetch: async () => failure(400, 'RequestExpired', 'Late.', 'r', date === undefined ? {} : { date }),
+      });
+      await expectDeletion(harness, '/images/m-custom01', { ...rejectedCredentials, calls: 1 });
+    },
+  );
+});
+
+describe('the pause between two attempts', () => {
+  it('is as long as a short Retry-After says', async () => {
+    const harness = createHarness();
+    harness.emulator.misbehave('throttled');
+    await harness.call('DELETE', '/images/m-custom01');
+    expect(harness.pausesMs).toEqual([1000]);
+  });
+
+  it.each([
+    ['2', 2],
+    ['3', 1],
+  ])('takes a Retry-After of %s seconds for %i attempts', async (retryAfter, calls) => {
+    const harness = createHarness({ fetch: async () => failure(429, 'Busy', 'x', 'r', { 'retry-after': retryAfter }) });
+    await expectDeletion(harness, '/images/m-custom01', { ...throttled, calls, retryAfter });
+  });
+
+  it('is jittered without one', async () => {
+    const harness = createHarness();
+    harness.emulator.misbehave('internal_error');
+    await harness.call('DELETE', '/images/m-custom01');
+    expect(harness.pausesMs).toEqual([200]);
+  });
+
+  it.each(['-1', 'soon', '1.5', '99999999999'])('takes a Retry-After of %s for none', async (retryAfter) => {
+    const harness = createHarness({
+      fetch: async () => new Response(null, { status: 500, headers: { 'retry-after': retryAfter } }),
+    });
+    await expectDeletion(harness, '/images/m-custom01', { ...failed, calls: 2 });
+  });
+
+  it('reads a Retry-After that is a date', async () => {
+    const soon = new Date(Date.now() + 90_500).toUTCString();
+    const harness = createHarness({ fetch: async () => failure(429, 'Busy', 'x', 'r', { 'retry-after': soon }) });
+    const response = await harness.call('DELETE', '/images/m-custom01');
+    expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(85);
+    expect(Number(response.headers.get('retry-after'))).toBeLessThan(95);
+  });
+
+  it('is not begun when the deadline would end it', async () => {
+    const harness = createHarness({ env: { UPSTREAM_DEADLINE_MS: '230', UPSTREAM_ATTEMPT_TIMEOUT_MS: '200' } });
+    harness.emulator.misbehave('hang', 'slow');
+    await expectDeletion(harness, '/images/m-custom01', { ...timedOut, calls: 1 });
   });
 });

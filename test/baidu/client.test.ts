@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { BceClient } from '../../src/baidu/client.ts';
-import { imageUrl } from '../../src/baidu/images.ts';
-import { isImageId } from '../../src/image-id.ts';
 import type { OutgoingRequest } from '../../src/runtime.ts';
+import { createHarness } from '../harness.ts';
 import vectors from './vectors.json';
 
 const url = new URL('https://bcc.bj.baidubce.com/v2/image/m-nky7qeom');
@@ -84,34 +83,21 @@ describe('BceClient', () => {
       '[scrubbed] [scrubbed] [scrubbed] [scrubbed] [scrubbed] sxk+',
     );
   });
-});
 
-describe('an image id', () => {
-  it.each(['m-nky7qeom', 'm-DpgNg8lO', 'm-abcdef', `m-${'Z9'.repeat(16)}`])('may be %s', (id) => {
-    if (!isImageId(id)) throw new Error(id);
-    expect(imageUrl('https://bcc.bj.baidubce.com', id).href).toBe(`https://bcc.bj.baidubce.com/v2/image/${id}`);
+  it('a fingerprint is the start of a SHA-256 digest', () => {
+    // printf %s abc | sha256sum
+    const { client } = clientAt(0, { accessKeyId: 'abc', secretAccessKey: 'x' });
+    expect(client.keyFingerprint).toBe('ba7816bf');
   });
 
-  it.each([
-    '',
-    'm-',
-    'm-abcde',
-    `m-${'a'.repeat(33)}`,
-    'M-abcdef',
-    'i-abcdef',
-    'm-abcdef\n',
-    ' m-abcdef',
-    'm-abc-def',
-    'm-abcdéf',
-  ])('may not be %j', (id) => expect(isImageId(id)).toBe(false));
-
-  it.each([
-    'https://bcc.bj.baidubce.com/',
-    'https://bcc.bj.baidubce.com/x',
-    'https://u@bcc.bj.baidubce.com',
-    'https://bcc.bj.baidubce.com:443',
-  ])('gives no URL at %s, which is not an origin', (endpoint) => {
-    const id = 'm-nky7qeom';
-    if (isImageId(id)) expect(() => imageUrl(endpoint, id)).toThrow('not canonical');
+  it('signs with a session token where there is one', async () => {
+    const sessionToken = 'token+with/reserved=chars==';
+    const harness = createHarness({
+      account: { accessKeyId: 'ak', secretAccessKey: 'sk', sessionToken },
+      env: { BCE_ACCESS_KEY_ID: 'ak', BCE_SECRET_ACCESS_KEY: 'sk', BCE_SESSION_TOKEN: sessionToken },
+    });
+    const response = await harness.call('DELETE', '/images/m-custom01');
+    expect(response.status).toBe(200);
+    expect(harness.requests[0]?.headers.get('authorization')).toContain('/host;x-bce-date;x-bce-security-token/');
   });
 });

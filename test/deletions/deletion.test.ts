@@ -1,61 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { FAULTS, type FaultName, failure } from '../emulator/emulator.ts';
-import { createHarness, problemOf } from '../harness.ts';
+import { ANSWERS, KEYS } from '../fixtures.ts';
+import { bearer, createHarness, type ExpectedDeletion, expectDeletion, historyPage, problemOf } from '../harness.ts';
 
-interface Expected {
-  status: number;
-  code: string;
-  outcome: string;
-  /** Calls that reached Baidu. */
-  calls: number;
-  severity?: string;
-  retryAfter?: string;
-}
-
-const deleted = { status: 200, code: 'deleted', outcome: 'deleted' };
-const rejectedCredentials = {
-  status: 502,
-  code: 'upstream_rejected_credentials',
-  outcome: 'rejected',
-  severity: 'ERROR',
-};
-const failed = { status: 502, code: 'upstream_error', outcome: 'unknown', severity: 'WARN' };
-const timedOut = { status: 504, code: 'upstream_timeout', outcome: 'unknown', severity: 'WARN' };
-const unexpected = { status: 502, code: 'upstream_unexpected', severity: 'ERROR' };
-const throttled = { status: 503, code: 'upstream_throttled', outcome: 'rejected', severity: 'WARN' };
-
-/** Sends one deletion and holds answer, audit record and the emulator's own books against what is expected. */
-async function expectDeletion(harness: ReturnType<typeof createHarness>, path: string, expected: Expected) {
-  const response = await harness.call('DELETE', path);
-  expect(response.status).toBe(expected.status);
-  const body: Readonly<Record<string, unknown>> =
-    response.status === 200 ? await response.json() : await problemOf(response);
-  expect(body['outcome']).toBe(expected.outcome);
-  if (response.status !== 200) expect(body['code']).toBe(expected.code);
-  expect(response.headers.get('retry-after')).toBe(expected.retryAfter ?? null);
-  expect(harness.requests).toHaveLength(expected.calls);
-
-  expect(harness.lines).toHaveLength(1);
-  const [line] = harness.lines;
-  expect(line?.severity).toBe(expected.severity ?? 'INFO');
-  expect(line?.record).toMatchObject({
-    'event.name': 'audit',
-    severity_text: expected.severity ?? 'INFO',
-    'http.response.status_code': expected.status,
-    'http.route': '/images/:id',
-    'caller.id': 'cleaner',
-    'image.id': path.slice('/images/'.length).split('?')[0],
-    decision: 'allowed',
-    outcome: expected.outcome,
-    attempts: expected.calls,
-    'bce.access_key.fingerprint': '9ae8a8b2',
-  });
-  expect(line?.record['error.type']).toBe(response.status === 200 ? undefined : expected.code);
-  return body;
-}
+const { deleted, failed, rejectedCredentials, throttled, timedOut, unexpected } = ANSWERS;
 
 describe('each state of an image', () => {
-  const states: [string, string, Expected][] = [
+  const states: [string, string, ExpectedDeletion][] = [
     ['custom and available', 'm-custom01', { ...deleted, calls: 1 }],
     ['custom whose creation failed', 'm-failed01', { ...deleted, calls: 1 }],
     ['absent', 'm-absent01', { status: 404, code: 'image_not_found', outcome: 'already_absent', calls: 1 }],
@@ -82,7 +33,7 @@ describe('each state of an image', () => {
 });
 
 /** Each fault once, on an image that can be deleted; the second attempt, if there is one, meets a healthy server. */
-const ONCE: Record<FaultName, Expected> = {
+const ONCE: Record<FaultName, ExpectedDeletion> = {
   slow: { ...deleted, calls: 2 },
   hang: { ...deleted, calls: 2 },
   hang_after: { ...deleted, calls: 2 },
@@ -115,7 +66,7 @@ const ONCE: Record<FaultName, Expected> = {
 };
 
 /** The same fault at both attempts, where one attempt is not the end of it. */
-const TWICE: Partial<Record<FaultName, Expected>> = {
+const TWICE: Partial<Record<FaultName, ExpectedDeletion>> = {
   hang: { ...timedOut, calls: 2 },
   hang_after: { ...timedOut, calls: 2 },
   drop_before: { ...failed, calls: 2 },
@@ -154,7 +105,7 @@ describe('each way in which the server misbehaves', () => {
 });
 
 describe('two attempts that disagree', () => {
-  const pairs: [FaultName, FaultName | string, Expected][] = [
+  const pairs: [FaultName, FaultName | string, ExpectedDeletion][] = [
     // The first may have deleted; what the second says of us says nothing about the image.
     ['drop_after', 'iam_signature_invalid', { ...rejectedCredentials, outcome: 'unknown', calls: 2 }],
     ['drop_after', 'throttled_long', { ...throttled, outcome: 'unknown', calls: 2, retryAfter: '120' }],
@@ -197,7 +148,7 @@ describe('two attempts that disagree', () => {
 });
 
 describe('each error that Baidu documents or has been seen to send', () => {
-  const errors: [string, number, Omit<Expected, 'calls'> & { calls?: number }][] = [
+  const errors: [string, number, Omit<ExpectedDeletion, 'calls'> & { calls?: number }][] = [
     ['AccessDenied', 403, rejectedCredentials],
     ['InvalidAccessKeyId', 403, rejectedCredentials],
     ['InvalidHTTPAuthHeader', 400, rejectedCredentials],
@@ -355,90 +306,6 @@ describe('an answer that is not plainly what it seems', () => {
   });
 });
 
-describe('the clock', () => {
-  const HOUR_MS = 3_600_000;
-  it.each([HOUR_MS, -HOUR_MS])('is mended by the Date of an answer that says so, %i ms off', async (clockOffsetMs) => {
-    const harness = createHarness({ clockOffsetMs });
-    await expectDeletion(harness, '/images/m-custom01', { ...deleted, calls: 2 });
-    expect(harness.emulator.calls.map(({ answer }) => answer)).toEqual(['RequestExpired', 'ok']);
-    expect(harness.pausesMs).toEqual([0]);
-  });
-
-  it.each([
-    ['RequestTimeTooSkewed', 403, 'The difference is too large.'],
-    ['InvalidRequest', 400, 'Fail to check timestamp: time expired'],
-    ['IamSignatureInvalid', 403, 'IamSignatureInvalid, cause: timestamp expired'],
-  ])('is mended after %s too, and only once', async (code, status, message) => {
-    const harness = createHarness({
-      fetch: async () => failure(status, code, message, 'r', { date: 'Tue, 01 Dec 2026 10:00:00 GMT' }),
-    });
-    await expectDeletion(harness, '/images/m-custom01', { ...rejectedCredentials, calls: 2 });
-    expect(harness.requests[1]?.headers.get('x-bce-date')).toBe('2026-12-01T10:00:00Z');
-    expect(harness.requests[1]?.headers.get('authorization')).toContain('/2026-12-01T10:00:00Z/');
-  });
-
-  it('is not blamed by a refusal of another kind that happens to speak of time', async () => {
-    const headers = { date: 'Tue, 01 Dec 2026 10:00:00 GMT' };
-    const harness = createHarness({ fetch: async () => failure(400, 'BadRequest', 'timestamp expired', 'r', headers) });
-    await expectDeletion(harness, '/images/m-custom01', { ...unexpected, outcome: 'rejected', calls: 1 });
-  });
-
-  it.each([undefined, 'tomorrow', 'Tuesday, 01-Dec-26 10:00:00 GMT', 'Tue, 31 Feb 2026 10:00:00 GMT'])(
-    'stays as it is without a true Date (%s)',
-    async (date) => {
-      const harness = createHarness({
-        fetch: async () => failure(400, 'RequestExpired', 'Late.', 'r', date === undefined ? {} : { date }),
-      });
-      await expectDeletion(harness, '/images/m-custom01', { ...rejectedCredentials, calls: 1 });
-    },
-  );
-});
-
-describe('the pause between two attempts', () => {
-  it('is as long as a short Retry-After says', async () => {
-    const harness = createHarness();
-    harness.emulator.misbehave('throttled');
-    await harness.call('DELETE', '/images/m-custom01');
-    expect(harness.pausesMs).toEqual([1000]);
-  });
-
-  it.each([
-    ['2', 2],
-    ['3', 1],
-  ])('takes a Retry-After of %s seconds for %i attempts', async (retryAfter, calls) => {
-    const harness = createHarness({ fetch: async () => failure(429, 'Busy', 'x', 'r', { 'retry-after': retryAfter }) });
-    await expectDeletion(harness, '/images/m-custom01', { ...throttled, calls, retryAfter });
-  });
-
-  it('is jittered without one', async () => {
-    const harness = createHarness();
-    harness.emulator.misbehave('internal_error');
-    await harness.call('DELETE', '/images/m-custom01');
-    expect(harness.pausesMs).toEqual([200]);
-  });
-
-  it.each(['-1', 'soon', '1.5', '99999999999'])('takes a Retry-After of %s for none', async (retryAfter) => {
-    const harness = createHarness({
-      fetch: async () => new Response(null, { status: 500, headers: { 'retry-after': retryAfter } }),
-    });
-    await expectDeletion(harness, '/images/m-custom01', { ...failed, calls: 2 });
-  });
-
-  it('reads a Retry-After that is a date', async () => {
-    const soon = new Date(Date.now() + 90_500).toUTCString();
-    const harness = createHarness({ fetch: async () => failure(429, 'Busy', 'x', 'r', { 'retry-after': soon }) });
-    const response = await harness.call('DELETE', '/images/m-custom01');
-    expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(85);
-    expect(Number(response.headers.get('retry-after'))).toBeLessThan(95);
-  });
-
-  it('is not begun when the deadline would end it', async () => {
-    const harness = createHarness({ env: { UPSTREAM_DEADLINE_MS: '230', UPSTREAM_ATTEMPT_TIMEOUT_MS: '200' } });
-    harness.emulator.misbehave('hang', 'slow');
-    await expectDeletion(harness, '/images/m-custom01', { ...timedOut, calls: 1 });
-  });
-});
-
 describe('a wrong credential of ours', () => {
   it.each([
     ['access key', { BCE_ACCESS_KEY_ID: 'another-access-key' }, 'could not find credential'],
@@ -453,15 +320,72 @@ describe('a wrong credential of ours', () => {
       record: { 'bce.message': `IamSignatureInvalid, cause: ${cause}` },
     });
   });
+});
 
-  it('signs with a session token where there is one', async () => {
-    const sessionToken = 'token+with/reserved=chars==';
-    const harness = createHarness({
-      account: { accessKeyId: 'ak', secretAccessKey: 'sk', sessionToken },
-      env: { BCE_ACCESS_KEY_ID: 'ak', BCE_SECRET_ACCESS_KEY: 'sk', BCE_SESSION_TOKEN: sessionToken },
+describe('the budget', () => {
+  it('comes back after what was refused or never sent, and not after what was lost', async () => {
+    const harness = createHarness({ env: { DAILY_DELETIONS: '2' } });
+    for (let n = 0; n < 5; n++) await harness.call('DELETE', '/images/m-system01');
+    for (let n = 0; n < 5; n++) await harness.call('DELETE', '/images/m-custom01?expectName=other');
+    harness.emulator.misbehave('drop_after', 'drop_after', 'hang', 'hang');
+    expect((await harness.call('DELETE', '/images/m-custom01')).status).toBe(502);
+    expect((await harness.call('DELETE', '/images/m-custom02')).status).toBe(504);
+    expect(await problemOf(await harness.call('DELETE', '/images/m-custom03'))).toMatchObject({
+      code: 'budget_exhausted',
     });
-    const response = await harness.call('DELETE', '/images/m-custom01');
-    expect(response.status).toBe(200);
-    expect(harness.requests[0]?.headers.get('authorization')).toContain('/host;x-bce-date;x-bce-security-token/');
+    const { body } = await historyPage(harness, '/deletions');
+    expect(body.deletions.map(({ outcome }) => outcome)).toEqual([
+      'unknown',
+      'unknown',
+      ...Array.from({ length: 5 }, () => 'not_attempted'),
+      ...Array.from({ length: 5 }, () => 'rejected'),
+    ]);
+  });
+
+  it("is the caller's own where it has one, and each caller's apart", async () => {
+    const harness = createHarness({ env: { DAILY_DELETIONS: '1' } });
+    expect((await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.named))).status).toBe(200);
+    expect((await harness.call('DELETE', '/images/m-custom02', bearer(KEYS.named))).status).toBe(200);
+    const spent = await harness.call('DELETE', '/images/m-failed01', bearer(KEYS.named));
+    expect(await problemOf(spent)).toMatchObject({ detail: 'This caller may delete 2 images in 24 hours.' });
+    expect((await harness.call('DELETE', '/images/m-failed01', bearer(KEYS.both))).status).toBe(200);
+  });
+});
+
+describe('protection and names', () => {
+  it.each([
+    'hang',
+    'drop_before',
+    'html_502',
+    'html_200',
+    'half_json_200',
+    'nothing_404',
+    'iam_signature_invalid',
+    'redirect',
+  ] as const)('deletes nothing where the read meets with %s', async (fault) => {
+    const harness = createHarness();
+    harness.emulator.misbehave(fault, fault);
+    const response = await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.named));
+    expect(await problemOf(response)).toMatchObject({ outcome: 'not_attempted' });
+    expect(harness.requests.every(({ method }) => method === 'GET')).toBe(true);
+    expect(harness.emulator.images.has('m-custom01')).toBe(true);
+  });
+
+  it('does not begin a deletion that the read left no time for', async () => {
+    const harness = createHarness({ env: { UPSTREAM_DEADLINE_MS: '320', UPSTREAM_ATTEMPT_TIMEOUT_MS: '310' } });
+    harness.emulator.faults.push({ deletes: true, answer: 'normal', delayMs: 290 });
+    const response = await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.named));
+    expect(await problemOf(response)).toMatchObject({ code: 'upstream_timeout', outcome: 'not_attempted' });
+    expect(harness.emulator.images.has('m-custom01')).toBe(true);
+  });
+});
+
+describe('expectName', () => {
+  it('is 404 for an absent image, or 200 where that will do', async () => {
+    const harness = createHarness();
+    const missing = await harness.call('DELETE', '/images/m-absent01?expectName=x');
+    expect(await problemOf(missing)).toMatchObject({ code: 'image_not_found', outcome: 'already_absent' });
+    const fine = await harness.call('DELETE', '/images/m-absent01?expectName=x&allowMissing=true');
+    expect(await fine.json()).toMatchObject({ outcome: 'already_absent' });
   });
 });

@@ -1,16 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { matches } from '../../src/callers/name-pattern.ts';
 import { isCustom } from '../../src/deletions/policy.ts';
-
-/** The same by the obvious recursion, which is exponential and therefore only for short texts. */
-function matchesSlowly(pattern: string, name: string): boolean {
-  if (pattern === '') return name === '';
-  const rest = pattern.slice(1);
-  if (pattern.startsWith('*'))
-    return matchesSlowly(rest, name) || (name !== '' && matchesSlowly(pattern, name.slice(1)));
-  return name !== '' && pattern[0] === name[0] && matchesSlowly(rest, name.slice(1));
-}
+import { KEYS } from '../fixtures.ts';
+import { bearer, codesOf, createHarness, previewOf, problemOf } from '../harness.ts';
 
 describe('the type of an image', () => {
   it.each([
@@ -24,47 +15,72 @@ describe('the type of an image', () => {
   ])('%s is custom: %s', (type, expected) => expect(isCustom(type)).toBe(expected));
 });
 
-describe('a name pattern', () => {
-  it.each([
-    ['ci-*', 'ci-', true],
-    ['ci-*', 'ci-build', true],
-    ['ci-*', 'CI-build', false],
-    ['ci-*', ' ci-build', false],
-    ['ci-*', 'xci-build', false],
-    ['*-keep', 'a-keep', true],
-    ['*-keep', 'a-keep ', false],
-    ['a*a', 'a', false],
-    ['a*a', 'aa', true],
-    ['*ab*ab', 'ab', false],
-    ['*ab*ab', 'abab', true],
-    ['*', '', true],
-    ['**', 'x', true],
-    ['golden', 'golden', true],
-    ['golden', 'golden-2', false],
-    ['', 'x', false],
-    // Nothing but the star means anything.
-    ['ci-?', 'ci-1', false],
-    ['ci.build', 'ci-build', false],
-    ['[a-z]', 'b', false],
-    ['(a+)+$', 'aaaa', false],
-    ['镜像-*', '镜像-1', true],
-  ])('%s and the name %j: %s', (pattern, name, expected) => {
-    expect(matches(pattern, name)).toBe(expected);
+describe('protection and names', () => {
+  it('beats every scope, by id without a call to Baidu, by name with one read and no deletion', async () => {
+    const byId = createHarness({ env: { PROTECTED_IMAGES: '["m-custom01"]' } });
+    const first = await byId.call('DELETE', '/images/m-custom01');
+    expect(await problemOf(first)).toMatchObject({
+      code: 'image_protected',
+      detail: 'm-custom01 is protected by its id.',
+    });
+    expect(byId.requests).toHaveLength(0);
+
+    const byName = createHarness({ env: { PROTECTED_NAMES: '["ci-build-1842"]' } });
+    const second = await byName.call('DELETE', '/images/m-custom01');
+    expect(await problemOf(second)).toMatchObject({
+      code: 'image_protected',
+      outcome: 'not_attempted',
+      detail: 'm-custom01 is protected by its name.',
+    });
+    expect(byName.requests.map(({ method }) => method)).toEqual(['GET']);
+    expect((await byName.call('DELETE', '/images/m-custom02')).status).toBe(200);
+    expect(byName.requests.map(({ method }) => method)).toEqual(['GET', 'GET', 'DELETE']);
   });
 
-  it('matches what the obvious recursion matches', () => {
-    const text = (chars: string) => fc.string({ unit: fc.constantFrom(...chars), maxLength: 8 });
-    fc.assert(
-      fc.property(text('ab*'), text('ab'), (pattern, name) => {
-        expect(matches(pattern, name)).toBe(matchesSlowly(pattern, name));
-      }),
-      { numRuns: 2000 },
-    );
+  it('holds a caller to its names', async () => {
+    const harness = createHarness();
+    expect((await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.named))).status).toBe(200);
+    const refused = await harness.call('DELETE', '/images/m-custom03', bearer(KEYS.named));
+    expect(await problemOf(refused)).toMatchObject({
+      code: 'permission_denied',
+      detail: 'The name of the image is not among those that this caller may delete.',
+    });
+    expect(harness.emulator.images.has('m-custom03')).toBe(true);
   });
 
-  it('answers at the longest that it may be, whatever it is made of', () => {
-    // With backtracking this would not end: 64 stars over a name that fails at its last character.
-    expect(matches(`${'a*'.repeat(63)}b`, 'a'.repeat(256))).toBe(false);
-    expect(matches(`${'*a'.repeat(63)}*b*`, 'a'.repeat(256))).toBe(false);
+  it('reads nothing where no rule asks for a name', async () => {
+    const harness = createHarness({ env: { PROTECTED_IMAGES: '["m-system01"]' } });
+    await harness.call('DELETE', '/images/m-custom01');
+    expect(harness.requests.map(({ method }) => method)).toEqual(['DELETE']);
+  });
+});
+
+describe('expectName', () => {
+  it('lets the deletion through where the image bears the name', async () => {
+    const harness = createHarness();
+    expect((await harness.call('DELETE', '/images/m-custom01?expectName=ci-build-1842')).status).toBe(200);
+    expect(harness.requests.map(({ method }) => method)).toEqual(['GET', 'DELETE']);
+  });
+
+  it.each(['ci-build-1843', 'CI-BUILD-1842', 'ci-*', 'ci-build-1842%20'])('is 412 for %s', async (name) => {
+    const harness = createHarness();
+    const response = await harness.call('DELETE', `/images/m-custom01?expectName=${name}`);
+    expect(await problemOf(response)).toMatchObject({
+      code: 'precondition_failed',
+      status: 412,
+      outcome: 'not_attempted',
+    });
+    expect(harness.emulator.images.has('m-custom01')).toBe(true);
+  });
+});
+
+describe('the kill switch', () => {
+  it('stops deletions and nothing else', async () => {
+    const harness = createHarness({ env: { DELETIONS: 'disabled' } });
+    const response = await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.both));
+    expect(await problemOf(response)).toMatchObject({ code: 'deletions_disabled', status: 503, retryable: false });
+    expect(harness.requests).toHaveLength(0);
+    expect(codesOf(await previewOf(harness, 'm-custom01'))).toEqual(['deletions_disabled']);
+    expect((await harness.call('GET', '/deletions', bearer(KEYS.both))).status).toBe(200);
   });
 });

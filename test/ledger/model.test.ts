@@ -1,5 +1,5 @@
 /** The ledger against a model of a few lines, through interleavings that nobody would write down. */
-import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
+import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -175,14 +175,3 @@ it('does what the model does, whatever happens in whatever order', async () => {
     );
   });
 }, 60_000);
-
-it('keeps its rows when the object is evicted from memory', async () => {
-  const ledger = env.LEDGER.getByName('evicted');
-  await ledger.reserve({ requestId: 'r1', imageId: 'm-custom01', keyFingerprint: 'f' }, 1);
-  await evictDurableObject(ledger);
-  expect(await ledger.reserve({ requestId: 'r2', imageId: 'm-custom01', keyFingerprint: 'f' }, 1)).toHaveProperty(
-    'retryAfterS',
-  );
-  const query = { imageId: null, outcome: null, sinceMs: null, untilMs: null, beforeSeq: null, limit: 9 };
-  expect(await ledger.history(query)).toMatchObject([{ requestId: 'r1', outcome: 'unknown', settledAtMs: null }]);
-});

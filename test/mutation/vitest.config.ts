@@ -10,9 +10,10 @@ export default defineConfig({
   root: new URL('../..', import.meta.url).pathname,
   resolve: { alias: { 'cloudflare:workers': beside('workers.ts'), 'cloudflare:test': beside('platform.ts') } },
   test: {
-    include: ['baidu/*', 'deletions/*', 'ledger/store', 'problems/*', 'http/*', 'properties', 'config'].map(
+    include: ['*', 'baidu/*', 'callers/*', 'deletions/*', 'http/*', 'ledger/*', 'problems/*'].map(
       (name) => `test/${name}.test.ts`,
     ),
+    exclude: ['test/index.test.ts', 'test/callers/new-key.test.ts'],
     setupFiles: [beside('platform.ts')],
     testTimeout: 60_000,
   },

@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { KEYS } from '../fixtures.ts';
+import { bearer, createHarness, historyPage, problemOf } from '../harness.ts';
+
+describe('a 404 for an image that this caller deleted', () => {
+  it('says when and by which request, on deletion, with a name rule, and on preview', async () => {
+    const harness = createHarness();
+    const headers = { ...bearer(KEYS.both), 'X-Request-Id': 'job-1' };
+    // Long enough that the time of its end is not that of its beginning.
+    harness.emulator.faults.push({ deletes: true, answer: 'normal', delayMs: 20 });
+    await harness.call('DELETE', '/images/m-custom01', headers);
+    const at = (await historyPage(harness, '/deletions', KEYS.both)).body.deletions[0]?.settledAt;
+    expect(at).toMatch(/^20.*Z$/);
+    for (const [method, path] of [
+      ['DELETE', '/images/m-custom01'],
+      ['DELETE', '/images/m-custom01?expectName=ci-build-1842'],
+      ['GET', '/images/m-custom01'],
+    ] as const) {
+      const body = await problemOf(await harness.call(method, path, bearer(KEYS.both)));
+      expect(body).toMatchObject({
+        code: 'image_not_found',
+        outcome: 'already_absent',
+        deletedBefore: { requestId: 'job-1', at },
+        detail: `This caller deleted m-custom01 at ${at} by request job-1.`,
+      });
+    }
+  });
+
+  it('says nothing of what another caller deleted', async () => {
+    const harness = createHarness();
+    await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.both));
+    const body = await problemOf(await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.cleaner)));
+    expect(body['deletedBefore']).toBeUndefined();
+  });
+});

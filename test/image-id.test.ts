@@ -1,0 +1,17 @@
+import { describe, expect, it } from 'vitest';
+import { isImageId } from '../src/image-id.ts';
+
+describe('an image id', () => {
+  it.each([
+    '',
+    'm-',
+    'm-abcde',
+    `m-${'a'.repeat(33)}`,
+    'M-abcdef',
+    'i-abcdef',
+    'm-abcdef\n',
+    ' m-abcdef',
+    'm-abc-def',
+    'm-abcdéf',
+  ])('may not be %j', (id) => expect(isImageId(id)).toBe(false));
+});

@@ -1,0 +1,123 @@
+/** The ledger's Durable Object: its alarm, its storage, and a budget that many calls want at once. */
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { describe, expect, it, vi } from 'vitest';
+import { LedgerStore, REMOVAL_BATCH } from '../src/ledger/store.ts';
+import { ALL_ROWS, reservation } from './fixtures.ts';
+import { createHarness, freshLedger, historyPage, manyImages, problemOf } from './harness.ts';
+
+const DAY_MS = 24 * 3_600_000;
+
+describe('the budget', () => {
+  it('of 50 lets 50 of 200 deletions at once through, each with its row', async () => {
+    const harness = createHarness({ env: { DAILY_DELETIONS: '50' } });
+    const ids = manyImages(harness, 200);
+    const responses = await Promise.all(ids.map((id) => harness.call('DELETE', `/images/${id}`)));
+    expect(responses.filter(({ status }) => status === 200)).toHaveLength(50);
+    for (const response of responses.filter(({ status }) => status !== 200)) {
+      expect(await problemOf(response)).toMatchObject({
+        code: 'budget_exhausted',
+        status: 429,
+        outcome: 'not_attempted',
+      });
+      expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(86_000);
+      expect(Number(response.headers.get('retry-after'))).toBeLessThanOrEqual(86_400);
+    }
+    expect(harness.requests).toHaveLength(50);
+    expect(harness.emulator.calls).toHaveLength(50);
+    const { body } = await historyPage(harness, '/deletions?outcome=deleted&limit=500');
+    expect(new Set(body.deletions.map(({ imageId }) => imageId)).size).toBe(50);
+    expect((await historyPage(harness, '/deletions?limit=500')).body.deletions).toHaveLength(50);
+  });
+
+  it('of nothing lets nothing through', async () => {
+    expect(await freshLedger().reserve(reservation('r1'), 0)).toEqual({ retryAfterS: 86_400 });
+    expect(await freshLedger().peek('m-custom01', 0)).toEqual({ retryAfterS: 86_400, deleted: null });
+  });
+});
+
+describe('the schema', () => {
+  it('is not created for an object that is only asked', async () => {
+    const ledger = freshLedger();
+    expect(await ledger.history(ALL_ROWS)).toEqual([]);
+    expect(await ledger.peek('m-custom01', 5)).toEqual({ retryAfterS: null, deleted: null });
+    expect(await runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.getAlarm())).toBeNull();
+    expect(await runInDurableObject(ledger, (_ledger, ctx) => new LedgerStore(ctx.storage.sql).version())).toBe(0);
+  });
+});
+
+describe('retention', () => {
+  it('removes by an alarm what is older than the configured days, and nothing else', async () => {
+    const ledger = freshLedger();
+    const [first, second] = [await ledger.reserve(reservation('old'), 5), await ledger.reserve(reservation('new'), 5)];
+    expect(first).toHaveProperty('seq');
+    const alarmMs = await runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.getAlarm());
+    expect(alarmMs).toBeGreaterThan(Date.now() + 399 * DAY_MS);
+
+    await runInDurableObject(ledger, (_ledger, ctx) => {
+      ctx.storage.sql.exec(
+        'UPDATE deletions SET reserved_at = ? WHERE request_id = ?',
+        Date.now() - 401 * DAY_MS,
+        'old',
+      );
+    });
+    expect(await runDurableObjectAlarm(ledger)).toBe(true);
+    expect((await ledger.history(ALL_ROWS)).map(({ requestId }) => requestId)).toEqual(['new']);
+    expect(second).toHaveProperty('seq');
+    const nextMs = await runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.getAlarm());
+    expect(nextMs).toBeGreaterThan(Date.now() + 399 * DAY_MS);
+  });
+
+  it('that was shortened moves the alarm that was set for a longer one', async () => {
+    const ledger = freshLedger();
+    await ledger.reserve(reservation('old'), 9);
+    await runInDurableObject(ledger, (_ledger, ctx) => {
+      ctx.storage.sql.exec('UPDATE deletions SET reserved_at = ?', Date.now() - 401 * DAY_MS);
+    });
+    await ledger.reserve(reservation('new'), 9);
+    const alarmMs = await runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.getAlarm());
+    expect(alarmMs).toBeLessThanOrEqual(Date.now());
+  });
+
+  it('sets no further alarm where nothing is left, until something is entered again', async () => {
+    const ledger = freshLedger();
+    await ledger.reserve(reservation('old'), 5);
+    await runInDurableObject(ledger, (_ledger, ctx) => {
+      ctx.storage.sql.exec('UPDATE deletions SET reserved_at = 0');
+    });
+    await runDurableObjectAlarm(ledger);
+    expect(await runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.getAlarm())).toBeNull();
+    await ledger.reserve(reservation('new'), 5);
+    expect(await runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.getAlarm())).not.toBeNull();
+  });
+
+  it('re-arms for now while rows are overdue', async () => {
+    const ledger = freshLedger();
+    await ledger.reserve(reservation('r'), 5);
+    await runInDurableObject(ledger, (_ledger, ctx) => {
+      ctx.storage.sql.exec(
+        `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+         INSERT INTO deletions (request_id, image_id, key_fingerprint, reserved_at) SELECT 'r' || i, 'm-x', 'f', i FROM n`,
+        REMOVAL_BATCH,
+      );
+      ctx.storage.sql.exec('UPDATE deletions SET reserved_at = 1 WHERE request_id = ?', 'r');
+    });
+    const setAlarm = await runInDurableObject(ledger, async (instance, ctx) => {
+      const spy = vi.spyOn(ctx.storage, 'setAlarm');
+      await instance.alarm();
+      return spy.mock.calls.map(([at]) => Number(at));
+    });
+    expect(setAlarm).toHaveLength(1);
+    expect(setAlarm[0]).toBeLessThanOrEqual(Date.now());
+  });
+});
+
+it('keeps its rows when the object is evicted from memory', async () => {
+  const ledger = env.LEDGER.getByName('evicted');
+  await ledger.reserve({ requestId: 'r1', imageId: 'm-custom01', keyFingerprint: 'f' }, 1);
+  await evictDurableObject(ledger);
+  expect(await ledger.reserve({ requestId: 'r2', imageId: 'm-custom01', keyFingerprint: 'f' }, 1)).toHaveProperty(
+    'retryAfterS',
+  );
+  expect(await ledger.history(ALL_ROWS)).toMatchObject([{ requestId: 'r1', outcome: 'unknown', settledAtMs: null }]);
+});

@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import { isImageId } from '../../src/image-id.ts';
+import { type Failure, outcomeOf, PROBLEMS } from '../../src/problems/failure.ts';
+import { problemBody } from '../../src/problems/problem.ts';
+import { createHarness, problemOf } from '../harness.ts';
+
+const context = ['https://gateway.test', '/images/m-custom01', 'r'] as const;
+
+describe('the detail', () => {
+  const imageId = 'm-custom01';
+  if (!isImageId(imageId)) throw new Error('not an image id');
+  const upstream = { imageId, upstream: undefined, retryAfterS: undefined };
+  const never = 'No deletion of m-custom01 was sent, because what comes before it failed or took too long.';
+  const unknown = 'Whether m-custom01 was deleted is not known.';
+  const safe = `${unknown} It is safe to delete it again.`;
+  it.each<[Failure, string]>([
+    [{ ...upstream, code: 'upstream_unexpected', outcome: 'not_attempted' }, never],
+    [{ ...upstream, code: 'upstream_unexpected', outcome: 'unknown' }, unknown],
+    [
+      { ...upstream, code: 'upstream_unexpected', outcome: 'rejected' },
+      'Baidu refused to delete m-custom01 for a reason that is not documented.',
+    ],
+    [{ ...upstream, code: 'upstream_error', outcome: 'not_attempted' }, never],
+    [{ ...upstream, code: 'upstream_error', outcome: 'unknown' }, safe],
+    [{ ...upstream, code: 'upstream_timeout', outcome: 'not_attempted' }, never],
+    [{ ...upstream, code: 'upstream_timeout', outcome: 'unknown' }, safe],
+    [{ code: 'internal_error', outcome: 'not_attempted' }, 'No deletion was sent to Baidu.'],
+    [{ code: 'internal_error', outcome: 'unknown' }, 'Whether the image was deleted is not known.'],
+  ])('claims no more than is known: %j', (failure, sentence) => {
+    expect(problemBody(failure, ...context)).toMatchObject({ outcome: outcomeOf(failure), detail: sentence });
+  });
+
+  it('is another for each code', () => {
+    const failures: Failure[] = [
+      { code: 'invalid_image_id', rule: 'x' },
+      { code: 'unauthenticated' },
+      { code: 'route_not_found' },
+      { code: 'deletions_disabled' },
+      { code: 'ledger_unavailable' },
+      { code: 'rate_limiter_unavailable' },
+      { code: 'invalid_request', fault: 'unknown_parameter' },
+      { code: 'invalid_request', fault: 'repeated_parameter' },
+      { code: 'invalid_request', fault: 'unexpected_body' },
+      { code: 'invalid_request', fault: { parameter: 'limit', rule: 'a whole number' } },
+      { code: 'permission_denied', missing: 'name' },
+      { code: 'permission_denied', missing: 'images:delete' },
+      { code: 'image_protected', imageId, by: 'id' },
+      { code: 'image_protected', imageId, by: 'name' },
+      { code: 'precondition_failed', imageId },
+      { code: 'budget_exhausted', budget: 7, retryAfterS: 1 },
+      { code: 'method_not_allowed', allow: ['GET', 'HEAD'] },
+      { code: 'rate_limited', requests: 20, periodS: 10, policy: '' },
+      { code: 'rate_limited', requests: 60, periodS: 60, policy: '' },
+      { code: 'gateway_misconfigured' },
+      ...(
+        [
+          'image_not_found',
+          'image_not_custom',
+          'image_creating',
+          'image_shared',
+          'upstream_rejected_credentials',
+          'upstream_throttled',
+        ] as const
+      ).map((code) => ({ ...upstream, code, outcome: PROBLEMS[code].outcomes[0] })),
+    ];
+    const details = failures.map((failure) => problemBody(failure, ...context).detail);
+    expect(new Set(details).size).toBe(failures.length);
+    for (const sentence of details) expect(sentence).toMatch(/^(?!.*undefined)[^\s].*\.$/);
+    expect(details).toContain('This path takes GET, HEAD.');
+    expect(details.at(-1)).toContain('Retry-After');
+  });
+});
+
+describe('the instance', () => {
+  it('is the path, cut where it is long, and never in the middle of an escape', async () => {
+    const harness = createHarness();
+    for (const path of [`/${'a'.repeat(300)}`, `/${'a'.repeat(253)}%20b`, `/${'a'.repeat(254)}%20b`]) {
+      const { instance } = await problemOf(await harness.call('GET', path));
+      expect(instance).toMatch(/^\/a{253,255}$/);
+    }
+    expect((await problemOf(await harness.call('GET', '/a%20b%25')))['instance']).toBe('/a%20b%25');
+  });
+});
