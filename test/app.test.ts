@@ -1,8 +1,9 @@
+/** Which paths there are, and which methods they take. */
 import { describe, expect, it } from 'vitest';
 import { KEYS } from './fixtures.ts';
 import { createHarness, problemOf } from './harness.ts';
 
-describe('routes', () => {
+describe('the gateway', () => {
   it.each([
     ['POST', '/images/m-custom01', 'GET, HEAD, DELETE'],
     ['OPTIONS', '/images/m-custom01', 'GET, HEAD, DELETE'],
@@ -11,7 +12,7 @@ describe('routes', () => {
     ['POST', '/openapi.json', 'GET, HEAD'],
     ['DELETE', '/deletions', 'GET, HEAD'],
     ['DELETE', '/problems/rate_limited', 'GET, HEAD'],
-  ])('%s %s is 405 with Allow', async (method, path, allow) => {
+  ])('answers %s %s with 405 and an Allow header of %s', async (method, path, allow) => {
     const response = await createHarness().call(method, path, {});
     expect(await problemOf(response)).toMatchObject({ code: 'method_not_allowed', status: 405 });
     expect(response.headers.get('allow')).toBe(allow);
@@ -27,7 +28,7 @@ describe('routes', () => {
     '/v2/image/m-custom01',
     '/problems/nothing',
     '/problems/toString',
-  ])('DELETE or GET %s is 404 route_not_found', async (path) => {
+  ])('has no route for DELETE or GET %s', async (path) => {
     const harness = createHarness();
     for (const method of ['DELETE', 'GET']) {
       const response = await harness.call(method, path);
@@ -36,13 +37,13 @@ describe('routes', () => {
     expect(harness.requests).toHaveLength(0);
   });
 
-  it('healthz needs no credentials and no configuration', async () => {
+  it('answers GET /healthz without credentials and without a configuration', async () => {
     const harness = createHarness({ env: { CALLERS: undefined, BCE_ACCESS_KEY_ID: undefined } });
     const response = await harness.call('GET', '/healthz', {});
     expect([response.status, await response.json()]).toEqual([200, { status: 'ok' }]);
   });
 
-  it('does not keep a whole one from being ready', async () => {
+  it('answers GET /readyz with ready if the configuration has no fault', async () => {
     const response = await createHarness().call('GET', '/readyz', { Authorization: `Bearer ${KEYS.reader}` });
     expect([response.status, await response.json()]).toEqual([200, { status: 'ready' }]);
   });

@@ -1,3 +1,4 @@
+/** How each kind of binding is read. What the configuration makes of all bindings is tested in `config.test.ts`. */
 import { describe, expect, it } from 'vitest';
 import type { UncheckedEnv } from '../src/bindings.ts';
 import { parseConfig } from '../src/config.ts';
@@ -38,7 +39,7 @@ describe('the configuration', () => {
     'http://localhost:8788',
     'http://127.0.0.1:1',
     'http://[::1]:9',
-  ])('takes the endpoint %s', (value) => {
+  ])('accepts the endpoint %s', (value) => {
     expect(parseConfig({ ...validEnv(), BCC_ENDPOINT: value }).config?.endpoint).toBe(value);
   });
 
@@ -65,7 +66,7 @@ describe('the configuration', () => {
     expect(problemsOf({ BCC_ENDPOINT: value })).toEqual([expect.stringMatching(/^BCC_ENDPOINT must be an origin/)]);
   });
 
-  it.each(['0', '49', '20001', '-1', '1e3', '1.5', '', 'soon', null])('refuses the time %j', (value) => {
+  it.each(['0', '49', '20001', '-1', '1e3', '1.5', '', 'soon', null])('refuses the timeout %j', (value) => {
     for (const name of ['UPSTREAM_ATTEMPT_TIMEOUT_MS', 'UPSTREAM_DEADLINE_MS']) {
       expect(problemsOf({ UPSTREAM_ATTEMPT_TIMEOUT_MS: '50', UPSTREAM_DEADLINE_MS: '20000', [name]: value })).toEqual([
         `${name} must be a whole number of milliseconds from 50 to 20000`,
@@ -73,14 +74,14 @@ describe('the configuration', () => {
     }
   });
 
-  it('refuses a kill switch that is neither on nor off', () => {
+  it('refuses a DELETIONS that is neither enabled nor disabled', () => {
     for (const value of ['', 'off', 'Enabled', true]) {
       expect(problemsOf({ DELETIONS: value })).toEqual(['DELETIONS must be enabled or disabled']);
     }
     expect(parseConfig({ ...validEnv(), DELETIONS: 'disabled' }).config?.policy.deletionsEnabled).toBe(false);
   });
 
-  it('insists on both lists of what is protected, as JSON or as a list', () => {
+  it('requires PROTECTED_IMAGES and PROTECTED_NAMES, each as a list or as the JSON text of a list', () => {
     for (const name of ['PROTECTED_IMAGES', 'PROTECTED_NAMES']) {
       for (const value of [undefined, '', 'm-custom01', '{}', 'null']) {
         expect(problemsOf({ [name]: value })).toEqual([
@@ -99,11 +100,23 @@ describe('the configuration', () => {
     });
   });
 
-  it('refuses a ledger that is none', () => {
+  it('refuses a LEDGER that is not a Durable Object binding', () => {
     expect(problemsOf({ LEDGER: {} })).toEqual(['LEDGER is not a Durable Object binding']);
   });
 
-  it('refuses a limiter that is none', () => {
+  it('refuses a rate limiter that is absent or not a rate limit binding', () => {
     expect(problemsOf({ RATE_LIMITER_BURST: undefined, RATE_LIMITER_SUSTAINED: {} })).toHaveLength(2);
+  });
+
+  it.each([7, '7', '007'])('reads the number %j', (value) => {
+    expect(parseConfig({ ...validEnv(), DAILY_DELETIONS: value }).config?.dailyDeletions).toBe(7);
+  });
+
+  it('refuses a list of more than 1000 entries', () => {
+    const ids = Array.from({ length: 1001 }, (_, n) => `m-image${n}`);
+    expect(problemsOf({ PROTECTED_IMAGES: ids.slice(1) })).toEqual([]);
+    expect(problemsOf({ PROTECTED_IMAGES: ids })).toEqual([
+      'PROTECTED_IMAGES must be a list of at most 1000, [] if nothing is meant',
+    ]);
   });
 });

@@ -1,14 +1,14 @@
-/** Who and what the tests work with. These credentials are worth nothing outside the emulator. */
+/** Data that the tests share. These credentials are worth nothing outside the emulator. */
 import type { Settlement } from '../src/ledger/rows.ts';
 import type { Account } from './emulator/bce-auth.ts';
 
-/** As `emulator/wrangler.toml` has them. */
+/** The same as in `emulator/wrangler.toml`. */
 export const EMULATOR_CREDENTIALS = {
   accessKeyId: 'emulator-access-key-id',
   secretAccessKey: 'emulator-secret-access-key',
 } satisfies Account;
 
-/** Bearer keys of the callers below. */
+/** Bearer keys of `CALLERS`. */
 export const KEYS = {
   cleaner: 'bcg_cleaner-key-4N1mT0bYw5g0yJmJc2u8VdE6r9aXq3Lk7sZtHhPfWiQ',
   auditor: 'bcg_auditor-key-h7Gf5Dd3Ss1Aa9Pp8Oo6Ii4Uu2Yy0TtRrEeWwQqZzXx',
@@ -17,7 +17,7 @@ export const KEYS = {
   reader: 'bcg_reader-key-Zq8xC2vB5nM1aS4dF7gH0jK3lP6oI9uY2tR5eW8qT1z',
 };
 
-/** `CALLERS` for the keys above: the digests were made with `sha256sum`, not with our own code. */
+/** The binding `CALLERS` for `KEYS`. The digests come from `sha256sum`, not from our own code. */
 export const CALLERS = {
   cleaner: {
     keySha256: ['bddc1d360d17b4197a7bbc5ca64b29cb12393bf46de370c202e10fc06b979771'],
@@ -40,7 +40,7 @@ export const CALLERS = {
   },
 };
 
-/** What a deletion is answered with, whatever led to it. */
+/** What a deletion can be answered with. */
 export const ANSWERS = {
   deleted: { status: 200, code: 'deleted', outcome: 'deleted' },
   rejectedCredentials: {
@@ -55,7 +55,7 @@ export const ANSWERS = {
   throttled: { status: 503, code: 'upstream_throttled', outcome: 'rejected', severity: 'WARN' },
 };
 
-/** Without a filter. */
+/** A query that matches every row of a ledger. */
 export const ALL_ROWS = { imageId: null, outcome: null, sinceMs: null, untilMs: null, beforeSeq: null, limit: 100 };
 
 export const reservation = (requestId: string, imageId = 'm-custom01') => ({
@@ -71,11 +71,13 @@ export const settlement = (outcome: Settlement['outcome']): Settlement => ({
   imageName: null,
 });
 
-/** A secret that must show up nowhere, and a configuration that has it in each place where a value can be wrong. */
-export const LEAK = 'Sk7rQ2bX9pLm4VtY8cNz1HwKd6JfGu3A';
+/** A secret that must appear in no answer and no log line. */
+export const SECRET = 'Sk7rQ2bX9pLm4VtY8cNz1HwKd6JfGu3A';
+
+/** A configuration with four faults, each of which has the secret in its value. */
 export const FAULTY_ENV = {
-  BCE_ACCESS_KEY_ID: `${LEAK}/`,
-  BCE_SECRET_ACCESS_KEY: `${LEAK}\n`,
-  BCC_ENDPOINT: `https://${LEAK}.test`,
-  UPSTREAM_DEADLINE_MS: LEAK,
+  BCE_ACCESS_KEY_ID: `${SECRET}/`,
+  BCE_SECRET_ACCESS_KEY: `${SECRET}\n`,
+  BCC_ENDPOINT: `https://${SECRET}.test`,
+  UPSTREAM_DEADLINE_MS: SECRET,
 };

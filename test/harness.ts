@@ -1,9 +1,9 @@
 /**
  * The gateway and the emulator in one isolate of workerd, joined by a function instead of a socket.
  *
- * Promises: the gateway is the real one, from configuration to log line; only what `createApp` takes as arguments is
- * replaced, and each replacement can be looked at afterwards. The joint refuses what the network would: it ends with the
- * signal, and a dropped connection throws.
+ * Promises: the gateway is the real one, from configuration to log line. Only the arguments of `createApp` are replaced, and a
+ * test can look at each replacement afterwards. The function between the two behaves as a network does: it ends with the signal,
+ * and it throws if the connection drops.
  */
 import { createExecutionContext, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
@@ -30,9 +30,9 @@ const validators = {
 
 export interface HarnessOptions {
   env?: UncheckedEnv;
-  /** What the emulator knows; what the gateway knows is in `env`. */
+  /** The credential that the emulator knows. The gateway's is in `env`. */
   account?: Account;
-  /** In place of the emulator. */
+  /** Answers in place of the emulator. */
   fetch?: (request: Request) => Promise<Response>;
   /** How far the gateway's clock is ahead, in milliseconds. */
   clockOffsetMs?: number;
@@ -44,7 +44,7 @@ export interface Line {
   record: Readonly<Record<string, unknown>>;
 }
 
-/** The real Durable Objects, under names that nobody used before. */
+/** The real Durable Objects, under names that no other test uses. */
 function freshLedgers() {
   const test = crypto.randomUUID();
   return { getByName: (callerId: string) => env.LEDGER.getByName(`${test}/${callerId}`) };
@@ -87,11 +87,11 @@ export function createHarness({ env: change, account, fetch, clockOffsetMs = 0 }
     app,
     emulator,
     lines,
-    /** What was sent to Baidu. */
+    /** The requests that were sent to Baidu. */
     requests,
-    /** The gateway's pauses, which it did not really wait for. */
+    /** The gateway's pauses between attempts, which take no time here. */
     pausesMs,
-    /** Its answer, which has been held against the shape where it is not 2xx. */
+    /** Calls the gateway. Every answer that is not 2xx is checked against the problem schema. */
     call: async (method: string, path: string, headers: HeadersInit = { Authorization: `Bearer ${KEYS.cleaner}` }) => {
       const response = await app.fetch(new Request(GATEWAY + path, { method, headers }), {}, createExecutionContext());
       if (!response.ok && response.body !== null) await problemOf(response.clone());
@@ -114,7 +114,7 @@ function parseRecord(text: string): Line['record'] {
   return record;
 }
 
-/** The body of an answer that is not 2xx, after everything that holds for each of them has been checked. */
+/** The body of an answer that is not 2xx, after a check of everything that holds for all such answers. */
 export async function problemOf(response: Response): Promise<Readonly<Record<string, unknown>>> {
   const body: unknown = await response.json();
   const { valid, errors } = validators.problem.validate(body);
@@ -138,6 +138,7 @@ export interface Preview {
   blockers: { code: string; detail: string }[];
 }
 
+/** The preview of an image, checked against its schema. */
 export async function previewOf(harness: Harness, id: string, key = KEYS.both): Promise<Preview> {
   const response = await harness.call('GET', `/images/${id}`, bearer(key));
   const body: Preview = await response.json();
@@ -147,12 +148,14 @@ export async function previewOf(harness: Harness, id: string, key = KEYS.both): 
   return body;
 }
 
+/** The codes of the blockers, in their order. */
 export const codesOf = ({ blockers }: Preview) => blockers.map(({ code }) => code);
 
 export interface HistoryPage {
   deletions: { requestId: string; imageId: string; outcome: string; settledAt: string | null }[];
 }
 
+/** A page of the history, checked against its schema, and the path of the next page. */
 export async function historyPage(
   harness: Harness,
   path: string,
@@ -166,7 +169,7 @@ export async function historyPage(
   return { body, next: link === undefined ? null : link.slice(GATEWAY.length) };
 }
 
-/** Puts `count` custom images into the emulator, `m-many0000` and on. */
+/** Puts `count` custom images into the emulator: `m-many0000`, `m-many0001` and so on. */
 export function manyImages({ emulator }: Harness, count: number): string[] {
   const ids = Array.from({ length: count }, (_, n) => `m-many${String(n).padStart(4, '0')}`);
   for (const id of ids) emulator.images.set(id, { id, name: id, type: 'Custom', status: 'Available', sharedWith: [] });
@@ -177,13 +180,13 @@ export interface ExpectedDeletion {
   status: number;
   code: string;
   outcome: string;
-  /** Calls that reached Baidu. */
+  /** Requests to Baidu. */
   calls: number;
   severity?: string;
   retryAfter?: string;
 }
 
-/** Sends one deletion and holds answer, audit record and the emulator's own books against what is expected. */
+/** Sends one deletion and compares answer, audit record and the requests to Baidu with what is expected. */
 export async function expectDeletion(harness: Harness, path: string, expected: ExpectedDeletion) {
   const response = await harness.call('DELETE', path);
   expect(response.status).toBe(expected.status);
@@ -213,14 +216,21 @@ export async function expectDeletion(harness: Harness, path: string, expected: E
   return body;
 }
 
+/** A ledger that nothing has used yet. */
 export const freshLedger = () => env.LEDGER.getByName(crypto.randomUUID());
+
+/** Runs `act` inside the Durable Object of a fresh ledger. */
 export const insideLedger = <T>(act: (sql: SqlStorage, ctx: DurableObjectState) => T | Promise<T>) =>
   runInDurableObject(freshLedger(), (_ledger, ctx) => act(ctx.storage.sql, ctx));
+
+/** A store with the newest schema. */
 export function storeIn(sql: Sql): LedgerStore {
   const store = new LedgerStore(sql);
   store.migrate();
   return store;
 }
+
+/** The number of a reserved row. @throws Error if nothing was reserved */
 export const seqOf = (reserved: ReturnType<LedgerStore['reserve']>) => {
   if (!('seq' in reserved)) throw new Error('not reserved');
   return reserved.seq;

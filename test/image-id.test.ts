@@ -1,7 +1,12 @@
+/** The one grammar of an image id. */
 import { describe, expect, it } from 'vitest';
 import { isImageId } from '../src/image-id.ts';
 
 describe('an image id', () => {
+  it.each(['m-nky7qeom', 'm-DpgNg8lO', 'm-abcdef', `m-${'Z9'.repeat(16)}`])('may be %s', (id) =>
+    expect(isImageId(id)).toBe(true),
+  );
+
   it.each([
     '',
     'm-',

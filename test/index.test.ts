@@ -29,16 +29,16 @@ describe('the Worker', () => {
     expect(response.headers.get('cache-control')).toBe('no-store');
   });
 
-  it('says that an image is not there', async () => {
+  it('answers image_not_found for an absent image', async () => {
     expect(await problemOf(await remove('m-absent01'))).toMatchObject({ code: 'image_not_found' });
   });
 
-  it('refuses what is not a custom image', async () => {
+  it('refuses to delete an image that is not a custom image', async () => {
     expect(await problemOf(await remove('m-system01'))).toMatchObject({ code: 'image_not_custom' });
   });
 
   it.each<FaultName>(['drop_before', 'drop_after', 'html_502', 'nothing_500', 'half_json_500'])(
-    'deletes the image though the first attempt met with %s',
+    'deletes the image although the first attempt meets %s',
     async (fault) => {
       await misbehave(fault);
       expect(await (await remove('m-custom01')).json()).toMatchObject({ outcome: 'deleted' });
@@ -52,17 +52,17 @@ describe('the Worker', () => {
     ['error_code_on_200', 'upstream_rejected_credentials'],
     ['throttled_long', 'upstream_throttled'],
     ['unavailable_long', 'upstream_error'],
-  ])('answers %s with %s', async (fault, code) => {
+  ])('answers the fault %s with %s', async (fault, code) => {
     await misbehave(fault, fault);
     expect(await problemOf(await remove('m-custom01'))).toMatchObject({ code });
   });
 
-  it('mends a clock that is an hour off', async () => {
+  it('corrects a clock that is an hour off', async () => {
     await direct('clock', 3_600_000);
     expect((await remove('m-custom01')).status).toBe(200);
   });
 
-  it('asks the platform to let it finish and record what it began, whether or not anybody waits for the answer', async () => {
+  it('finishes and records a deletion even if nobody waits for the answer', async () => {
     await misbehave('slow');
     const log = vi.spyOn(console, 'log');
     const ctx = createExecutionContext();
@@ -78,12 +78,12 @@ describe('the Worker', () => {
     log.mockRestore();
   });
 
-  it('lets nobody in without a key', async () => {
+  it('admits nobody without a key', async () => {
     expect((await remove('m-custom01', { Authorization: 'Bearer wrong' })).status).toBe(401);
   });
 
-  it('has limiters that count', async () => {
-    // Twice the sum of both limits: at most two windows can open while this runs.
+  it('has rate limiters that count', async () => {
+    // Twice the sum of both limits, because at most two windows can begin while this runs.
     const statuses = new Set<number>();
     for (let sent = 0; sent < 160 && !statuses.has(429); sent++) statuses.add((await remove('not-an-id')).status);
     expect(statuses).toContain(429);

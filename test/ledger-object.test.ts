@@ -1,4 +1,4 @@
-/** The ledger's Durable Object: its alarm, its storage, and a budget that many calls want at once. */
+/** The ledger's Durable Object: a budget that many calls want at once, its storage and its alarm. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it, vi } from 'vitest';
@@ -8,8 +8,8 @@ import { createHarness, freshLedger, historyPage, manyImages, problemOf } from '
 
 const DAY_MS = 24 * 3_600_000;
 
-describe('the budget', () => {
-  it('of 50 lets 50 of 200 deletions at once through, each with its row', async () => {
+describe('a budget of 50', () => {
+  it('admits exactly 50 of 200 deletions at once, each with its row', async () => {
     const harness = createHarness({ env: { DAILY_DELETIONS: '50' } });
     const ids = manyImages(harness, 200);
     const responses = await Promise.all(ids.map((id) => harness.call('DELETE', `/images/${id}`)));
@@ -29,15 +29,15 @@ describe('the budget', () => {
     expect(new Set(body.deletions.map(({ imageId }) => imageId)).size).toBe(50);
     expect((await historyPage(harness, '/deletions?limit=500')).body.deletions).toHaveLength(50);
   });
+});
 
-  it('of nothing lets nothing through', async () => {
+describe('a ledger that has stored nothing', () => {
+  it('refuses every deletion under a budget of 0', async () => {
     expect(await freshLedger().reserve(reservation('r1'), 0)).toEqual({ retryAfterS: 86_400 });
     expect(await freshLedger().peek('m-custom01', 0)).toEqual({ retryAfterS: 86_400, deleted: null });
   });
-});
 
-describe('the schema', () => {
-  it('is not created for an object that is only asked', async () => {
+  it('answers queries without creating its schema or setting an alarm', async () => {
     const ledger = freshLedger();
     expect(await ledger.history(ALL_ROWS)).toEqual([]);
     expect(await ledger.peek('m-custom01', 5)).toEqual({ retryAfterS: null, deleted: null });
@@ -46,8 +46,8 @@ describe('the schema', () => {
   });
 });
 
-describe('retention', () => {
-  it('removes by an alarm what is older than the configured days, and nothing else', async () => {
+describe("the ledger's alarm", () => {
+  it('removes the rows that are older than the configured retention, and no others', async () => {
     const ledger = freshLedger();
     const [first, second] = [await ledger.reserve(reservation('old'), 5), await ledger.reserve(reservation('new'), 5)];
     expect(first).toHaveProperty('seq');
@@ -68,7 +68,7 @@ describe('retention', () => {
     expect(nextMs).toBeGreaterThan(Date.now() + 399 * DAY_MS);
   });
 
-  it('that was shortened moves the alarm that was set for a longer one', async () => {
+  it('comes sooner after the first reservation under a shorter retention', async () => {
     const ledger = freshLedger();
     await ledger.reserve(reservation('old'), 9);
     await runInDurableObject(ledger, (_ledger, ctx) => {
@@ -79,7 +79,7 @@ describe('retention', () => {
     expect(alarmMs).toBeLessThanOrEqual(Date.now());
   });
 
-  it('sets no further alarm where nothing is left, until something is entered again', async () => {
+  it('is not set again once no row is left, until the next reservation', async () => {
     const ledger = freshLedger();
     await ledger.reserve(reservation('old'), 5);
     await runInDurableObject(ledger, (_ledger, ctx) => {
@@ -91,7 +91,7 @@ describe('retention', () => {
     expect(await runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.getAlarm())).not.toBeNull();
   });
 
-  it('re-arms for now while rows are overdue', async () => {
+  it('is set again for now while overdue rows are left', async () => {
     const ledger = freshLedger();
     await ledger.reserve(reservation('r'), 5);
     await runInDurableObject(ledger, (_ledger, ctx) => {
@@ -112,12 +112,14 @@ describe('retention', () => {
   });
 });
 
-it('keeps its rows when the object is evicted from memory', async () => {
-  const ledger = env.LEDGER.getByName('evicted');
-  await ledger.reserve({ requestId: 'r1', imageId: 'm-custom01', keyFingerprint: 'f' }, 1);
-  await evictDurableObject(ledger);
-  expect(await ledger.reserve({ requestId: 'r2', imageId: 'm-custom01', keyFingerprint: 'f' }, 1)).toHaveProperty(
-    'retryAfterS',
-  );
-  expect(await ledger.history(ALL_ROWS)).toMatchObject([{ requestId: 'r1', outcome: 'unknown', settledAtMs: null }]);
+describe('a ledger that is evicted from memory', () => {
+  it('keeps its rows and its budget', async () => {
+    const ledger = env.LEDGER.getByName('evicted');
+    await ledger.reserve({ requestId: 'r1', imageId: 'm-custom01', keyFingerprint: 'f' }, 1);
+    await evictDurableObject(ledger);
+    expect(await ledger.reserve({ requestId: 'r2', imageId: 'm-custom01', keyFingerprint: 'f' }, 1)).toHaveProperty(
+      'retryAfterS',
+    );
+    expect(await ledger.history(ALL_ROWS)).toMatchObject([{ requestId: 'r1', outcome: 'unknown', settledAtMs: null }]);
+  });
 });

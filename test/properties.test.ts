@@ -1,15 +1,15 @@
-/** The invariants that speak of any input at all, tried with inputs that nobody would think of. */
+/** The invariants that hold for any input, checked with random and hostile inputs. */
 import { createExecutionContext } from 'cloudflare:test';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { KEYS, LEAK } from './fixtures.ts';
+import { KEYS, SECRET } from './fixtures.ts';
 import { createHarness, ENDPOINT, GATEWAY, problemOf } from './harness.ts';
 
 const CANONICAL = new RegExp(`^${ENDPOINT}/v2/image/m-[A-Za-z0-9]{6,32}$`);
 const RUNS = 300;
 const TIMEOUT_MS = 60_000;
 
-/** What people and attackers put where an id belongs. */
+/** What people and attackers put in the place of an image id. */
 const hostileId = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.string(),
@@ -64,7 +64,7 @@ const prefix = fc.constantFrom('/images/', '/images', '/', '/%69mages/', '//imag
 
 describe('for any path, query and method', () => {
   it(
-    'there is no upstream call, or calls to exactly the canonical URL of the id that was sent',
+    'Baidu is not called, or only at the canonical URL of the id that was sent',
     async () => {
       await fc.assert(
         fc.asyncProperty(prefix, hostileId, query, method, async (start, id, search, verb) => {
@@ -90,7 +90,7 @@ describe('for any path, query and method', () => {
     TIMEOUT_MS,
   );
 
-  it('a well-formed id always gets its call, so that the property above is not true of nothing', async () => {
+  it('a well-formed id always reaches Baidu, so that the property above is about real calls', async () => {
     await fc.assert(
       fc.asyncProperty(fc.stringMatching(/^m-[A-Za-z0-9]{6,32}$/), async (id) => {
         const harness = createHarness();
@@ -104,9 +104,9 @@ describe('for any path, query and method', () => {
 const TOKEN = 'dG9rZW4+c2VjcmV0/dG9rZW4=c2VjcmV0';
 const ACCESS_KEY = 'ALTAKq8Zt2Wm5Rv7Xb1';
 
-/** The secrets as a server might reflect them: plain, encoded, in another case, within words. */
+/** The secrets as a server might reflect them: plain, inside a word, encoded, in capitals, inside an authorization. */
 const reflected = fc.constantFrom(
-  ...[LEAK, TOKEN, ACCESS_KEY].flatMap((secret) => [
+  ...[SECRET, TOKEN, ACCESS_KEY].flatMap((secret) => [
     secret,
     `x${secret}y`,
     encodeURIComponent(secret),
@@ -140,13 +140,13 @@ const upstreamStatus = fc.oneof(
 
 describe('for any upstream status, headers and body', () => {
   it(
-    'the answer has the shape, and holds no byte of a secret; nor does a log line',
+    'neither the answer nor a log line contains a secret, and a failure has the common shape',
     async () => {
       await fc.assert(
         fc.asyncProperty(upstreamStatus, upstreamHeaders, upstreamBody, async (status, headers, body) => {
           const bodyless = status === 204 || status === 205 || status === 304;
           const harness = createHarness({
-            env: { BCE_ACCESS_KEY_ID: ACCESS_KEY, BCE_SECRET_ACCESS_KEY: LEAK, BCE_SESSION_TOKEN: TOKEN },
+            env: { BCE_ACCESS_KEY_ID: ACCESS_KEY, BCE_SECRET_ACCESS_KEY: SECRET, BCE_SESSION_TOKEN: TOKEN },
             fetch: async () => new Response(bodyless ? null : body, { status, headers }),
           });
           const response = await harness.call('DELETE', '/images/m-custom01');
@@ -154,7 +154,7 @@ describe('for any upstream status, headers and body', () => {
           const said = [answer, JSON.stringify([...response.headers]), ...harness.lines.map((line) => line.text)].join(
             '\n',
           );
-          for (const secret of [LEAK, TOKEN, encodeURIComponent(TOKEN), ACCESS_KEY, KEYS.cleaner]) {
+          for (const secret of [SECRET, TOKEN, encodeURIComponent(TOKEN), ACCESS_KEY, KEYS.cleaner]) {
             expect(said.toLowerCase()).not.toContain(secret.toLowerCase());
           }
           const signature = harness.requests[0]?.headers.get('authorization')?.split('/').at(-1) ?? 'none';
@@ -168,7 +168,7 @@ describe('for any upstream status, headers and body', () => {
     TIMEOUT_MS,
   );
 
-  it('a server that reflects our own signature gets it nowhere', async () => {
+  it('a signature that the server reflects reaches neither the caller nor the log', async () => {
     const harness = createHarness({
       fetch: async (request) => {
         const authorization = request.headers.get('authorization') ?? '';

@@ -1,4 +1,4 @@
-/** Vite's import of a file as text. */
+/** Vite imports a file as text if `?raw` follows its name. */
 declare module '*?raw' {
   const text: string;
   export default text;

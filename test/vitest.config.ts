@@ -1,6 +1,6 @@
 /**
- * Two projects: `workerd` runs everything that the Worker is made of in the runtime that it is deployed to, against the
- * emulator on a real socket where `emulator.url` is used; `local` drives real servers from Node.js.
+ * Two projects: `workerd` runs the Worker's own tests in the runtime that it is deployed to; `local` drives real servers and
+ * programs from Node.js.
  */
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
@@ -25,7 +25,7 @@ export default defineConfig({
           cloudflareTest(({ inject }) => ({
             wrangler: { configPath: `${root}wrangler.toml` },
             miniflare: {
-              // Everything that a developer's .dev.vars might set.
+              // Set here, so that a developer's .dev.vars has no effect.
               bindings: {
                 BCC_ENDPOINT: inject('emulatorUrl'),
                 BCE_ACCESS_KEY_ID: EMULATOR_CREDENTIALS.accessKeyId,

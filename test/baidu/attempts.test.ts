@@ -1,4 +1,4 @@
-/** What two attempts make of the time that they have. Their outcomes are in `outcomes.test.ts`. */
+/** When a second attempt is made, and how long everything may take. Outcomes are tested in `deletions/deletion.test.ts`. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { exchange } from '../../src/baidu/attempts.ts';
 import { BceClient } from '../../src/baidu/client.ts';
@@ -19,7 +19,7 @@ const status =
   async () =>
     new Response(null, { status: code });
 
-/** An exchange that has `leftMs`, in which the pauses pass at once and nothing else takes time. */
+/** An exchange that may take `leftMs`. Pauses pass at once and move its clock; nothing else takes time. */
 function exchangeIn(leftMs: number, answers: Answering[], attemptTimeoutMs = 5_000) {
   const clock = { nowMs: START_MS };
   const now = () => clock.nowMs;
@@ -44,20 +44,20 @@ describe('an exchange', () => {
   beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
   afterEach(() => vi.useRealTimers());
 
-  it('sends nothing where too little time is left, and one attempt where it is just enough', async () => {
+  it('sends nothing if less than 50 ms are left, and one attempt if 50 ms are left', async () => {
     expect(await exchangeIn(49, [])).toEqual({ attempts: 0, last: { kind: 'timed_out' }, earlier: 'none' });
     expect(await exchangeIn(50, [status(200)])).toMatchObject({ attempts: 1, last: { kind: 'answered' } });
   });
 
-  it('makes a second attempt only where that much is left after the pause', async () => {
+  it('makes a second attempt only if 50 ms are left after the pause', async () => {
     expect(await exchangeIn(149, [drop])).toEqual({ attempts: 1, last: { kind: 'lost' }, earlier: 'none' });
     expect(await exchangeIn(150, [drop, status(200)])).toMatchObject({ attempts: 2, earlier: 'lost' });
   });
 
   it.each([
-    ['its own time', 5_000, 100, 2],
-    ['what is left of the deadline', 100, 5_000, 1],
-  ])('ends an attempt with %s', async (_what, leftMs, attemptTimeoutMs, attempts) => {
+    ["that attempt's timeout", 5_000, 100, 2],
+    ['the deadline', 100, 5_000, 1],
+  ])('ends an attempt at %s', async (_what, leftMs, attemptTimeoutMs, attempts) => {
     const result = exchangeIn(leftMs, [hang, status(200)], attemptTimeoutMs);
     await vi.advanceTimersByTimeAsync(99);
     expect(vi.getTimerCount()).toBe(1);
@@ -65,14 +65,14 @@ describe('an exchange', () => {
     expect(await result).toMatchObject({ attempts });
   });
 
-  it('says of the last attempt whether time or the connection ended it', async () => {
+  it('reports whether the last attempt timed out or lost its connection', async () => {
     const result = exchangeIn(1_000, [drop, hang]);
     await vi.advanceTimersByTimeAsync(1_000);
     expect((await result).last).toEqual({ kind: 'timed_out' });
     expect((await exchangeIn(1_000, [drop, drop])).last).toEqual({ kind: 'lost' });
   });
 
-  it('calls an answer that stalls in its body timed out, and one that breaks off answered', async () => {
+  it('reports an attempt as timed out if the body stalls, and as answered if the body breaks off', async () => {
     const stall: Answering = async (signal) =>
       new Response(
         new ReadableStream({
@@ -87,12 +87,12 @@ describe('an exchange', () => {
     expect((await exchangeIn(100, [breakOff])).last).toMatchObject({ answer: { body: { kind: 'broken' } } });
   });
 
-  it('leaves no timer behind', async () => {
+  it('leaves no timer running', async () => {
     await exchangeIn(1_000, [drop, status(200)]);
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('tells what was lost from what was refused, and both from what nobody knows', async () => {
+  it('reports the effect of the first attempt: lost, unknown or none', async () => {
     const earlierAfter = async (first: Answering) => (await exchangeIn(5_000, [first, status(200)])).earlier;
     expect(await earlierAfter(drop)).toBe('lost');
     expect(await earlierAfter(status(502))).toBe('lost');
@@ -105,20 +105,23 @@ describe('an exchange', () => {
 
 const { deleted, failed, rejectedCredentials, throttled, timedOut, unexpected } = ANSWERS;
 
-describe('the clock', () => {
+describe('a wrong clock', () => {
   const HOUR_MS = 3_600_000;
-  it.each([HOUR_MS, -HOUR_MS])('is mended by the Date of an answer that says so, %i ms off', async (clockOffsetMs) => {
-    const harness = createHarness({ clockOffsetMs });
-    await expectDeletion(harness, '/images/m-custom01', { ...deleted, calls: 2 });
-    expect(harness.emulator.calls.map(({ answer }) => answer)).toEqual(['RequestExpired', 'ok']);
-    expect(harness.pausesMs).toEqual([0]);
-  });
+  it.each([HOUR_MS, -HOUR_MS])(
+    'is corrected by the Date of a refusal that blames the time (%i ms off)',
+    async (clockOffsetMs) => {
+      const harness = createHarness({ clockOffsetMs });
+      await expectDeletion(harness, '/images/m-custom01', { ...deleted, calls: 2 });
+      expect(harness.emulator.calls.map(({ answer }) => answer)).toEqual(['RequestExpired', 'ok']);
+      expect(harness.pausesMs).toEqual([0]);
+    },
+  );
 
   it.each([
     ['RequestTimeTooSkewed', 403, 'The difference is too large.'],
     ['InvalidRequest', 400, 'Fail to check timestamp: time expired'],
     ['IamSignatureInvalid', 403, 'IamSignatureInvalid, cause: timestamp expired'],
-  ])('is mended after %s too, and only once', async (code, status, message) => {
+  ])('is also corrected after %s, and only once', async (code, status, message) => {
     const harness = createHarness({
       fetch: async () => failure(status, code, message, 'r', { date: 'Tue, 01 Dec 2026 10:00:00 GMT' }),
     });
@@ -127,14 +130,14 @@ describe('the clock', () => {
     expect(harness.requests[1]?.headers.get('authorization')).toContain('/2026-12-01T10:00:00Z/');
   });
 
-  it('is not blamed by a refusal of another kind that happens to speak of time', async () => {
+  it('is not suspected after another kind of refusal that happens to mention time', async () => {
     const headers = { date: 'Tue, 01 Dec 2026 10:00:00 GMT' };
     const harness = createHarness({ fetch: async () => failure(400, 'BadRequest', 'timestamp expired', 'r', headers) });
     await expectDeletion(harness, '/images/m-custom01', { ...unexpected, outcome: 'rejected', calls: 1 });
   });
 
   it.each([undefined, 'tomorrow', 'Tuesday, 01-Dec-26 10:00:00 GMT', 'Tue, 31 Feb 2026 10:00:00 GMT'])(
-    'stays as it is without a true Date (%s)',
+    'is not corrected if the Date of the refusal is %s',
     async (date) => {
       const harness = createHarness({
         fetch: async () => failure(400, 'RequestExpired', 'Late.', 'r', date === undefined ? {} : { date }),
@@ -145,7 +148,7 @@ describe('the clock', () => {
 });
 
 describe('the pause between two attempts', () => {
-  it('is as long as a short Retry-After says', async () => {
+  it('lasts as long as a short Retry-After says', async () => {
     const harness = createHarness();
     harness.emulator.misbehave('throttled');
     await harness.call('DELETE', '/images/m-custom01');
@@ -155,26 +158,26 @@ describe('the pause between two attempts', () => {
   it.each([
     ['2', 2],
     ['3', 1],
-  ])('takes a Retry-After of %s seconds for %i attempts', async (retryAfter, calls) => {
+  ])('is at most 2 s long, so a Retry-After of %s s leaves %i of 2 attempts', async (retryAfter, calls) => {
     const harness = createHarness({ fetch: async () => failure(429, 'Busy', 'x', 'r', { 'retry-after': retryAfter }) });
     await expectDeletion(harness, '/images/m-custom01', { ...throttled, calls, retryAfter });
   });
 
-  it('is jittered without one', async () => {
+  it('is random without a Retry-After', async () => {
     const harness = createHarness();
     harness.emulator.misbehave('internal_error');
     await harness.call('DELETE', '/images/m-custom01');
     expect(harness.pausesMs).toEqual([200]);
   });
 
-  it.each(['-1', 'soon', '1.5', '99999999999'])('takes a Retry-After of %s for none', async (retryAfter) => {
+  it.each(['-1', 'soon', '1.5', '99999999999'])('ignores the malformed Retry-After %s', async (retryAfter) => {
     const harness = createHarness({
       fetch: async () => new Response(null, { status: 500, headers: { 'retry-after': retryAfter } }),
     });
     await expectDeletion(harness, '/images/m-custom01', { ...failed, calls: 2 });
   });
 
-  it('reads a Retry-After that is a date', async () => {
+  it('follows a Retry-After that is a date', async () => {
     const soon = new Date(Date.now() + 90_500).toUTCString();
     const harness = createHarness({ fetch: async () => failure(429, 'Busy', 'x', 'r', { 'retry-after': soon }) });
     const response = await harness.call('DELETE', '/images/m-custom01');
@@ -182,7 +185,7 @@ describe('the pause between two attempts', () => {
     expect(Number(response.headers.get('retry-after'))).toBeLessThan(95);
   });
 
-  it('is not begun when the deadline would end it', async () => {
+  it('is not begun if the deadline would end it', async () => {
     const harness = createHarness({ env: { UPSTREAM_DEADLINE_MS: '230', UPSTREAM_ATTEMPT_TIMEOUT_MS: '200' } });
     harness.emulator.misbehave('hang', 'slow');
     await expectDeletion(harness, '/images/m-custom01', { ...timedOut, calls: 1 });

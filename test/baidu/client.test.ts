@@ -1,3 +1,4 @@
+/** The client: what it signs, what it sends, and that it gives no credential away. */
 import { describe, expect, it } from 'vitest';
 import { BceClient } from '../../src/baidu/client.ts';
 import type { OutgoingRequest } from '../../src/runtime.ts';
@@ -18,7 +19,7 @@ function clientAt(timeMs: number, given: ConstructorParameters<typeof BceClient>
 }
 
 describe('BceClient', () => {
-  it('signs host and x-bce-date, at the moment that it is asked to', () => {
+  it('signs host and x-bce-date, with the time of the signing', () => {
     const { client, clock } = clientAt(Date.UTC(2026, 0, 2, 3, 4, 5, 999));
     const first = client.sign(url, { method: 'DELETE' });
     expect(first.headers['x-bce-date']).toBe('2026-01-02T03:04:05Z');
@@ -51,7 +52,7 @@ describe('BceClient', () => {
     expect(fresh.client.sign(url, { method: 'DELETE' }).headers['authorization']).toBe(second);
   });
 
-  it('signs the session token with the rest, as the official vector does', () => {
+  it('sends a session token and signs it with the other headers', () => {
     const vector = vectors.find(({ name }) => name === 'generated/credential/sts-ak');
     if (vector === undefined || vector.secretAccessKey === null) throw new Error('no such vector');
     const sessionToken = Object.entries(vector.headers).find(([name]) => name === 'x-bce-security-token')?.[1];
@@ -63,7 +64,7 @@ describe('BceClient', () => {
     expect(request.headers['authorization']).toContain('/300/host;x-bce-date;x-bce-security-token/');
   });
 
-  it('sends what it signed, once', async () => {
+  it('sends one request, exactly as it signed it', async () => {
     const { client, sent } = clientAt(0);
     await client.fetch(url, { method: 'GET' });
     expect(sent).toEqual([[url.href, client.sign(url, { method: 'GET' })]]);
@@ -77,20 +78,20 @@ describe('BceClient', () => {
     );
   });
 
-  it('blanks out each credential, encoded or not', () => {
+  it('replaces each credential in a text, plain or percent-encoded', () => {
     const { client } = clientAt(0, { accessKeyId: 'AKID', secretAccessKey: 's.k+', sessionToken: 't=/' });
     expect(client.scrub('akid s.k+ s.k%2b t=/ t%3D%2F sxk+')).toBe(
       '[scrubbed] [scrubbed] [scrubbed] [scrubbed] [scrubbed] sxk+',
     );
   });
 
-  it('a fingerprint is the start of a SHA-256 digest', () => {
+  it('identifies its access key by the first 8 digits of a SHA-256 digest', () => {
     // printf %s abc | sha256sum
     const { client } = clientAt(0, { accessKeyId: 'abc', secretAccessKey: 'x' });
     expect(client.keyFingerprint).toBe('ba7816bf');
   });
 
-  it('signs with a session token where there is one', async () => {
+  it('is accepted with a session token', async () => {
     const sessionToken = 'token+with/reserved=chars==';
     const harness = createHarness({
       account: { accessKeyId: 'ak', secretAccessKey: 'sk', sessionToken },

@@ -1,11 +1,12 @@
+/** The image calls: where they go, what they carry, and how an image is read. */
 import { describe, expect, it } from 'vitest';
 import { imageUrl } from '../../src/baidu/images.ts';
 import { isImageId } from '../../src/image-id.ts';
 import { KEYS } from '../fixtures.ts';
 import { bearer, createHarness, problemOf } from '../harness.ts';
 
-describe('an image id', () => {
-  it.each(['m-nky7qeom', 'm-DpgNg8lO', 'm-abcdef', `m-${'Z9'.repeat(16)}`])('may be %s', (id) => {
+describe('the URL of an image', () => {
+  it.each(['m-nky7qeom', 'm-DpgNg8lO', 'm-abcdef', `m-${'Z9'.repeat(16)}`])('ends in /v2/image/%s', (id) => {
     if (!isImageId(id)) throw new Error(id);
     expect(imageUrl('https://bcc.bj.baidubce.com', id).href).toBe(`https://bcc.bj.baidubce.com/v2/image/${id}`);
   });
@@ -15,33 +16,33 @@ describe('an image id', () => {
     'https://bcc.bj.baidubce.com/x',
     'https://u@bcc.bj.baidubce.com',
     'https://bcc.bj.baidubce.com:443',
-  ])('gives no URL at %s, which is not an origin', (endpoint) => {
+  ])('is not built on %s, because that is not an origin', (endpoint) => {
     const id = 'm-nky7qeom';
     if (isImageId(id)) expect(() => imageUrl(endpoint, id)).toThrow('not canonical');
   });
 });
 
-describe('the preview', () => {
+describe('reading an image', () => {
   const image = { id: 'm-custom01', name: 'x', type: 'Custom', status: 'Available' };
   it.each<[string, unknown]>([
     ['another image', { image: { ...image, id: 'm-other001' } }],
     ['an image without a name', { image: { ...image, name: undefined } }],
     ['an image without a type', { image: { ...image, type: undefined } }],
     ['an image without a status', { image: { ...image, status: undefined } }],
-    ['a name that is no text', { image: { ...image, name: 7 } }],
+    ['a name that is not text', { image: { ...image, name: 7 } }],
     ['a name longer than Baidu allows', { image: { ...image, name: 'x'.repeat(257) } }],
     ['no image', {}],
     ['a list', []],
     ['text', 'image'],
-  ])('that is answered with %s is upstream_unexpected', async (_what, body) => {
+  ])('fails with upstream_unexpected if Baidu answers with %s', async (_what, body) => {
     const harness = createHarness({ fetch: async () => Response.json(body, { headers: { 'x-bce-request-id': 'r' } }) });
     const response = await harness.call('GET', '/images/m-custom01', bearer(KEYS.reader));
     expect(await problemOf(response)).toMatchObject({ code: 'upstream_unexpected', outcome: 'not_attempted' });
   });
 });
 
-describe('the audit record', () => {
-  it('sends nothing of the request to Baidu but the id', async () => {
+describe('a deletion at Baidu', () => {
+  it('carries nothing of the request to the gateway except the image id', async () => {
     const harness = createHarness();
     await harness.call('DELETE', '/images/m-custom01?allowMissing=true', {
       Authorization: `Bearer ${KEYS.cleaner}`,

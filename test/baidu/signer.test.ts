@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { canonicalHeaders, formatTimestamp, percentEncode, sign, signingKey } from '../../src/baidu/signer.ts';
 import vectors from './vectors.json';
 
-/** The default set leaves the field blank with some SDKs, and names what was signed with others; the signature is one. */
 const verifiable = vectors.flatMap((vector) =>
   vector.secretAccessKey === null ? [] : [{ ...vector, secretAccessKey: vector.secretAccessKey }],
 );
+/** If the default set of headers is signed, some SDKs leave the list blank and others fill it in. The signature is the same. */
 const disagreement = ({ disagreedBy }: { disagreedBy?: object }) =>
   disagreedBy === undefined ? '' : ` (unlike ${Object.keys(disagreedBy).join(', ')})`;
 
@@ -16,7 +16,7 @@ function queryOf(names: Record<string, string | null | undefined>): Record<strin
 }
 
 describe('bce-auth-v1', () => {
-  it('has the 82 vectors with a known secret, and two without', () => {
+  it('is tested with 82 vectors; the secret of two more is not known', () => {
     expect(verifiable).toHaveLength(82);
     expect(vectors).toHaveLength(84);
   });
@@ -48,7 +48,7 @@ describe('bce-auth-v1', () => {
   const key = signingKey('ak', 'sk', '2026-01-02T03:04:05Z', 1800);
   const host = canonicalHeaders({ Host: 'h' }, null);
 
-  it('leaves the list of signed headers blank where the default set is signed', () => {
+  it('leaves the list of signed headers blank if it signs the default set', () => {
     const signed = sign({ method: 'GET', path: '/', headers: host }, key);
     expect(signed.authorization).toBe(`bce-auth-v1/ak/2026-01-02T03:04:05Z/1800//${signed.signature}`);
     expect(signed.canonicalHeaders).toBe('host:h');
@@ -56,10 +56,10 @@ describe('bce-auth-v1', () => {
 
   it.each([
     ['short', 'b'],
-    ['longer than the buffer in UTF-8 alone', '测'.repeat(300)],
+    ['longer than the buffer in bytes, but not in characters', '测'.repeat(300)],
     ['a little longer than the buffer', 'a'.repeat(1000)],
     ['short again', 'c'],
-  ])('signs what is %s as another HMAC does', async (_what, text) => {
+  ])('agrees with WebCrypto on the HMAC of a text that is %s', async (_what, text) => {
     const bytes = (given: string) => new TextEncoder().encode(given);
     const algorithm = { name: 'HMAC', hash: 'SHA-256' };
     const imported = await crypto.subtle.importKey('raw', bytes(key.signingKey), algorithm, false, ['sign']);
@@ -67,7 +67,7 @@ describe('bce-auth-v1', () => {
     expect(key.mac(text)).toBe([...mac].map((byte) => byte.toString(16).padStart(2, '0')).join(''));
   });
 
-  it('signs no header that is not listed, an x-bce header included', () => {
+  it('signs no header that is not listed, not even an x-bce header', () => {
     const headers = canonicalHeaders({ host: 'h', 'x-bce-meta': 'm', 'x-bce-date': 'd' }, ['host', 'x-bce-date']);
     expect(headers).toEqual({ canonicalHeaders: 'host:h\nx-bce-date:d', signedHeaders: 'host;x-bce-date' });
   });

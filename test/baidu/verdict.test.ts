@@ -1,9 +1,9 @@
-/** Each answer by itself. What follows from it for a deletion is in `outcomes.test.ts`. */
+/** What one answer means by itself. What follows for a deletion is tested in `deletions/deletion.test.ts`. */
 import { describe, expect, it } from 'vitest';
 import type { Answer } from '../../src/baidu/answer.ts';
 import { isClockSkew, judge } from '../../src/baidu/verdict.ts';
 
-/** An answer of Baidu without a body. */
+/** An answer without a body, in Baidu's name unless `change` says otherwise. */
 const answer = (status: number, change: Partial<Answer> = {}): Answer => ({
   status,
   code: undefined,
@@ -23,7 +23,7 @@ const refused = { code: 'upstream_unexpected', outcome: 'rejected' };
 const unknown = { code: 'upstream_unexpected', outcome: 'unknown' };
 const credentials = { code: 'upstream_rejected_credentials', outcome: 'rejected' };
 
-describe('the verdict on a status without a code', () => {
+describe('an answer without a code', () => {
   it.each([
     [200, accepted],
     [204, accepted],
@@ -39,25 +39,28 @@ describe('the verdict on a status without a code', () => {
     [410, refused],
     [499, refused],
     [500, { code: 'upstream_error', outcome: 'unknown' }],
-  ])('%i', (status, verdict) => expect(judge(answer(status))).toEqual(verdict));
+  ])('with the status %i means %j', (status, verdict) => expect(judge(answer(status))).toEqual(verdict));
 
-  it.each([[[]], [['requestId']], ['requestId'], [null], [0]])('404 with %j does not mean the image', (value) => {
-    expect(judge(answer(404, { body: { kind: 'json', value } }))).toEqual(refused);
-  });
+  it.each([[[]], [['requestId']], ['requestId'], [null], [0]])(
+    'with the status 404 and the body %j does not mean that the image is absent',
+    (value) => {
+      expect(judge(answer(404, { body: { kind: 'json', value } }))).toEqual(refused);
+    },
+  );
 
-  it('200 with JSON of somebody else, or with what is no JSON, agrees to nothing', () => {
+  it("with the status 200 means success only if its body is JSON and it carries Baidu's request id", () => {
     const json = { kind: 'json', value: {} } as const;
     expect(judge(answer(200, { body: json }))).toEqual(accepted);
     expect(judge(answer(200, { body: json, isFromBaidu: false }))).toEqual(unknown);
     expect(judge(answer(200, { body: { kind: 'garbled' } }))).toEqual(unknown);
   });
 
-  it('404 of somebody else means nothing', () => {
+  it("with the status 404 and without Baidu's request id means nothing", () => {
     expect(judge(answer(404, { isFromBaidu: false }))).toEqual(unknown);
   });
 });
 
-describe('the verdict on a code', () => {
+describe('an answer with the code', () => {
   it.each([
     'NoSuchObject',
     'NoSuchImage',
@@ -67,32 +70,33 @@ describe('the verdict on a code', () => {
     'Image.NotExist',
     'Image.ImageNotExists',
     'Image.NoSuchImage',
-  ])('%s means the image', (code) => {
+  ])('%s means that the image is absent, unless the status is 3xx', (code) => {
     expect(judge(answer(404, { code }))).toEqual(absent);
     expect(judge(answer(400, { code }))).toEqual(absent);
     expect(judge(answer(300, { code }))).toEqual(unknown);
   });
 
   it.each(['SnapshotImageNotFound', 'Image.ImageNotFoundHere', 'Image.NotExistsYet', 'ImageXNotFound', 'NotFound'])(
-    '%s does not',
+    '%s does not mean that the image is absent',
     (code) => expect(judge(answer(404, { code }))).toEqual(refused),
   );
 
   it.each(['AuthError', 'InvalidSecurityToken', 'iamSomethingNew', 'RequestExpired'])(
-    '%s means our credential',
+    '%s means that our credentials are refused',
     (code) => expect(judge(answer(403, { code }))).toEqual(credentials),
   );
 
-  it.each(['DiamondQuota', 'RequestExpiredTwice', 'NotRequestExpired'])('%s does not', (code) =>
-    expect(judge(answer(403, { code }))).toEqual(refused),
+  it.each(['DiamondQuota', 'RequestExpiredTwice', 'NotRequestExpired'])(
+    '%s does not mean that our credentials are refused',
+    (code) => expect(judge(answer(403, { code }))).toEqual(refused),
   );
 
-  it('is a refusal even where the request id got lost on the way', () => {
+  it("Http404 is a refusal even without Baidu's request id", () => {
     expect(judge(answer(404, { code: 'Http404', isFromBaidu: false }))).toEqual(refused);
   });
 });
 
-describe('whether the clock is at fault', () => {
+describe('a refusal', () => {
   it.each([
     [{ code: 'RequestExpired' }, true],
     [{ code: 'RequestTimeTooSkewed' }, true],
@@ -103,5 +107,5 @@ describe('whether the clock is at fault', () => {
     [{ code: 'BadRequest', message: 'timestamp' }, false],
     [{ message: 'timestamp expired' }, false],
     [{}, false],
-  ])('%j: %s', (change, skewed) => expect(isClockSkew(answer(403, change))).toBe(skewed));
+  ])('with %j blames our clock: %s', (change, skewed) => expect(isClockSkew(answer(403, change))).toBe(skewed));
 });

@@ -8,9 +8,9 @@ import { cpuUs, FOLDER, has, type Subject, startNginx, startNode, startWorkerd }
 
 const BARE = 'the bare Worker: three lines that forward';
 const CALLERS = 64;
-/** At no delay as many as saturate every subject; at 50 ms so few that a request seldom waits for another. */
+/** Without a delay, enough to saturate every subject; at 50 ms, so few that a request seldom waits for another. */
 const CONNECTIONS_AT: Readonly<Record<number, number>> = { 0: 32, 50: 4 };
-/** Enough that code is compiled and connections stand before anything is counted, whatever the delay. */
+/** Enough to compile the code and to open the connections before anything is counted, whatever the delay. */
 const WARM_UP_CONNECTIONS = 128;
 
 interface Run {
@@ -49,7 +49,7 @@ export const vars = (endpoint: string) => ({
   PROTECTED_NAMES: '[]',
 });
 
-/** A fresh id for each request; the ledger's run takes its callers in turn, so that no budget ends it. */
+/** A fresh image id for each request. With many callers it takes them in turn, so that no budget is used up. */
 function wrkScript(path: string, manyCallers: boolean): string {
   const file = join(FOLDER, `load${path.replaceAll('/', '-')}${manyCallers}.lua`);
   writeFileSync(

@@ -1,9 +1,9 @@
 /**
- * How the figures are made: interleaved rounds, so that a machine whose speed drifts does so for all alike, and medians.
+ * How the figures are made: medians of interleaved rounds. If the speed of the machine drifts, it drifts for all subjects alike.
  */
 
 export interface Series {
-  /** Of the rounds. */
+  /** The median of the rounds. */
   median: number;
   min: number;
   max: number;
@@ -17,12 +17,12 @@ export function seriesOf(values: readonly number[]): Series {
   return { median, min: at(0), max: at(sorted.length - 1) };
 }
 
-/** What each round's value is of the same round's other, as a series: what slows both down does not show. */
+/** The ratio of two subjects, round by round. What slows both down in a round does not show. */
 export function ratioOf(values: readonly number[], others: readonly number[]): Series {
   return seriesOf(values.map((value, round) => value / (others[round] ?? Number.NaN)));
 }
 
-/** Runs each subject once a round, and gives each subject's results of all rounds but the first, which warms up. */
+/** Runs each subject once a round and returns its results, without those of the first round, which warms up. */
 export async function interleaved<T>(
   subjects: Readonly<Record<string, (isWarmUp: boolean) => Promise<T> | T>>,
   rounds: number,
@@ -39,7 +39,7 @@ export async function interleaved<T>(
   return results;
 }
 
-/** Nanoseconds of `count` calls of `act`, for each. */
+/** Nanoseconds for each of `count` calls of `act`. */
 export async function nsPerCall(act: () => unknown, count: number): Promise<number> {
   const start = process.hrtime.bigint();
   for (let call = 0; call < count; call++) {

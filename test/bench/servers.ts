@@ -93,7 +93,7 @@ export async function bundle(entry: string): Promise<string> {
         'string_decoder',
       ].map((name) => [name, `node:${name}`]),
     ),
-    // What is left of CommonJS asks for Node's modules at run time.
+    // Dependencies in CommonJS require Node's modules at run time.
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire('/');",
     },
@@ -103,8 +103,8 @@ export async function bundle(entry: string): Promise<string> {
 }
 
 /**
- * In place of two bindings that `workerd` does not have by itself. The limiter counts as the platform does, in memory, and
- * lets everything through, because what is measured is work and not refusal; the ledger promises and does nothing.
+ * Stand-ins for two bindings that `workerd` alone does not have. The limiter counts in memory, as the platform does, but refuses
+ * nothing, because refusals are not measured. The ledger accepts everything and stores nothing.
  */
 const STAND_INS = {
   limiter: `export default () => {
@@ -120,11 +120,11 @@ const STAND_INS = {
 export interface WorkerdOptions {
   /** Text bindings. */
   vars?: Record<string, string>;
-  /** Whether it has a Durable Object on disk, a stand-in for it, or neither. */
+  /** A Durable Object on disk, a stand-in for it, or neither. */
   ledger?: 'disk' | 'stand-in';
 }
 
-/** workerd alone, without the development server's layers around it. */
+/** workerd alone, without the development server around it. */
 export async function startWorkerd(entry: string, { vars = {}, ledger }: WorkerdOptions = {}): Promise<Subject> {
   const file = await bundle(entry);
   const port = await freePort();
@@ -176,7 +176,7 @@ export async function startNode(program: string, ...args: string[]): Promise<Sub
 
 export const has = (program: string) => spawnSync('which', [program]).status === 0;
 
-/** One worker process, so that every subject has one core at most. */
+/** nginx with one worker process, so that every subject has at most one core. */
 export async function startNginx(upstream: string): Promise<Subject> {
   const port = await freePort();
   const file = join(FOLDER, 'nginx.conf');

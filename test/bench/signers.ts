@@ -1,6 +1,6 @@
 /** The same deletion signed by each peer: a fresh image id every time, at the real clock. */
 import { createHmac } from 'node:crypto';
-// The file and not the package, which brings every service of Baidu along.
+// Only this file, because the whole package brings in every service of Baidu.
 import Auth from '@baiducloud/sdk/src/auth.js';
 import { AwsClient } from 'aws4fetch';
 import { canonicalHeaders, formatTimestamp, sign, signingKey } from '../../src/baidu/signer.ts';
@@ -49,7 +49,7 @@ function nodeCrypto(): string {
   return `${prefixAt(timestamp)}/host;x-bce-date/${signature}`;
 }
 
-/** `node:crypto` with our own economy: the signing key is derived once a second. */
+/** `node:crypto`, with the signing key derived once a second, as we do it. */
 let nativeKey = { timestamp: '', key: '' };
 function nodeCryptoKeptKey(): string {
   const timestamp = formatTimestamp(Date.now());
@@ -76,7 +76,7 @@ async function webCrypto(): Promise<string> {
   return `${prefixAt(timestamp)}/host;x-bce-date/${await subtleHmac(key, canonicalAt(timestamp))}`;
 }
 
-/** The same with our economy. */
+/** WebCrypto, with the signing key derived once a second, as we do it. */
 let subtleKey: { timestamp: string; key: CryptoKey } | undefined;
 async function webCryptoKeptKey(): Promise<string> {
   const timestamp = formatTimestamp(Date.now());
@@ -86,7 +86,7 @@ async function webCryptoKeptKey(): Promise<string> {
   return `${prefixAt(timestamp)}/host;x-bce-date/${await subtleHmac(subtleKey.key, canonicalAt(timestamp))}`;
 }
 
-/** Brings a `Request` along, which none of the others makes. */
+/** Also makes a `Request`, which none of the others does. */
 const aws = new AwsClient({ accessKeyId, secretAccessKey, service: 's3', region: 'us-east-1' });
 async function aws4fetch(): Promise<string> {
   const request = await aws.sign(`https://${HOST}/v2/image/${freshId()}`, { method: 'DELETE' });

@@ -1,4 +1,4 @@
-/** Bundle, gzip, and what workerd needs to its first answer: ours, ours with the official SDK, an empty Hono app. */
+/** Bundle size, gzip size, and the CPU time to the first answer: ours, ours with the official SDK, an empty Hono app. */
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { vars } from './gateway.ts';
@@ -11,7 +11,7 @@ const ENTRIES = {
   'the Worker with the official SDK': 'workers/with-sdk.ts',
 };
 
-/** CPU time of a new workerd up to its first answer, in milliseconds: all of it, V8 and the runtime included. */
+/** The whole CPU time of a new workerd up to its first answer, V8 and the runtime included, in milliseconds. */
 async function startCpuMs(entry: string): Promise<number> {
   const { pid } = await startWorkerd(entry, { vars: vars('http://127.0.0.1:1'), ledger: 'stand-in' });
   const ms = cpuUs(pid) / 1000;

@@ -1,3 +1,4 @@
+/** From the `Authorization` header to the caller. */
 import { describe, expect, it } from 'vitest';
 import { CALLERS, KEYS } from '../fixtures.ts';
 import { bearer, createHarness, problemOf } from '../harness.ts';
@@ -53,12 +54,12 @@ describe('authentication', () => {
     expect([...answers][0]).toContain('["www-authenticate","Bearer"]');
   });
 
-  it.each(['Bearer', 'bearer', 'BEARER'])('takes the scheme written %s', async (scheme) => {
+  it.each(['Bearer', 'bearer', 'BEARER'])('accepts the scheme written as %s', async (scheme) => {
     const response = await createHarness().call('DELETE', '/images/m-custom01', { Authorization: `${scheme} ${key}` });
     expect(response.status).toBe(200);
   });
 
-  it('takes the old and the new key during a rotation, and then only the new one', async () => {
+  it('accepts the old and the new key during a rotation, and only the new key afterwards', async () => {
     const digest = async (text: string) =>
       [...new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))]
         .map((byte) => byte.toString(16).padStart(2, '0'))
@@ -77,7 +78,7 @@ describe('authentication', () => {
     expect(await status(await callers('new'), 'old')).toBe(401);
   });
 
-  it('lets nobody in where no key is configured', async () => {
+  it('admits nobody if no key is configured', async () => {
     const harness = createHarness({ env: { CALLERS: '{}' } });
     expect((await harness.call('DELETE', '/images/m-custom01')).status).toBe(401);
     expect((await harness.call('DELETE', '/images/m-custom01', bearer(''))).status).toBe(401);

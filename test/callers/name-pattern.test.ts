@@ -1,8 +1,9 @@
+/** Patterns of image names. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { matches } from '../../src/callers/name-pattern.ts';
 
-/** The same by the obvious recursion, which is exponential and therefore only for short texts. */
+/** The obvious recursive matcher. It takes exponential time, so it is only for short texts. */
 function matchesSlowly(pattern: string, name: string): boolean {
   if (pattern === '') return name === '';
   const rest = pattern.slice(1);
@@ -11,7 +12,7 @@ function matchesSlowly(pattern: string, name: string): boolean {
   return name !== '' && pattern[0] === name[0] && matchesSlowly(rest, name.slice(1));
 }
 
-describe('a name pattern', () => {
+describe('the name pattern', () => {
   it.each([
     ['ci-*', 'ci-', true],
     ['ci-*', 'ci-build', true],
@@ -29,17 +30,19 @@ describe('a name pattern', () => {
     ['golden', 'golden', true],
     ['golden', 'golden-2', false],
     ['', 'x', false],
-    // Nothing but the star means anything.
+    // Only the star is special.
     ['ci-?', 'ci-1', false],
     ['ci.build', 'ci-build', false],
     ['[a-z]', 'b', false],
     ['(a+)+$', 'aaaa', false],
     ['镜像-*', '镜像-1', true],
-  ])('%s and the name %j: %s', (pattern, name, expected) => {
+  ])('%j matches the name %j: %s', (pattern, name, expected) => {
     expect(matches(pattern, name)).toBe(expected);
   });
+});
 
-  it('matches what the obvious recursion matches', () => {
+describe('every name pattern', () => {
+  it('matches the same names as the obvious recursive matcher', () => {
     const text = (chars: string) => fc.string({ unit: fc.constantFrom(...chars), maxLength: 8 });
     fc.assert(
       fc.property(text('ab*'), text('ab'), (pattern, name) => {
@@ -49,8 +52,8 @@ describe('a name pattern', () => {
     );
   });
 
-  it('answers at the longest that it may be, whatever it is made of', () => {
-    // With backtracking this would not end: 64 stars over a name that fails at its last character.
+  it('is matched without backtracking, even at its longest', () => {
+    // With backtracking this would not end: 63 stars, and a name that differs at its last character.
     expect(matches(`${'a*'.repeat(63)}b`, 'a'.repeat(256))).toBe(false);
     expect(matches(`${'*a'.repeat(63)}*b*`, 'a'.repeat(256))).toBe(false);
   });

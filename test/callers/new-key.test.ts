@@ -1,4 +1,4 @@
-/** `npm run key -- NAME`, run as an operator would. */
+/** `npm run key -- NAME`, run as an operator runs it. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ const run = (...names: string[]) =>
   });
 
 describe('npm run key', () => {
-  it('prints a key of 256 random bits and an entry that the gateway takes', () => {
+  it('prints a key of 256 random bits and an entry that the gateway accepts', () => {
     const { stdout, status } = run('ci-cleaner');
     expect(status).toBe(0);
     const key = /^ {2}(bcg_[\w-]{43})$/m.exec(stdout)?.[1] ?? '';

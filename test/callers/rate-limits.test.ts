@@ -1,3 +1,4 @@
+/** How often one caller may call. */
 import { describe, expect, it } from 'vitest';
 import { RATE_LIMITS } from '../../src/callers/rate-limits.ts';
 import wranglerToml from '../../wrangler.toml?raw';
@@ -5,13 +6,14 @@ import { KEYS } from '../fixtures.ts';
 import { bearer, createHarness, previewOf, problemOf } from '../harness.ts';
 
 describe('the rate limits', () => {
-  it.each(Object.values(RATE_LIMITS))('of $binding are those of wrangler.toml', ({ binding, requests, periodS }) => {
-    const section = wranglerToml.split('[[ratelimits]]').find((text) => text.includes(`"${binding}"`));
-    expect(section).toContain(`simple = { limit = ${requests}, period = ${periodS} }`);
-  });
-});
+  it.each(Object.values(RATE_LIMITS))(
+    'of $binding have the figures of wrangler.toml',
+    ({ binding, requests, periodS }) => {
+      const section = wranglerToml.split('[[ratelimits]]').find((text) => text.includes(`"${binding}"`));
+      expect(section).toContain(`simple = { limit = ${requests}, period = ${periodS} }`);
+    },
+  );
 
-describe('the rate limit', () => {
   const counting = (refuseAfter: number) => {
     const counts = new Map<string, number>();
     const limit = async ({ key }: { key: string }) => {
@@ -25,7 +27,7 @@ describe('the rate limit', () => {
   it.each([
     ['RATE_LIMITER_BURST', '10', 'A caller may send 20 requests in 10 seconds.'],
     ['RATE_LIMITER_SUSTAINED', '60', 'A caller may send 60 requests in 60 seconds.'],
-  ])('of %s answers 429 with the wait and the policy, and no guessed count', async (binding, retryAfter, detail) => {
+  ])('of %s answer 429 with the wait and the policy, but no remaining count', async (binding, retryAfter, detail) => {
     const limiter = counting(1);
     const harness = createHarness({ env: { [binding]: limiter } });
     expect((await harness.call('DELETE', '/images/m-custom01')).status).toBe(200);
@@ -38,7 +40,7 @@ describe('the rate limit', () => {
     expect([...limiter.counts]).toEqual([['cleaner', 2]]);
   });
 
-  it('counts each caller apart, by name and not by key', async () => {
+  it('count each caller separately, by its name', async () => {
     const limiter = counting(100);
     const harness = createHarness({ env: { RATE_LIMITER_BURST: limiter } });
     await harness.call('DELETE', '/images/m-custom01');
@@ -49,7 +51,7 @@ describe('the rate limit', () => {
     ]);
   });
 
-  it('counts nothing for those who are not authenticated', async () => {
+  it('count no request of an unknown caller, and none to a path that needs no caller', async () => {
     const limiter = counting(100);
     const harness = createHarness({ env: { RATE_LIMITER_BURST: limiter, RATE_LIMITER_SUSTAINED: limiter } });
     await harness.call('DELETE', '/images/m-custom01', bearer('wrong'));
@@ -59,7 +61,7 @@ describe('the rate limit', () => {
     expect(limiter.counts.size).toBe(0);
   });
 
-  it('lets nobody through when the limiter throws', async () => {
+  it('admit nobody if a limiter throws', async () => {
     const broken = { limit: () => Promise.reject(new Error('limiter down: internal detail')) };
     for (const binding of ['RATE_LIMITER_BURST', 'RATE_LIMITER_SUSTAINED']) {
       const harness = createHarness({ env: { [binding]: broken } });
@@ -72,7 +74,7 @@ describe('the rate limit', () => {
     }
   });
 
-  it('counts in the rate limit', async () => {
+  it('count previews', async () => {
     const counted: string[] = [];
     const limit = async ({ key }: { key: string }) => {
       counted.push(key);
@@ -81,4 +83,12 @@ describe('the rate limit', () => {
     await previewOf(createHarness({ env: { RATE_LIMITER_BURST: { limit } } }), 'm-custom01', KEYS.reader);
     expect(counted).toEqual(['reader']);
   });
+
+  it('admit nobody if a limiter does not answer', async () => {
+    const silent = { limit: () => new Promise(() => undefined) };
+    const harness = createHarness({ env: { RATE_LIMITER_SUSTAINED: silent } });
+    const response = await harness.call('DELETE', '/images/m-custom01');
+    expect(await problemOf(response)).toMatchObject({ code: 'rate_limiter_unavailable', outcome: 'not_attempted' });
+    expect(harness.requests).toHaveLength(0);
+  }, 20_000);
 });

@@ -1,3 +1,4 @@
+/** `CALLERS`: who may call, with which keys, and within which bounds. */
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/config.ts';
 import { validEnv } from '../harness.ts';
@@ -5,7 +6,7 @@ import { validEnv } from '../harness.ts';
 const digest = 'ab'.repeat(32);
 const caller = (fields: object) => JSON.stringify({ 'ci-cleaner': { keySha256: [digest], scopes: [], ...fields } });
 
-describe('the configuration', () => {
+describe('CALLERS', () => {
   it.each([
     undefined,
     '',
@@ -34,14 +35,14 @@ describe('the configuration', () => {
     caller({ dailyDeletions: 1.5 }),
     caller({ dailyDeletion: 5 }),
     JSON.stringify({ a: { keySha256: [digest], scopes: [] }, b: { keySha256: [digest], scopes: [] } }),
-  ])('refuses CALLERS %j', (value) => {
+  ])('is refused if it is %j', (value) => {
     const { callers, config, problems } = parseConfig({ ...validEnv(), CALLERS: value });
     expect([callers, config]).toEqual([null, null]);
     expect(problems.length).toBeGreaterThan(0);
     for (const problem of problems) expect(problem).toMatch(/^CALLERS /);
   });
 
-  it('takes every field of a caller', () => {
+  it('gives each caller its name, scopes, image names and budget', () => {
     const json = caller({
       scopes: ['images:delete', 'images:read', 'deletions:read'],
       names: ['ci-*'],
@@ -58,5 +59,25 @@ describe('the configuration', () => {
         },
       ],
     ]);
+  });
+
+  const callerOf = (fields: object) => parseConfig({ ...validEnv(), CALLERS: caller(fields) }).callers?.get(digest);
+
+  it('may have a digest in capital letters', () => {
+    expect(callerOf({ keySha256: [digest.toUpperCase()] })?.id).toBe('ci-cleaner');
+  });
+
+  it('may hold a caller to at most 100 patterns of at most 128 characters', () => {
+    const names = Array.from({ length: 101 }, (_, n) => String(n).padStart(128, 'x'));
+    expect(callerOf({ names: names.slice(1) })?.names).toHaveLength(100);
+    expect(callerOf({ names })).toBeUndefined();
+  });
+
+  it.each([0, 10_000])('may give a caller a budget of %i', (dailyDeletions) => {
+    expect(callerOf({ dailyDeletions })?.dailyDeletions).toBe(dailyDeletions);
+  });
+
+  it('may give no caller a budget above 10000', () => {
+    expect(callerOf({ dailyDeletions: 10_001 })).toBeUndefined();
   });
 });

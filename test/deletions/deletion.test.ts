@@ -1,3 +1,4 @@
+/** Deletions from the request to the answer. Each answer is compared with the audit record and with what reached Baidu. */
 import { describe, expect, it } from 'vitest';
 import { FAULTS, type FaultName, failure } from '../emulator/emulator.ts';
 import { ANSWERS, KEYS } from '../fixtures.ts';
@@ -5,24 +6,33 @@ import { bearer, createHarness, type ExpectedDeletion, expectDeletion, historyPa
 
 const { deleted, failed, rejectedCredentials, throttled, timedOut, unexpected } = ANSWERS;
 
-describe('each state of an image', () => {
+describe('deleting an image', () => {
   const states: [string, string, ExpectedDeletion][] = [
     ['custom and available', 'm-custom01', { ...deleted, calls: 1 }],
-    ['custom whose creation failed', 'm-failed01', { ...deleted, calls: 1 }],
+    ['custom, although its creation failed,', 'm-failed01', { ...deleted, calls: 1 }],
     ['absent', 'm-absent01', { status: 404, code: 'image_not_found', outcome: 'already_absent', calls: 1 }],
-    ['absent, where that will do', 'm-absent01?allowMissing=true', { ...deleted, outcome: 'already_absent', calls: 1 }],
     [
-      'absent, where that will not do',
+      'absent, with allowMissing=true,',
+      'm-absent01?allowMissing=true',
+      { ...deleted, outcome: 'already_absent', calls: 1 },
+    ],
+    [
+      'absent, with allowMissing=false,',
       'm-absent01?allowMissing=false',
       { status: 404, code: 'image_not_found', outcome: 'already_absent', calls: 1 },
     ],
-    ['system', 'm-system01', { status: 403, code: 'image_not_custom', outcome: 'rejected', calls: 1 }],
-    ['integration', 'm-integr01', { status: 403, code: 'image_not_custom', outcome: 'rejected', calls: 1 }],
-    ['creating', 'm-create01', { status: 409, code: 'image_creating', outcome: 'rejected', calls: 1 }],
-    ['shared', 'm-shared01', { status: 409, code: 'image_shared', outcome: 'rejected', calls: 1 }],
+    ['a system image', 'm-system01', { status: 403, code: 'image_not_custom', outcome: 'rejected', calls: 1 }],
+    [
+      'a service-integration image',
+      'm-integr01',
+      { status: 403, code: 'image_not_custom', outcome: 'rejected', calls: 1 },
+    ],
+    ['being created', 'm-create01', { status: 409, code: 'image_creating', outcome: 'rejected', calls: 1 }],
+    ['shared with another account', 'm-shared01', { status: 409, code: 'image_shared', outcome: 'rejected', calls: 1 }],
   ];
 
-  it.each(states)('%s', async (_state, id, expected) => {
+  const cases = states.map(([state, id, expected]) => ({ state, id, expected }));
+  it.each(cases)('that is $state gives $expected.status $expected.outcome', async ({ id, expected }) => {
     const harness = createHarness();
     const before = new Set(harness.emulator.images.keys());
     const body = await expectDeletion(harness, `/images/${id}`, expected);
@@ -32,7 +42,7 @@ describe('each state of an image', () => {
   });
 });
 
-/** Each fault once, on an image that can be deleted; the second attempt, if there is one, meets a healthy server. */
+/** What a deletion gives if the first attempt meets the fault and the second, if there is one, does not. */
 const ONCE: Record<FaultName, ExpectedDeletion> = {
   slow: { ...deleted, calls: 2 },
   hang: { ...deleted, calls: 2 },
@@ -65,7 +75,7 @@ const ONCE: Record<FaultName, ExpectedDeletion> = {
   version_unknown: { ...unexpected, outcome: 'rejected', calls: 1 },
 };
 
-/** The same fault at both attempts, where one attempt is not the end of it. */
+/** What a deletion gives if both attempts meet the fault. Faults after which there is no second attempt are left out. */
 const TWICE: Partial<Record<FaultName, ExpectedDeletion>> = {
   hang: { ...timedOut, calls: 2 },
   hang_after: { ...timedOut, calls: 2 },
@@ -84,8 +94,9 @@ const TWICE: Partial<Record<FaultName, ExpectedDeletion>> = {
 
 const faultNames = Object.keys(FAULTS).filter((name): name is FaultName => name in ONCE);
 
-describe('each way in which the server misbehaves', () => {
-  it.each(faultNames)('%s, once', async (name) => {
+describe('a deletion that meets the fault', () => {
+  const once = faultNames.map((name) => ({ name, ...ONCE[name] }));
+  it.each(once)('$name once gives $status $outcome', async ({ name }) => {
     const harness = createHarness();
     harness.emulator.misbehave(name);
     await expectDeletion(harness, '/images/m-custom01', ONCE[name]);
@@ -93,20 +104,23 @@ describe('each way in which the server misbehaves', () => {
     if (ONCE[name].outcome === 'rejected') expect(harness.emulator.images.has('m-custom01')).toBe(true);
   });
 
-  it.each(Object.entries(TWICE))('%s, twice', async (name, expected) => {
+  const twice = Object.entries(TWICE).map(([name, expected]) => ({ name, expected }));
+  it.each(twice)('$name twice gives $expected.status $expected.outcome', async ({ name, expected }) => {
     const harness = createHarness();
     for (const known of faultNames) if (known === name) harness.emulator.misbehave(known, known);
     await expectDeletion(harness, '/images/m-custom01', expected);
   });
+});
 
-  it('names a case for every fault', () => {
+describe('every fault of the emulator', () => {
+  it('has its case here', () => {
     expect(faultNames).toHaveLength(Object.keys(FAULTS).length);
   });
 });
 
 describe('two attempts that disagree', () => {
   const pairs: [FaultName, FaultName | string, ExpectedDeletion][] = [
-    // The first may have deleted; what the second says of us says nothing about the image.
+    // The first attempt may have deleted the image, and the second answer says nothing about the image.
     ['drop_after', 'iam_signature_invalid', { ...rejectedCredentials, outcome: 'unknown', calls: 2 }],
     ['drop_after', 'throttled_long', { ...throttled, outcome: 'unknown', calls: 2, retryAfter: '120' }],
     ['drop_before', 'undocumented_code', { ...unexpected, outcome: 'unknown', calls: 2 }],
@@ -114,11 +128,13 @@ describe('two attempts that disagree', () => {
     ['drop_before', 'hang', { ...timedOut, calls: 2 }],
     ['internal_error', 'iam_signature_invalid', { ...rejectedCredentials, outcome: 'unknown', calls: 2 }],
     ['unavailable', 'undocumented_code', { ...unexpected, outcome: 'unknown', calls: 2 }],
-    // The first was refused, so the second's word is the only one.
+    // The first attempt was refused, so only the second answer counts.
     ['throttled', 'iam_signature_invalid', { ...rejectedCredentials, calls: 2 }],
     ['throttled', 'redirect', { ...unexpected, outcome: 'unknown', calls: 2 }],
   ];
-  it.each(pairs)('%s, then %s', async (first, second, expected) => {
+  const cases = pairs.map(([first, second, expected]) => ({ first, second, expected }));
+  const title = 'give $expected.status $expected.outcome after $first and then $second';
+  it.each(cases)(title, async ({ first, second, expected }) => {
     const harness = createHarness();
     for (const name of [first, second])
       for (const known of faultNames) if (known === name) harness.emulator.misbehave(known);
@@ -126,7 +142,7 @@ describe('two attempts that disagree', () => {
   });
 
   it.each(['m-system01', 'm-create01', 'm-shared01'])(
-    'a lost answer, then a refusal that proves %s stands',
+    'give rejected if the first answer is lost and the second proves that %s still exists',
     async (id) => {
       const harness = createHarness();
       harness.emulator.misbehave('drop_before');
@@ -135,7 +151,7 @@ describe('two attempts that disagree', () => {
     },
   );
 
-  it('does not call a 404 our deletion where the first attempt was refused', async () => {
+  it('do not count a 404 as our own deletion if the first attempt was refused', async () => {
     const harness = createHarness();
     harness.emulator.misbehave('throttled');
     await expectDeletion(harness, '/images/m-absent01', {
@@ -147,7 +163,8 @@ describe('two attempts that disagree', () => {
   });
 });
 
-describe('each error that Baidu documents or has been seen to send', () => {
+describe('a deletion that Baidu answers with', () => {
+  /** Every error that Baidu documents or has been seen to send. */
   const errors: [string, number, Omit<ExpectedDeletion, 'calls'> & { calls?: number }][] = [
     ['AccessDenied', 403, rejectedCredentials],
     ['InvalidAccessKeyId', 403, rejectedCredentials],
@@ -189,7 +206,9 @@ describe('each error that Baidu documents or has been seen to send', () => {
     ['SomethingNew', 200, { ...unexpected, outcome: 'unknown' }],
     ['IamSignatureInvalid', 200, rejectedCredentials],
   ];
-  it.each(errors)('%s with %i', async (code, status, expected) => {
+  const cases = errors.map(([code, status, expected]) => ({ code, status, expected }));
+  it.each(cases)('$code and status $status gives $expected.code, $expected.outcome', async (given) => {
+    const { code, status, expected } = given;
     const harness = createHarness({
       fetch: async () => failure(status, code, 'In words.', 'b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50'),
     });
@@ -203,20 +222,23 @@ describe('each error that Baidu documents or has been seen to send', () => {
     });
   });
 
-  it.each([403, 404])('a bare %i that carries a request id of Baidu', async (status) => {
-    const headers = { 'x-bce-request-id': 'b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50' };
-    const harness = createHarness({ fetch: async () => new Response(null, { status, headers }) });
-    await expectDeletion(
-      harness,
-      '/images/m-custom01',
-      status === 403
-        ? { ...rejectedCredentials, calls: 1 }
-        : { status: 404, code: 'image_not_found', outcome: 'already_absent', calls: 1 },
-    );
-  });
+  it.each([403, 404])(
+    'a bare %i and its request id gives the error that is documented for that status',
+    async (status) => {
+      const headers = { 'x-bce-request-id': 'b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50' };
+      const harness = createHarness({ fetch: async () => new Response(null, { status, headers }) });
+      await expectDeletion(
+        harness,
+        '/images/m-custom01',
+        status === 403
+          ? { ...rejectedCredentials, calls: 1 }
+          : { status: 404, code: 'image_not_found', outcome: 'already_absent', calls: 1 },
+      );
+    },
+  );
 });
 
-describe('an answer that is not plainly what it seems', () => {
+describe('an answer', () => {
   const id = { 'x-bce-request-id': 'b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50' };
   const unknown = { ...unexpected, outcome: 'unknown', calls: 1 };
   const broken = () =>
@@ -228,48 +250,48 @@ describe('an answer that is not plainly what it seems', () => {
     });
 
   it.each<[string, BodyInit | null, HeadersInit]>([
-    ['a code of another form', '{"code":"Access_Denied","message":"no"}', id],
+    ['a code of an unknown form', '{"code":"Access_Denied","message":"no"}', id],
     ['a code that is a number', '{"code":403,"message":"denied"}', id],
     ['a message alone', '{"success":false,"message":"denied"}', id],
     ['two error codes in one header', null, { ...id, 'x-bce-error-code': 'IamSignatureInvalid, IamSignatureInvalid' }],
     ['an error message in a header', null, { ...id, 'x-bce-error-message': 'no' }],
-    ['JSON of somebody else', '{"ok":1}', {}],
-    ['an empty object of somebody else', '{}', {}],
-    ['a request id in the body alone', '{"requestId":"b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50"}', {}],
-    ['JSON that says more than its request id', '{"requestId":"r","status":"failed"}', id],
-    ['a code that Baidu does not spell so', '{"Code":"AccessDenied"}', id],
+    ['JSON but no request id of Baidu', '{"ok":1}', {}],
+    ['an empty object but no request id of Baidu', '{}', {}],
+    ['a request id only in the body', '{"requestId":"b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50"}', {}],
+    ['JSON that says more than a request id', '{"requestId":"r","status":"failed"}', id],
+    ['a code that is not spelled as Baidu spells it', '{"Code":"AccessDenied"}', id],
     ['a list', '["deleted"]', id],
-    ['a page with a request id', '<html></html>', id],
-    ['bytes that are no text', new Uint8Array([0xff, 0xfe]), id],
-  ])('%s with 200 is not taken for a deletion', async (_what, body, headers) => {
+    ['HTML and a request id', '<html></html>', id],
+    ['bytes that are not text', new Uint8Array([0xff, 0xfe]), id],
+  ])('with status 200 and %s does not prove a deletion', async (_what, body, headers) => {
     const harness = createHarness({ fetch: async () => new Response(body, { status: 200, headers }) });
     await expectDeletion(harness, '/images/m-custom01', unknown);
   });
 
   it.each<[string, BodyInit | null, HeadersInit]>([
-    ['nothing at all', null, {}],
+    ['nothing else', null, {}],
     ['an empty object', '{}', id],
-    ['its request id', '{"requestId":"b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50"}', id],
-  ])('%s with 200 is one', async (_what, body, headers) => {
+    ['its request id as JSON', '{"requestId":"b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50"}', id],
+  ])('with status 200 and %s proves a deletion', async (_what, body, headers) => {
     const harness = createHarness({ fetch: async () => new Response(body, { status: 200, headers }) });
     await expectDeletion(harness, '/images/m-custom01', { ...deleted, calls: 1 });
   });
 
-  it('an agreement that breaks off is a lost answer: tried again, and then unknown', async () => {
+  it('with status 200 that breaks off counts as lost, so the deletion is tried again and then unknown', async () => {
     const harness = createHarness({ fetch: async () => new Response(broken(), { status: 200, headers: id }) });
     await expectDeletion(harness, '/images/m-custom01', { ...failed, calls: 2 });
   });
 
   it.each<[string, () => Response]>([
-    ['a 504', () => new Response(null, { status: 504 })],
-    ['an agreement that breaks off', () => new Response(broken(), { status: 200, headers: id })],
-  ])('%s is a lost answer, so that a 404 after it is our own work', async (_what, first) => {
+    ['504', () => new Response(null, { status: 504 })],
+    ['200 that breaks off', () => new Response(broken(), { status: 200, headers: id })],
+  ])('with status %s counts as lost, so that a 404 after it is our own deletion', async (_what, first) => {
     const answers = [first(), failure(404, 'NoSuchObject', 'Gone.', 'r')];
     const harness = createHarness({ fetch: async () => answers.shift() ?? Response.error() });
     expect(await (await harness.call('DELETE', '/images/m-custom01')).json()).toMatchObject({ outcome: 'deleted' });
   });
 
-  it('a 404 of Baidu that says no more than its request id means the image; one that says more does not', async () => {
+  it('with status 404 means that the image is absent only if it says nothing but a request id', async () => {
     const answerTo = async (body: object) => {
       const harness = createHarness({ fetch: async () => Response.json(body, { status: 404, headers: id }) });
       return (await problemOf(await harness.call('DELETE', '/images/m-custom01')))['code'];
@@ -281,10 +303,10 @@ describe('an answer that is not plainly what it seems', () => {
   });
 
   it.each<[string, string, HeadersInit]>([
-    ['a route of somebody else', '{"error":"no Route matched with those values"}', id],
-    ['a code of another form', '{"code":"ROUTE_NOT_FOUND"}', id],
-    ['a request id in its body alone', '{"requestId":"b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50"}', {}],
-  ])('%s with 404 says nothing about the image', async (_what, body, headers) => {
+    ['the error of another server', '{"error":"no Route matched with those values"}', id],
+    ['a code of an unknown form', '{"code":"ROUTE_NOT_FOUND"}', id],
+    ['a request id only in the body', '{"requestId":"b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50"}', {}],
+  ])('with status 404 and %s says nothing about the image', async (_what, body, headers) => {
     for (const query of ['', '?allowMissing=true']) {
       const harness = createHarness({ fetch: async () => new Response(body, { status: 404, headers }) });
       const response = await harness.call('DELETE', `/images/m-custom01${query}`);
@@ -298,20 +320,23 @@ describe('an answer that is not plainly what it seems', () => {
     ['html_502', 'deleted'],
     ['internal_error', 'already_absent'],
     ['unavailable', 'already_absent'],
-  ])('a 404 after %s is %s: our own work only where the answer was lost', async (fault, outcome) => {
-    const harness = createHarness();
-    harness.emulator.misbehave(fault);
-    const response = await harness.call('DELETE', '/images/m-absent01?allowMissing=true');
-    expect(await response.json()).toMatchObject({ outcome });
-  });
+  ])(
+    'with status 404 after %s gives %s, because it is our own deletion only if the first answer was lost',
+    async (fault, outcome) => {
+      const harness = createHarness();
+      harness.emulator.misbehave(fault);
+      const response = await harness.call('DELETE', '/images/m-absent01?allowMissing=true');
+      expect(await response.json()).toMatchObject({ outcome });
+    },
+  );
 });
 
-describe('a wrong credential of ours', () => {
+describe('a deletion that is signed with a wrong', () => {
   it.each([
     ['access key', { BCE_ACCESS_KEY_ID: 'another-access-key' }, 'could not find credential'],
     ['secret key', { BCE_SECRET_ACCESS_KEY: 'another-secret-key' }, 'Fail to authn user: Signature does not match'],
     ['session token', { BCE_SESSION_TOKEN: 'a-token-of-nobody' }, 'security token is not that of the credential'],
-  ])('%s: 502, and an error for the operator', async (_what, env, cause) => {
+  ])('%s fails with 502 and tells the operator', async (_what, env, cause) => {
     const harness = createHarness({ env });
     const response = await harness.call('DELETE', '/images/m-custom01');
     expect(await problemOf(response)).toMatchObject({ code: 'upstream_rejected_credentials', outcome: 'rejected' });
@@ -322,8 +347,8 @@ describe('a wrong credential of ours', () => {
   });
 });
 
-describe('the budget', () => {
-  it('comes back after what was refused or never sent, and not after what was lost', async () => {
+describe('the budget of a caller', () => {
+  it('is given back if Baidu refuses or nothing is sent, but not if the answer is lost', async () => {
     const harness = createHarness({ env: { DAILY_DELETIONS: '2' } });
     for (let n = 0; n < 5; n++) await harness.call('DELETE', '/images/m-system01');
     for (let n = 0; n < 5; n++) await harness.call('DELETE', '/images/m-custom01?expectName=other');
@@ -342,7 +367,7 @@ describe('the budget', () => {
     ]);
   });
 
-  it("is the caller's own where it has one, and each caller's apart", async () => {
+  it('is its dailyDeletions or else the default, and is counted separately', async () => {
     const harness = createHarness({ env: { DAILY_DELETIONS: '1' } });
     expect((await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.named))).status).toBe(200);
     expect((await harness.call('DELETE', '/images/m-custom02', bearer(KEYS.named))).status).toBe(200);
@@ -352,7 +377,7 @@ describe('the budget', () => {
   });
 });
 
-describe('protection and names', () => {
+describe('the read before a deletion', () => {
   it.each([
     'hang',
     'drop_before',
@@ -362,7 +387,7 @@ describe('protection and names', () => {
     'nothing_404',
     'iam_signature_invalid',
     'redirect',
-  ] as const)('deletes nothing where the read meets with %s', async (fault) => {
+  ] as const)('prevents the deletion if it meets %s', async (fault) => {
     const harness = createHarness();
     harness.emulator.misbehave(fault, fault);
     const response = await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.named));
@@ -371,7 +396,7 @@ describe('protection and names', () => {
     expect(harness.emulator.images.has('m-custom01')).toBe(true);
   });
 
-  it('does not begin a deletion that the read left no time for', async () => {
+  it('prevents the deletion if it leaves no time for it', async () => {
     const harness = createHarness({ env: { UPSTREAM_DEADLINE_MS: '320', UPSTREAM_ATTEMPT_TIMEOUT_MS: '310' } });
     harness.emulator.faults.push({ deletes: true, answer: 'normal', delayMs: 290 });
     const response = await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.named));
@@ -380,8 +405,8 @@ describe('protection and names', () => {
   });
 });
 
-describe('expectName', () => {
-  it('is 404 for an absent image, or 200 where that will do', async () => {
+describe('a deletion with expectName', () => {
+  it('of an absent image gives 404, or 200 with allowMissing=true', async () => {
     const harness = createHarness();
     const missing = await harness.call('DELETE', '/images/m-absent01?expectName=x');
     expect(await problemOf(missing)).toMatchObject({ code: 'image_not_found', outcome: 'already_absent' });

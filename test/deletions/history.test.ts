@@ -1,9 +1,10 @@
+/** The history of deletions, as callers see it. */
 import { describe, expect, it } from 'vitest';
 import { KEYS } from '../fixtures.ts';
 import { bearer, createHarness, type HistoryPage, historyPage, manyImages, problemOf } from '../harness.ts';
 
 describe('the history', () => {
-  it('has what is known of each deletion', async () => {
+  it('tells what is known about each deletion', async () => {
     const harness = createHarness();
     await harness.call('DELETE', '/images/m-custom01', { ...bearer(KEYS.named), 'X-Request-Id': 'job-1' });
     await harness.call('DELETE', '/images/m-custom03', { ...bearer(KEYS.named), 'X-Request-Id': 'job-2' });
@@ -33,7 +34,7 @@ describe('the history', () => {
     ]);
   });
 
-  it('pages to its end, newest first, undisturbed by what is deleted in between', async () => {
+  it('lists each deletion once over its pages, newest first, even if more images are deleted meanwhile', async () => {
     const harness = createHarness();
     const ids = manyImages(harness, 8);
     for (const id of ids.slice(0, 7)) await harness.call('DELETE', `/images/${id}`);
@@ -48,7 +49,7 @@ describe('the history', () => {
     expect(seen).toEqual(ids.slice(0, 7).reverse());
   });
 
-  it('is filtered', async () => {
+  it('is filtered by image, outcome and time, and limited in number', async () => {
     const harness = createHarness();
     await harness.call('DELETE', '/images/m-custom01');
     await harness.call('DELETE', '/images/m-system01');
@@ -61,7 +62,7 @@ describe('the history', () => {
     expect(await ids('limit=1')).toEqual(['m-system01']);
   });
 
-  it("is one's own; another's needs deletions:read", async () => {
+  it("is the caller's own; another caller's needs the scope deletions:read", async () => {
     const harness = createHarness();
     await harness.call('DELETE', '/images/m-custom01');
     expect((await historyPage(harness, '/deletions', KEYS.both)).body.deletions).toEqual([]);

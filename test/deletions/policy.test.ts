@@ -1,9 +1,10 @@
+/** Who may delete which image: protection, names, `expectName` and the kill switch. */
 import { describe, expect, it } from 'vitest';
 import { isCustom } from '../../src/deletions/policy.ts';
 import { KEYS } from '../fixtures.ts';
 import { bearer, codesOf, createHarness, previewOf, problemOf } from '../harness.ts';
 
-describe('the type of an image', () => {
+describe('an image of the type', () => {
   it.each([
     ['Custom', true],
     ['BbcCustom', true],
@@ -15,8 +16,8 @@ describe('the type of an image', () => {
   ])('%s is custom: %s', (type, expected) => expect(isCustom(type)).toBe(expected));
 });
 
-describe('protection and names', () => {
-  it('beats every scope, by id without a call to Baidu, by name with one read and no deletion', async () => {
+describe('a protected image', () => {
+  it('is refused with any scope: by its id without a call to Baidu, by its name after one read', async () => {
     const byId = createHarness({ env: { PROTECTED_IMAGES: '["m-custom01"]' } });
     const first = await byId.call('DELETE', '/images/m-custom01');
     expect(await problemOf(first)).toMatchObject({
@@ -36,8 +37,10 @@ describe('protection and names', () => {
     expect((await byName.call('DELETE', '/images/m-custom02')).status).toBe(200);
     expect(byName.requests.map(({ method }) => method)).toEqual(['GET', 'GET', 'DELETE']);
   });
+});
 
-  it('holds a caller to its names', async () => {
+describe('a caller with names', () => {
+  it('may delete only images that have such a name', async () => {
     const harness = createHarness();
     expect((await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.named))).status).toBe(200);
     const refused = await harness.call('DELETE', '/images/m-custom03', bearer(KEYS.named));
@@ -47,8 +50,10 @@ describe('protection and names', () => {
     });
     expect(harness.emulator.images.has('m-custom03')).toBe(true);
   });
+});
 
-  it('reads nothing where no rule asks for a name', async () => {
+describe('a deletion', () => {
+  it('reads no image if no rule needs its name', async () => {
     const harness = createHarness({ env: { PROTECTED_IMAGES: '["m-system01"]' } });
     await harness.call('DELETE', '/images/m-custom01');
     expect(harness.requests.map(({ method }) => method)).toEqual(['DELETE']);
@@ -56,22 +61,25 @@ describe('protection and names', () => {
 });
 
 describe('expectName', () => {
-  it('lets the deletion through where the image bears the name', async () => {
+  it('admits the deletion if the image has that name', async () => {
     const harness = createHarness();
     expect((await harness.call('DELETE', '/images/m-custom01?expectName=ci-build-1842')).status).toBe(200);
     expect(harness.requests.map(({ method }) => method)).toEqual(['GET', 'DELETE']);
   });
 
-  it.each(['ci-build-1843', 'CI-BUILD-1842', 'ci-*', 'ci-build-1842%20'])('is 412 for %s', async (name) => {
-    const harness = createHarness();
-    const response = await harness.call('DELETE', `/images/m-custom01?expectName=${name}`);
-    expect(await problemOf(response)).toMatchObject({
-      code: 'precondition_failed',
-      status: 412,
-      outcome: 'not_attempted',
-    });
-    expect(harness.emulator.images.has('m-custom01')).toBe(true);
-  });
+  it.each(['ci-build-1843', 'CI-BUILD-1842', 'ci-*', 'ci-build-1842%20'])(
+    'refuses the deletion of ci-build-1842 with 412 if it is %s',
+    async (name) => {
+      const harness = createHarness();
+      const response = await harness.call('DELETE', `/images/m-custom01?expectName=${name}`);
+      expect(await problemOf(response)).toMatchObject({
+        code: 'precondition_failed',
+        status: 412,
+        outcome: 'not_attempted',
+      });
+      expect(harness.emulator.images.has('m-custom01')).toBe(true);
+    },
+  );
 });
 
 describe('the kill switch', () => {

@@ -1,11 +1,11 @@
-/** What the preview promises, the deletion does. */
+/** The preview, and that a deletion then does what the preview promises. */
 import { describe, expect, it } from 'vitest';
 import { catalogue } from '../emulator/catalogue.ts';
 import { KEYS } from '../fixtures.ts';
 import { bearer, codesOf, createHarness, type HarnessOptions, previewOf, problemOf } from '../harness.ts';
 
 describe('the preview', () => {
-  it('says what the image is, whether it can be deleted, and what stands in the way', async () => {
+  it('says what the image is and whether it can be deleted, and deletes nothing', async () => {
     const harness = createHarness();
     expect(await previewOf(harness, 'm-custom01')).toEqual({
       id: 'm-custom01',
@@ -37,7 +37,7 @@ describe('the preview', () => {
     ]);
   });
 
-  it('names each blocker with a code of the table and a sentence', async () => {
+  it('names each blocker by its code and in a sentence', async () => {
     const blockersOf = async (id: string) => (await previewOf(createHarness(), id)).blockers;
     expect(await blockersOf('m-system01')).toEqual([
       { code: 'image_not_custom', detail: expect.stringContaining('m-system01') },
@@ -48,7 +48,7 @@ describe('the preview', () => {
     expect(await blockersOf('m-failed01')).toEqual([]);
   });
 
-  it('lists all of them together', async () => {
+  it('lists all blockers together', async () => {
     const env = {
       DELETIONS: 'disabled',
       PROTECTED_IMAGES: '["m-shared01"]',
@@ -67,7 +67,7 @@ describe('the preview', () => {
     expect(codesOf(await previewOf(harness, 'm-shared01', KEYS.named))).toContain('permission_denied');
   });
 
-  it('says so where a read cannot tell whether the image is shared', async () => {
+  it('says null if it cannot read whether the image is shared', async () => {
     const harness = createHarness();
     harness.emulator.faults.push({ deletes: true, answer: 'normal' });
     harness.emulator.misbehave('route_unknown');
@@ -75,7 +75,7 @@ describe('the preview', () => {
     expect([preview.sharedWith, preview.deletable, preview.blockers]).toEqual([null, null, []]);
   });
 
-  it('is refused without the scope, and takes no parameter', async () => {
+  it('is refused without the scope images:read, with a parameter, and for a malformed id', async () => {
     const harness = createHarness();
     const refused = await harness.call('GET', '/images/m-custom01', bearer(KEYS.cleaner));
     expect(await problemOf(refused)).toMatchObject({
@@ -95,7 +95,7 @@ describe('the preview', () => {
     ['html_502', 'upstream_error'],
     ['half_json_500', 'upstream_error'],
     ['throttled', 'upstream_throttled'],
-  ] as const)('that meets %s twice is %s, and attempted nothing', async (fault, code) => {
+  ] as const)('that meets %s twice fails with %s and deletes nothing', async (fault, code) => {
     const harness = createHarness();
     harness.emulator.misbehave(fault, fault);
     const response = await harness.call('GET', '/images/m-custom01', bearer(KEYS.reader));
@@ -103,21 +103,21 @@ describe('the preview', () => {
     expect(harness.emulator.calls.every(({ method, deleted }) => method === 'GET' && !deleted)).toBe(true);
   });
 
-  it('names the ledger as a blocker where that does not answer', async () => {
+  it('names the ledger as a blocker if the ledger does not answer', async () => {
     const broken = { getByName: () => ({ peek: () => Promise.reject(new Error('down')) }) };
     const preview = await previewOf(createHarness({ env: { LEDGER: broken } }), 'm-custom01');
     expect([codesOf(preview), preview.deletable]).toEqual([['ledger_unavailable'], false]);
   });
 });
 
-describe('state by state, what the preview promises', () => {
+describe('a deletion', () => {
   const worlds: [string, NonNullable<HarnessOptions['env']>][] = [
-    ['as it is', {}],
-    ['with protected ids', { PROTECTED_IMAGES: '["m-custom01","m-system01"]' }],
-    ['with protected names', { PROTECTED_NAMES: '["ci-*","golden-*"]' }],
-    ['with all names protected', { PROTECTED_NAMES: '["*"]' }],
-    ['with deletions disabled', { DELETIONS: 'disabled' }],
-    ['with no budget', { DAILY_DELETIONS: '0' }],
+    ['no rule', {}],
+    ['protected ids', { PROTECTED_IMAGES: '["m-custom01","m-system01"]' }],
+    ['protected names', { PROTECTED_NAMES: '["ci-*","golden-*"]' }],
+    ['all names protected', { PROTECTED_NAMES: '["*"]' }],
+    ['deletions disabled', { DELETIONS: 'disabled' }],
+    ['no budget', { DAILY_DELETIONS: '0' }],
   ];
   const callers = Object.entries(KEYS).filter(([name]) => name !== 'cleaner' && name !== 'auditor');
   const cases = worlds.flatMap(([world, env]) =>
@@ -126,21 +126,24 @@ describe('state by state, what the preview promises', () => {
     ),
   );
 
-  it.each(cases)('the deletion does: $world, $caller, $id', async ({ env, key, id, caller }) => {
-    const harness = createHarness({ env });
-    const reader = caller === 'reader';
-    const response = await harness.call('GET', `/images/${id}`, bearer(key));
-    const promised: string[] =
-      response.status === 404 ? ['image_not_found'] : codesOf(await previewOf(createHarness({ env }), id, key));
-    const deletion = await harness.call('DELETE', `/images/${id}`, bearer(key));
-    if (promised.length === 0) {
-      expect(deletion.status).toBe(200);
-      return;
-    }
-    const { code } = await problemOf(deletion);
-    // An absent image has no state to block it, but what is asked before Baidu is asked first.
-    const before = ['permission_denied', 'deletions_disabled', 'image_protected', 'budget_exhausted'];
-    expect(response.status === 404 ? [...promised, ...before] : promised).toContain(code);
-    if (reader) expect(code).toBe('permission_denied');
-  });
+  it.each(cases)(
+    'does what the preview promises: $world, caller $caller, image $id',
+    async ({ env, key, id, caller }) => {
+      const harness = createHarness({ env });
+      const reader = caller === 'reader';
+      const response = await harness.call('GET', `/images/${id}`, bearer(key));
+      const promised: string[] =
+        response.status === 404 ? ['image_not_found'] : codesOf(await previewOf(createHarness({ env }), id, key));
+      const deletion = await harness.call('DELETE', `/images/${id}`, bearer(key));
+      if (promised.length === 0) {
+        expect(deletion.status).toBe(200);
+        return;
+      }
+      const { code } = await problemOf(deletion);
+      // The preview of an absent image names no blockers, but a deletion meets these before it asks Baidu.
+      const before = ['permission_denied', 'deletions_disabled', 'image_protected', 'budget_exhausted'];
+      expect(response.status === 404 ? [...promised, ...before] : promised).toContain(code);
+      if (reader) expect(code).toBe('permission_denied');
+    },
+  );
 });

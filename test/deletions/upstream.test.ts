@@ -1,12 +1,13 @@
+/** What a caller is told about an image that Baidu does not have. */
 import { describe, expect, it } from 'vitest';
 import { KEYS } from '../fixtures.ts';
 import { bearer, createHarness, historyPage, problemOf } from '../harness.ts';
 
-describe('a 404 for an image that this caller deleted', () => {
-  it('says when and by which request, on deletion, with a name rule, and on preview', async () => {
+describe('image_not_found', () => {
+  it('tells when and by which request this caller deleted the image: on deletion, with expectName, and on preview', async () => {
     const harness = createHarness();
     const headers = { ...bearer(KEYS.both), 'X-Request-Id': 'job-1' };
-    // Long enough that the time of its end is not that of its beginning.
+    // Slow enough that the deletion ends at another millisecond than it begins.
     harness.emulator.faults.push({ deletes: true, answer: 'normal', delayMs: 20 });
     await harness.call('DELETE', '/images/m-custom01', headers);
     const at = (await historyPage(harness, '/deletions', KEYS.both)).body.deletions[0]?.settledAt;
@@ -26,7 +27,7 @@ describe('a 404 for an image that this caller deleted', () => {
     }
   });
 
-  it('says nothing of what another caller deleted', async () => {
+  it('tells nothing about a deletion by another caller', async () => {
     const harness = createHarness();
     await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.both));
     const body = await problemOf(await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.cleaner)));

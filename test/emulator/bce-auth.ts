@@ -79,7 +79,7 @@ function invalid(cause: string): Refusal {
   return { code: 'IamSignatureInvalid', message: `IamSignatureInvalid, cause: ${cause}` };
 }
 
-/** Percent-encodes byte by byte, by the rule's own words: everything but letters, digits and `-._~`. */
+/** Percent-encodes byte by byte, as the documentation words it: everything except letters, digits and `-._~`. */
 function escaped(text: string): string {
   let result = '';
   for (const byte of new TextEncoder().encode(text)) {

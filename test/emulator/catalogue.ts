@@ -1,5 +1,5 @@
 /**
- * The images that the emulator starts with: one in every state that a deletion can meet, and `m-absent01`, which is none.
+ * The images that the emulator starts with: one in every state that a deletion can meet. The id `m-absent01` has no image.
  *
  * Source: https://cloud.baidu.com/doc/BCC/s/ajwvynv78 (ImageModel).
  */
@@ -9,7 +9,7 @@ export interface Image {
   name: string;
   type: 'Custom' | 'System' | 'Integration' | 'Sharing';
   status: 'Available' | 'Creating' | 'CreateFailed' | 'NotAvailable' | 'Error';
-  /** Accounts that it is shared with. */
+  /** The accounts that the image is shared with. */
   sharedWith: string[];
 }
 
@@ -33,7 +33,7 @@ export const catalogue = (): Image[] => [
   image('m-shared01', 'golden-base', { sharedWith: ['7f3a51d0c4a94b5e9d6b2c1e8a0f4d77'] }),
 ];
 
-/** What `GET /v2/image/{id}` says of it. */
+/** The image as `GET /v2/image/{id}` describes it. */
 export function imageModel({ id, name, type, status }: Image) {
   return {
     id,

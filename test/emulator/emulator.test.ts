@@ -1,4 +1,4 @@
-/** The emulator refuses what a strict server refuses, so that what it accepts means something. */
+/** The emulator refuses what a strict server refuses, so its acceptance of a request proves something. */
 import { describe, expect, it } from 'vitest';
 import { isRecord } from '../../src/json.ts';
 import vectors from '../baidu/vectors.json';
@@ -72,7 +72,7 @@ describe('the emulator', () => {
     expect(await code(signed(), nowMs - 1_799_000)).toBe('accepted');
   });
 
-  it('does nothing for a request that is not signed', async () => {
+  it('deletes nothing for an unsigned request', async () => {
     const emulator = new Emulator(account, async () => undefined);
     const request = new Request('https://bcc.bj.baidubce.com/v2/image/m-custom01', { method: 'DELETE' });
     const response = await emulator.fetch(request);
@@ -83,7 +83,7 @@ describe('the emulator', () => {
     expect(response.headers.get('x-bce-request-id')).toMatch(/^[0-9a-f-]{36}$/);
   });
 
-  it('does not delete for a fault that comes after the deletion, if the request is not signed', async () => {
+  it('deletes nothing for an unsigned request, even if a fault is to come after the deletion', async () => {
     const emulator = new Emulator(account, async () => undefined);
     emulator.misbehave('drop_after');
     const request = new Request('https://bcc.bj.baidubce.com/v2/image/m-custom01', { method: 'DELETE' });

@@ -1,8 +1,8 @@
 /**
- * A stand-in for `bcc.bj.baidubce.com`: its image calls, in its words, and its ways of misbehaving on demand.
+ * A stand-in for `bcc.bj.baidubce.com`: its image calls and its answers, and on demand the ways in which it misbehaves.
  *
- * Promises: does nothing that is not signed for, records every call that reached it, and says of each whether it deleted.
- * Never: is kinder than the real thing is known to be.
+ * Promises: does nothing for an unsigned call, and records every call and whether it deleted an image. Never: is more lenient than
+ * the real server is known to be.
  *
  * Source: https://cloud.baidu.com/doc/BCC/s/Sjwvynt2u (DELETE), /ajwvynv78 (GET),
  * /hjwvynvw4 (sharedUsers), /Ojwvyo6nc (errors).
@@ -19,7 +19,7 @@ export interface Call {
   deleted: boolean;
 }
 
-/** How an answer goes wrong. `deletes` says whether the work is done first. */
+/** A way in which a call goes wrong. `deletes` says whether the image is deleted before that. */
 export interface Fault {
   deletes: boolean;
   /** `drop` ends the connection without an answer; `hang` never answers. */
@@ -85,7 +85,7 @@ export function isFaultName(name: unknown): name is FaultName {
   return typeof name === 'string' && Object.hasOwn(FAULTS, name);
 }
 
-/** Thrown where the connection ends without an answer. */
+/** Thrown if the connection ends without an answer. */
 export class ConnectionDropped extends Error {}
 
 export class Emulator {
@@ -112,12 +112,12 @@ export class Emulator {
     this.clockOffsetMs = 0;
   }
 
-  /** The next calls go wrong as `names` say, one after the other. */
+  /** Lets the next calls go wrong, one fault for each call. */
   misbehave(...names: FaultName[]): void {
     this.faults.push(...names.map((name) => FAULTS[name]));
   }
 
-  /** Answers as the server would. @throws ConnectionDropped where it would not answer */
+  /** Answers as the server would. @throws ConnectionDropped if it would not answer */
   async fetch(request: Request): Promise<Response> {
     const requestId = crypto.randomUUID();
     const { pathname: path, search } = new URL(request.url);

@@ -1,11 +1,11 @@
 /**
- * The emulator as a Worker, with a door for whoever directs it: `/__emulator/…`, unsigned and local.
+ * The emulator as a Worker. Tests direct it through `/__emulator/…`, unsigned and only on loopback.
  *
- *   GET  /__emulator/state    the calls so far and the images that stand
- *   POST /__emulator/reset    everything as at the start
+ *   GET  /__emulator/state    the calls so far and the images that exist
+ *   POST /__emulator/reset    back to the start
  *   POST /__emulator/faults   ["drop_after", …]: how the next calls go wrong, one after the other
  *   POST /__emulator/images   {"id": …, "name": …}: one more custom image
- *   POST /__emulator/clock    milliseconds that the server's clock is to be ahead
+ *   POST /__emulator/clock    by how many milliseconds the server's clock is ahead
  */
 import { isRecord } from '../../src/json.ts';
 import type { Account } from './bce-auth.ts';
@@ -24,7 +24,7 @@ export default {
       return await emulator.fetch(request);
     } catch (error) {
       if (!(error instanceof ConnectionDropped)) throw error;
-      // A Worker cannot cut a connection; the socket in front of it can, and does at this header.
+      // A Worker cannot cut a connection. The proxy in front of it can, and does if it sees this header.
       return new Response(null, { status: 500, headers: { 'x-emulator-connection': 'drop' } });
     }
   },

@@ -1,10 +1,11 @@
+/** The audit record of a request, and what it says about a bug. */
 import { describe, expect, it } from 'vitest';
 import { describeException, traceId } from '../../src/http/audit.ts';
 import { KEYS } from '../fixtures.ts';
 import { createHarness, problemOf } from '../harness.ts';
 
 describe('the audit record', () => {
-  it('has these fields for a deletion, and no other', async () => {
+  it('has exactly these fields for a deletion', async () => {
     const harness = createHarness();
     const response = await harness.call('DELETE', '/images/m-custom01', {
       Authorization: `Bearer ${KEYS.cleaner}`,
@@ -44,7 +45,7 @@ describe('the audit record', () => {
     });
   });
 
-  it('is one for each request, on every path', async () => {
+  it('is written once for each request, on every path', async () => {
     const harness = createHarness();
     const paths = [
       '/healthz',
@@ -65,7 +66,7 @@ describe('the audit record', () => {
     }
   });
 
-  it('names the image of a request that was refused, whoever sent it', async () => {
+  it('names the image of a refused request, whoever sent it', async () => {
     const harness = createHarness();
     await harness.call('DELETE', '/images/m-custom01', {});
     await harness.call('DELETE', '/images/m-custom01', { Authorization: `Bearer ${KEYS.reader}` });
@@ -73,7 +74,7 @@ describe('the audit record', () => {
     expect(harness.lines.map(({ record }) => record['image.id'])).toEqual(['m-custom01', 'm-custom01', 'm-custom01']);
   });
 
-  it('names Baidu only where something was sent there', async () => {
+  it('names Baidu only if something was sent there', async () => {
     const ledger = { reserve: () => scheduler.wait(70).then(() => ({ seq: 1 })), settle: async () => null };
     const env = { LEDGER: { getByName: () => ledger }, UPSTREAM_DEADLINE_MS: '100', UPSTREAM_ATTEMPT_TIMEOUT_MS: '50' };
     const harness = createHarness({ env });
@@ -83,7 +84,7 @@ describe('the audit record', () => {
     expect(harness.lines[0]?.text).not.toMatch(/server\.address|fingerprint/);
   });
 
-  it('never repeats what the path or the query says', async () => {
+  it('never repeats the path or the query', async () => {
     const harness = createHarness();
     for (const path of ['/images/secret-in-path', '/secret-in-path', '/images/m-custom01?secret-in-path=1']) {
       await harness.call('DELETE', path);
@@ -95,7 +96,7 @@ describe('the audit record', () => {
 describe('a bug', () => {
   class Leak extends Error {}
 
-  it('gives the caller a bare 500 and the operator the place, but not the message', async () => {
+  it('gives the caller a bare 500 and the operator its place, and nobody its message', async () => {
     const harness = createHarness();
     harness.app.get('/bug', () => {
       throw new Leak('a secret in a message');
@@ -108,7 +109,7 @@ describe('a bug', () => {
     expect(harness.lines[0]?.text).not.toContain('a secret in a message');
   });
 
-  it('that throws what is no error ends the same', async () => {
+  it('is handled in the same way if it throws a string', async () => {
     const harness = createHarness();
     harness.app.get('/bug', () => {
       throw 'a secret in a string';
@@ -119,7 +120,7 @@ describe('a bug', () => {
     expect(harness.lines[0]?.text).not.toContain('a secret in a string');
   });
 
-  it('after something was sent leaves the outcome unknown', async () => {
+  it('leaves the outcome unknown if it happens after a deletion was sent', async () => {
     const harness = createHarness({
       fetch: () => {
         throw new Leak('thrown where no promise was made');
@@ -131,7 +132,7 @@ describe('a bug', () => {
   });
 });
 
-describe('its parts', () => {
+describe('the trace id', () => {
   it.each([
     ['00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', '4bf92f3577b34da6a3ce929d0e0e4736'],
     ['cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more', '4bf92f3577b34da6a3ce929d0e0e4736'],
@@ -142,11 +143,13 @@ describe('its parts', () => {
     ['00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01', undefined],
     ['00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more', undefined],
     [undefined, undefined],
-  ])('the trace id of %s is %s', (traceparent, expected) => {
+  ])('of the traceparent %s is %s', (traceparent, expected) => {
     expect(traceId(traceparent)).toBe(expected);
   });
+});
 
-  it('an exception without a stack has a type all the same', () => {
+describe('an exception', () => {
+  it('has a type even without a stack', () => {
     const error = new TypeError('x');
     Reflect.deleteProperty(error, 'stack');
     expect(describeException(error)).toEqual({ type: 'TypeError', stacktrace: '' });

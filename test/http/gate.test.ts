@@ -1,9 +1,10 @@
+/** Who is let through to which call, and what everybody else is told. */
 import { describe, expect, it } from 'vitest';
-import { FAULTY_ENV, KEYS, LEAK } from '../fixtures.ts';
+import { FAULTY_ENV, KEYS, SECRET } from '../fixtures.ts';
 import { bearer, createHarness, problemOf } from '../harness.ts';
 
-describe('permission', () => {
-  it('refuses a caller without the scope, before it looks at the id', async () => {
+describe('the gate', () => {
+  it('refuses a caller without the scope before it looks at the image id', async () => {
     const harness = createHarness();
     for (const id of ['m-custom01', 'nonsense']) {
       const response = await harness.call('DELETE', `/images/${id}`, bearer(KEYS.reader));
@@ -11,15 +12,25 @@ describe('permission', () => {
     }
     expect(harness.requests).toHaveLength(0);
   });
-});
 
-describe('a configuration with faults', () => {
-  it('is told to a known caller by readyz, and to nobody else', async () => {
+  it('counts a request against the rate limits before it refuses it for its scope', async () => {
+    const counted: string[] = [];
+    const limit = async ({ key }: { key: string }) => {
+      counted.push(key);
+      return { success: false };
+    };
+    const harness = createHarness({ env: { RATE_LIMITER_BURST: { limit } } });
+    const response = await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.reader));
+    expect(await problemOf(response)).toMatchObject({ code: 'rate_limited' });
+    expect(counted).toEqual(['reader']);
+  });
+
+  it('tells a known caller on /readyz what is misconfigured, and nobody else', async () => {
     const harness = createHarness({ env: FAULTY_ENV });
     const known = await problemOf(await harness.call('GET', '/readyz'));
     expect(known).toMatchObject({ code: 'gateway_misconfigured' });
     expect(known['problems']).toHaveLength(4);
-    expect(JSON.stringify(known)).not.toContain(LEAK);
+    expect(JSON.stringify(known)).not.toContain(SECRET);
     expect((await harness.call('GET', '/readyz', {})).status).toBe(401);
     expect((await harness.call('DELETE', '/images/m-custom01', {})).status).toBe(401);
   });

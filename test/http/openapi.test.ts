@@ -1,3 +1,4 @@
+/** The OpenAPI document. */
 import { describe, expect, it } from 'vitest';
 import { problemSchema } from '../../src/http/schemas.ts';
 import { isProblemCode, PROBLEMS } from '../../src/problems/failure.ts';
@@ -6,7 +7,7 @@ import { createHarness } from '../harness.ts';
 const codes = Object.keys(PROBLEMS).filter(isProblemCode);
 
 describe('the OpenAPI document', () => {
-  it('has every route, every code and the schema', async () => {
+  it('has every route, every code and the problem schema', async () => {
     const response = await createHarness().call('GET', '/openapi.json', {});
     const document: unknown = await response.json();
     expect(document).toMatchObject({

@@ -1,28 +1,38 @@
+/** The query parameters: each is understood exactly, or the request is refused. */
 import { describe, expect, it } from 'vitest';
 import { createHarness, problemOf } from '../harness.ts';
 
-describe('the request', () => {
+describe('DELETE /images/{id}', () => {
   it.each([
-    ['?dryrun=1', 'unknown'],
-    ['?allowmissing=true', 'unknown'],
-    ['??allowMissing=true', 'unknown'],
-    ['?&?', 'unknown'],
-    ['?expectName=', 'a name'],
+    ['?dryrun=1', 'does not take'],
+    ['?allowmissing=true', 'does not take'],
+    ['??allowMissing=true', 'does not take'],
+    ['?&?', 'does not take'],
+    ['?expectName=', 'image name'],
     ['?expectName=x&expectName=x', 'more than once'],
-    ['?allowMissing=true&x', 'unknown'],
+    ['?allowMissing=true&x', 'does not take'],
     ['?allowMissing=true&allowMissing=true', 'more than once'],
     ['?allowMissing', 'true or false'],
     ['?allowMissing=1', 'true or false'],
     ['?allowMissing=TRUE', 'true or false'],
-  ])('is 400 with the query %s', async (query, _why) => {
+  ])('answers 400 to %s with a detail that says "%s"', async (query, detail) => {
     const harness = createHarness();
     const response = await harness.call('DELETE', `/images/m-custom01${query}`);
-    expect(await problemOf(response)).toMatchObject({ code: 'invalid_request', outcome: 'not_attempted' });
+    expect(await problemOf(response)).toMatchObject({
+      code: 'invalid_request',
+      outcome: 'not_attempted',
+      detail: expect.stringContaining(detail),
+    });
     expect(harness.requests).toHaveLength(0);
   });
 });
 
-describe('the history', () => {
+describe('GET /deletions', () => {
+  it.each(['limit=1', 'limit=500', 'since=2026-11-23T08:00:00.123456789%2B08:00', 'caller=cleaner', 'outcome=unknown'])(
+    'accepts ?%s',
+    async (query) => expect((await createHarness().call('GET', `/deletions?${query}`)).status).toBe(200),
+  );
+
   it.each([
     'cursor=x',
     'cursor=',
@@ -50,14 +60,19 @@ describe('the history', () => {
     'caller=a%20b',
     'page=2',
     'limit=1&limit=2',
-  ])('is 400 for %s', async (query) => {
+  ])('answers 400 to ?%s', async (query) => {
     const response = await createHarness().call('GET', `/deletions?${query}`);
     expect(await problemOf(response)).toMatchObject({ code: 'invalid_request', status: 400 });
   });
 });
 
 describe('expectName', () => {
-  it('is 400 where it is blank or longer than a name can be', async () => {
+  it('may have 256 characters', async () => {
+    const response = await createHarness().call('DELETE', `/images/m-custom01?expectName=${'x'.repeat(256)}`);
+    expect(await problemOf(response)).toMatchObject({ code: 'precondition_failed' });
+  });
+
+  it('is refused with 400 if it is blank or longer than 256 characters', async () => {
     for (const name of ['', 'x'.repeat(257)]) {
       const response = await createHarness().call('DELETE', `/images/m-custom01?expectName=${name}`);
       expect(await problemOf(response)).toMatchObject({ code: 'invalid_request' });

@@ -1,3 +1,4 @@
+/** What is read from a request besides its query: its path, its Host, its id and its body. */
 import { createExecutionContext } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 import { keyDigest } from '../../src/callers/key.ts';
@@ -7,17 +8,19 @@ import { createHarness, problemOf } from '../harness.ts';
 
 const OTHER_KEY = 'a-key-that-somebody-made-otherwise';
 
-describe('routes', () => {
+describe('the path', () => {
   it.each([
     ['https://gateway.test/images/../healthz?x=/y#/z', '/images/../healthz'],
     ['https://gateway.test/images/%6d-custom01', '/images/%6d-custom01'],
     ['http://127.0.0.1:8787//images/m-custom01#?x', '//images/m-custom01'],
     ['https://gateway.test', ''],
     ['https://gateway.test?/images/m-custom01', ''],
-  ])('%s is routed as it came in', (url, path) => expect(pathOf(url)).toBe(path));
+  ])('of %s is %j, exactly as it was sent', (url, path) => expect(pathOf(url)).toBe(path));
+});
 
+describe('the Host header', () => {
   it.each(['a b', '<script>', 'x/images/m-custom01#', 'x/images', 'user@host', '[::', ''])(
-    'refuses the Host %j, whatever the path',
+    'is refused if it is %j, whatever the path',
     async (host) => {
       const harness = createHarness();
       for (const path of ['/healthz', '/images/m-custom01', '/nope']) {
@@ -29,12 +32,14 @@ describe('routes', () => {
     },
   );
 
-  it.each(['gateway.test', 'GATEWAY.test:8787', '127.0.0.1', '[::1]:8787'])('takes the Host %s', async (host) => {
+  it.each(['gateway.test', 'GATEWAY.test:8787', '127.0.0.1', '[::1]:8787'])('may be %s', async (host) => {
     const { status } = await createHarness().call('GET', '/healthz', { Host: host });
     expect(status).toBe(200);
   });
+});
 
-  it('refuses a URL that is none, in the shape and with its record', async () => {
+describe('a URL that cannot be parsed', () => {
+  it('is refused in the common shape and recorded', async () => {
     const harness = createHarness();
     const request = new Proxy(new Request('https://gateway.test/healthz'), {
       get: (target, name) => (name === 'url' ? 'http://a:99999/healthz' : Reflect.get(target, name, target)),
@@ -43,8 +48,10 @@ describe('routes', () => {
     expect(await problemOf(response)).toMatchObject({ type: '/problems/invalid_request', status: 400 });
     expect(harness.lines).toHaveLength(1);
   });
+});
 
-  it('keeps a safe X-Request-Id and replaces any other', async () => {
+describe('the request id', () => {
+  it('is the X-Request-Id if that is safe, and otherwise a new UUID', async () => {
     const harness = createHarness();
     const idFor = async (given: string) =>
       (await harness.call('GET', '/healthz', { 'X-Request-Id': given })).headers.get('x-request-id') ?? '';
@@ -53,17 +60,15 @@ describe('routes', () => {
       expect(await idFor(unsafe)).toMatch(/^[0-9a-f-]{36}$/);
     }
   });
-});
 
-describe('the audit record', () => {
   it.each<[string, string, HeadersInit]>([
-    ['beside itself', KEYS.cleaner, { Authorization: `Bearer ${KEYS.cleaner}` }],
-    ['alone', KEYS.cleaner, {}],
-    ['where the two headers are swapped', KEYS.cleaner, { Authorization: 'job-1' }],
-    ['without a scheme', KEYS.cleaner, { Authorization: KEYS.cleaner }],
-    ['that is no longer configured', 'bcg_retired', {}],
-    ['of another making', OTHER_KEY, {}],
-  ])('does not take a key for a request id: %s', async (_what, key, headers) => {
+    ['a key that Authorization has as well', KEYS.cleaner, { Authorization: `Bearer ${KEYS.cleaner}` }],
+    ['a key that is sent without Authorization', KEYS.cleaner, {}],
+    ['a key that changed places with the id in Authorization', KEYS.cleaner, { Authorization: 'job-1' }],
+    ['a key that Authorization has without the scheme', KEYS.cleaner, { Authorization: KEYS.cleaner }],
+    ['a key that is no longer configured', 'bcg_retired', {}],
+    ['a key that npm run key did not make', OTHER_KEY, {}],
+  ])('is never %s', async (_what, key, headers) => {
     const entry = { keySha256: [keyDigest(OTHER_KEY)], scopes: ['images:read'] };
     const harness = createHarness({ env: { CALLERS: JSON.stringify({ ...CALLERS, other: entry }) } });
     const response = await harness.call('DELETE', '/images/m-custom01', { ...headers, 'X-Request-Id': key });
@@ -71,7 +76,7 @@ describe('the audit record', () => {
   });
 });
 
-describe('the request', () => {
+describe('a body', () => {
   const headers = { Authorization: `Bearer ${KEYS.cleaner}` };
   const send = (init: RequestInit) => {
     const harness = createHarness();
@@ -79,7 +84,7 @@ describe('the request', () => {
     return { harness, response: Promise.resolve(harness.app.fetch(request, {}, createExecutionContext())) };
   };
 
-  it('is 400 with a body, of known length or not', async () => {
+  it('is refused, whether its length is known or not', async () => {
     const stream = new Response('x').body;
     for (const body of ['{}', ' ', stream]) {
       const { harness, response } = send({ body });
@@ -91,19 +96,19 @@ describe('the request', () => {
     }
   });
 
-  it('is 400 with a body that breaks off', async () => {
+  it('is refused if it breaks off', async () => {
     const broken = new ReadableStream<Uint8Array>({ start: (controller) => controller.error(new Error('gone')) });
     const { harness, response } = send({ body: broken });
     expect(await problemOf(await response)).toMatchObject({ code: 'invalid_request' });
     expect(harness.lines[0]?.severity).toBe('INFO');
   });
 
-  it('is 400 with a body that neither comes nor ends', async () => {
+  it('is refused if it neither arrives nor ends', async () => {
     const { response } = send({ body: new ReadableStream<Uint8Array>() });
     expect(await problemOf(await response)).toMatchObject({ code: 'invalid_request' });
   }, 20_000);
 
-  it('may have an empty body', async () => {
+  it('may be empty', async () => {
     const empty = new ReadableStream<Uint8Array>({ start: (controller) => controller.close() });
     expect((await send({ body: empty }).response).status).toBe(200);
     expect((await send({ headers: { ...headers, 'Content-Length': '0' } }).response).status).toBe(200);

@@ -1,4 +1,4 @@
-/** The ledger against a model of a few lines, through interleavings that nobody would write down. */
+/** The ledger compared with a model of a few lines, over random sequences of operations. */
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import fc from 'fast-check';
@@ -18,14 +18,14 @@ interface ModelRow {
   settled: boolean;
 }
 
-/** What a ledger is, said plainly. */
+/** The ledger in its simplest form: a list of rows. */
 interface Model {
   nowMs: number;
   rows: ModelRow[];
   requests: number;
 }
 
-/** The real one, which a restart takes away and gives back from its storage. */
+/** The real ledger. A restart makes a new store on the same storage. */
 interface Real {
   store: LedgerStore;
   sql: Sql;
@@ -101,7 +101,7 @@ class Settle implements fc.Command<Model, Real> {
     if (seq === undefined) throw new Error('no such row');
     const facts = { code: null, attempts: 1, upstreamRequestId: null, imageName: null };
     real.store.settle(seq, { outcome: this.outcome, ...facts }, model.nowMs);
-    // What gave its budget back cannot take it again by a second word.
+    // A second settlement changes nothing, so budget that was given back stays given back.
     if (!row.settled) Object.assign(row, { outcome: this.outcome, settled: true });
     check(model, real);
   }
@@ -143,7 +143,7 @@ class Restart implements fc.Command<Model, Real> {
   toString = () => 'restart';
 }
 
-it('does what the model does, whatever happens in whatever order', async () => {
+it('the ledger does what its model does, in every order of operations', async () => {
   const commands = fc.commands(
     [
       fc.constantFrom(...IMAGES).map((imageId) => new Reserve(imageId)),

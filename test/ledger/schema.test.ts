@@ -1,3 +1,4 @@
+/** The ledger's schema, and how SQLite runs each statement on it. */
 import { describe, expect, it } from 'vitest';
 import { MIGRATIONS, SQL } from '../../src/ledger/schema.ts';
 import { LedgerStore } from '../../src/ledger/store.ts';
@@ -6,8 +7,8 @@ import { insideLedger, seqOf, storeIn } from '../harness.ts';
 
 const START_MS = Date.parse('2026-11-23T00:00:00Z');
 
-describe('how SQLite finds what it is asked for', () => {
-  it.each(Object.entries(SQL))('%s goes by an index or a key, and sorts nothing', async (_name, statement) => {
+describe('the statement', () => {
+  it.each(Object.entries(SQL))('%s uses an index or the key, and sorts nothing', async (_name, statement) => {
     await insideLedger((sql) => {
       storeIn(sql);
       const bindings = [...statement.matchAll(/\?/g)].map(() => 1);
@@ -17,7 +18,7 @@ describe('how SQLite finds what it is asked for', () => {
         .map(({ detail }) => String(detail));
       for (const step of plan) {
         expect(step).not.toMatch(/TEMP B-TREE/);
-        // Walking the key backwards or forwards from its end is how the newest and the oldest row are found.
+        // These two scan the table in the order of its key, and stop at the first row.
         if (/^SCAN/.test(step)) expect([SQL.newest, SQL.oldest]).toContain(statement);
       }
       if (statement === SQL.lastDeleted || statement === SQL.historyOfImageAndOutcome) {
@@ -29,7 +30,7 @@ describe('how SQLite finds what it is asked for', () => {
 });
 
 describe('the schema', () => {
-  it('carries its version and migrates an old ledger with its rows', async () => {
+  it('has a version, and an old ledger keeps its rows when it is migrated', async () => {
     await insideLedger((sql) => {
       const old = new LedgerStore(sql);
       old.migrate(MIGRATIONS.slice(0, 1));
@@ -54,7 +55,7 @@ describe('the schema', () => {
     });
   });
 
-  it('of a newer release is not touched', async () => {
+  it('is left alone if a newer release wrote it', async () => {
     await insideLedger((sql) => {
       const newer = new LedgerStore(sql);
       newer.migrate([...MIGRATIONS, 'CREATE TABLE later (x)']);

@@ -1,4 +1,4 @@
-/** The ledger on the SQLite of a real Durable Object, with time as an argument. */
+/** The ledger's rows and budget, on the SQLite of a real Durable Object, with time as an argument. */
 import { describe, expect, it } from 'vitest';
 import type { HistoryQuery } from '../../src/ledger/rows.ts';
 import { REMOVAL_BATCH } from '../../src/ledger/store.ts';
@@ -10,7 +10,7 @@ const DAY_MS = 24 * HOUR_MS;
 const START_MS = Date.parse('2026-11-23T00:00:00Z');
 
 describe('a row', () => {
-  it('is born unknown, and says so until it is settled, which happens once', async () => {
+  it('is unknown until it is settled, and is settled only once', async () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       const seq = seqOf(store.reserve(reservation('r1'), 5, START_MS));
@@ -44,7 +44,7 @@ describe('a row', () => {
     });
   });
 
-  it('never stands before an older one, even if the clock goes back', async () => {
+  it('is never dated before an older row, even if the clock goes back', async () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       store.reserve(reservation('r1'), 5, START_MS);
@@ -54,8 +54,8 @@ describe('a row', () => {
   });
 });
 
-describe('the budget', () => {
-  it('is exact over the last 24 hours, and says truly when there is room again', async () => {
+describe('a budget', () => {
+  it('counts exactly the last 24 hours, and tells when there is room again', async () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       for (let hour = 0; hour < 3; hour++) store.reserve(reservation(`r${hour}`), 3, START_MS + hour * HOUR_MS);
@@ -73,7 +73,7 @@ describe('the budget', () => {
     ['deleted', false],
     ['already_absent', false],
     ['unknown', false],
-  ] as const)('comes back after %s: %s', async (outcome, comesBack) => {
+  ] as const)('is given back after the outcome %s: %s', async (outcome, comesBack) => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       const seq = seqOf(store.reserve(reservation('r1'), 1, START_MS));
@@ -82,7 +82,7 @@ describe('the budget', () => {
     });
   });
 
-  it('comes back where the image was found absent before anything was sent', async () => {
+  it('is given back if the image was absent before anything was sent', async () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       const seq = seqOf(store.reserve(reservation('r1'), 1, START_MS));
@@ -90,27 +90,31 @@ describe('the budget', () => {
       expect(store.reserve(reservation('r2'), 1, START_MS)).toHaveProperty('seq');
     });
   });
+});
 
-  it('that was lowered is passed by nobody until enough rows have stopped counting', async () => {
+describe('a lowered budget', () => {
+  it('admits nobody until enough deletions have left the 24 h window', async () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       for (let hour = 0; hour < 5; hour++) store.reserve(reservation(`r${hour}`), 5, START_MS + hour * HOUR_MS);
-      // With a budget of 2, four of the five have to go; the fourth came at three o'clock.
+      // Under a budget of 2, four of the five have to leave the window. The fourth was reserved at 03:00.
       const refused = store.reserve(reservation('x'), 2, START_MS + 5 * HOUR_MS);
       expect(refused).toEqual({ retryAfterS: 22 * 3600 });
       expect(store.reserve(reservation('x'), 2, START_MS + 27 * HOUR_MS)).toHaveProperty('seq');
     });
   });
+});
 
-  it('of nothing lets nothing through', async () => {
+describe('a budget of 0', () => {
+  it('refuses every deletion', async () => {
     await insideLedger((sql) => {
       expect(storeIn(sql).reserve(reservation('r1'), 0, START_MS)).toEqual({ retryAfterS: 86_400 });
     });
   });
 });
 
-describe('history', () => {
-  it('is filtered by image, outcome and time, alone and together', async () => {
+describe('the history', () => {
+  it('is filtered by image, outcome and time, separately and together', async () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       const outcomes = ['deleted', 'rejected', 'unknown'] as const;
@@ -134,8 +138,10 @@ describe('history', () => {
       expect(ids({ imageId: 'm-absent01' })).toEqual([]);
     });
   });
+});
 
-  it('knows the last deletion of an image, and takes no other row for one', async () => {
+describe('the last deletion of an image', () => {
+  it('is its newest row with the outcome deleted', async () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       for (const [n, outcome] of (['deleted', 'deleted', 'rejected', 'already_absent'] as const).entries()) {
@@ -148,8 +154,8 @@ describe('history', () => {
   });
 });
 
-describe('retention', () => {
-  it('goes on at once where one batch was not enough', async () => {
+describe('the removal of old rows', () => {
+  it('takes one batch at a time, and tells the time of the oldest row that is left', async () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       sql.exec(

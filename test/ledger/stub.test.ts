@@ -1,3 +1,4 @@
+/** How the gateway deals with a ledger that fails, restarts or answers late. */
 import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
@@ -20,7 +21,7 @@ describe('a ledger that fails', () => {
     }),
   });
 
-  it('before the deletion means that there is none', async () => {
+  it('before a deletion prevents it', async () => {
     const harness = createHarness({ env: { LEDGER: ledgerThat({ reserve: true }) } });
     const response = await harness.call('DELETE', '/images/m-custom01');
     expect(await problemOf(response)).toMatchObject({ code: 'ledger_unavailable', outcome: 'not_attempted' });
@@ -28,7 +29,7 @@ describe('a ledger that fails', () => {
     expect(harness.lines[0]).toMatchObject({ severity: 'ERROR' });
   });
 
-  it('after the deletion is told twice, and the operator hears of it; the caller hears the truth', async () => {
+  it('after a deletion is told the outcome twice; the operator gets an error, and the caller the true outcome', async () => {
     const settlements: Settlement[] = [];
     const harness = createHarness({ env: { LEDGER: ledgerThat({ settle: true }, settlements) } });
     const response = await harness.call('DELETE', '/images/m-custom01');
@@ -40,7 +41,17 @@ describe('a ledger that fails', () => {
     });
   });
 
-  it('that was restarted while Baidu worked takes the outcome all the same', async () => {
+  it('when it is asked for a history makes the gateway answer 503', async () => {
+    const harness = createHarness({
+      env: { LEDGER: { getByName: () => ({ history: () => Promise.reject(new Error('x')) }) } },
+    });
+    const response = await harness.call('GET', '/deletions');
+    expect(await problemOf(response)).toMatchObject({ code: 'ledger_unavailable', status: 503 });
+  });
+});
+
+describe('a ledger that restarts while Baidu works', () => {
+  it('takes the outcome all the same', async () => {
     const harness = createHarness();
     const name = `restarted-${crypto.randomUUID()}`;
     const ledgers = { getByName: () => env.LEDGER.getByName(name) };
@@ -58,8 +69,10 @@ describe('a ledger that fails', () => {
     expect(restarting.lines[0]?.record).toMatchObject({ 'ledger.settled': true });
     expect((await historyPage(restarting, '/deletions')).body.deletions).toMatchObject([{ outcome: 'deleted' }]);
   });
+});
 
-  it('that enters a deletion too late is told that nothing was sent', async () => {
+describe('a ledger that reserves too late', () => {
+  it('is told that nothing was sent', async () => {
     const settlements: Settlement[] = [];
     const late = {
       getByName: () => ({
@@ -81,7 +94,7 @@ describe('a ledger that fails', () => {
     expect(harness.requests).toHaveLength(0);
   }, 20_000);
 
-  it('that takes longer than the deadline is waited for no longer than that', async () => {
+  it('is not waited for beyond the deadline', async () => {
     const slow = {
       getByName: () => ({
         reserve: () => new Promise((resolve) => setTimeout(() => resolve({ seq: 7 }), 300)),
@@ -93,13 +106,5 @@ describe('a ledger that fails', () => {
     const response = await harness.call('DELETE', '/images/m-custom01');
     expect(await problemOf(response)).toMatchObject({ code: 'ledger_unavailable', outcome: 'not_attempted' });
     expect(harness.requests).toHaveLength(0);
-  });
-
-  it('that refuses a history is 503', async () => {
-    const harness = createHarness({
-      env: { LEDGER: { getByName: () => ({ history: () => Promise.reject(new Error('x')) }) } },
-    });
-    const response = await harness.call('GET', '/deletions');
-    expect(await problemOf(response)).toMatchObject({ code: 'ledger_unavailable', status: 503 });
   });
 });

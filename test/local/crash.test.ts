@@ -1,4 +1,4 @@
-/** The gateway killed with SIGKILL in the middle of its work, again and again, on one storage. */
+/** The gateway is killed with SIGKILL in the middle of its work, again and again, on one storage. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,11 +20,11 @@ function listOf(value: unknown, name: string): Readonly<Record<string, unknown>>
 }
 
 it(
-  'every call that reached Baidu has its one row, and what is not known says unknown',
+  'every deletion that reached Baidu has exactly one row, and the row says unknown if the outcome is not known',
   async () => {
     const persistTo = mkdtempSync(join(tmpdir(), 'bcc-crash-'));
     const emulator = await startEmulator(0);
-    // One caller a life, since the edge limit counts sixty a minute; the ledger of each must hold on its own.
+    // Each life of the gateway has its own caller, because the rate limit admits 60 requests a minute for each caller.
     const keys = Array.from({ length: KILLS + 1 }, createKey);
     const callers = keys.map(({ keySha256 }, life) => [
       `life-${life}`,
@@ -60,7 +60,7 @@ it(
         }
       };
       const work = Promise.all(Array.from({ length: CONCURRENCY }, worker));
-      // Some of the deletions are slow, so that the kill finds them between reserve and settle.
+      // Some deletions are slow, so that the kill comes between their reserve and their settle.
       await direct('faults', ['slow', 'slow', 'slow']);
       await wait(20 + Math.random() * 250);
       await gateway.stop('SIGKILL');
@@ -90,7 +90,7 @@ it(
     for (const [id, outcome] of told) {
       if (outcome === 'deleted') expect(outcomes.get(id), `${id} was told to be deleted`).toBe('deleted');
     }
-    // The kills did find work in flight, or this test has shown nothing.
+    // If no kill interrupted a deletion, this test has shown nothing.
     expect([...outcomes.values()]).toContain('deleted');
     expect([...outcomes.values()]).toContain('unknown');
   },

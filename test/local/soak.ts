@@ -1,7 +1,7 @@
 /**
- * `npm run soak`: the real gateway and emulator over real sockets, many callers, every fault at random, callers who hang up, and
- * the gateway killed and started again; then what callers were told, what the ledger and the audit records say and what the emulator
- * did are held against each other. `--seconds N` (300 by default) bounds it. Exit code 1 on any contradiction.
+ * `npm run soak`: the real gateway and emulator over real sockets, with many callers, every fault at random, callers who hang up,
+ * and a gateway that is killed and started again. Then it compares what the callers were told, what the ledger and the audit records
+ * say, and what the emulator did. `--seconds N` bounds it (default 300). The exit code is 1 if there is any contradiction.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -15,9 +15,9 @@ import { type Server, startEmulator, startGateway, temporaryFolder, varsFor } fr
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '300' } } });
 const endMs = Date.now() + Number(values.seconds) * 1000;
-/** So many that the edge, which lets each through once a second, refuses few: what is let through is what can go wrong. */
+/** So many that the rate limit, which admits each about once a second, refuses few requests. */
 const CALLERS = 160;
-/** Of every fifth caller, to be spent; the others have more than they can use. */
+/** The budget of every fifth caller, who uses it up. The others have more than they can use. */
 const SMALL_BUDGET = 5;
 const LARGE_BUDGET = 1_000;
 const WORKERS = 16;
@@ -29,7 +29,7 @@ const KILL_EVERY_MS = 9_000;
 interface Told {
   caller: string;
   imageId: string;
-  /** `null` where no answer came: hung up, or the gateway was killed. */
+  /** `null` if no answer came, because the caller hung up or the gateway was killed. */
   requestId: string | null;
   outcome: string | null;
   code: string | null;
@@ -44,7 +44,7 @@ const validator = new Validator(JSON.parse(JSON.stringify(problemSchema)), '2020
 const secrets = [EMULATOR_CREDENTIALS.secretAccessKey, EMULATOR_CREDENTIALS.accessKeyId];
 
 const keys = Array.from({ length: CALLERS }, createKey);
-/** As many as are not held up by the edge when each asks about ten callers. */
+/** So many that none reaches the rate limit when each asks about ten callers. */
 const auditors = Array.from({ length: Math.ceil(CALLERS / 10) }, createKey);
 const callerName = (n: number) => `caller-${n}`;
 const budgetOf = (n: number) => (n % 5 === 0 ? SMALL_BUDGET : LARGE_BUDGET);
@@ -53,7 +53,7 @@ const callers = {
   ...Object.fromEntries(
     keys.map(({ keySha256 }, n) => [
       callerName(n),
-      // Every fourth caller is held to names, so that reads before deletions happen too.
+      // Every fourth caller may delete only certain names, so that there are reads before deletions too.
       {
         keySha256: [keySha256],
         scopes: ['images:delete'],
@@ -96,11 +96,11 @@ const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(Math.rand
 const told: Told[] = [];
 let images = 0;
 
-/** One deletion of one caller, with whatever may happen to it. */
+/** One deletion by one caller, with whatever may happen to it. */
 async function deleteOne(): Promise<void> {
   const n = Math.floor(Math.random() * CALLERS);
   const imageId = `m-soak${String(images++).padStart(8, '0')}`;
-  // One image in ten is not there to begin with, and one in ten bears a name that some callers may not delete.
+  // One image in ten is absent from the start, and one in ten has a name that some callers may not delete.
   const fate = Math.random();
   if (fate > 0.1) await direct('images', { id: imageId, name: fate > 0.2 ? `soak-${imageId}` : `other-${imageId}` });
   if (Math.random() < FAULT_SHARE) await direct('faults', [pick(faultNames)]);
@@ -122,7 +122,7 @@ async function deleteOne(): Promise<void> {
   } catch (error) {
     if (error instanceof SyntaxError) contradictions.push(`an answer that is no JSON for ${imageId}`);
     count('no answer');
-    // A gateway that is being started again refuses connections at once.
+    // While the gateway is being started again, it refuses connections at once.
     await wait(500);
   }
 }
@@ -154,7 +154,7 @@ await Promise.all(Array.from({ length: WORKERS }, work));
 stopping = true;
 await killing;
 clearInterval(progress);
-// What is still under way, such as a deletion whose caller hung up, ends within its deadline.
+// Whatever is still running, such as a deletion whose caller hung up, ends within its deadline.
 await wait(4_000);
 
 interface Row {
@@ -171,7 +171,7 @@ async function listOf<T>(
 ): Promise<T[]> {
   const response = await fetch(url, { headers: { Authorization: `Bearer ${key}` } });
   const text = await response.text();
-  // The emulator's books hold what was signed, and are nobody's but ours.
+  // The emulator's state has signatures in it, and no caller ever sees it.
   if (url.startsWith(gateway.url)) captured += `${text}\n`;
   const body: unknown = JSON.parse(text);
   const list = isRecord(body) ? body[name] : undefined;
@@ -240,13 +240,13 @@ for (const { imageId, requestId, outcome, code } of told) {
   const reserved = outcome !== null && !['budget_exhausted', 'rate_limited', 'ledger_unavailable'].includes(code ?? '');
   if (reserved && row === undefined) contradictions.push(`${imageId} was told ${outcome}, and has no row`);
   if (outcome !== null && row !== undefined && row.outcome !== outcome) {
-    // A row stays unknown where the ledger would not take the outcome, and then the record says so.
+    // A row stays unknown if the ledger did not take the outcome, and then the audit record says so.
     const unsettled = row.outcome === 'unknown' && (record === undefined || record['ledger.settled'] === false);
     if (!unsettled) contradictions.push(`${imageId} was told ${outcome}, and its row says ${row.outcome}`);
   }
   if (record !== undefined && record['outcome'] !== outcome)
     contradictions.push(`${imageId} was told ${outcome}, and its record says ${record['outcome']}`);
-  // What a killed gateway had still to write is gone with it.
+  // A killed gateway loses the records that it had not written yet.
   if (outcome !== null && record === undefined) count('told without a record');
 }
 if (tally['kills'] === undefined && tally['told without a record'] !== undefined)

@@ -1,8 +1,8 @@
 /**
  * The gateway and the emulator as real servers on loopback, each in a `wrangler dev` of its own.
  *
- * Promises: what it starts it can stop, children included; nothing listens beyond loopback; a developer's `.dev.vars` has
- * no say. Never: returns before the server answers.
+ * Promises: it can stop everything that it starts, children included; nothing listens beyond loopback; a developer's `.dev.vars`
+ * has no effect. Never: returns before the server answers.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,13 +19,13 @@ const START_TIMEOUT_MS = 60_000;
 
 export interface Server {
   url: string;
-  /** Everything it has written to its standard output and error so far. */
+  /** Everything that the server has written to its standard output and error so far. */
   output: () => string;
-  /** Ends it and its children: with SIGKILL at once, without a chance to tidy up. */
+  /** Ends the server and its children. SIGKILL gives them no chance to tidy up. */
   stop: (signal?: 'SIGTERM' | 'SIGKILL') => Promise<void>;
 }
 
-/** Who would outlive a program that ends before it has stopped them, and what would be left of them. */
+/** The processes and folders that would be left behind by a program that ends before it has stopped its servers. */
 const leaders = new Set<ChildProcess>();
 const folders = new Set<string>();
 process.once('exit', () => {
@@ -33,14 +33,14 @@ process.once('exit', () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
-/** A folder that is gone when the program ends. */
+/** A new folder, which is removed when the program ends. */
 export function temporaryFolder(name: string): string {
   const folder = mkdtempSync(join(tmpdir(), `bcc-${name}-`));
   folders.add(folder);
   return folder;
 }
 
-/** What makes a gateway call this emulator. */
+/** The variables with which a gateway calls this emulator. */
 export const varsFor = (emulator: Server) => ({
   BCC_ENDPOINT: emulator.url,
   BCE_ACCESS_KEY_ID: EMULATOR_CREDENTIALS.accessKeyId,
@@ -48,7 +48,7 @@ export const varsFor = (emulator: Server) => ({
 });
 
 export interface GatewayOptions {
-  /** 0 takes a free one. */
+  /** 0 takes a free port. */
   port: number;
   vars: Record<string, string>;
   /** Called with each line that the Worker logs. */
@@ -82,7 +82,7 @@ export async function startGateway({ port, vars, onLine, persistTo }: GatewayOpt
   };
 }
 
-/** The emulator behind a socket that cuts the connection where the Worker says so, which a Worker cannot do itself. */
+/** The emulator behind a proxy that cuts the connection if the emulator says so, because a Worker cannot do that itself. */
 export async function startEmulator(port: number): Promise<Server> {
   const worker = await startWorker(['--config', join(ROOT, 'test/emulator/wrangler.toml')], 0, '/__emulator/state');
   const door = createServer((request, response) => {
@@ -163,7 +163,7 @@ async function startWorker(
   }
 }
 
-/** A line as the Worker wrote it: `wrangler dev` colours and marks what comes by `console.error`. */
+/** A line as the Worker wrote it, without the colours and the mark that `wrangler dev` adds to `console.error`. */
 function plain(line: string): string {
   return line.replace(ANSI, '').replace(/^✘ \[ERROR\] /, '');
 }

@@ -1,4 +1,4 @@
-/** What `npm start` starts, used as somebody would who has just cloned the repository: over real sockets. */
+/** What `npm start` starts, over real sockets, used as somebody uses it who has just cloned the repository. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -61,7 +61,7 @@ beforeEach(async () => {
 const direct = (order: string, body: unknown) =>
   fetch(`${emulator}/__emulator/${order}`, { method: 'POST', body: JSON.stringify(body) });
 
-/** The emulator's own books: calls to an image, and whether it stands. */
+/** What the emulator knows about an image: how often it was called for, and whether it still exists. */
 async function booksOf(id: string) {
   const state: unknown = await (await fetch(`${emulator}/__emulator/state`)).json();
   if (!isRecord(state) || !Array.isArray(state['calls']) || !Array.isArray(state['images']))
@@ -71,7 +71,7 @@ async function booksOf(id: string) {
   return { calls: calls.length, stands };
 }
 
-/** The audit record of a request, as soon as it is there. */
+/** The audit record of a request, as soon as it is written. */
 function recordOf(requestId: string) {
   return until(() => {
     const line = output
@@ -81,7 +81,7 @@ function recordOf(requestId: string) {
   });
 }
 
-/** Writes to a socket, to the letter, and reads what comes until the other side ends it. */
+/** Writes exactly `text` to a socket, and reads until the other side closes it. */
 function raw(text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(Number(new URL(gateway).port), '127.0.0.1', () => socket.write(text));
@@ -99,7 +99,7 @@ describe('the curl lines that npm start prints', () => {
   const run = ([, method = '', url = '', name = '', value = '']: RegExpMatchArray) =>
     fetch(url, { method, headers: { [name]: value } });
 
-  it('delete a custom image, and are refused a system image', async () => {
+  it('delete a custom image, but not a system image', async () => {
     const [first, second] = lines();
     if (first === undefined || second === undefined) throw new Error(output);
     const deleted = await run(first);
@@ -113,26 +113,28 @@ describe('the curl lines that npm start prints', () => {
     ]);
     expect((await booksOf('m-system01')).stands).toBe(true);
   });
+});
 
-  it('point to an explanation that answers', async () => {
+describe('the type of a problem', () => {
+  it('is a URL that explains it', async () => {
     const problem: unknown = await (await fetch(`${gateway}/images/m-custom01`, { method: 'DELETE' })).json();
     if (!isRecord(problem) || typeof problem['type'] !== 'string') throw new Error('no problem');
     expect(await (await fetch(problem['type'])).json()).toMatchObject({ code: 'unauthenticated' });
   });
 });
 
-describe('over a raw socket', () => {
+describe('a request over a raw socket', () => {
   const request = (path: string, headers: string[] = [], body = '') =>
     [`DELETE ${path} HTTP/1.1`, 'Host: localhost', 'Connection: close', ...headers, '', body].join('\r\n');
   const auth = () => `Authorization: Bearer ${key}`;
 
-  it('takes a plain request, with or without a length of zero', async () => {
+  it('is accepted with a Content-Length of 0 and without one', async () => {
     expect(await raw(request('/images/m-custom01', [auth()]))).toMatch(/^HTTP\/1.1 200 /);
     expect(await raw(request('/images/m-custom02', [auth(), 'Content-Length: 0']))).toMatch(/^HTTP\/1.1 200 /);
     expect((await booksOf('m-custom02')).stands).toBe(false);
   });
 
-  it('takes two Authorization headers for none', async () => {
+  it('is unauthenticated with two Authorization headers', async () => {
     const answer = await raw(request('/images/m-custom01', [auth(), auth()]));
     expect(answer).toMatch(/^HTTP\/1.1 401 /);
     expect(answer).toMatch(/\r\nWWW-Authenticate: Bearer\r\n/i);
@@ -148,13 +150,13 @@ describe('over a raw socket', () => {
     '//images/m-custom01',
     '/images/m-custom01;x',
     'http://other.test/images/m-custom01/',
-  ])('sends nothing to Baidu for %s', async (path) => {
+  ])('for %s sends nothing to Baidu', async (path) => {
     expect(await raw(request(path, [auth()]))).toMatch(/^HTTP\/1.1 4\d\d /);
     const state: unknown = await (await fetch(`${emulator}/__emulator/state`)).json();
     expect(isRecord(state) && state['calls']).toEqual([]);
   });
 
-  it('refuses a body, chunked or of known length', async () => {
+  it('is refused with a body, chunked or of known length', async () => {
     const known = await raw(request('/images/m-custom01', [auth(), 'Content-Length: 2'], '{}'));
     const chunked = await raw(
       request('/images/m-custom01', [auth(), 'Transfer-Encoding: chunked'], '2\r\n{}\r\n0\r\n\r\n'),
@@ -184,7 +186,7 @@ describe('a caller that hangs up', () => {
 });
 
 describe('the history', () => {
-  it('is still there after a restart', async () => {
+  it('survives a restart', async () => {
     const rows = async (): Promise<unknown> => {
       const response = await fetch(`${gateway}/deletions`, { headers: { Authorization: `Bearer ${key}` } });
       const body: unknown = await response.json();

@@ -1,8 +1,8 @@
 /**
- * `npm start`: the gateway with a stand-in for Baidu beside it, a caller, and images to delete. No account, no network.
+ * `npm start`: the gateway, a stand-in for Baidu, a caller, and images to delete. It needs no account and no network.
  *
- * The history is kept below `.wrangler/` from one start to the next. `--port N` and `--emulator-port N` take other ports than
- * 8787 and 8788; 0 takes a free one; `--persist-to FOLDER` keeps the history elsewhere.
+ * The history is kept below `.wrangler/` from one start to the next, or in another folder with `--persist-to FOLDER`. `--port N` and
+ * `--emulator-port N` choose other ports than 8787 and 8788; 0 takes a free port.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';

@@ -1,8 +1,8 @@
-/** `cloudflare:test` for Node.js, and the globals of workerd that the tests use. */
+/** A stand-in for `cloudflare:test` in Node.js, and for the globals of workerd that the tests use. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { liveObject, living } from './workers.ts';
 
-/** Node.js wants to be told that a body is sent before the answer is read; workerd does not. */
+/** Node.js takes a stream as a body only with `duplex: 'half'`; workerd needs no such option. */
 class HalfDuplexRequest extends Request {
   constructor(input: ConstructorParameters<typeof Request>[0], init?: RequestInit) {
     super(input, init?.body ? Object.assign({}, init, { duplex: 'half' }) : init);

@@ -1,6 +1,6 @@
 /**
- * The tests of the pure modules in Node.js, for mutation testing, which cannot run in workerd. The two modules of the platform
- * are played by `workers.ts` and `platform.ts`, with SQLite from Node.js.
+ * The tests in Node.js, because mutation testing cannot run in workerd. `workers.ts` and `platform.ts` stand in for the two modules
+ * of the platform, with SQLite from Node.js. The tests that need a real Worker, a socket or npm are left out.
  */
 import { defineConfig } from 'vitest/config';
 

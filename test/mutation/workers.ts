@@ -1,4 +1,4 @@
-/** `cloudflare:workers` for Node.js: the ledger's Durable Objects on SQLite in memory. */
+/** A stand-in for `cloudflare:workers` in Node.js: the ledger's Durable Objects on SQLite in memory. */
 import { DatabaseSync } from 'node:sqlite';
 import type { Sql } from '../../src/ledger/store.ts';
 import type { Ledger } from '../../src/ledger-object.ts';
@@ -50,7 +50,7 @@ export function liveObject(name: string): Living {
     },
   };
   const ctx = { storage, abort: () => living.delete(name) };
-  // Imported late, because the ledger's own import of this file must have been served by then.
+  // Imported here and not at the top, because the ledger imports this file itself.
   const instance = import('../../src/ledger-object.ts').then(({ Ledger: Real }) => new Real(ctx as never, {}));
   const object = { instance, ctx };
   living.set(name, object);

@@ -1,3 +1,4 @@
+/** A failure as the body of an answer. */
 import { describe, expect, it } from 'vitest';
 import { isImageId } from '../../src/image-id.ts';
 import { type Failure, outcomeOf, PROBLEMS } from '../../src/problems/failure.ts';
@@ -6,7 +7,7 @@ import { createHarness, problemOf } from '../harness.ts';
 
 const context = ['https://gateway.test', '/images/m-custom01', 'r'] as const;
 
-describe('the detail', () => {
+describe('the detail of a problem', () => {
   const imageId = 'm-custom01';
   if (!isImageId(imageId)) throw new Error('not an image id');
   const upstream = { imageId, upstream: undefined, retryAfterS: undefined };
@@ -26,11 +27,11 @@ describe('the detail', () => {
     [{ ...upstream, code: 'upstream_timeout', outcome: 'unknown' }, safe],
     [{ code: 'internal_error', outcome: 'not_attempted' }, 'No deletion was sent to Baidu.'],
     [{ code: 'internal_error', outcome: 'unknown' }, 'Whether the image was deleted is not known.'],
-  ])('claims no more than is known: %j', (failure, sentence) => {
+  ])('claims no more than is known in the case of %j', (failure, sentence) => {
     expect(problemBody(failure, ...context)).toMatchObject({ outcome: outcomeOf(failure), detail: sentence });
   });
 
-  it('is another for each code', () => {
+  it('is one whole sentence, and a different one for each failure', () => {
     const failures: Failure[] = [
       { code: 'invalid_image_id', rule: 'x' },
       { code: 'unauthenticated' },
@@ -71,8 +72,8 @@ describe('the detail', () => {
   });
 });
 
-describe('the instance', () => {
-  it('is the path, cut where it is long, and never in the middle of an escape', async () => {
+describe('the instance of a problem', () => {
+  it('is the path, cut at 256 characters but never inside a percent-encoded byte', async () => {
     const harness = createHarness();
     for (const path of [`/${'a'.repeat(300)}`, `/${'a'.repeat(253)}%20b`, `/${'a'.repeat(254)}%20b`]) {
       const { instance } = await problemOf(await harness.call('GET', path));

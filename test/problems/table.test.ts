@@ -1,4 +1,4 @@
-/** The table of codes, and everything that must say the same as it. */
+/** The table of codes, and the README that must agree with it. */
 import { describe, expect, it } from 'vitest';
 import readme from '../../README.md?raw';
 import { isProblemCode, PROBLEMS } from '../../src/problems/failure.ts';
@@ -6,8 +6,8 @@ import { createHarness } from '../harness.ts';
 
 const codes = Object.keys(PROBLEMS).filter(isProblemCode);
 
-describe('each code', () => {
-  it.each(codes)('%s is explained where its type points to', async (code) => {
+describe('the code', () => {
+  it.each(codes)('%s is explained at the URL of its type', async (code) => {
     const response = await createHarness().call('GET', `/problems/${code}`, {});
     const { status, outcomes, retryable, title, explanation } = PROBLEMS[code];
     expect([response.status, await response.json()]).toEqual([
@@ -16,13 +16,15 @@ describe('each code', () => {
     ]);
   });
 
-  it.each(codes)('%s stands in the README with its status, outcomes and retry advice', (code) => {
+  it.each(codes)('%s is in the README with its status, outcomes and retry advice', (code) => {
     const { status, outcomes, retryable } = PROBLEMS[code];
     const row = `| \`${code}\` | ${status} | ${outcomes.join(', ')} | ${retryable ? 'yes' : 'no'} |`;
     expect(readme).toContain(row);
   });
+});
 
-  it('has no twin with its title', () => {
+describe('each code', () => {
+  it('has a title of its own', () => {
     expect(new Set(codes.map((code) => PROBLEMS[code].title)).size).toBe(codes.length);
   });
 });

@@ -1,4 +1,4 @@
-/** As little as a Hono app can be. */
+/** The smallest Hono app. */
 import { Hono } from 'hono';
 
 const app = new Hono();

@@ -1,4 +1,4 @@
-/** A ledger with as many rows as asked for, and operations on it as often as asked for; the time is taken outside. */
+/** Fills a ledger with a given number of rows and runs its operations a given number of times. The caller takes the time. */
 import { DurableObject } from 'cloudflare:workers';
 import { LedgerStore } from '../../../src/ledger/store.ts';
 
@@ -7,7 +7,7 @@ const NOW_MS = Date.UTC(2026, 10, 23);
 const everything = { imageId: null, outcome: null, sinceMs: null, untilMs: null, beforeSeq: null, limit: 100 };
 
 export class Ledger extends DurableObject {
-  /** Rows spread evenly over 400 days, so that about as many count as a budget lets through. */
+  /** Spreads the rows evenly over 400 days, so that about as many count as a budget admits. */
   async fill(rows: number): Promise<void> {
     new LedgerStore(this.ctx.storage.sql).migrate();
     this.ctx.storage.sql.exec(

@@ -1,7 +1,7 @@
 /**
- * What remains of the gateway when nobody has to read, test or change it: one function with the same duties on the way of a
- * deletion that succeeds (authenticate, limit, sign, bound the time, read the answer, log, answer), no framework, no ledger,
- * no errors. The floor for any Worker that does this work.
+ * The least code for this work, which nobody has to read, test or change: one function that does everything that a successful
+ * deletion needs (authenticate, limit, sign, bound the time, read the answer, log, answer), without framework, ledger or errors. No
+ * Worker that does this work can be much faster.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';

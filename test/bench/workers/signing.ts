@@ -1,4 +1,4 @@
-/** Signs `n` times with the signer that is asked for; the time is taken outside, where clocks run on. */
+/** Signs `n` times with a given signer. The caller takes the time, because the clock of a Worker stands still between I/O. */
 import { signers } from '../signers.ts';
 
 export default {

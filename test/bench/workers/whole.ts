@@ -1,2 +1,2 @@
-/** What is deployed, to the letter. */
+/** Exactly what is deployed. */
 export { default, Ledger } from '../../../src/index.ts';
