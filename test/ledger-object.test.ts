@@ -6,7 +6,8 @@ import { LedgerStore, REMOVAL_BATCH } from '../src/ledger/store.ts';
 import { ALL_ROWS, reservation } from './fixtures.ts';
 import { createHarness, freshLedger, historyPage, manyImages, problemOf } from './harness.ts';
 
-const DAY_MS = 24 * 3_600_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 describe('a budget of 50', () => {
   it('admits exactly 50 of 200 deletions at once, each with its row', async () => {
@@ -90,6 +91,18 @@ describe("the ledger's alarm", () => {
     expect(await runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.getAlarm())).toBeNull();
     await ledger.reserve(reservation('new'), 5);
     expect(await runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.getAlarm())).not.toBeNull();
+  });
+
+  it('waits for an hour if a row is less than an hour from the end of its retention', async () => {
+    const ledger = freshLedger();
+    await ledger.reserve(reservation('old'), 9);
+    await runInDurableObject(ledger, (_ledger, ctx) => {
+      ctx.storage.sql.exec('UPDATE deletions SET reserved_at = ?', Date.now() - 400 * DAY_MS + HOUR_MS / 2);
+    });
+    await ledger.reserve(reservation('new'), 9);
+    const alarmMs = await runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.getAlarm());
+    expect(alarmMs).toBeGreaterThan(Date.now() + 0.9 * HOUR_MS);
+    expect(alarmMs).toBeLessThanOrEqual(Date.now() + HOUR_MS);
   });
 
   it('is set again for now while overdue rows are left', async () => {

@@ -84,6 +84,13 @@ describe('the rate limits', () => {
     expect(counted).toEqual(['reader']);
   });
 
+  it('count a request that the burst limit refuses against that limit alone', async () => {
+    const [burst, sustained] = [counting(0), counting(100)];
+    const harness = createHarness({ env: { RATE_LIMITER_BURST: burst, RATE_LIMITER_SUSTAINED: sustained } });
+    expect((await harness.call('DELETE', '/images/m-custom01')).status).toBe(429);
+    expect([burst.counts.size, sustained.counts.size]).toEqual([1, 0]);
+  });
+
   it('admit nobody if a limiter does not answer', async () => {
     const silent = { limit: () => new Promise(() => undefined) };
     const harness = createHarness({ env: { RATE_LIMITER_SUSTAINED: silent } });
