@@ -4,13 +4,15 @@
  * Promises: every request passes `audit` first, and only `deleteImage` and `previewImage` send anything to Baidu. Never:
  * touches a clock, randomness or the network other than those of the given runtime.
  */
-import { Hono } from 'hono';
+import { HonoBase } from 'hono/hono-base';
 import { methodNotAllowed } from 'hono/method-not-allowed';
+import { TrieRouter } from 'hono/router/trie-router';
 import type { ParsedConfig } from './config.ts';
 import { createGateway } from './create-gateway.ts';
 import { deleteImage } from './deletions/deletion.ts';
+import { DELETIONS_PATH, visibleTo } from './deletions/history.ts';
 import { previewImage } from './deletions/preview.ts';
-import { audit, logLine, respondCrash } from './http/audit.ts';
+import { audit, type MisconfigurationLine, respondCrash } from './http/audit.ts';
 import { type HttpEnv, record } from './http/context.ts';
 import { Gate } from './http/gate.ts';
 import { openapi } from './http/openapi.ts';
@@ -19,19 +21,25 @@ import { respondDeletion, respondHistory, respondPreview, respondProblem } from 
 import type { StatusBody } from './http/schemas.ts';
 import { explanationOf, isProblemCode } from './problems/failure.ts';
 import { PROBLEMS_PATH } from './problems/problem.ts';
-import type { Runtime } from './runtime.ts';
+import { logLine, type Runtime } from './runtime.ts';
 
-export function createApp({ callers, config, problems }: ParsedConfig, runtime: Runtime): Hono<HttpEnv> {
+export function createApp({ callers, config, problems }: ParsedConfig, runtime: Runtime): HonoBase<HttpEnv> {
   if (problems.length > 0) {
     const timestamp = new Date(runtime.now()).toISOString();
-    logLine(runtime.log, { timestamp, severity_text: 'ERROR', 'event.name': 'misconfigured', problems });
+    logLine<MisconfigurationLine>(runtime.log, {
+      timestamp,
+      severity_text: 'ERROR',
+      'event.name': 'misconfigured',
+      problems,
+    });
   }
   const gateway = config === null ? null : createGateway(config, runtime);
   const gate = new Gate(callers, gateway);
   // Routed by the path as it was sent: a percent-encoded part stays encoded, and then fits neither a route nor an image id.
-  const app = new Hono<HttpEnv>({ getPath: ({ url }) => pathOf(url) });
+  // One router, which `methodNotAllowed` brings anyway: the default would bring three.
+  const app = new HonoBase<HttpEnv>({ getPath: ({ url }) => pathOf(url), router: new TrieRouter() });
 
-  app.use(audit(runtime, gateway, callers));
+  app.use(audit(runtime, gateway));
   app.use(
     methodNotAllowed({
       app,
@@ -63,24 +71,22 @@ export function createApp({ callers, config, problems }: ParsedConfig, runtime: 
     gate.admitted({ scope: 'images:delete' }, async (c, { caller, gateway }) => {
       const order = await readDeletion(c.req.raw, c.req.path);
       if (!order.ok) return respondProblem(c, order.failure);
-      const request = { ...order.value, requestId: c.get('requestId'), caller };
+      const request = { ...order.value, id: c.get('id'), requestId: c.get('requestId'), caller };
       const deletion = await deleteImage(gateway, request, (work) => c.executionCtx.waitUntil(work));
-      return respondDeletion(c, order.value.imageId, deletion);
+      return respondDeletion(c, request, deletion);
     }),
   );
   app.get(
-    '/deletions',
+    DELETIONS_PATH,
     gate.admitted({ scope: null }, async (c, { caller, gateway }) => {
-      const order = readHistory(c.req.raw);
-      if (!order.ok) return respondProblem(c, order.failure);
-      const historyOf = order.value.caller ?? caller.id;
-      record(c, { historyOf });
-      if (historyOf !== caller.id && !caller.scopes.has('deletions:read')) {
-        return respondProblem(c, { code: 'permission_denied', missing: 'deletions:read' });
-      }
-      const rows = await gateway.ledgerOf(historyOf).history(order.value.query);
+      const asked = readHistory(c.req.raw);
+      if (!asked.ok) return respondProblem(c, asked.failure);
+      const query = visibleTo(caller, asked.value);
+      record(c, { historyOf: (query.ok ? query.value : asked.value).caller ?? '*' });
+      if (!query.ok) return respondProblem(c, query.failure);
+      const rows = await gateway.ledger.history(query.value);
       if (!rows.ok) return respondProblem(c, rows.failure);
-      return respondHistory(c, historyOf, rows.value, order.value.query.limit);
+      return respondHistory(c, rows.value, query.value.limit);
     }),
   );
 

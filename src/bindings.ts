@@ -21,6 +21,9 @@ export interface NumberRule {
 /** Entries of a list, each of which every deletion looks at. */
 const MAX_LIST = 1_000;
 
+/** No credential that Baidu issues is as short. */
+const MIN_SECRET_CHARS = 16;
+
 /** What people and templates leave in place of a secret. No key that Baidu issues looks like one of these. */
 const PLACEHOLDERS: readonly RegExp[] = [
   /^(?:x+|\*+|\.+|-+|todo|tbd|none|null|undefined)$/i,
@@ -65,6 +68,8 @@ export class BindingReader {
     const value = this.#env[name];
     if (typeof value !== 'string' || value.trim() === '') {
       this.report(name, 'is missing or blank');
+    } else if (value.length < MIN_SECRET_CHARS) {
+      this.report(name, `is shorter than ${MIN_SECRET_CHARS} characters`);
     } else if (/\s/.test(value)) {
       this.report(name, 'has white space in it, such as a newline at its end');
     } else if (PLACEHOLDERS.some((placeholder) => placeholder.test(value))) {
@@ -118,6 +123,16 @@ export class BindingReader {
     const texts = list.filter((text) => typeof text === 'string' && fits(text)).map(String);
     if (texts.length !== list.length) this.report(name, `must be a list of ${rule}`);
     return texts;
+  }
+
+  /** A JSON value, as a text or as the platform hands it over. */
+  json<T>(name: BindingName, byDefault: T, fits: (value: unknown) => value is T, rule: string): T {
+    const value = this.#env[name];
+    if (value === undefined) return byDefault;
+    const parsed = typeof value === 'string' ? parseJson(value) : value;
+    if (fits(parsed)) return parsed;
+    this.report(name, rule);
+    return byDefault;
   }
 
   /** An object of the platform, recognised by a method that it has; `null` if it is reported. */

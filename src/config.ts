@@ -12,6 +12,7 @@ import { RATE_LIMITS, type RateLimiter, type RateLimiters, type RateLimitName } 
 import { type Callers, parseCallers } from './callers/table.ts';
 import type { Policy } from './deletions/policy.ts';
 import { isImageId } from './image-id.ts';
+import { isRecord } from './json.ts';
 import type { LedgerNamespace } from './ledger/stub.ts';
 
 export interface Config {
@@ -23,8 +24,19 @@ export interface Config {
   readonly policy: Policy;
   /** For a caller that has no `dailyDeletions` of its own. */
   readonly dailyDeletions: number;
+  /** For all callers together. */
+  readonly dailyDeletionsTotal: number;
   readonly rateLimiters: RateLimiters;
-  readonly ledgers: LedgerNamespace;
+  readonly ledger: LedgerNamespace;
+  /** The version that runs, as the platform names it; `null` if it does not. */
+  readonly version: string | null;
+}
+
+/** What the ledger itself goes by. */
+export interface LedgerSettings {
+  readonly retentionDays: number;
+  /** When an unknown outcome is looked at, in seconds after the reservation; strictly growing, never empty. */
+  readonly resolveAfterS: readonly number[];
 }
 
 export interface ParsedConfig {
@@ -41,7 +53,15 @@ const DEFAULT_ATTEMPT_TIMEOUT_MS = 8_000;
 /** After a caller hangs up, the platform lets a Worker run for 30 s; `PLATFORM_TIMEOUT_MS` accounts for the rest of them. */
 const DEADLINE: NumberRule = { unit: ' of milliseconds', from: 50, to: 20_000, byDefault: 20_000 };
 const DAILY_DELETIONS: NumberRule = { unit: '', from: 0, to: MAX_DAILY_DELETIONS, byDefault: 50 };
-const RETENTION: NumberRule = { unit: ' of days', from: 1, to: 3_650, byDefault: 400 };
+const DAILY_DELETIONS_TOTAL: NumberRule = { unit: '', from: 0, to: 100_000, byDefault: 500 };
+/** At least two days, so that no row goes that counts, or that is in its first day of looks. */
+const RETENTION: NumberRule = { unit: ' of days', from: 2, to: 3_650, byDefault: 400 };
+const RESOLVE_AFTER_S = [45, 120, 900, 3_600];
+/** How long after its deadline a request may still be at work, in seconds. */
+const GRACE_S = 3;
+/** Looks later than this are not planned, but follow if the planned ones fail. */
+const MAX_RESOLVE_AFTER_S = 86_400;
+const MAX_LOOKS = 20;
 
 /** The key stands between slashes in the signature. Baidu issues letters and digits. */
 const ACCESS_KEY_ID = /^[\w-]{1,128}$/;
@@ -66,24 +86,51 @@ export function parseConfig(env: UncheckedEnv): ParsedConfig {
       protectedNames: read.list('PROTECTED_NAMES', isNamePattern, NAME_PATTERN_RULE),
     },
     dailyDeletions: read.number('DAILY_DELETIONS', DAILY_DELETIONS),
+    dailyDeletionsTotal: read.number('DAILY_DELETIONS_TOTAL', DAILY_DELETIONS_TOTAL),
+    version: versionOf(env.VERSION),
   };
-  // The ledger reads this for itself, but a fault in it must show here.
-  read.number('LEDGER_RETENTION_DAYS', RETENTION);
-  const ledgers = read.binding('LEDGER', isLedgerNamespace, 'Durable Object');
+  // The ledger reads these for itself, but a fault in them must show here.
+  readLedgerSettings(read, deadlineMs);
+  const ledger = read.binding('LEDGER', isLedgerNamespace, 'Durable Object');
   const burst = readRateLimiter(read, 'burst');
   const sustained = readRateLimiter(read, 'sustained');
   const { problems } = read;
-  if (problems.length > 0 || ledgers === null || burst === null || sustained === null) {
+  if (problems.length > 0 || ledger === null || burst === null || sustained === null) {
     return { callers, config: null, problems };
   }
-  return { callers, config: { ...values, ledgers, rateLimiters: { burst, sustained } }, problems };
+  return { callers, config: { ...values, ledger, rateLimiters: { burst, sustained } }, problems };
 }
 
-/** How long the ledger keeps a row, in days. If that is malformed, as long as possible: what is removed is lost. */
-export function retentionDays(env: UncheckedEnv): number {
+/** What the ledger goes by. If that is malformed, it keeps rows as long as possible and looks when it does by default. */
+export function parseLedgerSettings(env: UncheckedEnv): LedgerSettings {
   const read = new BindingReader(env);
-  const days = read.number('LEDGER_RETENTION_DAYS', RETENTION);
-  return read.problems.length > 0 ? RETENTION.to : days;
+  const settings = readLedgerSettings(read, read.number('UPSTREAM_DEADLINE_MS', DEADLINE));
+  return read.problems.length > 0 ? { retentionDays: RETENTION.to, resolveAfterS: RESOLVE_AFTER_S } : settings;
+}
+
+function readLedgerSettings(read: BindingReader, deadlineMs: number): LedgerSettings {
+  const earliestS = deadlineMs / 1000 + GRACE_S;
+  return {
+    retentionDays: read.number('LEDGER_RETENTION_DAYS', RETENTION),
+    resolveAfterS: read.json(
+      'RESOLVE_UNKNOWN_AFTER_S',
+      RESOLVE_AFTER_S,
+      (value) => isSchedule(value, earliestS),
+      `must be a list of 1 to ${MAX_LOOKS} whole seconds, strictly growing, greater than ${earliestS} and at most ${MAX_RESOLVE_AFTER_S}`,
+    ),
+  };
+}
+
+function isSchedule(value: unknown, earliestS: number): value is readonly number[] {
+  if (!Array.isArray(value) || value.length < 1 || value.length > MAX_LOOKS) return false;
+  const follows = (each: unknown, index: number) =>
+    Number.isInteger(each) && Number(each) > Number(index === 0 ? earliestS : value[index - 1]);
+  return value.every(follows) && Number(value.at(-1)) <= MAX_RESOLVE_AFTER_S;
+}
+
+/** The id of `version_metadata`. Source: https://developers.cloudflare.com/workers/runtime-apis/bindings/version-metadata/ */
+function versionOf(metadata: unknown): string | null {
+  return isRecord(metadata) && typeof metadata['id'] === 'string' ? metadata['id'] : null;
 }
 
 function readCallers(read: BindingReader): Callers | null {

@@ -7,7 +7,7 @@ import { LedgerStub } from './ledger/stub.ts';
 import type { Runtime } from './runtime.ts';
 
 export function createGateway(config: Config, runtime: Runtime): Gateway {
-  const { endpoint, attemptTimeoutMs, policy, rateLimiters, deadlineMs, dailyDeletions, ledgers } = config;
+  const { endpoint, attemptTimeoutMs, policy, rateLimiters, deadlineMs, dailyDeletions, dailyDeletionsTotal } = config;
   const client = new BceClient(config.credentials, runtime);
   return {
     images: createImageApi(endpoint, { client, attemptTimeoutMs, runtime }),
@@ -17,7 +17,8 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     now: runtime.now,
     keyFingerprint: client.keyFingerprint,
     upstreamHost: new URL(endpoint).host,
-    budgetOf: (caller) => caller.dailyDeletions ?? dailyDeletions,
-    ledgerOf: (callerId) => new LedgerStub(ledgers, callerId),
+    ledger: new LedgerStub(config.ledger),
+    budgetsOf: (caller) => ({ caller: caller.dailyDeletions ?? dailyDeletions, account: dailyDeletionsTotal }),
+    version: config.version,
   };
 }

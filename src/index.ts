@@ -1,10 +1,11 @@
 /**
- * The Worker: the real clock, randomness, network and log, handed to the app.
+ * The Worker: the app with the real clock, randomness, network and log.
  *
  * Promises: a deletion that has begun is finished and recorded even if the caller hangs up. Never: decides anything.
  */
 import { createApp } from './app.ts';
 import { parseConfig } from './config.ts';
+import { platformRuntime } from './runtime.ts';
 
 export { Ledger } from './ledger-object.ts';
 
@@ -13,14 +14,7 @@ let app: ReturnType<typeof createApp> | undefined;
 
 export default {
   fetch(request, env, ctx) {
-    app ??= createApp(parseConfig(env), {
-      now: () => Date.now(),
-      random: () => Math.random(),
-      randomUUID: () => crypto.randomUUID(),
-      sleep: (ms) => scheduler.wait(ms),
-      fetch: (url, request) => fetch(url, request),
-      log: (severity, line) => (severity === 'ERROR' ? console.error(line) : console.log(line)),
-    });
+    app ??= createApp(parseConfig(env), platformRuntime);
     const response = Promise.resolve(app.fetch(request, env, ctx));
     ctx.waitUntil(response);
     return response;

@@ -13,3 +13,26 @@ export function parseJson(json: string): unknown {
     return undefined;
   }
 }
+
+/**
+ * Where a JSON text repeats a name within one object: for each repetition the position, from 1, of the member of the outermost object
+ * that it stands in. `JSON.parse` silently keeps the last of them. The text must be valid JSON.
+ */
+export function repeatedNames(json: string): number[] {
+  const repeated: number[] = [];
+  const open: (Set<string> | null)[] = [];
+  let position = 0;
+  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"\s*:?|[{}[\]]/g)) {
+    if (token === '{') open.push(new Set());
+    else if (token === '[') open.push(null);
+    else if (token === '}' || token === ']') open.pop();
+    else if (token.endsWith(':')) {
+      const names = open.at(-1);
+      const name = String(JSON.parse(token.slice(0, -1)));
+      if (open.length === 1) position++;
+      if (names?.has(name) === true) repeated.push(position);
+      names?.add(name);
+    }
+  }
+  return repeated;
+}

@@ -1,87 +1,108 @@
 /**
- * The deletion ledger as a Durable Object: one for each caller, found by the caller's name.
+ * The deletion ledger as a Durable Object: one for the deployment.
  *
- * Promises: what `reserve` and `settle` return is on disk before anybody hears of it (the platform's output gate). Requests
- * interleave only at an `await`, and `LedgerStore.reserve` has none between counting and entering, so no interleaving exceeds a
- * budget. Never: decides about images.
+ * Promises: what `reserve` and `settle` return is on disk before anybody hears of it (the platform's output gate); the alarm
+ * resolves unknown outcomes and ends retention, sets its next time before it works, and never throws. Never: sends Baidu
+ * anything but the look at an image.
  *
  * Source: https://developers.cloudflare.com/durable-objects/reference/in-memory-state/ and /api/alarms/.
  */
 import { DurableObject } from 'cloudflare:workers';
 import type { UncheckedEnv } from './bindings.ts';
-import { retentionDays } from './config.ts';
-import type {
-  CallerLedger,
-  DeletionRow,
-  HistoryQuery,
-  Peek,
-  Reservation,
-  Reserved,
-  Settlement,
-} from './ledger/rows.ts';
-import { BUDGET_WINDOW_MS, LedgerStore } from './ledger/store.ts';
+import { type LedgerSettings, parseConfig, parseLedgerSettings } from './config.ts';
+import { createGateway } from './create-gateway.ts';
+import { type Looking, resolveUnknown } from './deletions/resolver.ts';
+import { DAY_MS, nextLookMs } from './ledger/resolution.ts';
+import type * as rows from './ledger/rows.ts';
+import { LedgerStore, REMOVAL_BATCH } from './ledger/store.ts';
+import type { Result } from './result.ts';
+import { logLine, platformRuntime } from './runtime.ts';
 
-const DAY_MS = 24 * 60 * 60 * 1000;
-/** Rows past their retention wait for the next alarm, which comes at most this often. */
-const ALARM_INTERVAL_MS = 60 * 60 * 1000;
+/** When the alarm runs again if it does not get as far as finding out. */
+const FALLBACK_MS = 60 * 1000;
+/** Rows past their retention wait for the next alarm, which removes them at most this often. */
+const RETENTION_INTERVAL_MS = 60 * 60 * 1000;
 
-export class Ledger extends DurableObject<UncheckedEnv> implements CallerLedger {
+const { now, log } = platformRuntime;
+
+export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
   readonly #store: LedgerStore;
-  /** Reading must not create a ledger, so the schema is written at the first `reserve`. */
-  #written: boolean;
+  readonly #settings: LedgerSettings;
 
   constructor(ctx: DurableObjectState, env: UncheckedEnv) {
     super(ctx, env);
     this.#store = new LedgerStore(ctx.storage.sql);
-    this.#written = this.#store.version() > 0;
-    if (this.#written) ctx.storage.transactionSync(() => this.#store.migrate());
+    this.#settings = parseLedgerSettings(env);
+    ctx.storage.transactionSync(() => this.#store.migrate());
   }
 
-  /** Enters a deletion before Baidu hears of it, or says for how many seconds the budget stays spent. */
-  async reserve(reservation: Reservation, budget: number): Promise<Reserved> {
-    if (!this.#written) {
-      this.ctx.storage.transactionSync(() => this.#store.migrate());
-      this.#written = true;
-    }
-    const reserved = this.#store.reserve(reservation, budget, Date.now());
-    await this.#arm();
+  /** Enters a deletion before Baidu hears of it, or says which budget is used up. */
+  async reserve(
+    reservation: rows.Reservation,
+    budgets: rows.Budgets,
+  ): Promise<Result<rows.LastDeletion | null, rows.Exhausted>> {
+    const nowMs = now();
+    const reserved = this.#store.reserve(reservation, budgets, nowMs);
+    if (reserved.ok) await this.#wakeBy(nowMs + (this.#settings.resolveAfterS[0] ?? 0) * 1000);
     return reserved;
   }
 
-  /** Writes what became of it. For an absent image it returns this caller's earlier deletion of the image, if there was one. */
-  async settle(seq: number, imageId: string, settlement: Settlement): Promise<DeletionRow | null> {
-    this.#store.settle(seq, settlement, Date.now());
-    return settlement.code === 'image_not_found' ? this.#store.lastDeleted(imageId) : null;
+  async settle(id: string, settlement: rows.Settlement): Promise<void> {
+    this.#store.settle(id, settlement, now());
   }
 
-  /** Whether a deletion could be reserved now, and an earlier deletion of this image. */
-  async peek(imageId: string, budget: number): Promise<Peek> {
-    if (!this.#written) return { retryAfterS: budget > 0 ? null : BUDGET_WINDOW_MS / 1000, deleted: null };
-    return { retryAfterS: this.#store.retryAfterS(budget, Date.now()), deleted: this.#store.lastDeleted(imageId) };
+  async peek(caller: string, imageId: string, budgets: rows.Budgets): Promise<rows.Outlook> {
+    return this.#store.peek(caller, imageId, budgets, now());
   }
 
-  async history(query: HistoryQuery): Promise<DeletionRow[]> {
-    return this.#written ? this.#store.history(query) : [];
+  async history(query: rows.HistoryQuery): Promise<rows.DeletionRow[]> {
+    return this.#store.history(query);
   }
 
   override async alarm(): Promise<void> {
-    if (!this.#written) return;
-    this.#store.remove(Date.now() - this.#retentionMs());
-    await this.#arm();
+    try {
+      await this.ctx.storage.setAlarm(now() + FALLBACK_MS);
+      const isMoreToRemove = this.#endRetention();
+      await resolveUnknown(this.#store, this.#looking(), this.#settings.resolveAfterS, platformRuntime);
+      const nextMs = isMoreToRemove ? now() : this.#nextAlarmMs();
+      if (nextMs === null) await this.ctx.storage.deleteAlarm();
+      else await this.ctx.storage.setAlarm(nextMs);
+    } catch (thrown) {
+      const type = thrown instanceof Error ? thrown.constructor.name : typeof thrown;
+      logLine(log, { ...ledgerEvent('ERROR', 'alarm_failed'), 'exception.type': type });
+    }
   }
 
-  /** Sets the alarm to the end of the oldest row's retention, or sooner where an earlier one was set for a longer one. */
-  async #arm(): Promise<void> {
-    const oldestMs = this.#store.oldestMs();
-    if (oldestMs === null) return;
-    const nowMs = Date.now();
-    const endMs = oldestMs + this.#retentionMs();
-    const dueMs = endMs <= nowMs ? nowMs : Math.max(endMs, nowMs + ALARM_INTERVAL_MS);
+  /** Sets the alarm, unless it comes earlier anyway. */
+  async #wakeBy(timeMs: number): Promise<void> {
     const alarmMs = await this.ctx.storage.getAlarm();
-    if (alarmMs === null || alarmMs > dueMs) await this.ctx.storage.setAlarm(dueMs);
+    if (alarmMs === null || alarmMs > timeMs) await this.ctx.storage.setAlarm(timeMs);
   }
 
-  #retentionMs(): number {
-    return retentionDays(this.env) * DAY_MS;
+  /** Removes a batch of rows past their retention. Whether there may be more. */
+  #endRetention(): boolean {
+    const removed = this.#store.remove(now() - this.#settings.retentionDays * DAY_MS);
+    if (removed > 0) logLine(log, { ...ledgerEvent('INFO', 'rows_removed'), 'ledger.rows': removed });
+    return removed === REMOVAL_BATCH;
   }
+
+  /** When the next look or the end of the oldest row's retention is due, or `null` if there are no rows. */
+  #nextAlarmMs(): number | null {
+    const oldestMs = this.#store.oldestMs();
+    if (oldestMs === null) return null;
+    const retentionMs = Math.max(oldestMs + this.#settings.retentionDays * DAY_MS, now() + RETENTION_INTERVAL_MS);
+    const looksMs = this.#store.unknown().map((row) => nextLookMs(row, this.#settings.resolveAfterS));
+    return looksMs.reduce((earliest, each) => Math.min(earliest, each), retentionMs);
+  }
+
+  /** What a look needs, from the configuration as it is now. */
+  #looking(): Looking | null {
+    const { config } = parseConfig(this.env);
+    return config === null ? null : createGateway(config, platformRuntime);
+  }
+}
+
+/** A line of the ledger's own, which belongs to no request. */
+function ledgerEvent(severity: 'INFO' | 'ERROR', name: 'rows_removed' | 'alarm_failed') {
+  return { timestamp: new Date(now()).toISOString(), severity_text: severity, 'event.name': name } as const;
 }

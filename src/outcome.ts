@@ -8,8 +8,15 @@ export type FailureOutcome = (typeof FAILURE_OUTCOMES)[number];
 export const SUCCESS_OUTCOMES = ['deleted', 'already_absent'] as const;
 export type SuccessOutcome = (typeof SUCCESS_OUTCOMES)[number];
 
-/** A ledger row's. A row that is not settled is `unknown`. */
-export const ROW_OUTCOMES = ['deleted', 'already_absent', 'rejected', 'not_attempted', 'unknown'] as const;
+/** A ledger row's. A row is `unknown` until it is settled or resolved; `not_deleted` says that the image is still there. */
+export const ROW_OUTCOMES = [
+  'deleted',
+  'already_absent',
+  'rejected',
+  'not_attempted',
+  'not_deleted',
+  'unknown',
+] as const;
 export type RowOutcome = (typeof ROW_OUTCOMES)[number];
 
 /** ERROR calls the operator, because no caller can mend it. WARN is trouble that passes. INFO is everyday work. */

@@ -1,8 +1,8 @@
 /**
- * The outside world as an interface, and a bound on waiting for it.
+ * The outside world as an interface, the real one, and a bound on waiting for it.
  *
- * Promises: whoever needs a clock, randomness, a pause, the network or the log is given it; `index.ts` and `ledger-object.ts`
- * hand in the real ones.
+ * Promises: whoever needs a clock, randomness, a pause, the network or the log is given it; only the two doors, `index.ts` and
+ * `ledger-object.ts`, take the real ones from here.
  */
 import type { Severity } from './outcome.ts';
 
@@ -24,6 +24,28 @@ export interface OutgoingRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly redirect: 'manual';
   readonly signal?: AbortSignal;
+}
+
+export const platformRuntime: Runtime = {
+  now: () => Date.now(),
+  random: () => Math.random(),
+  randomUUID: () => crypto.randomUUID(),
+  sleep: (ms) => scheduler.wait(ms),
+  fetch: (url, request) => fetch(url, request),
+  log: (severity, line) => (severity === 'ERROR' ? console.error(line) : console.log(line)),
+};
+
+/** What every line of the log has. Each kind of line has its own further fields, which its own interface lists. */
+export interface LogLine {
+  /** ISO 8601. */
+  readonly timestamp: string;
+  readonly severity_text: Severity;
+  readonly 'event.name': string;
+}
+
+/** Writes one JSON line, at the severity that it names. */
+export function logLine<L extends LogLine>(log: Runtime['log'], line: L): void {
+  log(line.severity_text, JSON.stringify(line));
 }
 
 /** Keeps the Worker alive until the promise ends, even if the caller hangs up. */

@@ -11,26 +11,35 @@ describe('the configuration', () => {
     undefined,
     '',
     ' ',
-    'abc\n',
-    'ab c',
-    '\ufeffabc',
-    '<access-key>',
-    'changeme',
-    'YOUR_ACCESS_KEY',
-    'your-secret',
-    'xxxxxxxx',
     'TODO',
-    'placeholder',
-    `$${'{BCE_KEY}'}`,
-    '{{ key }}',
+    'changeme',
+    '0123456789abcde',
+    '0123456789abcdef\n',
+    '0123456 89abcdef',
+    '\ufeff0123456789abcdef',
+    '<the-access-key-id>',
+    'changeme-changeme',
+    'YOUR_ACCESS_KEY_ID',
+    'your-secret-access-key',
+    'xxxxxxxxxxxxxxxx',
+    'placeholder-for-the-key',
+    `$${'{BCE_ACCESS_KEY_ID}'}`,
+    '{{bce_access_key}}',
     '$secret://vault/key',
-    '"quoted"',
+    '"0123456789abcdef"',
     42,
   ])('refuses the secret %j', (value) => {
     for (const name of ['BCE_ACCESS_KEY_ID', 'BCE_SECRET_ACCESS_KEY'] as const) {
       expect(problemsOf({ [name]: value })).toEqual([expect.stringMatching(`^${name} `)]);
     }
     if (value !== undefined) expect(problemsOf({ BCE_SESSION_TOKEN: value })).toHaveLength(1);
+  });
+
+  it('says that a secret of less than 16 characters is too short, and accepts one of 16', () => {
+    for (const name of ['BCE_ACCESS_KEY_ID', 'BCE_SECRET_ACCESS_KEY', 'BCE_SESSION_TOKEN'] as const) {
+      expect(problemsOf({ [name]: '0123456789abcde' })).toEqual([`${name} is shorter than 16 characters`]);
+      expect(problemsOf({ [name]: '0123456789abcdef' })).toEqual([]);
+    }
   });
 
   it.each([

@@ -1,7 +1,7 @@
 /** The configuration as a whole. How each kind of binding is read is tested in `bindings.test.ts`. */
 import { describe, expect, it } from 'vitest';
 import type { UncheckedEnv } from '../src/bindings.ts';
-import { parseConfig, retentionDays } from '../src/config.ts';
+import { parseConfig, parseLedgerSettings } from '../src/config.ts';
 import { FAULTY_ENV, SECRET } from './fixtures.ts';
 import { createHarness, problemOf, validEnv } from './harness.ts';
 
@@ -20,11 +20,13 @@ describe('the configuration', () => {
       attemptTimeoutMs: 8000,
       deadlineMs: 20000,
       dailyDeletions: 50,
+      dailyDeletionsTotal: 500,
+      version: null,
       policy: { deletionsEnabled: true, protectedImages: new Set(), protectedNames: [] },
     });
   });
 
-  it.each(['a/b', 'ключ', 'a'.repeat(129)])(
+  it.each(['abcdefgh/ijklmnop', 'ключключключключ', 'a'.repeat(129)])(
     'refuses the access key %s, because it would break the format of a signature',
     (value) => {
       expect(problemsOf({ BCE_ACCESS_KEY_ID: value })).toHaveLength(1);
@@ -44,19 +46,79 @@ describe('the configuration', () => {
     expect(problemsOf({ UPSTREAM_ATTEMPT_TIMEOUT_MS: '300', UPSTREAM_DEADLINE_MS: '200' })).toHaveLength(1);
   });
 
-  it('refuses a DAILY_DELETIONS and a LEDGER_RETENTION_DAYS out of bounds', () => {
+  it('refuses budgets and a retention out of bounds', () => {
     expect(problemsOf({ DAILY_DELETIONS: '10001' })).toEqual([
       'DAILY_DELETIONS must be a whole number from 0 to 10000',
     ]);
-    expect(problemsOf({ LEDGER_RETENTION_DAYS: '0' })).toEqual([
-      'LEDGER_RETENTION_DAYS must be a whole number of days from 1 to 3650',
+    expect(problemsOf({ DAILY_DELETIONS_TOTAL: '100001' })).toEqual([
+      'DAILY_DELETIONS_TOTAL must be a whole number from 0 to 100000',
     ]);
+    for (const value of ['1', '3651']) {
+      expect(problemsOf({ LEDGER_RETENTION_DAYS: value })).toEqual([
+        'LEDGER_RETENTION_DAYS must be a whole number of days from 2 to 3650',
+      ]);
+    }
   });
 
-  it('keeps ledger rows for the longest time if LEDGER_RETENTION_DAYS is malformed', () => {
-    expect(retentionDays({ LEDGER_RETENTION_DAYS: 'x' })).toBe(3650);
-    expect(retentionDays({ LEDGER_RETENTION_DAYS: '30' })).toBe(30);
-    expect(retentionDays({})).toBe(400);
+  it('names the version that runs, if the platform tells it', () => {
+    const version = { id: 'd5c1b2a3', tag: '', timestamp: '2026-11-24T00:00:00Z' };
+    expect(parseConfig({ ...validEnv(), VERSION: version }).config?.version).toBe('d5c1b2a3');
+    for (const VERSION of ['d5c1b2a3', { id: 7 }, null]) {
+      expect(parseConfig({ ...validEnv(), VERSION }).config?.version).toBeNull();
+    }
+  });
+
+  const rule = 'must be a list of 1 to 20 whole seconds, strictly growing, greater than 8 and at most 86400';
+  const looks = (count: number) => Array.from({ length: count }, (_, n) => 10 + n);
+
+  it.each(['[9]', '[45, 120, 900, 3600]', '[9, 10, 86400]', [9, 60], looks(20)])(
+    'accepts the RESOLVE_UNKNOWN_AFTER_S %j under a deadline of 5 s',
+    (value) => {
+      expect(problemsOf({ RESOLVE_UNKNOWN_AFTER_S: value })).toEqual([]);
+    },
+  );
+
+  it.each([
+    '',
+    'soon',
+    '45',
+    '{}',
+    'null',
+    '[]',
+    '[8]',
+    '[9, 9]',
+    '[10, 9]',
+    '[9, 60, 59]',
+    '[9, 86401]',
+    '[9.5]',
+    '["9"]',
+    '[9, "60"]',
+    '[9, null]',
+    looks(21),
+    9,
+    null,
+  ])('refuses the RESOLVE_UNKNOWN_AFTER_S %j under a deadline of 5 s', (value) => {
+    expect(problemsOf({ RESOLVE_UNKNOWN_AFTER_S: value })).toEqual([`RESOLVE_UNKNOWN_AFTER_S ${rule}`]);
+  });
+});
+
+describe('the settings of the ledger', () => {
+  const resolveAfterS = [45, 120, 900, 3600];
+
+  it('have defaults', () => expect(parseLedgerSettings({})).toEqual({ retentionDays: 400, resolveAfterS }));
+
+  it('are what the variables say', () => {
+    const env = { LEDGER_RETENTION_DAYS: '30', RESOLVE_UNKNOWN_AFTER_S: '[5, 6]', UPSTREAM_DEADLINE_MS: '1000' };
+    expect(parseLedgerSettings(env)).toEqual({ retentionDays: 30, resolveAfterS: [5, 6] });
+  });
+
+  it.each([
+    { LEDGER_RETENTION_DAYS: 'x' },
+    { RESOLVE_UNKNOWN_AFTER_S: '[1]' },
+    { UPSTREAM_DEADLINE_MS: 'x' },
+    { LEDGER_RETENTION_DAYS: '2', RESOLVE_UNKNOWN_AFTER_S: '[5, 6]' },
+  ])('keep rows for the longest time and look at the default times if they are malformed, as in %j', (env) => {
+    expect(parseLedgerSettings(env)).toEqual({ retentionDays: 3650, resolveAfterS });
   });
 });
 

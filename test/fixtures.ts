@@ -1,5 +1,5 @@
 /** Data that the tests share. These credentials are worth nothing outside the emulator. */
-import type { Settlement } from '../src/ledger/rows.ts';
+import type { Budgets, HistoryQuery, Reservation, Settlement } from '../src/ledger/rows.ts';
 import type { Account } from './emulator/bce-auth.ts';
 
 /** The same as in `emulator/wrangler.toml`. */
@@ -35,7 +35,7 @@ export const CALLERS = {
   named: {
     keySha256: ['8284bff32fc17eff64720baf5429bf07bee652014150579ea6ec5230b7a56f13'],
     scopes: ['images:delete', 'images:read'],
-    names: ['ci-*', 'tmp-?'],
+    names: ['ci-*', 'tmp-_'],
     dailyDeletions: 2,
   },
 };
@@ -56,15 +56,34 @@ export const ANSWERS = {
 };
 
 /** A query that matches every row of a ledger. */
-export const ALL_ROWS = { imageId: null, outcome: null, sinceMs: null, untilMs: null, beforeSeq: null, limit: 100 };
+export const ALL_ROWS: HistoryQuery = {
+  caller: null,
+  imageId: null,
+  requestId: null,
+  outcome: null,
+  sinceMs: null,
+  untilMs: null,
+  after: null,
+  limit: 500,
+};
 
-export const reservation = (requestId: string, imageId = 'm-custom01') => ({
+/** The budget of every caller, and that of the account, which leaves room for several callers unless it is given. */
+export const budgets = (caller: number, account = 500): Budgets => ({ caller, account });
+
+/** Our own id is another than the caller's, so that a test notices if one is taken for the other. */
+export const idOf = (requestId: string) => `id-${requestId}`;
+
+export const reservation = (requestId: string, imageId = 'm-custom01', caller = 'cleaner'): Reservation => ({
+  id: idOf(requestId),
   requestId,
+  caller,
+  subject: null,
   imageId,
   keyFingerprint: '9ae8a8b2',
 });
 export const settlement = (outcome: Settlement['outcome']): Settlement => ({
   outcome,
+  confirmed: outcome === 'deleted' || outcome === 'already_absent' ? true : null,
   code: outcome === 'deleted' ? null : 'image_not_custom',
   attempts: 1,
   upstreamRequestId: 'up-1',

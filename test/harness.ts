@@ -2,28 +2,33 @@
  * The gateway and the emulator in one isolate of workerd, joined by a function instead of a socket.
  *
  * Promises: the gateway is the real one, from configuration to log line. Only the arguments of `createApp` are replaced, and a
- * test can look at each replacement afterwards. The function between the two behaves as a network does: it ends with the signal,
- * and it throws if the connection drops.
+ * test can look at each replacement afterwards. The function between the two behaves as a network does: answer and body end with
+ * the signal, and it throws if the connection drops. A call returns when everything is done that the request set going, so that its
+ * audit record and its row in the ledger are there.
  */
-import { createExecutionContext, runInDurableObject } from 'cloudflare:test';
+import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { Validator } from '@cfworker/json-schema';
 import { expect } from 'vitest';
 import { createApp } from '../src/app.ts';
 import type { UncheckedEnv } from '../src/bindings.ts';
 import { parseConfig } from '../src/config.ts';
-import { historySchema, previewSchema, problemSchema } from '../src/http/schemas.ts';
+import { openapi } from '../src/http/openapi.ts';
+import { deletionSchema, historySchema, previewSchema, problemSchema } from '../src/http/schemas.ts';
 import { isRecord } from '../src/json.ts';
 import { LedgerStore, type Sql } from '../src/ledger/store.ts';
 import type { Account } from './emulator/bce-auth.ts';
 import { Emulator } from './emulator/emulator.ts';
+import { joint } from './emulator/joint.ts';
 import { CALLERS, EMULATOR_CREDENTIALS, KEYS } from './fixtures.ts';
 
 export const ENDPOINT = 'https://bcc.bj.baidubce.com';
 export const GATEWAY = 'https://gateway.test';
+const DOCUMENT = openapi(GATEWAY);
 const validatorOf = (schema: object) => new Validator(JSON.parse(JSON.stringify(schema)), '2020-12');
 const validators = {
   problem: validatorOf(problemSchema),
+  deletion: validatorOf(deletionSchema),
   preview: validatorOf(previewSchema),
   history: validatorOf(historySchema),
 };
@@ -44,11 +49,14 @@ export interface Line {
   record: Readonly<Record<string, unknown>>;
 }
 
-/** The real Durable Objects, under names that no other test uses. */
-function freshLedgers() {
-  const test = crypto.randomUUID();
-  return { getByName: (callerId: string) => env.LEDGER.getByName(`${test}/${callerId}`) };
+/** The real Durable Object, under a name that no other test uses, whatever name the gateway asks for. */
+export function freshLedgers() {
+  const ledger = crypto.randomUUID();
+  return { getByName: () => ledgerNamed(ledger) };
 }
+
+/** The ledger with this name. */
+export const ledgerNamed = (name: string) => env.LEDGER.getByName(name, { locationHint: 'apac-ne' });
 
 export const validEnv = (): UncheckedEnv => ({
   BCC_ENDPOINT: ENDPOINT,
@@ -69,6 +77,7 @@ export function createHarness({ env: change, account, fetch, clockOffsetMs = 0 }
   const lines: Line[] = [];
   const requests: Request[] = [];
   const pausesMs: number[] = [];
+  const answer = fetch ?? ((request: Request) => emulator.fetch(request));
   const app = createApp(parseConfig({ ...validEnv(), ...change }), {
     now: () => Date.now() + clockOffsetMs,
     random: () => 0.5,
@@ -80,7 +89,9 @@ export function createHarness({ env: change, account, fetch, clockOffsetMs = 0 }
     fetch: (url, signed) => {
       const request = new Request(url, signed);
       requests.push(request);
-      return Promise.race([aborted(request.signal), (fetch ?? ((given) => emulator.fetch(given)))(request)]);
+      // Called here, so that what it throws before it makes a promise is thrown to the gateway.
+      const answering = answer(request);
+      return joint(() => answering)(request);
     },
   });
   return {
@@ -91,22 +102,41 @@ export function createHarness({ env: change, account, fetch, clockOffsetMs = 0 }
     requests,
     /** The gateway's pauses between attempts, which take no time here. */
     pausesMs,
-    /** Calls the gateway. Every answer that is not 2xx is checked against the problem schema. */
+    /** Calls the gateway. Every answer that is not 2xx is checked against the problem schema and the OpenAPI document. */
     call: async (method: string, path: string, headers: HeadersInit = { Authorization: `Bearer ${KEYS.cleaner}` }) => {
-      const response = await app.fetch(new Request(GATEWAY + path, { method, headers }), {}, createExecutionContext());
-      if (!response.ok && response.body !== null) await problemOf(response.clone());
+      const ctx = createExecutionContext();
+      const response = await app.fetch(new Request(GATEWAY + path, { method, headers }), {}, ctx);
+      await waitOnExecutionContext(ctx);
+      if (!response.ok && response.body !== null) {
+        const { code } = await problemOf(response.clone());
+        const documented = documentedCodes(method, path);
+        if (documented !== null && !documented.includes(String(code))) {
+          throw new Error(`${method} ${path} answered ${code}, which the OpenAPI document does not list`);
+        }
+      }
       return response;
     },
   };
 }
 
+/** The codes that the OpenAPI document lists for a call, or `null` if the call is none of its operations. */
+export function documentedCodes(method: string, path: string): string[] | null {
+  const [pathname = ''] = path.split('?');
+  const template = Object.keys(DOCUMENT.paths).find((known) =>
+    new RegExp(`^${known.replace(/\{\w+\}/g, '[^/]+')}$`).test(pathname),
+  );
+  const operations: unknown = template === undefined ? undefined : Reflect.get(DOCUMENT.paths, template);
+  const operation = isRecord(operations) ? operations[method.toLowerCase()] : undefined;
+  const responses = isRecord(operation) ? operation['responses'] : undefined;
+  if (!isRecord(responses)) return null;
+  return Object.entries(responses)
+    .filter(([status]) => status !== '200')
+    .flatMap(([, response]) => (isRecord(response) ? String(response['description']).split(', ') : []));
+}
+
 export type Harness = ReturnType<typeof createHarness>;
 
 export const bearer = (key: string) => ({ Authorization: `Bearer ${key}` });
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
-}
 
 function parseRecord(text: string): Line['record'] {
   const record: unknown = JSON.parse(text);
@@ -128,6 +158,7 @@ export async function problemOf(response: Response): Promise<Readonly<Record<str
   for (const [name, value] of Object.entries(expected)) {
     if (response.headers.get(name) !== value) throw new Error(`${name}: ${response.headers.get(name)}`);
   }
+  if (body['outcome'] === 'unknown' && body['retryable'] !== false) throw new Error('unknown, but retryable');
   if (body['status'] !== response.status) throw new Error(`status ${body['status']} in an answer ${response.status}`);
   return body;
 }
@@ -152,7 +183,14 @@ export async function previewOf(harness: Harness, id: string, key = KEYS.both): 
 export const codesOf = ({ blockers }: Preview) => blockers.map(({ code }) => code);
 
 export interface HistoryPage {
-  deletions: { requestId: string; imageId: string; outcome: string; settledAt: string | null }[];
+  deletions: {
+    requestId: string;
+    caller: string;
+    imageId: string;
+    outcome: string;
+    confirmed: boolean | null;
+    settledAt: string | null;
+  }[];
 }
 
 /** A page of the history, checked against its schema, and the path of the next page. */
@@ -184,16 +222,24 @@ export interface ExpectedDeletion {
   calls: number;
   severity?: string;
   retryAfter?: string;
+  /** Of a success: whether Baidu said so. `true` if it is left out. */
+  confirmed?: boolean;
 }
 
 /** Sends one deletion and compares answer, audit record and the requests to Baidu with what is expected. */
 export async function expectDeletion(harness: Harness, path: string, expected: ExpectedDeletion) {
   const response = await harness.call('DELETE', path);
   expect(response.status).toBe(expected.status);
-  const body: Readonly<Record<string, unknown>> =
-    response.status === 200 ? await response.json() : await problemOf(response);
+  const isSuccess = expected.status === 200;
+  const body: Readonly<Record<string, unknown>> = isSuccess ? await response.json() : await problemOf(response);
   expect(body['outcome']).toBe(expected.outcome);
-  if (response.status !== 200) expect(body['code']).toBe(expected.code);
+  const imageId = path.slice('/images/'.length).split('?')[0];
+  const confirmed = isSuccess ? (expected.confirmed ?? true) : undefined;
+  expect(body['confirmed']).toBe(confirmed);
+  if (isSuccess) expect(validators.deletion.validate(body).errors).toEqual([]);
+  else expect(body['code']).toBe(expected.code);
+  const fate = `${GATEWAY}/deletions?caller=cleaner&imageId=${imageId}&requestId=${body['requestId']}`;
+  expect(body['deletion']).toBe(expected.outcome === 'unknown' ? fate : undefined);
   expect(response.headers.get('retry-after')).toBe(expected.retryAfter ?? null);
   expect(harness.requests).toHaveLength(expected.calls);
 
@@ -206,18 +252,19 @@ export async function expectDeletion(harness: Harness, path: string, expected: E
     'http.response.status_code': expected.status,
     'http.route': '/images/:id',
     'caller.id': 'cleaner',
-    'image.id': path.slice('/images/'.length).split('?')[0],
+    'image.id': imageId,
     decision: 'allowed',
     outcome: expected.outcome,
     attempts: expected.calls,
     'bce.access_key.fingerprint': '9ae8a8b2',
   });
-  expect(line?.record['error.type']).toBe(response.status === 200 ? undefined : expected.code);
+  expect(line?.record['error.type']).toBe(isSuccess ? undefined : expected.code);
+  expect(line?.record['confirmed']).toBe(confirmed);
   return body;
 }
 
 /** A ledger that nothing has used yet. */
-export const freshLedger = () => env.LEDGER.getByName(crypto.randomUUID());
+export const freshLedger = () => ledgerNamed(crypto.randomUUID());
 
 /** Runs `act` inside the Durable Object of a fresh ledger. */
 export const insideLedger = <T>(act: (sql: SqlStorage, ctx: DurableObjectState) => T | Promise<T>) =>
@@ -229,9 +276,3 @@ export function storeIn(sql: Sql): LedgerStore {
   store.migrate();
   return store;
 }
-
-/** The number of a reserved row. @throws Error if nothing was reserved */
-export const seqOf = (reserved: ReturnType<LedgerStore['reserve']>) => {
-  if (!('seq' in reserved)) throw new Error('not reserved');
-  return reserved.seq;
-};

@@ -1,11 +1,19 @@
 /** The Worker as `wrangler.toml` describes it, with its real bindings, against the emulator on a real socket. */
-import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
+import {
+  createExecutionContext,
+  evictDurableObject,
+  runDurableObjectAlarm,
+  runInDurableObject,
+  waitOnExecutionContext,
+} from 'cloudflare:test';
 import { env, exports } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import worker from '../src/index.ts';
+import type { UncheckedEnv } from '../src/bindings.ts';
+import worker, { Ledger } from '../src/index.ts';
+import { isRecord } from '../src/json.ts';
 import type { FaultName } from './emulator/emulator.ts';
-import { KEYS } from './fixtures.ts';
-import { problemOf } from './harness.ts';
+import { ALL_ROWS, budgets, idOf, KEYS, reservation, settlement } from './fixtures.ts';
+import { freshLedger, problemOf } from './harness.ts';
 
 const direct = (order: string, body: unknown) =>
   fetch(`${env.BCC_ENDPOINT}/__emulator/${order}`, { method: 'POST', body: JSON.stringify(body) });
@@ -24,7 +32,8 @@ describe('the Worker', () => {
   it('deletes an image', async () => {
     const response = await remove('m-custom01', { 'X-Request-Id': 'job-1' });
     expect(response.status).toBe(200);
-    expect(await response.json()).toMatchObject({ id: 'm-custom01', outcome: 'deleted', requestId: 'job-1' });
+    const body = { id: 'm-custom01', outcome: 'deleted', confirmed: true, requestId: 'job-1' };
+    expect(await response.json()).toMatchObject(body);
     expect(response.headers.get('x-request-id')).toBe('job-1');
     expect(response.headers.get('cache-control')).toBe('no-store');
   });
@@ -88,4 +97,161 @@ describe('the Worker', () => {
     for (let sent = 0; sent < 160 && !statuses.has(429); sent++) statuses.add((await remove('not-an-id')).status);
     expect(statuses).toContain(429);
   });
+});
+
+/** The ledger's object looks at images through a real socket. Its first look comes after 45 s, and its last after an hour. */
+describe("the ledger's alarm", () => {
+  type Stub = ReturnType<typeof freshLedger>;
+
+  /** Enters a deletion that was never settled, so many seconds ago. */
+  async function enterUnsettled(ledger: Stub, imageId: string, secondsAgo: number, requestId = 'r1') {
+    await ledger.reserve(reservation(requestId, imageId), budgets(9));
+    await runInDurableObject(ledger, (_ledger, ctx) => {
+      ctx.storage.sql.exec(
+        'UPDATE deletions SET reserved_at = reserved_at - ?1, began_at = began_at - ?1 WHERE request_id = ?2',
+        secondsAgo * 1000,
+        requestId,
+      );
+    });
+    // Its budgets are counted in memory from the rows as they were.
+    await evictDurableObject(ledger);
+  }
+
+  /** Lets the alarm come. Returns the lines that it logged. */
+  async function ring(ledger: Stub): Promise<unknown[]> {
+    const spies = [vi.spyOn(console, 'log'), vi.spyOn(console, 'error')];
+    for (const spy of spies) spy.mockImplementation(() => undefined);
+    expect(await runDurableObjectAlarm(ledger)).toBe(true);
+    const lines = spies.flatMap((spy) => spy.mock.calls.map(([line]) => JSON.parse(line)));
+    for (const spy of spies) spy.mockRestore();
+    return lines;
+  }
+
+  const rowsOf = (ledger: Stub) => ledger.history(ALL_ROWS);
+  const alarmOf = (ledger: Stub) => runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.getAlarm());
+
+  async function callsAtBaidu(): Promise<unknown[]> {
+    const state: unknown = await (await fetch(`${env.BCC_ENDPOINT}/__emulator/state`)).json();
+    const calls = isRecord(state) ? state['calls'] : undefined;
+    if (!Array.isArray(calls)) throw new Error('no calls');
+    return calls.map((call) => isRecord(call) && `${call['method']} ${call['path']}`);
+  }
+
+  it('makes an unsettled row deleted, but not confirmed, if its image is gone', async () => {
+    const ledger = freshLedger();
+    await enterUnsettled(ledger, 'm-absent01', 46);
+    const fate = { 'image.id': 'm-absent01', outcome: 'deleted', confirmed: false };
+    expect(await ring(ledger)).toEqual([
+      {
+        timestamp: expect.any(String),
+        severity_text: 'INFO',
+        'event.name': 'resolved',
+        'gateway.request.id': idOf('r1'),
+        'request.id': 'r1',
+        'caller.id': 'cleaner',
+        ...fate,
+      },
+    ]);
+    const [row] = await rowsOf(ledger);
+    expect(row).toMatchObject({ outcome: 'deleted', confirmed: false, settledAtMs: null });
+    expect(Date.now() - (row?.resolvedAtMs ?? 0)).toBeLessThan(10_000);
+    expect(await callsAtBaidu()).toEqual(['GET /v2/image/m-absent01']);
+    expect(await alarmOf(ledger)).toBeGreaterThan(Date.now() + 398 * 86_400_000);
+  });
+
+  it('makes an unsettled row not_deleted only after the last look, if its image stands', async () => {
+    const ledger = freshLedger();
+    await enterUnsettled(ledger, 'm-custom01', 46);
+    expect(await ring(ledger)).toEqual([]);
+    expect(await rowsOf(ledger)).toMatchObject([{ outcome: 'unknown', resolvedAtMs: null }]);
+    // The second look comes 120 s after the reservation.
+    expect(await alarmOf(ledger)).toBeGreaterThan(Date.now() + 60_000);
+    expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + 74_000);
+
+    await runInDurableObject(ledger, (_ledger, ctx) => {
+      ctx.storage.sql.exec('UPDATE deletions SET reserved_at = reserved_at - 3560000, began_at = began_at - 3560000');
+    });
+    await evictDurableObject(ledger);
+    expect(await ring(ledger)).toMatchObject([{ outcome: 'not_deleted', confirmed: null }]);
+    expect(await rowsOf(ledger)).toMatchObject([{ outcome: 'not_deleted', resolvedAtMs: expect.any(Number) }]);
+    expect(await ledger.peek('cleaner', 'm-custom02', budgets(1))).toMatchObject({ exhausted: null });
+  });
+
+  it('leaves a row unknown if the read fails, even at the last look, and looks again an hour later', async () => {
+    const ledger = freshLedger();
+    await enterUnsettled(ledger, 'm-absent01', 3_601);
+    await misbehave('internal_error', 'internal_error');
+    expect(await ring(ledger)).toEqual([]);
+    expect(await rowsOf(ledger)).toMatchObject([{ outcome: 'unknown' }]);
+    expect(await alarmOf(ledger)).toBeGreaterThan(Date.now() + 3_500_000);
+    expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + 3_600_000);
+  });
+
+  it('looks at an image once for all of its rows, of which one claims the deletion', async () => {
+    const ledger = freshLedger();
+    await enterUnsettled(ledger, 'm-absent01', 50, 'r1');
+    await enterUnsettled(ledger, 'm-absent01', 49, 'r2');
+    await ledger.settle(idOf('r2'), settlement('unknown'));
+    expect(await ring(ledger)).toHaveLength(2);
+    expect(await callsAtBaidu()).toEqual(['GET /v2/image/m-absent01']);
+    // Only of the second it is known that it sent a deletion.
+    expect((await rowsOf(ledger)).map(({ requestId, outcome }) => [requestId, outcome])).toEqual([
+      ['r2', 'deleted'],
+      ['r1', 'already_absent'],
+    ]);
+  });
+
+  it('looks while deletions are disabled', async () => {
+    const ledger = freshLedger();
+    await enterUnsettled(ledger, 'm-absent01', 46);
+    await ringWith(ledger, { ...env, DELETIONS: 'disabled' });
+    expect(await rowsOf(ledger)).toMatchObject([{ outcome: 'deleted' }]);
+  });
+
+  it('does not throw if the configuration is broken: rows stay unknown, old rows go, and it comes again', async () => {
+    const ledger = freshLedger();
+    await enterUnsettled(ledger, 'm-absent01', 46, 'r1');
+    await enterUnsettled(ledger, 'm-absent01', 401 * 86_400, 'old');
+    await ringWith(ledger, { ...env, BCE_ACCESS_KEY_ID: undefined });
+    expect(await rowsOf(ledger)).toMatchObject([{ requestId: 'r1', outcome: 'unknown' }]);
+    expect(await callsAtBaidu()).toEqual([]);
+    // For the second look: later than the minute after which it comes if something breaks.
+    expect(await alarmOf(ledger)).toBeGreaterThan(Date.now() + 62_000);
+    expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + 75_000);
+  });
+
+  it('says once that the looks of the first day have all failed, and goes on', async () => {
+    const ledger = freshLedger();
+    await enterUnsettled(ledger, 'm-absent01', 86_500);
+    await misbehave('internal_error', 'internal_error', 'internal_error', 'internal_error');
+    const line = { severity_text: 'ERROR', 'event.name': 'unresolved', 'image.id': 'm-absent01' };
+    expect(await ring(ledger)).toMatchObject([line]);
+    await runInDurableObject(ledger, (_ledger, ctx) => {
+      ctx.storage.sql.exec('UPDATE deletions SET looked_at = looked_at - 86400000, began_at = began_at - 86400000');
+    });
+    expect(await ring(ledger)).toEqual([]);
+    expect(await rowsOf(ledger)).toMatchObject([{ outcome: 'unknown' }]);
+  });
+
+  it('is overruled by a settlement that comes later, unless that says unknown', async () => {
+    const ledger = freshLedger();
+    await enterUnsettled(ledger, 'm-absent01', 46);
+    await ring(ledger);
+    await evictDurableObject(ledger);
+    await ledger.settle(idOf('r1'), settlement('deleted'));
+    expect(await rowsOf(ledger)).toMatchObject([{ outcome: 'deleted', confirmed: true, resolvedAtMs: null }]);
+
+    const other = freshLedger();
+    await enterUnsettled(other, 'm-absent01', 46);
+    await ring(other);
+    await other.settle(idOf('r1'), { ...settlement('unknown'), code: 'upstream_timeout' });
+    expect(await rowsOf(other)).toMatchObject([
+      { outcome: 'deleted', confirmed: false, code: 'upstream_timeout', resolvedAtMs: expect.any(Number) },
+    ]);
+  });
+
+  /** Lets the alarm come to an object that has another configuration. */
+  function ringWith(ledger: Stub, changed: UncheckedEnv): Promise<void> {
+    return runInDurableObject(ledger, (_ledger, ctx) => new Ledger(ctx, changed).alarm());
+  }
 });

@@ -1,5 +1,5 @@
 /** The invariants that hold for any input, checked with random and hostile inputs. */
-import { createExecutionContext } from 'cloudflare:test';
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KEYS, SECRET } from './fixtures.ts';
@@ -72,7 +72,9 @@ describe('for any path, query and method', () => {
           if (!URL.canParse(target)) return;
           const harness = createHarness();
           const request = new Request(target, { method: verb, headers: { Authorization: `Bearer ${KEYS.cleaner}` } });
-          const response = await harness.app.fetch(request, {}, createExecutionContext());
+          const ctx = createExecutionContext();
+          const response = await harness.app.fetch(request, {}, ctx);
+          await waitOnExecutionContext(ctx);
           if (!response.ok && verb !== 'HEAD') await problemOf(response);
           for (const { url, method: sent, redirect } of harness.requests) {
             expect(url).toMatch(CANONICAL);

@@ -15,7 +15,7 @@ const MAX_BODY_BYTES = 64 * 1024;
 const MAX_MESSAGE_CHARS = 200;
 
 /** Every code on record has this form. A reflected signature is too long for it, and a caller's key has an underscore. */
-const CODE = /^[A-Za-z][A-Za-z0-9]{0,39}(?:\.[A-Za-z0-9]{1,40}){0,3}$/;
+export const CODE = /^[A-Za-z][A-Za-z0-9]{0,39}(?:\.[A-Za-z0-9]{1,40}){0,3}$/;
 /** Members by which a JSON body mentions an error: Baidu's own, and those of whatever may stand in front of Baidu. */
 const ERROR_MEMBERS: readonly string[] = ['code', 'message', 'error', 'errors', 'errorCode', 'success'];
 /** A UUID of 36 characters is documented. A reflected signature has 64, a caller's key 47. */
@@ -37,13 +37,21 @@ export interface Answer {
   readonly date: string | null;
   /** From the `Retry-After` header, in whole seconds; a date is turned into seconds from now. */
   readonly retryAfterS: number | undefined;
-  /** `json` has a value that is still unchecked; `garbled` is not JSON, or too long; `broken` ended midway. */
-  readonly body: { kind: 'empty' | 'garbled' | 'broken' } | { kind: 'json'; value: unknown };
+  /**
+   * `json` has a value that is still unchecked; `garbled` is not JSON, or too long; `broken` ended midway; `stalled` was given
+   * up.
+   */
+  readonly body: { kind: 'empty' | 'garbled' | 'broken' | 'stalled' } | { kind: 'json'; value: unknown };
 }
 
-/** Reads `response` up to the cap. `nowMs` turns a `Retry-After` date into seconds; `scrub` blanks known secrets. */
-export async function readAnswer(response: Response, nowMs: number, scrub: (text: string) => string): Promise<Answer> {
-  const body = await readBody(response);
+/** Reads `response` up to the cap, until `signal`. `nowMs` turns a `Retry-After` date into seconds; `scrub` blanks known secrets. */
+export async function readAnswer(
+  response: Response,
+  signal: AbortSignal,
+  nowMs: number,
+  scrub: (text: string) => string,
+): Promise<Answer> {
+  const body = await readBody(response, signal);
   const error = body.kind === 'json' && isRecord(body.value) ? body.value : {};
   const matching = (value: unknown, grammar: RegExp) =>
     typeof value === 'string' && grammar.test(value) && scrub(value) === value ? value : undefined;
@@ -96,7 +104,7 @@ function withoutKeys(run: string): string {
   return run.replace(/[\w+/=%~-]{16,}/g, (word) => (/\d/.test(word) ? SCRUBBED : word));
 }
 
-async function readBody(response: Response): Promise<Answer['body']> {
+async function readBody(response: Response, signal: AbortSignal): Promise<Answer['body']> {
   if (response.body === null || response.headers.get('content-length') === '0') return { kind: 'empty' };
   const reader: ReadableStreamDefaultReader<Uint8Array> = response.body.getReader();
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
@@ -107,7 +115,7 @@ async function readBody(response: Response): Promise<Answer['body']> {
     try {
       chunk = await reader.read();
     } catch {
-      return { kind: 'broken' };
+      return { kind: signal.aborted ? 'stalled' : 'broken' };
     }
     try {
       if (chunk.done) return parseBody(text + decoder.decode());

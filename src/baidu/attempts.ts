@@ -16,17 +16,14 @@ export type Attempt =
   | { readonly kind: 'answered'; readonly answer: Answer; readonly verdict: Verdict }
   | { readonly kind: 'lost' | 'timed_out' };
 
-/**
- * What an attempt may have done: `none` if it was refused; `unknown` if the server reported a failure of its own; `lost` if
- * it may have succeeded and the answer did not arrive.
- */
-export type Effect = 'none' | 'unknown' | 'lost';
+/** What an attempt may have done: `nothing` for certain, or `unknown`. */
+export type Effect = 'nothing' | 'unknown';
 
 export interface Exchange {
   /** 1 or 2, or 0 if the time was over before it began. */
   readonly attempts: number;
   readonly last: Attempt;
-  /** What the attempt before the last may have done; `none` if there was no such attempt. */
+  /** What the attempt before the last may have done; `nothing` if there was no such attempt. */
   readonly earlier: Effect;
 }
 
@@ -39,11 +36,13 @@ export interface Sender {
 }
 
 const MAX_ATTEMPTS = 2;
-const RETRIED_STATUS: ReadonlySet<number> = new Set([500, 502, 503, 504]);
+const RETRIED_STATUS: ReadonlySet<number> = new Set([408, 500, 502, 503, 504]);
 /** A caller can wait longer than this, but not inside one request. */
 const MAX_RETRY_AFTER_S = 2;
 /** Without a `Retry-After` the pause is one to three times this, at random, so that callers do not march in step. */
 const PAUSE_MS = 100;
+/** A day. A clock that is further off is a fault that another signature does not mend. */
+const MAX_CLOCK_OFFSET_MS = 24 * 60 * 60 * 1000;
 /** An attempt with less time than this could only time out. */
 const MIN_ATTEMPT_MS = 50;
 
@@ -58,7 +57,7 @@ export async function exchange(
   endMs: number,
 ): Promise<Exchange> {
   const { now, sleep } = sender.runtime;
-  let earlier: Effect = 'none';
+  let earlier: Effect = 'nothing';
   let clockOffsetMs = 0;
   if (endMs - now() < MIN_ATTEMPT_MS) return { attempts: 0, last: { kind: 'timed_out' }, earlier };
   for (let attempts = 1; ; attempts++) {
@@ -90,8 +89,7 @@ async function attempt(sender: Sender, url: URL, init: BceRequestInit, timeoutMs
 
 async function readAttempt(sender: Sender, sent: Promise<Response>, signal: AbortSignal): Promise<Attempt> {
   try {
-    const answer = await readAnswer(await sent, sender.runtime.now(), (text) => sender.client.scrub(text));
-    if (signal.aborted && answer.body.kind === 'broken') return { kind: 'timed_out' };
+    const answer = await readAnswer(await sent, signal, sender.runtime.now(), (text) => sender.client.scrub(text));
     return { kind: 'answered', answer, verdict: judge(answer) };
   } catch {
     return { kind: signal.aborted ? 'timed_out' : 'lost' };
@@ -99,11 +97,8 @@ async function readAttempt(sender: Sender, sent: Promise<Response>, signal: Abor
 }
 
 function effectOf(attempt: Attempt): Effect {
-  if (attempt.kind !== 'answered') return 'lost';
-  const { status, body } = attempt.answer;
-  // A gateway in front of Baidu had no answer from behind it, or the answer broke off: lost on the way.
-  if (status === 502 || status === 504 || body.kind === 'broken') return 'lost';
-  return attempt.verdict.code === 'upstream_error' ? 'unknown' : 'none';
+  if (attempt.kind !== 'answered' || attempt.verdict.code === 'accepted') return 'unknown';
+  return attempt.verdict.outcome === 'unknown' ? 'unknown' : 'nothing';
 }
 
 interface Retry {
@@ -116,14 +111,24 @@ function planRetry(last: Attempt, { now, random }: Pick<Runtime, 'now' | 'random
   const afterPause = { pauseMs: PAUSE_MS * (1 + 2 * random()), clockOffsetMs: 0 };
   if (last.kind !== 'answered') return afterPause;
   const { answer, verdict } = last;
-  if (isClockSkew(answer)) {
-    const dateMs = parseHttpDate(answer.date);
-    return dateMs === undefined ? null : { pauseMs: 0, clockOffsetMs: dateMs - now() };
-  }
+  if (isClockSkew(answer)) return retryBySkew(answer, now());
   const isThrottled = verdict.code === 'upstream_throttled';
-  const isPassing =
-    verdict.code === 'upstream_error' && (RETRIED_STATUS.has(answer.status) || answer.body.kind === 'broken');
-  if (!isThrottled && !isPassing) return null;
+  if (!isThrottled && !isPassing(answer, verdict)) return null;
   if (answer.retryAfterS === undefined) return isThrottled ? null : afterPause;
   return answer.retryAfterS <= MAX_RETRY_AFTER_S ? { pauseMs: answer.retryAfterS * 1000, clockOffsetMs: 0 } : null;
+}
+
+/** Signs the next attempt by the server's clock, within reason: the time that we sign must not be anybody's choice. */
+function retryBySkew({ date }: Answer, nowMs: number): Retry | null {
+  const dateMs = parseHttpDate(date);
+  if (dateMs === undefined || Math.abs(dateMs - nowMs) > MAX_CLOCK_OFFSET_MS) return null;
+  return { pauseMs: 0, clockOffsetMs: dateMs - nowMs };
+}
+
+/** Whether the failure may be gone at the next attempt: the server's own, or an answer that was cut off before it said why. */
+function isPassing({ status, body }: Answer, { code }: Verdict): boolean {
+  const isCut = body.kind === 'broken' || body.kind === 'stalled';
+  const saysNoReason = code === 'upstream_unexpected' || code === 'upstream_error' || code === 'upstream_timeout';
+  const isRedirect = status >= 300 && status < 400;
+  return (code === 'upstream_error' && RETRIED_STATUS.has(status)) || (isCut && saysNoReason && !isRedirect);
 }

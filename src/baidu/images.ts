@@ -40,10 +40,16 @@ export interface Image {
   readonly createTime: string | null;
 }
 
+/** The image is gone, and a deletion of ours was sent. */
+export interface Deleted {
+  /** `true` if Baidu said that it deleted the image; `false` if the image was gone after an attempt whose effect is unknown. */
+  readonly confirmed: boolean;
+}
+
 /** `endMs` is when a call must be over: milliseconds since the epoch. Each throws only on a bug. */
 export interface ImageApi {
   /** Deletes a custom image. Irreversible. */
-  delete(id: ImageId, endMs: number): Promise<Called<'deleted'>>;
+  delete(id: ImageId, endMs: number): Promise<Called<Deleted>>;
   get(id: ImageId, endMs: number): Promise<Called<Image>>;
   /**
    * How many accounts a custom image is shared with, which the image itself does not tell.
@@ -120,28 +126,16 @@ function failureWithoutAnswer(kind: 'lost' | 'timed_out'): UpstreamFailure {
   return { code: kind === 'lost' ? 'upstream_error' : 'upstream_timeout', outcome: 'unknown' };
 }
 
-/** What is known after all attempts. An earlier attempt whose end nobody saw changes what the last one proves. */
-function conclude({ last, earlier }: Exchange): Called<'deleted'>['result'] {
+/** What is known after all attempts. An earlier attempt with unknown effect changes what the last one proves. */
+function conclude({ last, earlier }: Exchange): Called<Deleted>['result'] {
   if (last.kind !== 'answered') return failed(failureWithoutAnswer(last.kind));
   const { answer, verdict } = last;
-  switch (verdict.code) {
-    case 'accepted':
-      // A deletion returns no parameters. An answer with some is something that nobody has documented.
-      return isBare(answer.body) ? ok('deleted') : failed({ code: 'upstream_unexpected', outcome: 'unknown' });
-    case 'image_not_found':
-      // After a lost answer to our own deletion this is the proof that it took place.
-      return earlier === 'lost' ? ok('deleted') : failed(verdict);
-    case 'image_not_custom':
-    case 'image_creating':
-    case 'image_shared':
-      // These describe the image as it is now.
-      return failed(verdict);
-    case 'upstream_rejected_credentials':
-    case 'upstream_throttled':
-    case 'upstream_unexpected':
-    case 'upstream_error':
-    case 'upstream_timeout':
-      // Refused this time. What an earlier attempt did is as unknown as before.
-      return failed(earlier === 'none' ? verdict : { code: verdict.code, outcome: 'unknown' });
+  if (verdict.code === 'accepted') {
+    // A deletion returns no parameters. An answer with some is something that nobody has documented.
+    return isBare(answer.body) ? ok({ confirmed: true }) : failed({ code: 'upstream_unexpected', outcome: 'unknown' });
   }
+  if (earlier === 'nothing') return failed(verdict);
+  // The earlier attempt may have deleted the image, or may still do so.
+  if (verdict.code === 'image_not_found') return ok({ confirmed: false });
+  return failed({ code: verdict.code, outcome: 'unknown' });
 }

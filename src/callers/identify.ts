@@ -13,13 +13,26 @@ import type { Callers } from './table.ts';
 /** `credentials` of RFC 6750: one scheme, spaces, one token. Two headers arrive joined by a comma, which no token has. */
 const BEARER = /^Bearer +([\w.~+/-]{1,512}=*)$/i;
 
-/** The caller whose key the `Authorization` header carries. */
-export function identify(callers: Callers, authorization: string | undefined): Caller | null {
-  const key = BEARER.exec(authorization ?? '')?.[1];
-  return key === undefined ? null : (callers.get(keyDigest(key)) ?? null);
+/** A caller, and the proof by which it is known. */
+export interface Identified {
+  readonly caller: Caller;
+  /** Tells which of the caller's keys was used: 32 bits of its digest, which reveal no key. */
+  readonly keyFingerprint: string;
 }
 
-/** Whether the text is a caller's key, or made as one: somebody who mixes up two headers must not find it in the log. */
-export function isKey(callers: Callers | null, text: string): boolean {
-  return text.startsWith(KEY_PREFIX) || callers?.has(keyDigest(text)) === true;
+/** The caller whose key the `Authorization` header carries. */
+export function identify(callers: Callers, authorization: string | undefined): Identified | null {
+  const key = BEARER.exec(authorization ?? '')?.[1];
+  if (key === undefined) return null;
+  const digest = keyDigest(key);
+  const caller = callers.get(digest);
+  return caller === undefined ? null : { caller, keyFingerprint: digest.slice(0, 8) };
+}
+
+/**
+ * Whether the text may be a key: one of our making, or part of the request's own `Authorization`. Somebody who mixes up two headers
+ * must not find a key in the log. The table of callers is not asked, because the answer would tell whether a text is a key.
+ */
+export function mayBeKey(text: string, authorization: string | undefined): boolean {
+  return text.startsWith(KEY_PREFIX) || authorization?.includes(text) === true;
 }

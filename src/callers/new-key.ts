@@ -1,7 +1,8 @@
 /**
- * `npm run key -- NAME`: makes a bearer key and prints it once, with the entry that `CALLERS` needs for it.
+ * `npm run key -- NAME`: makes a bearer key and prints it once, with the entry that `CALLERS` needs for a new caller. With
+ * `--rotate` it prints only the digest, because a second entry under the same name would be refused.
  *
- * Promises: 256 random bits; the entry holds only the digest. Never: writes a file or sends anything.
+ * Promises: 256 random bits; only the digest is for the configuration. Never: writes a file or sends anything.
  */
 import { randomBytes } from 'node:crypto';
 import { CALLER_ID_RULE, isCallerId, type Scope } from './caller.ts';
@@ -13,19 +14,26 @@ export function createKey(): { key: string; keySha256: string } {
   return { key, keySha256: keyDigest(key) };
 }
 
-function main(name: string | undefined): void {
-  if (name === undefined || !isCallerId(name)) {
-    console.error(`Usage: npm run key -- NAME   (${CALLER_ID_RULE})`);
+function main(args: readonly string[]): void {
+  const [name, option, ...more] = args;
+  const isRotation = option === '--rotate';
+  if (name === undefined || !isCallerId(name) || (option !== undefined && !isRotation) || more.length > 0) {
+    console.error(`Usage: npm run key -- NAME [--rotate]   (${CALLER_ID_RULE})`);
     process.exitCode = 1;
     return;
   }
   const { key, keySha256 } = createKey();
   const scopes: Scope[] = ['images:delete', 'images:read'];
   console.log(`The key of ${name}. It is shown this once; hand it over by a safe way:\n\n  ${key}\n`);
-  console.log(
-    'Its entry in CALLERS. To rotate, add the digest to the list that is there and remove the old one later:\n',
-  );
-  console.log(JSON.stringify({ [name]: { keySha256: [keySha256], scopes } }));
+  if (isRotation) {
+    console.log(
+      `Add its digest to the list "keySha256" of ${name}, and remove the old one when the old key is out of use:\n`,
+    );
+    console.log(JSON.stringify(keySha256));
+  } else {
+    console.log('The entry of a new caller in CALLERS:\n');
+    console.log(JSON.stringify({ [name]: { keySha256: [keySha256], scopes } }));
+  }
 }
 
-if (import.meta.main) main(process.argv[2]);
+if (import.meta.main) main(process.argv.slice(2));

@@ -4,7 +4,7 @@
  * Promises: every fault is reported by its position (`caller 2: …`) and never by its value, because the text is a secret and
  * what stands in the wrong place may be a key. Never: holds a key.
  */
-import { isRecord, parseJson } from '../json.ts';
+import { isRecord, parseJson, repeatedNames } from '../json.ts';
 import { CALLER_ID_RULE, type Caller, isCallerId, MAX_DAILY_DELETIONS, SCOPES, type Scope } from './caller.ts';
 import { keyDigest } from './key.ts';
 import { isNamePattern, NAME_PATTERN_RULE } from './name-pattern.ts';
@@ -24,6 +24,8 @@ export function parseCallers(json: string): { callers: Callers; problems: readon
   const problems: string[] = [];
   const parsed = parseJson(json);
   if (!isRecord(parsed)) return { callers, problems: ['is not a JSON object'] };
+  // JSON.parse keeps the last of two entries, and with it only the restrictions of that one.
+  for (const position of repeatedNames(json)) problems.push(`caller ${position}: a name or a field occurs twice`);
   for (const [index, [id, entry]] of Object.entries(parsed).entries()) {
     const report: Report = (problem) => problems.push(`caller ${index + 1}: ${problem}`);
     if (!isCallerId(id)) report(`the name must be ${CALLER_ID_RULE}`);

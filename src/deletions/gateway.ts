@@ -2,6 +2,7 @@
 import type { ImageApi } from '../baidu/images.ts';
 import type { Caller } from '../callers/caller.ts';
 import type { RateLimiters } from '../callers/rate-limits.ts';
+import type { Budgets } from '../ledger/rows.ts';
 import type { LedgerStub } from '../ledger/stub.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Policy } from './policy.ts';
@@ -16,7 +17,8 @@ export interface Gateway {
   /** Tells which access key signs. */
   readonly keyFingerprint: string;
   readonly upstreamHost: string;
-  /** Deletions within 24 hours. */
-  readonly budgetOf: (caller: Caller) => number;
-  readonly ledgerOf: (callerId: string) => LedgerStub;
+  readonly ledger: LedgerStub;
+  readonly budgetsOf: (caller: Caller) => Budgets;
+  /** The version that runs, as the platform names it. */
+  readonly version: string | null;
 }

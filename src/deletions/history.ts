@@ -5,38 +5,58 @@
  *
  * Source: RFC 8288 (`Link`).
  */
-import type { DeletionRow } from '../ledger/rows.ts';
+import type { Caller } from '../callers/caller.ts';
+import type { Cursor, DeletionRow, HistoryQuery } from '../ledger/rows.ts';
 import type { RowOutcome } from '../outcome.ts';
+import type { Failure } from '../problems/failure.ts';
+import { failed, ok, type Result } from '../result.ts';
 
-/** A row as JSON. Times are ISO 8601; `settledAt` is `null` as long as nobody has said what became of the deletion. */
-export interface Deletion {
+export const DELETIONS_PATH = '/deletions';
+
+/** A row as JSON. Times are ISO 8601. */
+export interface DeletionJson {
   readonly requestId: string;
   readonly caller: string;
+  readonly subject: string | null;
   readonly imageId: string;
   readonly imageName: string | null;
   readonly reservedAt: string;
+  /** `null` until the request has said what became of the deletion. */
   readonly settledAt: string | null;
+  /** `null` unless a later look at the image decided the outcome. */
+  readonly resolvedAt: string | null;
   readonly outcome: RowOutcome;
+  readonly confirmed: boolean | null;
   readonly code: string | null;
   readonly attempts: number | null;
   readonly upstreamRequestId: string | null;
   readonly keyFingerprint: string;
 }
 
-export function describeRow(row: DeletionRow, caller: string): Deletion {
-  const { imageId, imageName, outcome, code, attempts, requestId, upstreamRequestId, keyFingerprint } = row;
+/** Whose history a caller gets: with `deletions:read` whosever it asks for, by default everyone's; otherwise its own. */
+export function visibleTo(caller: Caller, query: HistoryQuery): Result<HistoryQuery, Failure<'permission_denied'>> {
+  if (caller.scopes.has('deletions:read')) return ok(query);
+  if (query.caller === null || query.caller === caller.id) return ok({ ...query, caller: caller.id });
+  return failed({ code: 'permission_denied', missing: 'deletions:read' });
+}
+
+export function describeRow(row: DeletionRow): DeletionJson {
+  const { requestId, caller, subject, imageId, imageName, outcome, confirmed, code, attempts } = row;
   return {
     requestId,
     caller,
+    subject,
     imageId,
     imageName,
     reservedAt: new Date(row.reservedAtMs).toISOString(),
-    settledAt: row.settledAtMs === null ? null : new Date(row.settledAtMs).toISOString(),
+    settledAt: isoTime(row.settledAtMs),
+    resolvedAt: isoTime(row.resolvedAtMs),
     outcome,
+    confirmed,
     code,
     attempts,
-    upstreamRequestId,
-    keyFingerprint,
+    upstreamRequestId: row.upstreamRequestId,
+    keyFingerprint: row.keyFingerprint,
   };
 }
 
@@ -45,23 +65,33 @@ export function nextLink(url: URL, rows: readonly DeletionRow[], limit: number):
   const last = rows.at(-1);
   if (last === undefined || rows.length < limit) return null;
   const next = new URL(url);
-  next.searchParams.set('cursor', cursorAfter(last.seq));
+  next.searchParams.set('cursor', cursorAfter(last));
   return `<${next.href}>; rel="next"`;
 }
 
-/** The cursor of the page after the row `seq`. Callers must not read it: Base64 of a version and a number. */
-export function cursorAfter(seq: number): string {
-  return btoa(`1:${seq}`).replace(/=+$/, '');
+/** The cursor of the page after a row. Callers must not read it: Base64 of a version, a time and a number. */
+export function cursorAfter({ reservedAtMs, seq }: Cursor): string {
+  return btoa(`1:${reservedAtMs}:${seq}`).replace(/=+$/, '');
 }
 
-/** The `seq` in a cursor, or `undefined` if `cursorAfter` did not make it. */
-export function parseCursor(cursor: string): number | undefined {
-  const seq = Number(/^1:(\d{1,15})$/.exec(decodeBase64(cursor))?.[1] ?? 0);
-  return seq > 0 && cursorAfter(seq) === cursor ? seq : undefined;
+/** The place in a cursor, or `undefined` if `cursorAfter` did not make it. */
+export function parseCursor(text: string): Cursor | undefined {
+  const [, time, number] = /^1:(\d{1,15}):(\d{1,15})$/.exec(decodeBase64(text)) ?? [];
+  const cursor = { reservedAtMs: Number(time), seq: Number(number) };
+  return time !== undefined && cursor.seq > 0 && cursorAfter(cursor) === text ? cursor : undefined;
+}
+
+/** Where a caller finds the fate of a deletion that it asked for. */
+export function deletionUrl(origin: string, caller: string, imageId: string, requestId: string): string {
+  return `${origin}${DELETIONS_PATH}?${new URLSearchParams({ caller, imageId, requestId })}`;
+}
+
+function isoTime(timeMs: number | null): string | null {
+  return timeMs === null ? null : new Date(timeMs).toISOString();
 }
 
 function decodeBase64(text: string): string {
-  if (!/^[A-Za-z0-9]{1,32}$/.test(text)) return '';
+  if (!/^[A-Za-z0-9]{1,64}$/.test(text)) return '';
   try {
     return atob(text);
   } catch {

@@ -6,7 +6,7 @@
  */
 import type { Image } from '../baidu/images.ts';
 import type { Caller } from '../callers/caller.ts';
-import { matches, type NamePattern } from '../callers/name-pattern.ts';
+import { matches, type NamePattern, protects } from '../callers/name-pattern.ts';
 import type { ImageId } from '../image-id.ts';
 import type { Failure } from '../problems/failure.ts';
 
@@ -33,7 +33,7 @@ export function needsName(policy: Policy, caller: Caller, expectName: string | n
 export function blockedByName(policy: Policy, caller: Caller, image: Image, expectName: string | null): Failure[] {
   const { id: imageId, name } = image;
   const blockers: Failure[] = [];
-  if (policy.protectedNames.some((pattern) => matches(pattern, name))) {
+  if (policy.protectedNames.some((pattern) => protects(pattern, name))) {
     blockers.push({ code: 'image_protected', imageId, by: 'name' });
   }
   if (caller.names !== null && !caller.names.some((pattern) => matches(pattern, name))) {

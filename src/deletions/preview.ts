@@ -8,12 +8,12 @@ import type { Answer } from '../baidu/answer.ts';
 import type { Image, UpstreamFailure } from '../baidu/images.ts';
 import type { Caller } from '../callers/caller.ts';
 import type { ImageId } from '../image-id.ts';
-import type { Peek } from '../ledger/rows.ts';
+import type { Outlook } from '../ledger/rows.ts';
 import { detailOf, type Failure, type ProblemCode } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
 import type { Gateway } from './gateway.ts';
 import { blockedBeforeRead, blockedByName, blockedByState, isCustom } from './policy.ts';
-import { asNotAttempted, upstreamFailure, withEarlier } from './upstream.ts';
+import { asNotAttempted, upstreamFailure, withLastDeletion } from './upstream.ts';
 
 export interface Preview extends Image {
   /** How many accounts the image is shared with; `null` if that could not be read, or if the image cannot be shared. */
@@ -32,17 +32,24 @@ export interface Previewed {
 
 /** Reads the image and asks every rule. @throws only on a bug */
 export async function previewImage(gateway: Gateway, caller: Caller, imageId: ImageId): Promise<Previewed> {
-  const { images, policy, ledgerOf, budgetOf, now, deadlineMs } = gateway;
+  const { images, policy, ledger, budgetsOf, now, deadlineMs } = gateway;
   const endMs = now() + deadlineMs;
-  const budget = budgetOf(caller);
-  const [read, peeked] = await Promise.all([images.get(imageId, endMs), ledgerOf(caller.id).peek(imageId, budget)]);
-  if (!read.result.ok) return notPreviewed(read.result.failure, read, imageId, peeked);
+  const [read, peeked] = await Promise.all([
+    images.get(imageId, endMs),
+    ledger.peek(caller.id, imageId, budgetsOf(caller)),
+  ]);
+  const notPreviewed = (failure: UpstreamFailure, { attempts, answer }: Pick<Previewed, 'attempts' | 'answer'>) => {
+    const told = upstreamFailure(asNotAttempted(failure), answer, imageId);
+    const lastDeletion = peeked.ok ? peeked.value.lastDeletion : null;
+    return { result: failed(withLastDeletion(told, lastDeletion, caller.id)), attempts, answer };
+  };
+  if (!read.result.ok) return notPreviewed(read.result.failure, read);
   const image = read.result.value;
 
   const sharing = isCustom(image.type) ? await images.countSharedUsers(imageId, endMs) : null;
   // Deleted between the two reads.
   if (sharing?.result.ok === false && sharing.result.failure.code === 'image_not_found') {
-    return notPreviewed(sharing.result.failure, sharing, imageId, peeked);
+    return notPreviewed(sharing.result.failure, sharing);
   }
   const sharedWith = sharing?.result.ok === true ? sharing.result.value : null;
   const isSharingUnknown = sharing?.result.ok === false;
@@ -52,7 +59,7 @@ export async function previewImage(gateway: Gateway, caller: Caller, imageId: Im
     ...blockedByScope(caller),
     ...blockedByName(policy, caller, image, null),
     ...blockedByState(image, sharedWith),
-    ...blockedByBudget(peeked, budget),
+    ...blockedByBudget(peeked),
   ];
   return {
     result: ok({
@@ -67,26 +74,14 @@ export async function previewImage(gateway: Gateway, caller: Caller, imageId: Im
   };
 }
 
-type Peeked = Result<Peek, Failure<'ledger_unavailable'>>;
-
-function notPreviewed(
-  failure: UpstreamFailure,
-  { attempts, answer }: Pick<Previewed, 'attempts' | 'answer'>,
-  imageId: ImageId,
-  peeked: Peeked,
-): Previewed {
-  const told = upstreamFailure(asNotAttempted(failure), answer, imageId);
-  return { result: failed(withEarlier(told, peeked.ok ? peeked.value.deleted : null)), attempts, answer };
-}
-
 function blockedByScope({ scopes }: Caller): Failure[] {
   return scopes.has('images:delete') ? [] : [{ code: 'permission_denied', missing: 'images:delete' }];
 }
 
-function blockedByBudget(peeked: Peeked, budget: number): Failure[] {
+function blockedByBudget(peeked: Result<Outlook, Failure<'ledger_unavailable'>>): Failure[] {
   if (!peeked.ok) return [peeked.failure];
-  const { retryAfterS } = peeked.value;
-  return retryAfterS === null ? [] : [{ code: 'budget_exhausted', budget, retryAfterS }];
+  const { exhausted } = peeked.value;
+  return exhausted === null ? [] : [{ code: 'budget_exhausted', ...exhausted }];
 }
 
 function isDeletable(blockers: readonly Failure[], isSharingUnknown: boolean): boolean | null {

@@ -2,7 +2,7 @@
 import type { Answer } from '../baidu/answer.ts';
 import type { UpstreamFailureCode } from '../baidu/verdict.ts';
 import type { ImageId } from '../image-id.ts';
-import type { DeletionRow } from '../ledger/rows.ts';
+import type { LastDeletion } from '../ledger/rows.ts';
 import type { FailureOutcome } from '../outcome.ts';
 import type { Failure } from '../problems/failure.ts';
 
@@ -27,9 +27,9 @@ export function upstreamFailure(
   return { code, outcome, imageId, upstream, retryAfterS: answer?.retryAfterS };
 }
 
-/** Tells a caller whose image is absent when and by which request it was deleted. */
-export function withEarlier<F extends Failure>(failure: F, earlier: DeletionRow | null): F {
-  if (earlier === null || failure.code !== 'image_not_found') return failure;
-  const at = new Date(earlier.settledAtMs ?? earlier.reservedAtMs).toISOString();
-  return { ...failure, deletedBefore: { at, requestId: earlier.requestId } };
+/** Tells a caller whose image is absent when it was deleted; by which request, only if that was the caller's own. */
+export function withLastDeletion<F extends Failure>(failure: F, last: LastDeletion | null, callerId: string): F {
+  if (last === null || failure.code !== 'image_not_found') return failure;
+  const requestId = last.caller === callerId ? last.requestId : null;
+  return { ...failure, deletedBefore: { at: new Date(last.atMs).toISOString(), requestId } };
 }

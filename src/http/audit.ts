@@ -9,22 +9,23 @@
  */
 import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
-import { isKey } from '../callers/identify.ts';
-import type { Callers } from '../callers/table.ts';
+import { mayBeKey } from '../callers/identify.ts';
 import type { Gateway } from '../deletions/gateway.ts';
 import { isImageId } from '../image-id.ts';
 import type { FailureOutcome, Severity, SuccessOutcome } from '../outcome.ts';
 import { type Failure, outcomeOf, PROBLEMS, type ProblemCode } from '../problems/failure.ts';
-import type { Runtime } from '../runtime.ts';
+import { type LogLine, logLine, type Runtime } from '../runtime.ts';
 import { type HttpEnv, record } from './context.ts';
-import { hasValidHost, imageIdSegment, SAFE_REQUEST_ID } from './request.ts';
+import { REQUEST_ID } from './query.ts';
+import { hasValidHost, imageIdSegment } from './request.ts';
 import { respondProblem } from './respond.ts';
 
-export interface AuditRecord {
-  /** ISO 8601, when the request arrived. */
-  readonly timestamp: string;
-  readonly severity_text: Severity;
+/** `timestamp` is when the request arrived. */
+export interface AuditRecord extends LogLine {
   readonly 'event.name': 'audit';
+  /** Ours, and unique; the row of the ledger bears it. */
+  readonly 'gateway.request.id': string;
+  /** The caller's own, if it was safe. */
   readonly 'request.id': string;
   readonly trace_id: string | undefined;
   readonly 'http.request.method': string;
@@ -32,7 +33,14 @@ export interface AuditRecord {
   readonly 'http.route': string | undefined;
   readonly 'http.response.status_code': number;
   readonly 'caller.id': string | undefined;
-  /** Whose history was asked for. */
+  /** Tells which of the caller's keys was used. */
+  readonly 'caller.key.fingerprint': string | undefined;
+  /** As Cloudflare saw it. */
+  readonly 'client.address': string | undefined;
+  readonly 'cloudflare.ray_id': string | undefined;
+  /** The version of the Worker. */
+  readonly 'service.version': string | undefined;
+  /** Whose history was asked for; `*` for everyone's. */
   readonly 'history.caller.id': string | undefined;
   readonly 'image.id': string | undefined;
   /** Whether the gateway let the request through to what it asked for. */
@@ -40,8 +48,10 @@ export interface AuditRecord {
   /** The problem's code; absent on success. */
   readonly 'error.type': ProblemCode | undefined;
   readonly outcome: FailureOutcome | SuccessOutcome | undefined;
-  /** Deletions sent to Baidu: 0, 1 or 2; for a preview, its reads. */
-  readonly attempts: number;
+  /** Of a successful deletion: whether Baidu said so. */
+  readonly confirmed: boolean | undefined;
+  /** Deletions sent to Baidu: 0, 1 or 2; for a preview, its reads. Absent if a bug ended the counting. */
+  readonly attempts: number | undefined;
   /** Milliseconds, by the Worker's clock, which stands still between I/O. */
   readonly duration_ms: number;
   readonly 'server.address': string | undefined;
@@ -58,29 +68,24 @@ export interface AuditRecord {
 }
 
 /** Everything that is wrong with the configuration, once for each isolate. */
-export interface MisconfigurationRecord {
-  readonly timestamp: string;
-  readonly severity_text: 'ERROR';
+export interface MisconfigurationLine extends LogLine {
   readonly 'event.name': 'misconfigured';
   readonly problems: readonly string[];
-}
-
-export function logLine(log: Runtime['log'], line: AuditRecord | MisconfigurationRecord): void {
-  log(line.severity_text, JSON.stringify(line));
 }
 
 /** The outermost step: names the request, and when everything is done writes its record. */
 export function audit(
   { now, randomUUID, log }: Pick<Runtime, 'now' | 'randomUUID' | 'log'>,
   gateway: Gateway | null,
-  callers: Callers | null,
 ): MiddlewareHandler<HttpEnv> {
   return async function writeAuditRecord(c, next) {
     const startMs = now();
+    const id = randomUUID();
     const given = c.req.header('x-request-id') ?? '';
-    const requestId = SAFE_REQUEST_ID.test(given) && !isKey(callers, given) ? given : randomUUID();
+    const isSafe = REQUEST_ID.test(given) && !mayBeKey(given, c.req.header('authorization'));
     const imageId = imageIdSegment(c.req.path);
-    c.set('requestId', requestId);
+    c.set('id', id);
+    c.set('requestId', isSafe ? given : id);
     c.set('record', isImageId(imageId) ? { imageId } : {});
     try {
       if (hasValidHost(c.req.header('host'), c.req.url)) await next();
@@ -88,40 +93,66 @@ export function audit(
     } catch (thrown) {
       c.res = respondCrash(c, thrown);
     }
-    c.res.headers.set('X-Request-Id', requestId);
+    c.res.headers.set('X-Request-Id', c.get('requestId'));
     c.res.headers.set('Cache-Control', 'no-store');
-    logLine(log, auditRecord(c, gateway, startMs, now()));
+
+    const durationMs = now() - startMs;
+    const write = (settled?: boolean) => logLine(log, auditRecord(c, gateway, { startMs, durationMs, settled }));
+    const settled = c.get('record').deletion?.settled;
+    // The record closes when the ledger has the outcome, while the answer is on its way.
+    if (settled) c.executionCtx.waitUntil(settled.then(write));
+    else write();
   };
 }
 
 /** The answer to an exception: the operator gets it without its message, the caller gets nothing of it. */
 export function respondCrash(c: Context<HttpEnv>, thrown: unknown): Response {
   record(c, { thrown });
-  return respondProblem(c, { code: 'internal_error', outcome: 'not_attempted' });
+  const { deletion } = c.get('record');
+  return respondProblem(c, { code: 'internal_error', outcome: deletion?.settled ? 'unknown' : 'not_attempted' });
 }
 
-function auditRecord(c: Context<HttpEnv>, gateway: Gateway | null, startMs: number, endMs: number): AuditRecord {
-  const { failure, answer, attempts, settled, callerId, historyOf, imageId, thrown, ...success } = c.get('record');
-  const outcome = failure === undefined ? success.outcome : outcomeOf(failure);
-  const hasCalled = answer !== undefined || attempts === null || (attempts ?? 0) > 0;
-  const exception = thrown === undefined ? undefined : describeException(thrown);
+interface Ending {
+  readonly startMs: number;
+  readonly durationMs: number;
+  /** Whether the ledger took what came of a deletion. */
+  readonly settled: boolean | undefined;
+}
+
+function auditRecord(
+  c: Context<HttpEnv>,
+  gateway: Gateway | null,
+  { startMs, durationMs, settled }: Ending,
+): AuditRecord {
+  const { failure, callerId, callerKeyFingerprint, historyOf, imageId, deletion, preview, thrown } = c.get('record');
+  const { attempts = 0, answer } = deletion ?? preview ?? {};
+  const gone = deletion?.result.ok ? deletion.result.value : undefined;
+  const outcome = failure === undefined ? gone?.outcome : outcomeOf(failure);
+  const hasCalled = answer !== undefined || attempts === null || attempts > 0;
+  const exception = describeException(thrown ?? deletion?.thrown);
   return {
     timestamp: new Date(startMs).toISOString(),
     severity_text: severityOf(failure, settled),
     'event.name': 'audit',
+    'gateway.request.id': c.get('id'),
     'request.id': c.get('requestId'),
     trace_id: traceId(c.req.header('traceparent')),
     'http.request.method': c.req.method,
     'http.route': matchedRoutes(c).findLast(({ path }) => path !== '/*')?.path,
     'http.response.status_code': c.res.status,
     'caller.id': callerId,
+    'caller.key.fingerprint': callerKeyFingerprint,
+    'client.address': headerOf(c, 'cf-connecting-ip', ADDRESS),
+    'cloudflare.ray_id': headerOf(c, 'cf-ray', RAY_ID),
+    'service.version': gateway?.version ?? undefined,
     'history.caller.id': historyOf,
     'image.id': imageId,
-    decision: outcome === 'not_attempted' ? 'refused' : 'allowed',
+    decision: isRefused(failure, outcome) ? 'refused' : 'allowed',
     'error.type': failure?.code,
     outcome,
-    attempts: attempts ?? 0,
-    duration_ms: endMs - startMs,
+    confirmed: gone?.confirmed,
+    attempts: attempts ?? undefined,
+    duration_ms: durationMs,
     'server.address': hasCalled ? gateway?.upstreamHost : undefined,
     'bce.access_key.fingerprint': hasCalled ? gateway?.keyFingerprint : undefined,
     'bce.status_code': answer?.status,
@@ -132,6 +163,20 @@ function auditRecord(c: Context<HttpEnv>, gateway: Gateway | null, startMs: numb
     'exception.type': exception?.type,
     'exception.stacktrace': exception?.stacktrace,
   };
+}
+
+/** Headers that Cloudflare sets. Their form is checked, because elsewhere anybody could have set them. */
+const ADDRESS = /^[\da-fA-F:.]{2,45}$/;
+const RAY_ID = /^[\w-]{1,64}$/;
+
+function headerOf(c: Context<HttpEnv>, name: string, grammar: RegExp): string | undefined {
+  const value = c.req.header(name);
+  return value !== undefined && grammar.test(value) ? value : undefined;
+}
+
+/** Whether the gateway itself refused. If Baidu failed, the request had been let through. */
+function isRefused(failure: Failure | undefined, outcome: AuditRecord['outcome']): boolean {
+  return failure !== undefined && outcome === 'not_attempted' && PROBLEMS[failure.code].stage !== 'upstream';
 }
 
 /** An outcome that the ledger did not take is the operator's business, even if the caller was told the truth. */
@@ -149,7 +194,8 @@ export function traceId(traceparent: string | undefined): string | undefined {
 }
 
 /** Class and stack frames of what was thrown. The message is left out, because it may quote anything. */
-export function describeException(thrown: unknown): { type: string; stacktrace: string | undefined } {
+export function describeException(thrown: unknown): { type: string; stacktrace: string | undefined } | undefined {
+  if (thrown === undefined) return undefined;
   if (!(thrown instanceof Error)) return { type: typeof thrown, stacktrace: undefined };
   const frames = (thrown.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
   return { type: thrown.constructor.name, stacktrace: frames.slice(0, 10).join('\n') };

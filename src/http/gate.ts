@@ -50,14 +50,18 @@ export class Gate {
   async #admit(c: Context<HttpEnv>, { scope, problems }: Admission): Promise<Result<Admitted, Failure>> {
     // Without a readable table nobody is known, and nobody learns more than that.
     if (this.#callers === null) return failed({ code: 'gateway_misconfigured' });
-    const caller = identify(this.#callers, c.req.header('authorization'));
-    if (caller === null) return failed({ code: 'unauthenticated' });
-    record(c, { callerId: caller.id });
+    const identified = identify(this.#callers, c.req.header('authorization'));
+    if (identified === null) return failed({ code: 'unauthenticated' });
+    const { caller, keyFingerprint } = identified;
+    record(c, { callerId: caller.id, callerKeyFingerprint: keyFingerprint });
     const gateway = this.#gateway;
     if (gateway === null) return failed({ code: 'gateway_misconfigured', ...(problems && { problems }) });
     const limited = await rateLimitFailure(gateway.rateLimiters, caller.id);
     if (limited !== null) return failed(limited);
     if (scope !== null && !caller.scopes.has(scope)) return failed({ code: 'permission_denied', missing: scope });
+    // Browsers send this header with every request, and no script can leave it out. So no page can delete.
+    const isPage = c.req.header('sec-fetch-site') !== undefined;
+    if (scope === 'images:delete' && isPage) return failed({ code: 'permission_denied', missing: 'no_browser' });
     return ok({ caller, gateway });
   }
 }

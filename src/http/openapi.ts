@@ -5,9 +5,10 @@
  *
  * Source: https://spec.openapis.org/oas/v3.1.1.html.
  */
+
+import type { Stage } from '../problems/facts.ts';
 import { PROBLEM_CODES, PROBLEMS, type ProblemCode } from '../problems/failure.ts';
 import { PROBLEM_CONTENT_TYPE, PROBLEMS_PATH } from '../problems/problem.ts';
-import type { Stage } from '../problems/table.ts';
 import { DELETION_PARAMETERS, HISTORY_PARAMETERS, PARAMETERS, type ParameterName } from './query.ts';
 import { deletionSchema, historySchema, imageIdSchema, previewSchema, problemSchema, statusSchema } from './schemas.ts';
 

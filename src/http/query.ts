@@ -7,6 +7,7 @@
 import { isCallerId } from '../callers/caller.ts';
 import { parseCursor } from '../deletions/history.ts';
 import { IMAGE_ID, IMAGE_ID_RULE, type ImageId, isImageId } from '../image-id.ts';
+import type { Cursor } from '../ledger/rows.ts';
 import { ROW_OUTCOMES, type RowOutcome } from '../outcome.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
@@ -22,6 +23,10 @@ interface Parameter<T> {
   /** `undefined` if the text breaks the rule. */
   readonly parse: (text: string) => T | undefined;
 }
+
+/** A request id that can harm neither a header nor a log line. */
+export const REQUEST_ID = /^[\w.-]{1,64}$/;
+const REQUEST_ID_RULE = '1 to 64 letters, digits, "_", "." or "-"';
 
 const DEFAULT_PAGE_ROWS = 100;
 const MAX_PAGE_ROWS = 500;
@@ -47,7 +52,7 @@ export const PARAMETERS = {
   }),
   caller: parameter<string | null>({
     rule: 'the name of a caller',
-    description: "Whose history; your own by default. Another's needs deletions:read.",
+    description: "Only this caller's. Without deletions:read there is only your own.",
     schema: { type: 'string' },
     absent: null,
     parse: (text) => (isCallerId(text) ? text : undefined),
@@ -58,6 +63,13 @@ export const PARAMETERS = {
     schema: { type: 'string', pattern: IMAGE_ID.source },
     absent: null,
     parse: (text) => (isImageId(text) ? text : undefined),
+  }),
+  requestId: parameter<string | null>({
+    rule: REQUEST_ID_RULE,
+    description: 'Only of requests with this X-Request-Id.',
+    schema: { type: 'string', pattern: REQUEST_ID.source },
+    absent: null,
+    parse: (text) => (REQUEST_ID.test(text) ? text : undefined),
   }),
   outcome: parameter<RowOutcome | null>({
     rule: `one of ${ROW_OUTCOMES.join(', ')}`,
@@ -83,7 +95,7 @@ export const PARAMETERS = {
     absent: DEFAULT_PAGE_ROWS,
     parse: (text) => (/^[1-9]\d{0,2}$/.test(text) && Number(text) <= MAX_PAGE_ROWS ? Number(text) : undefined),
   }),
-  cursor: parameter<number | null>({
+  cursor: parameter<Cursor | null>({
     rule: 'from the Link header of the page before',
     description: 'Where the page begins: from the Link header of the page before.',
     schema: { type: 'string' },
@@ -97,7 +109,16 @@ type Values = { readonly [N in ParameterName]: (typeof PARAMETERS)[N]['absent'] 
 
 /** The parameters of each call that takes any. */
 export const DELETION_PARAMETERS = ['allowMissing', 'expectName'] as const;
-export const HISTORY_PARAMETERS = ['caller', 'imageId', 'outcome', 'since', 'until', 'limit', 'cursor'] as const;
+export const HISTORY_PARAMETERS = [
+  'caller',
+  'imageId',
+  'requestId',
+  'outcome',
+  'since',
+  'until',
+  'limit',
+  'cursor',
+] as const;
 
 /** Reads the parameters `names` from `query`, which must have no others. */
 export function readQuery<N extends ParameterName>(

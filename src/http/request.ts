@@ -3,8 +3,7 @@
  *
  * Promises: everything that is not exactly understood is a failure. Never: decodes the id, or puts text of the request into a failure.
  */
-import type { ImageId } from '../image-id.ts';
-import { IMAGE_ID_RULE, isImageId } from '../image-id.ts';
+import { IMAGE_ID_RULE, type ImageId, isImageId } from '../image-id.ts';
 import type { HistoryQuery } from '../ledger/rows.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
@@ -19,9 +18,6 @@ export const IMAGE_ROUTE = `${IMAGES_PATH}:id`;
 /** `uri-host [":" port]` (RFC 9110 §7.2). Runtimes paste it into the URL, where a slash in it would change the path. */
 const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d*)?$/i;
 
-/** A request id that can harm neither a header nor a log line. */
-export const SAFE_REQUEST_ID = /^[\w.-]{1,64}$/;
-
 /** Whether the request names a host that is one, in a URL that is one. */
 export function hasValidHost(host: string | undefined, url: string): boolean {
   return HOST.test(host ?? 'none') && URL.canParse(url);
@@ -32,9 +28,13 @@ export function originOf(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : '';
 }
 
-/** The path as it was sent. A URL parser would resolve `..` in it. */
+/**
+ * The path as it was sent. A URL parser would resolve `..` in it. Only a segment `*` is encoded, because the router would take it for
+ * its own wildcard and run everything twice.
+ */
 export function pathOf(url: string): string {
-  return /^[a-z]+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1] ?? '';
+  const path = /^[a-z]+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1] ?? '';
+  return path.replace(/(?<=\/)\*(?=\/|$)/g, '%2A');
 }
 
 /** The path segment after `/images/`, undecoded; empty on other paths. */
@@ -67,18 +67,12 @@ export function readPreview({ url }: Request, path: string): Result<ImageId, Fau
   return query.ok ? imageId : query;
 }
 
-export interface HistoryOrder {
-  /** Whose history; `null` for one's own. */
-  readonly caller: string | null;
-  readonly query: HistoryQuery;
-}
-
 /** Reads `GET /deletions`. */
-export function readHistory({ url }: Request): Result<HistoryOrder, Fault> {
+export function readHistory({ url }: Request): Result<HistoryQuery, Fault> {
   const read = readQuery(queryOf(url), HISTORY_PARAMETERS);
   if (!read.ok) return read;
-  const { caller, since, until, cursor, ...rest } = read.value;
-  return ok({ caller, query: { ...rest, sinceMs: since, untilMs: until, beforeSeq: cursor } });
+  const { since, until, cursor, ...rest } = read.value;
+  return ok({ ...rest, sinceMs: since, untilMs: until, after: cursor });
 }
 
 function readImageId(path: string): Result<ImageId, Fault> {

@@ -4,10 +4,9 @@
  * Promises: every failure has the one shape; whatever is answered is noted for the audit record.
  */
 import type { Context } from 'hono';
-import type { Deletion } from '../deletions/deletion.ts';
-import { describeRow, nextLink } from '../deletions/history.ts';
+import type { Deletion, DeletionRequest } from '../deletions/deletion.ts';
+import { deletionUrl, describeRow, nextLink } from '../deletions/history.ts';
 import type { Previewed } from '../deletions/preview.ts';
-import type { ImageId } from '../image-id.ts';
 import type { DeletionRow } from '../ledger/rows.ts';
 import { type Failure, headersOf } from '../problems/failure.ts';
 import { PROBLEM_CONTENT_TYPE, problemBody } from '../problems/problem.ts';
@@ -15,40 +14,41 @@ import { type HttpEnv, record } from './context.ts';
 import { originOf } from './request.ts';
 import type { DeletionBody, HistoryBody, PreviewBody } from './schemas.ts';
 
-export function respondProblem(c: Context<HttpEnv>, failure: Failure): Response {
+/** `deletion` is where the fate of this request's deletion is told, if it is one. */
+export function respondProblem(c: Context<HttpEnv>, failure: Failure, deletion?: string): Response {
   record(c, { failure });
-  const body = problemBody(failure, originOf(c.req.url), c.req.path, c.get('requestId'));
+  const origin = originOf(c.req.url);
+  const context = { origin, path: c.req.path, requestId: c.get('requestId'), ...(deletion && { deletion }) };
+  const body = problemBody(failure, context);
   return new Response(JSON.stringify(body), {
     status: body.status,
     headers: { 'Content-Type': PROBLEM_CONTENT_TYPE, ...headersOf(failure) },
   });
 }
 
-export function respondDeletion(c: Context<HttpEnv>, id: ImageId, deletion: Deletion): Response {
-  const { result, attempts, answer, settled, thrown } = deletion;
-  record(c, { attempts, answer, settled, thrown });
-  if (!result.ok) return respondProblem(c, result.failure);
-  record(c, { outcome: result.value });
-  const requestId = c.get('requestId');
-  const body: DeletionBody = { id, outcome: result.value, requestId, upstreamRequestId: answer?.requestId ?? null };
-  return c.json(body);
+export function respondDeletion(
+  c: Context<HttpEnv>,
+  { requestId, caller, imageId }: DeletionRequest,
+  deletion: Deletion,
+) {
+  record(c, { deletion });
+  const { result, answer } = deletion;
+  if (!result.ok) {
+    return respondProblem(c, result.failure, deletionUrl(originOf(c.req.url), caller.id, imageId, requestId));
+  }
+  const upstreamRequestId = answer?.requestId ?? null;
+  return c.json<DeletionBody>({ id: imageId, ...result.value, requestId, upstreamRequestId });
 }
 
-export function respondPreview(c: Context<HttpEnv>, { result, attempts, answer }: Previewed): Response {
-  record(c, { attempts, answer });
+export function respondPreview(c: Context<HttpEnv>, preview: Previewed): Response {
+  record(c, { preview });
+  const { result, answer } = preview;
   if (!result.ok) return respondProblem(c, result.failure);
   const upstreamRequestId = answer?.requestId ?? null;
-  const body: PreviewBody = { ...result.value, requestId: c.get('requestId'), upstreamRequestId };
-  return c.json(body);
+  return c.json<PreviewBody>({ ...result.value, requestId: c.get('requestId'), upstreamRequestId });
 }
 
-export function respondHistory(
-  c: Context<HttpEnv>,
-  historyOf: string,
-  rows: readonly DeletionRow[],
-  limit: number,
-): Response {
+export function respondHistory(c: Context<HttpEnv>, rows: readonly DeletionRow[], limit: number): Response {
   const next = nextLink(new URL(c.req.url), rows, limit);
-  const body: HistoryBody = { deletions: rows.map((row) => describeRow(row, historyOf)) };
-  return c.json(body, 200, next === null ? {} : { Link: next });
+  return c.json<HistoryBody>({ deletions: rows.map(describeRow) }, 200, next === null ? {} : { Link: next });
 }

@@ -4,14 +4,20 @@
  * Promises: a member too few or too many does not compile; a problem's schema allows for each code exactly what its row says. The
  * schemas are part of the OpenAPI document, and the tests hold every answer against them.
  */
-import type { Deletion } from '../deletions/history.ts';
+import type { DeletionJson } from '../deletions/history.ts';
 import type { Preview } from '../deletions/preview.ts';
 import { IMAGE_ID } from '../image-id.ts';
-import { FAILURE_OUTCOMES, ROW_OUTCOMES, SUCCESS_OUTCOMES, type SuccessOutcome } from '../outcome.ts';
+import {
+  FAILURE_OUTCOMES,
+  type FailureOutcome,
+  ROW_OUTCOMES,
+  SUCCESS_OUTCOMES,
+  type SuccessOutcome,
+} from '../outcome.ts';
+import type { DeletedBefore, Upstream } from '../problems/facts.ts';
 import { PROBLEM_CODES, PROBLEMS } from '../problems/failure.ts';
 import { MAX_INSTANCE_CHARS, type ProblemBody } from '../problems/problem.ts';
-import type { DeletedBefore, Upstream } from '../problems/table.ts';
-import { SAFE_REQUEST_ID } from './request.ts';
+import { REQUEST_ID } from './query.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -34,6 +40,7 @@ const code: Schema = { enum: PROBLEM_CODES };
 export interface DeletionBody {
   readonly id: string;
   readonly outcome: SuccessOutcome;
+  readonly confirmed: boolean;
   readonly requestId: string;
   readonly upstreamRequestId: string | null;
 }
@@ -41,6 +48,10 @@ export interface DeletionBody {
 export const deletionSchema = object<DeletionBody>({
   id: imageIdSchema,
   outcome: { enum: SUCCESS_OUTCOMES },
+  confirmed: {
+    type: 'boolean',
+    description: 'true: Baidu said so. false: the image was gone after an attempt whose effect is unknown.',
+  },
   requestId: text,
   upstreamRequestId: nullable('string'),
 });
@@ -75,20 +86,23 @@ export const previewSchema = object<PreviewBody>({
 
 /** What a page of history answers. */
 export interface HistoryBody {
-  readonly deletions: readonly Deletion[];
+  readonly deletions: readonly DeletionJson[];
 }
 
 export const historySchema = object<HistoryBody>({
   deletions: {
     type: 'array',
-    items: object<Deletion>({
+    items: object<DeletionJson>({
       requestId: text,
       caller: text,
+      subject: nullable('string'),
       imageId: text,
       imageName: nullable('string'),
       reservedAt: dateTime,
       settledAt: { ...nullable('string'), format: 'date-time' },
+      resolvedAt: { ...nullable('string'), format: 'date-time' },
       outcome: { enum: ROW_OUTCOMES },
+      confirmed: nullable('boolean'),
       code: { enum: [...PROBLEM_CODES, null] },
       attempts: { ...nullable('integer'), minimum: 0, maximum: 2 },
       upstreamRequestId: nullable('string'),
@@ -106,7 +120,7 @@ export function statusSchema(status: StatusBody['status']) {
   return object<StatusBody>({ status: { const: status } });
 }
 
-const OPTIONAL_PROBLEM_MEMBERS = ['upstream', 'deletedBefore', 'problems'] as const;
+const OPTIONAL_PROBLEM_MEMBERS = ['upstream', 'deletedBefore', 'deletion', 'problems'] as const;
 
 export const problemSchema = {
   ...object<ProblemBody>(
@@ -119,24 +133,33 @@ export const problemSchema = {
       code,
       outcome: { enum: FAILURE_OUTCOMES },
       retryable: { type: 'boolean' },
-      requestId: { type: 'string', pattern: SAFE_REQUEST_ID.source },
+      requestId: { type: 'string', pattern: REQUEST_ID.source },
       upstream: object<Upstream>({
         status: { type: 'integer' },
         code: nullable('string'),
         requestId: nullable('string'),
       }),
-      deletedBefore: object<DeletedBefore>({ at: dateTime, requestId: text }),
+      deletedBefore: object<DeletedBefore>({ at: dateTime, requestId: nullable('string') }),
+      deletion: { type: 'string', format: 'uri-reference' },
       problems: { type: 'array', items: text },
     },
     OPTIONAL_PROBLEM_MEMBERS,
   ),
-  oneOf: PROBLEM_CODES.map((name) => ({
-    properties: {
-      code: { const: name },
-      title: { const: PROBLEMS[name].title },
-      status: { const: PROBLEMS[name].status },
-      outcome: { enum: PROBLEMS[name].outcomes },
-      retryable: { const: PROBLEMS[name].retryable },
-    },
-  })),
+  oneOf: PROBLEM_CODES.flatMap((name) => {
+    const { status, title, outcomes, retryable } = PROBLEMS[name];
+    const branch = (outcome: readonly FailureOutcome[], advice: boolean) => ({
+      properties: {
+        code: { const: name },
+        title: { const: title },
+        status: { const: status },
+        outcome: { enum: outcome },
+        retryable: { const: advice },
+      },
+    });
+    const known = outcomes.filter((outcome) => outcome !== 'unknown');
+    // With an unknown outcome, deleting again is never the advice.
+    return retryable && known.length < outcomes.length
+      ? [branch(known, true), branch(['unknown'], false)]
+      : [branch(outcomes, retryable)];
+  }),
 };

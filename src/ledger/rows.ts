@@ -1,56 +1,91 @@
-/** What the ledger remembers, and the ledger's interface. Times are milliseconds since the epoch. */
+/** What the ledger remembers, and the calls that it takes. Times are milliseconds since the epoch. */
 import type { RowOutcome } from '../outcome.ts';
+import type { Result } from '../result.ts';
 
 export interface Reservation {
+  /** Made by us for each request, unlike `requestId`, which a caller may choose and repeat. */
+  readonly id: string;
   readonly requestId: string;
+  readonly caller: string;
+  /** Whom a token was issued to, or `null` for other proofs. */
+  readonly subject: string | null;
   readonly imageId: string;
+  /** Tells which Baidu key signs. */
   readonly keyFingerprint: string;
 }
 
 export interface Settlement {
   readonly outcome: RowOutcome;
+  /** Whether Baidu said so (`true`) or it was inferred (`false`); `null` unless `deleted` or `already_absent`. */
+  readonly confirmed: boolean | null;
   /** The problem's code, or `null` on success. */
   readonly code: string | null;
-  /** Deletions sent to Baidu: 0, 1 or 2. */
-  readonly attempts: number;
+  /** Deletions sent to Baidu: 0, 1 or 2; `null` if a bug ended the counting. */
+  readonly attempts: number | null;
   readonly upstreamRequestId: string | null;
   readonly imageName: string | null;
 }
 
-export interface DeletionRow extends Reservation, Omit<Settlement, 'attempts'> {
-  /** `null` until the row is settled. */
-  readonly attempts: number | null;
-  /** Grows with every row. A page ends with one, and the next page begins after it. */
+export interface DeletionRow extends Reservation, Settlement {
+  /** Grows with every row. */
   readonly seq: number;
   readonly reservedAtMs: number;
   readonly settledAtMs: number | null;
+  /** When a look at the image decided an unknown outcome. */
+  readonly resolvedAtMs: number | null;
+}
+
+/** The place of a row in the history, which is ordered by time and then by sequence, because clocks go back. */
+export interface Cursor {
+  readonly reservedAtMs: number;
+  readonly seq: number;
 }
 
 export interface HistoryQuery {
+  /** `null` for everyone's. */
+  readonly caller: string | null;
   readonly imageId: string | null;
+  readonly requestId: string | null;
   readonly outcome: RowOutcome | null;
   /** Inclusive. */
   readonly sinceMs: number | null;
   /** Exclusive. */
   readonly untilMs: number | null;
-  /** Only rows before this one. */
-  readonly beforeSeq: number | null;
+  /** Only rows that come after this place. */
+  readonly after: Cursor | null;
   readonly limit: number;
 }
 
-export type Reserved = { readonly seq: number } | { readonly retryAfterS: number };
-
-/** What would stand in the way of a reservation now, and the caller's last deletion of an image. */
-export interface Peek {
-  /** Seconds until the budget has room, or `null` if it has room now. */
-  readonly retryAfterS: number | null;
-  readonly deleted: DeletionRow | null;
+/** How many distinct images may be deleted within 24 hours, by the caller and by all callers together. */
+export interface Budgets {
+  readonly caller: number;
+  readonly account: number;
 }
 
-/** The ledger of one caller, as its Durable Object offers it. */
-export interface CallerLedger {
-  reserve(reservation: Reservation, budget: number): Promise<Reserved>;
-  settle(seq: number, imageId: string, settlement: Settlement): Promise<DeletionRow | null>;
-  peek(imageId: string, budget: number): Promise<Peek>;
+/** The budget that is used up, and for how many seconds. */
+export interface Exhausted {
+  readonly of: keyof Budgets;
+  readonly budget: number;
+  readonly retryAfterS: number;
+}
+
+/** The last deletion of an image. */
+export interface LastDeletion {
+  readonly caller: string;
+  readonly requestId: string;
+  readonly atMs: number;
+}
+
+/** What the ledger knows before a deletion: the last one of the same image by anyone, and whether there is room for this one. */
+export interface Outlook {
+  readonly lastDeletion: LastDeletion | null;
+  readonly exhausted: Exhausted | null;
+}
+
+/** The ledger's calls, as its Durable Object offers them. */
+export interface Ledger {
+  reserve(reservation: Reservation, budgets: Budgets): Promise<Result<LastDeletion | null, Exhausted>>;
+  settle(id: string, settlement: Settlement): Promise<void>;
+  peek(caller: string, imageId: string, budgets: Budgets): Promise<Outlook>;
   history(query: HistoryQuery): Promise<DeletionRow[]>;
 }

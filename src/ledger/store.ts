@@ -1,20 +1,32 @@
 /**
- * The deletion ledger of one caller, in SQLite.
+ * The deletion ledger in SQLite.
  *
- * Promises: a row is born `unknown` and keeps that until it is settled, so that a crash at any moment leaves the truth; the
- * budget counts exactly the last 24 hours; what an operation costs does not grow with the number of rows, and counting a budget is bounded by the budget. Never: has a
- * clock, or forgets a row before its retention.
+ * Promises: a row is `unknown` from its birth until it is settled or resolved, so that a crash at any moment leaves the truth; no
+ * order of calls exceeds a budget; what an operation costs does not grow with the number of rows. Never: has a clock, or
+ * forgets a row before its retention.
  *
- * Times are milliseconds since the epoch. Source: https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/.
+ * Each method is one synchronous step, so nothing comes between counting and entering. Times are milliseconds since the epoch.
  */
+import { ROW_OUTCOMES, type RowOutcome } from '../outcome.ts';
+import { failed, ok, type Result } from '../result.ts';
+import { BUDGET_WINDOW_MS, BudgetBook } from './budgets.ts';
+import type { Step, UnknownRow } from './resolution.ts';
+import type {
+  Budgets,
+  DeletionRow,
+  Exhausted,
+  HistoryQuery,
+  LastDeletion,
+  Outlook,
+  Reservation,
+  Settlement,
+} from './rows.ts';
+import { historyStatement, MIGRATIONS, SCHEMA_VERSION_TABLE, SQL } from './schema.ts';
 
-import { ROW_OUTCOMES } from '../outcome.ts';
-import type { DeletionRow, HistoryQuery, Reservation, Reserved, Settlement } from './rows.ts';
-import { MIGRATIONS, SCHEMA_VERSION_TABLE, SQL } from './schema.ts';
-
-export const BUDGET_WINDOW_MS = 24 * 60 * 60 * 1000;
-/** How many rows one alarm removes, so that it never blocks the object for long. */
+/** How many rows one call removes, so that it never blocks the object for long. */
 export const REMOVAL_BATCH = 5_000;
+/** The counts in memory are taken anew after two days, so that they do not grow without end. */
+const MAX_BOOK_AGE_MS = 2 * BUDGET_WINDOW_MS;
 
 type SqlRow = Record<string, ArrayBuffer | string | number | null>;
 
@@ -23,22 +35,23 @@ export interface Sql {
   exec(query: string, ...bindings: (string | number | null)[]): { toArray(): SqlRow[]; one(): SqlRow };
 }
 
+/** The counts in memory, which hold for any time from `takenAtMs` on. */
+interface Book {
+  readonly counts: BudgetBook;
+  readonly takenAtMs: number;
+}
+
 export class LedgerStore {
   readonly #sql: Sql;
+  #book: Book | null = null;
 
   constructor(sql: Sql) {
     this.#sql = sql;
   }
 
-  /** The schema's version, 0 for an object that has stored nothing yet. */
-  version(): number {
-    const [table] = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").toArray();
-    return table === undefined ? 0 : Number(this.#sql.exec('SELECT version FROM schema_version').one()['version']);
-  }
-
   /** Brings the schema forward. @throws Error if the ledger was written by a newer release, whose rows we might misread */
   migrate(steps: readonly string[] = MIGRATIONS): void {
-    const from = this.version();
+    const from = this.#version();
     if (from > steps.length) throw new Error('The ledger has a newer schema than this release.');
     if (from === steps.length) return;
     if (from === 0) this.#sql.exec(SCHEMA_VERSION_TABLE);
@@ -46,97 +59,186 @@ export class LedgerStore {
     this.#sql.exec('UPDATE schema_version SET version = ?', steps.length);
   }
 
-  /** Enters a deletion, or says for how many seconds the budget stays spent. */
-  reserve(reservation: Reservation, budget: number, nowMs: number): Reserved {
-    const retryAfterS = this.retryAfterS(budget, nowMs);
-    if (retryAfterS !== null) return { retryAfterS };
-    // Never before the newest row, even if the clock goes back: then order by `seq` is order by time.
-    const atMs = Math.max(nowMs, this.#time(SQL.newest) ?? 0);
-    const { requestId, imageId, keyFingerprint } = reservation;
-    return { seq: Number(this.#sql.exec(SQL.reserve, requestId, imageId, keyFingerprint, atMs).one()['seq']) };
+  /** Enters a deletion and returns the last one of the same image by anyone, or says which budget is used up. */
+  reserve(reservation: Reservation, budgets: Budgets, nowMs: number): Result<LastDeletion | null, Exhausted> {
+    const { id, requestId, caller, subject, imageId, keyFingerprint } = reservation;
+    const { lastDeletion, exhausted } = this.peek(caller, imageId, budgets, nowMs);
+    if (exhausted !== null) return failed(exhausted);
+    this.#sql.exec(SQL.reserve, id, requestId, caller, subject, imageId, keyFingerprint, nowMs);
+    this.#countsAt(nowMs).add(caller, imageId, nowMs);
+    return ok(lastDeletion);
   }
 
-  /** `null` while the budget has room; else the seconds until the deletion that has to stop counting does. */
-  retryAfterS(budget: number, nowMs: number): number | null {
-    const sinceMs = nowMs - BUDGET_WINDOW_MS;
-    const counted = Number(this.#sql.exec(SQL.counted, sinceMs).one()['counted']);
-    if (counted < budget) return null;
-    // With a budget of 0 there is none to wait for, and never will be: then it is the whole window.
-    const blockingMs = this.#time(SQL.nthCounted, sinceMs, counted - budget) ?? nowMs;
-    return Math.ceil((blockingMs - sinceMs) / 1000);
+  /** What `reserve` would say, without entering anything. */
+  peek(caller: string, imageId: string, budgets: Budgets, nowMs: number): Outlook {
+    const [row] = this.#sql.exec(SQL.lastDeleted, imageId).toArray().map(toStoredRow);
+    return {
+      exhausted: this.#countsAt(nowMs).exhausted(caller, imageId, budgets, nowMs),
+      lastDeletion:
+        row === undefined
+          ? null
+          : { caller: row.caller, requestId: row.requestId, atMs: row.settledAtMs ?? row.reservedAtMs },
+    };
   }
 
-  /** Writes what became of it. A row is settled once; a second word changes nothing. */
-  settle(seq: number, settlement: Settlement, nowMs: number): void {
-    const { outcome, code, attempts, upstreamRequestId, imageName } = settlement;
-    this.#sql.exec(SQL.settle, nowMs, outcome, code, attempts, upstreamRequestId, imageName, seq);
-  }
-
-  /** The caller's last deletion of this image, if there was one. */
-  lastDeleted(imageId: string): DeletionRow | null {
-    const [row] = this.#sql.exec(SQL.lastDeleted, imageId).toArray();
-    return row === undefined ? null : toDeletionRow(row);
+  /**
+   * Writes what came of a deletion. A row settles once, so a second call changes nothing. If a look has resolved the row before,
+   * the settlement replaces that unless it says `unknown`.
+   */
+  settle(id: string, settlement: Settlement, nowMs: number): void {
+    const [row] = this.#sql.exec(SQL.byId, id).toArray().map(toStoredRow);
+    if (row === undefined || row.settledAtMs !== null) return;
+    const keepsFate = settlement.outcome === 'unknown';
+    const { outcome, confirmed, resolvedAtMs } = keepsFate ? row : { ...settlement, resolvedAtMs: null };
+    this.#sql.exec(
+      SQL.settle,
+      nowMs,
+      outcome,
+      toInteger(confirmed),
+      settlement.code,
+      settlement.attempts,
+      settlement.upstreamRequestId,
+      settlement.imageName,
+      resolvedAtMs,
+      row.seq,
+    );
+    this.#recount(row, outcome);
   }
 
   /** Newest first. */
-  history({ imageId, outcome, sinceMs, untilMs, beforeSeq, limit }: HistoryQuery): DeletionRow[] {
-    const from = sinceMs === null ? 0 : this.#firstSince(sinceMs);
-    const to = Math.min(
-      untilMs === null ? Number.MAX_SAFE_INTEGER : this.#firstSince(untilMs),
-      beforeSeq ?? Number.MAX_SAFE_INTEGER,
-    );
-    const range = [from, to, limit];
-    if (imageId !== null && outcome !== null) {
-      return this.#rows(SQL.historyOfImageAndOutcome, imageId, outcome, ...range);
-    }
-    if (imageId !== null) return this.#rows(SQL.historyOfImage, imageId, ...range);
-    if (outcome !== null) return this.#rows(SQL.historyOfOutcome, outcome, ...range);
-    return this.#rows(SQL.history, ...range);
-  }
-
-  /** The time of the oldest row, or `null` where there is none. */
-  oldestMs(): number | null {
-    return this.#time(SQL.oldest);
-  }
-
-  /** Removes a batch of rows from before `beforeMs`. Returns the time of the oldest row that is left, or `null`. */
-  remove(beforeMs: number): number | null {
-    this.#sql.exec(SQL.remove, beforeMs, REMOVAL_BATCH);
-    return this.oldestMs();
-  }
-
-  /** The first row at or after a time, or beyond the last. Rows are in the order of time. */
-  #firstSince(timeMs: number): number {
-    const [row] = this.#sql.exec(SQL.firstSince, timeMs).toArray();
-    return row === undefined ? Number.MAX_SAFE_INTEGER : Number(row['seq']);
-  }
-
-  #time(sql: string, ...bindings: number[]): number | null {
-    const [row] = this.#sql.exec(sql, ...bindings).toArray();
-    return row === undefined ? null : Number(row['at']);
-  }
-
-  #rows(sql: string, ...bindings: (string | number)[]): DeletionRow[] {
+  history(query: HistoryQuery): DeletionRow[] {
+    const { sql, bindings } = historyStatement(query);
     return this.#sql
       .exec(sql, ...bindings)
       .toArray()
-      .map(toDeletionRow);
+      .map((columns) => toDeletionRow(toStoredRow(columns)));
+  }
+
+  /** Every row whose outcome is unknown, oldest first. */
+  unknown(): UnknownRow[] {
+    return this.#sql.exec(SQL.unknown).toArray().map(toStoredRow).map(toUnknownRow);
+  }
+
+  unknownOfImage(imageId: string): UnknownRow[] {
+    return this.#sql.exec(SQL.unknownOfImage, imageId).toArray().map(toStoredRow).map(toUnknownRow);
+  }
+
+  /** Whether a row says already that it deleted the image. */
+  isClaimed(imageId: string): boolean {
+    return this.#sql.exec(SQL.lastDeleted, imageId).toArray().length > 0;
+  }
+
+  /** Writes what follows from a look. Returns the rows whose fate it decided. */
+  apply(imageId: string, steps: readonly Step[], nowMs: number): DeletionRow[] {
+    const rows = this.#sql.exec(SQL.unknownOfImage, imageId).toArray().map(toStoredRow);
+    return steps.flatMap((step) => {
+      const row = rows.find(({ seq }) => seq === step.seq);
+      if (row === undefined) return [];
+      if (step.outcome === 'unknown') {
+        this.#sql.exec(SQL.looked, step.looks, nowMs, row.seq);
+        return [];
+      }
+      const { outcome, confirmed } = step;
+      this.#sql.exec(SQL.resolve, outcome, toInteger(confirmed), nowMs, row.looks, nowMs, row.seq);
+      this.#recount(row, outcome);
+      return [toDeletionRow({ ...row, outcome, confirmed, resolvedAtMs: nowMs })];
+    });
+  }
+
+  /** The time of the oldest row, or `null` if there is none. */
+  oldestMs(): number | null {
+    const oldest = ROW_OUTCOMES.map((outcome) => this.#sql.exec(SQL.oldest, outcome).one()['at']);
+    return oldest.filter((atMs) => typeof atMs === 'number').reduce<number | null>(lesser, null);
+  }
+
+  /** Removes a batch of rows from before `beforeMs`, which must be outside the budgets' window. Returns how many. */
+  remove(beforeMs: number): number {
+    return this.#sql.exec(`${SQL.remove} RETURNING seq`, beforeMs, REMOVAL_BATCH).toArray().length;
+  }
+
+  #version(): number {
+    const [table] = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").toArray();
+    return table === undefined ? 0 : Number(this.#sql.exec('SELECT version FROM schema_version').one()['version']);
+  }
+
+  /** Keeps the counts right when a row that counted gets an outcome. */
+  #recount(row: StoredRow, outcome: RowOutcome): void {
+    if (this.#book === null || counts(row.outcome) === counts(outcome)) return;
+    if (counts(outcome)) this.#book.counts.add(row.caller, row.imageId, row.beganAtMs);
+    else this.#book.counts.remove(row.caller, row.imageId, row.beganAtMs);
+  }
+
+  /** The counts in memory, taken from the rows if they do not hold for `nowMs`: after a start, and when the clock went back. */
+  #countsAt(nowMs: number): BudgetBook {
+    if (this.#book !== null) {
+      const { counts, takenAtMs } = this.#book;
+      const holds = nowMs >= takenAtMs && nowMs - takenAtMs <= MAX_BOOK_AGE_MS && (counts.newestMs() ?? 0) <= nowMs;
+      if (holds) return counts;
+    }
+    this.#sql.exec(SQL.fromTheFuture, nowMs);
+    const counts = new BudgetBook();
+    for (const row of this.#sql.exec(SQL.counting, nowMs - BUDGET_WINDOW_MS).toArray()) {
+      counts.add(String(row['caller']), String(row['image_id']), Number(row['began_at']));
+    }
+    this.#book = { counts, takenAtMs: nowMs };
+    return counts;
   }
 }
 
-function toDeletionRow(columns: SqlRow): DeletionRow {
+/** Whether a row with this outcome counts against the budgets: its image was or may have been deleted. */
+function counts(outcome: RowOutcome): boolean {
+  return outcome === 'deleted' || outcome === 'unknown';
+}
+
+interface StoredRow extends DeletionRow {
+  readonly beganAtMs: number;
+  readonly looks: number;
+  readonly lookedAtMs: number | null;
+}
+
+function toStoredRow(columns: SqlRow): StoredRow {
   const text = (name: string) => (columns[name] === null ? null : String(columns[name]));
+  const number = (name: string) => (columns[name] === null ? null : Number(columns[name]));
   return {
     seq: Number(columns['seq']),
+    id: String(columns['id']),
     requestId: String(columns['request_id']),
+    caller: String(columns['caller']),
+    subject: text('subject'),
     imageId: String(columns['image_id']),
     imageName: text('image_name'),
     keyFingerprint: String(columns['key_fingerprint']),
     reservedAtMs: Number(columns['reserved_at']),
-    settledAtMs: columns['settled_at'] === null ? null : Number(columns['settled_at']),
+    settledAtMs: number('settled_at'),
+    resolvedAtMs: number('resolved_at'),
     outcome: ROW_OUTCOMES.find((outcome) => outcome === columns['outcome']) ?? 'unknown',
+    confirmed: columns['confirmed'] === null ? null : columns['confirmed'] === 1,
     code: text('code'),
-    attempts: columns['attempts'] === null ? null : Number(columns['attempts']),
+    attempts: number('attempts'),
     upstreamRequestId: text('upstream_request_id'),
+    beganAtMs: Number(columns['began_at']),
+    looks: Number(columns['looks']),
+    lookedAtMs: number('looked_at'),
   };
+}
+
+function toDeletionRow({
+  beganAtMs: _beganAtMs,
+  looks: _looks,
+  lookedAtMs: _lookedAtMs,
+  ...row
+}: StoredRow): DeletionRow {
+  return row;
+}
+
+function toUnknownRow({ seq, imageId, beganAtMs, attempts, looks, lookedAtMs }: StoredRow): UnknownRow {
+  return { seq, imageId, beganAtMs, sent: (attempts ?? 0) > 0, looks, lookedAtMs };
+}
+
+function lesser(a: number | null, b: number): number {
+  return a === null ? b : Math.min(a, b);
+}
+
+function toInteger(value: boolean | null): number | null {
+  return value === null ? null : Number(value);
 }

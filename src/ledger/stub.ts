@@ -1,5 +1,5 @@
 /**
- * The ledger as the gateway sees it, through a Durable Object's stub.
+ * The ledger as the gateway sees it, through the stub of its Durable Object.
  *
  * Promises: every call is bounded in time and never throws; a ledger that fails or does not answer is a failure. Never: keeps a
  * stub, because one whose object was restarted stays broken.
@@ -7,80 +7,98 @@
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
 import { type WaitUntil, withTimeout } from '../runtime.ts';
-import type { CallerLedger, DeletionRow, HistoryQuery, Peek, Reservation, Settlement } from './rows.ts';
+import type {
+  Budgets,
+  DeletionRow,
+  HistoryQuery,
+  LastDeletion,
+  Ledger,
+  Outlook,
+  Reservation,
+  Settlement,
+} from './rows.ts';
 
 /** The platform's binding. */
 export interface LedgerNamespace {
-  getByName(callerId: string): CallerLedger;
+  getByName(name: string, options: { locationHint: 'apac-ne' }): Ledger;
 }
 
-export interface Settled {
-  /** `false` if the ledger did not take the settlement, so that its row says `unknown`. */
-  readonly settled: boolean;
-  /** The caller's last deletion of the image, if Baidu has no such image. */
-  readonly earlier: DeletionRow | null;
-}
+/** One ledger for the deployment, because one credential stands behind it. */
+export const LEDGER_NAME = 'ledger';
+/** Near Beijing. Only the first call of all decides where the object lives. */
+const NEAR_BEIJING = { locationHint: 'apac-ne' } as const;
 
 /** The time for `reserve` is longer than for other calls, because an idle object has to start first. */
-export const RESERVE_TIMEOUT_MS = 5_000;
+const RESERVE_TIMEOUT_MS = 5_000;
 
 type Unavailable = Failure<'ledger_unavailable'>;
 const unavailable = failed({ code: 'ledger_unavailable' });
+const NEVER_SENT: Settlement = {
+  outcome: 'not_attempted',
+  confirmed: null,
+  code: unavailable.failure.code,
+  attempts: 0,
+  upstreamRequestId: null,
+  imageName: null,
+};
 
 export class LedgerStub {
   readonly #namespace: LedgerNamespace;
-  readonly #callerId: string;
 
-  constructor(namespace: LedgerNamespace, callerId: string) {
+  constructor(namespace: LedgerNamespace) {
     this.#namespace = namespace;
-    this.#callerId = callerId;
   }
 
-  /** Enters a deletion, on disk before it returns. */
+  /** Enters a deletion, on disk before it returns, and returns the last deletion of the same image by anyone. */
   async reserve(
     reservation: Reservation,
-    budget: number,
+    budgets: Budgets,
     timeoutMs: number,
     waitUntil: WaitUntil,
-  ): Promise<Result<{ readonly seq: number }, Failure<'budget_exhausted'> | Unavailable>> {
-    const reserving = this.#open().reserve(reservation, budget);
-    const reserved = await withTimeout(reserving, Math.min(RESERVE_TIMEOUT_MS, timeoutMs)).catch(() => null);
-    if (reserved === null) {
-      // The row may still be written after we gave up. Settle it then, or it would count against the budget.
-      waitUntil(
-        reserving.then((late) => ('seq' in late ? this.#cancel(late.seq, reservation) : null)).catch(() => null),
-      );
+  ): Promise<Result<LastDeletion | null, Failure<'budget_exhausted'> | Unavailable>> {
+    const reserving = this.#call((ledger) => ledger.reserve(reservation, budgets));
+    try {
+      const reserved = await withTimeout(reserving, Math.min(RESERVE_TIMEOUT_MS, timeoutMs));
+      return reserved.ok ? ok(reserved.value) : failed({ code: 'budget_exhausted', ...reserved.failure });
+    } catch {
+      // The row may be written even so, or may be yet. It must not count for a deletion that was never sent.
+      const end = withTimeout(reserving).catch(() => null);
+      waitUntil(end.then(() => this.settle(reservation.id, NEVER_SENT)));
       return unavailable;
     }
-    if ('seq' in reserved) return ok({ seq: reserved.seq });
-    return failed({ code: 'budget_exhausted', budget, retryAfterS: reserved.retryAfterS });
   }
 
-  /** Writes what came of a deletion. A row settles once, so a ledger whose reply was lost may be told again. */
-  async settle(seq: number, imageId: string, settlement: Settlement): Promise<Settled> {
-    const once = () => withTimeout(this.#open().settle(seq, imageId, settlement));
+  /**
+   * Writes what came of a deletion. `false` if the ledger did not take it, so that its row says `unknown`. A row settles once, so a
+   * ledger whose reply was lost may be told again.
+   */
+  async settle(id: string, settlement: Settlement): Promise<boolean> {
+    const once = () => withTimeout(this.#call((ledger) => ledger.settle(id, settlement)));
+    const again = (error: unknown) => (isOverloaded(error) ? Promise.reject(error) : once());
     return once()
-      .catch(once)
+      .catch(again)
       .then(
-        (earlier) => ({ settled: true, earlier }),
-        () => ({ settled: false, earlier: null }),
+        () => true,
+        () => false,
       );
   }
 
-  peek(imageId: string, budget: number): Promise<Result<Peek, Unavailable>> {
-    return withTimeout(this.#open().peek(imageId, budget)).then(ok, () => unavailable);
+  /** What `reserve` would say now. */
+  peek(caller: string, imageId: string, budgets: Budgets): Promise<Result<Outlook, Unavailable>> {
+    return withTimeout(this.#call((ledger) => ledger.peek(caller, imageId, budgets))).then(ok, () => unavailable);
   }
 
   history(query: HistoryQuery): Promise<Result<readonly DeletionRow[], Unavailable>> {
-    return withTimeout(this.#open().history(query)).then(ok, () => unavailable);
+    return withTimeout(this.#call((ledger) => ledger.history(query))).then(ok, () => unavailable);
   }
 
-  #open(): CallerLedger {
-    return this.#namespace.getByName(this.#callerId);
+  /** Asks the ledger through a new stub. Whatever is thrown on the way rejects. */
+  async #call<T>(ask: (ledger: Ledger) => Promise<T>): Promise<T> {
+    return ask(this.#namespace.getByName(LEDGER_NAME, NEAR_BEIJING));
   }
+}
 
-  #cancel(seq: number, { imageId }: Reservation): Promise<Settled> {
-    const settlement = { outcome: 'not_attempted', code: unavailable.failure.code, attempts: 0 } as const;
-    return this.settle(seq, imageId, { ...settlement, upstreamRequestId: null, imageName: null });
-  }
+/** An overloaded object must not be asked again. Source: https://developers.cloudflare.com/durable-objects/best-practices/error-handling/ */
+function isOverloaded(error: unknown): boolean {
+  return error instanceof Error && 'overloaded' in error && error.overloaded === true;
 }

@@ -4,7 +4,8 @@
  * Promises: a failure that lacks a fact, or has another code's, does not compile.
  */
 import type { FailureOutcome } from '../outcome.ts';
-import { type ProblemRow, ROWS } from './table.ts';
+import type { ProblemRow } from './facts.ts';
+import { ROWS } from './table.ts';
 
 export type ProblemCode = keyof typeof ROWS;
 type FactsOf = { readonly [C in ProblemCode]: Parameters<(typeof ROWS)[C]['detail']>[0] };
@@ -31,6 +32,11 @@ export function headersOf<C extends ProblemCode>(failure: Failure<C>): Readonly<
 /** What the failure says about the image: its own fact, or else the only outcome of its row. */
 export function outcomeOf(failure: Failure): FailureOutcome {
   return 'outcome' in failure ? failure.outcome : PROBLEMS[failure.code].outcomes[0];
+}
+
+/** The row's retry advice, unless the outcome is unknown: then deleting again is not the way to find out. */
+export function isRetryable(failure: Failure): boolean {
+  return PROBLEMS[failure.code].retryable && outcomeOf(failure) !== 'unknown';
 }
 
 /** What `GET /problems/{code}` tells. */

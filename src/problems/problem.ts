@@ -6,8 +6,8 @@
  * Source: RFC 9457 (problem details).
  */
 import type { FailureOutcome } from '../outcome.ts';
-import { detailOf, type Failure, outcomeOf, PROBLEMS, type ProblemCode } from './failure.ts';
-import type { DeletedBefore, Upstream } from './table.ts';
+import type { DeletedBefore, Upstream } from './facts.ts';
+import { detailOf, type Failure, isRetryable, outcomeOf, PROBLEMS, type ProblemCode } from './failure.ts';
 
 export interface ProblemBody {
   readonly type: string;
@@ -21,6 +21,8 @@ export interface ProblemBody {
   readonly requestId: string;
   readonly upstream?: Upstream;
   readonly deletedBefore?: DeletedBefore;
+  /** Only with the outcome `unknown` of a deletion: the URL where its fate will become known. */
+  readonly deletion?: string;
   /** Only on `GET /readyz`: what is wrong with the configuration, without any value. */
   readonly problems?: readonly string[];
 }
@@ -29,24 +31,39 @@ export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
 export const PROBLEMS_PATH = '/problems';
 export const MAX_INSTANCE_CHARS = 256;
 
-/** `origin` is the gateway's own as the caller addressed it, `path` the request's. */
-export function problemBody(failure: Failure, origin: string, path: string, requestId: string): ProblemBody {
-  const { status, title, retryable } = PROBLEMS[failure.code];
+/** What a request contributes to the body of its failure. */
+export interface ProblemContext {
+  /** The gateway's own, as the caller addressed it. */
+  readonly origin: string;
+  readonly path: string;
+  readonly requestId: string;
+  /** Where the fate of this request's deletion is told, if the request is one. */
+  readonly deletion?: string;
+}
+
+export function problemBody(failure: Failure, { origin, path, requestId, deletion }: ProblemContext): ProblemBody {
+  const { status, title } = PROBLEMS[failure.code];
+  const outcome = outcomeOf(failure);
   return {
     type: `${origin}${PROBLEMS_PATH}/${failure.code}`,
     title,
     status,
     detail: detailOf(failure),
-    // A cut must not leave half of a percent-encoded byte.
-    instance: path.slice(0, MAX_INSTANCE_CHARS).replace(/%.?$/, ''),
+    instance: instanceOf(path),
     code: failure.code,
-    outcome: outcomeOf(failure),
-    retryable,
+    outcome,
+    retryable: isRetryable(failure),
     requestId,
     ...('upstream' in failure && failure.upstream !== undefined ? { upstream: failure.upstream } : {}),
     ...('deletedBefore' in failure && failure.deletedBefore !== undefined
       ? { deletedBefore: failure.deletedBefore }
       : {}),
+    ...(outcome === 'unknown' && deletion !== undefined ? { deletion } : {}),
     ...('problems' in failure && failure.problems !== undefined ? { problems: failure.problems } : {}),
   };
+}
+
+/** A cut must not leave half of a percent-encoded byte. What is no path, as in `OPTIONS *`, is the root. */
+function instanceOf(path: string): string {
+  return path.startsWith('/') ? path.slice(0, MAX_INSTANCE_CHARS).replace(/%.?$/, '') : '/';
 }

@@ -5,72 +5,20 @@
  * explanation, headers, and the sentence for one occurrence with the facts that this sentence needs. Schema, OpenAPI document
  * and README derive from the rows or are tested against them. Never: text of an exception or of Baidu in a sentence.
  */
-import type { FailureOutcome, Severity } from '../outcome.ts';
+import type { BudgetFacts, ProblemRow, RateLimitFacts, RequestFault, UpstreamFacts } from './facts.ts';
 
-/**
- * Where a code can occur, and so which operations can answer it: `any` call; an unknown `routing`; a call that needs
- * `admission`; one that needs a `permission` beyond that; one that names an `image`; one that reads an image from `upstream`;
- * one that asks the `ledger`; or a `deletion` alone.
- */
-export type Stage = 'any' | 'routing' | 'admission' | 'permission' | 'image' | 'upstream' | 'ledger' | 'deletion';
-
-export interface ProblemRow<Facts> {
-  readonly status: number;
-  /** All that can be true with this code; the first is the usual one. */
-  readonly outcomes: readonly [FailureOutcome, ...FailureOutcome[]];
-  readonly retryable: boolean;
-  readonly severity: Severity;
-  readonly stage: Stage;
-  readonly title: string;
-  /** For the person who follows `type`: when it happens, and what to do. */
-  readonly explanation: string;
-  /** One sentence for one occurrence. */
-  readonly detail: (facts: Facts) => string;
-  /** Headers beside those of every answer. */
-  readonly headers?: (facts: Facts) => Readonly<Record<string, string>>;
-}
-
-/** What may be told about Baidu's answer. Never its message. */
-export interface Upstream {
-  readonly status: number;
-  readonly code: string | null;
-  readonly requestId: string | null;
-}
-
-/** An earlier deletion of the same image, from the ledger. */
-export interface DeletedBefore {
-  /** ISO 8601. */
-  readonly at: string;
-  readonly requestId: string;
-}
-
-/** What a failure that came out of a call to Baidu knows. */
-export interface UpstreamFacts {
-  readonly imageId: string;
-  readonly outcome: FailureOutcome;
-  /** Baidu's last answer, if one came. */
-  readonly upstream: Upstream | undefined;
-  /** Seconds. */
-  readonly retryAfterS: number | undefined;
-  readonly deletedBefore?: DeletedBefore | undefined;
-}
-
-export interface RateLimitFacts {
-  readonly requests: number;
-  readonly periodS: number;
-  /** The value of `RateLimit-Policy`. */
-  readonly policy: string;
-}
-
-/** Why a request is `invalid_request`: a fixed reason, or a query parameter that breaks its rule. */
-export type RequestFault = keyof typeof REQUEST_FAULTS | { readonly parameter: string; readonly rule: string };
-
-const REQUEST_FAULTS = {
+const REQUEST_FAULTS: Readonly<Record<Extract<RequestFault, string>, string>> = {
   malformed_host: 'The Host header is not a host name.',
   unknown_parameter: 'There is a query parameter that this call does not take.',
   repeated_parameter: 'A query parameter is given more than once.',
   unexpected_body: 'This call takes no body.',
-} as const;
+};
+
+/** What a caller may lack besides a scope. */
+const MISSING: Readonly<Record<string, string>> = {
+  name: 'The name of the image is not among those that this caller may delete.',
+  no_browser: 'No page in a browser may delete an image.',
+};
 
 /** How long to wait if Baidu throttles us and does not say for how long. */
 const DEFAULT_RETRY_AFTER_S = 10;
@@ -85,6 +33,18 @@ function notSent({ imageId }: UpstreamFacts): string {
   return `No deletion of ${imageId} was sent, because what comes before it failed or took too long.`;
 }
 
+function notKnown({ imageId }: UpstreamFacts): string {
+  return `It is not known yet whether ${imageId} was deleted.`;
+}
+
+/** The sentence of a failure at Baidu: `refusal` is told only if Baidu refused the deletion. */
+function told(refusal: (facts: UpstreamFacts) => string): (facts: UpstreamFacts) => string {
+  return (facts) => {
+    if (facts.outcome === 'not_attempted') return notSent(facts);
+    return facts.outcome === 'unknown' ? notKnown(facts) : refusal(facts);
+  };
+}
+
 function problem<Facts>(row: ProblemRow<Facts>): ProblemRow<Facts> {
   return row;
 }
@@ -92,8 +52,8 @@ function problem<Facts>(row: ProblemRow<Facts>): ProblemRow<Facts> {
 /** An everyday refusal by the gateway itself. */
 const refusal = { outcomes: ['not_attempted'], retryable: false, severity: 'INFO' } as const;
 
-/** Baidu refuses an image as it stands. */
-const rejection = { outcomes: ['rejected'], severity: 'INFO', stage: 'deletion' } as const;
+/** Baidu refuses an image as it stands. After an attempt with unknown effect that says nothing about the image. */
+const rejection = { outcomes: ['rejected', 'unknown'], severity: 'INFO', stage: 'deletion' } as const;
 /** A part of the gateway does not answer. */
 const outage = { status: 503, outcomes: ['not_attempted'], retryable: true, severity: 'ERROR' } as const;
 
@@ -103,11 +63,8 @@ const upstreamIsSilent = {
   severity: 'WARN',
   stage: 'upstream',
   explanation:
-    'If the outcome is unknown, the image may be gone. Deleting it again is safe: with allowMissing=true an image that is gone by then answers 200.',
-  detail: (facts: UpstreamFacts) =>
-    facts.outcome === 'not_attempted'
-      ? notSent(facts)
-      : `Whether ${facts.imageId} was deleted is not known. It is safe to delete it again.`,
+    'If the outcome is unknown, do not delete again: look under "deletion", where the fate of the image becomes known within minutes.',
+  detail: (facts: UpstreamFacts) => (facts.outcome === 'not_attempted' ? notSent(facts) : notKnown(facts)),
 } as const;
 
 export const ROWS = {
@@ -146,11 +103,8 @@ export const ROWS = {
     stage: 'permission',
     title: 'The caller may not do this',
     explanation:
-      'The key is known, but its scopes do not include this call, or it may delete only images with other names. Ask the operator.',
-    detail: ({ missing }: { readonly missing: string }) =>
-      missing === 'name'
-        ? 'The name of the image is not among those that this caller may delete.'
-        : `This needs the scope ${missing}.`,
+      'The key is known, but its scopes do not include this call, or it may delete only images with other names, or a browser sent the deletion. Ask the operator.',
+    detail: ({ missing }: { readonly missing: string }) => MISSING[missing] ?? `This needs the scope ${missing}.`,
   }),
   image_protected: problem({
     status: 403,
@@ -205,10 +159,11 @@ export const ROWS = {
     retryable: true,
     severity: 'INFO',
     stage: 'deletion',
-    title: "The caller's daily deletions are used up",
-    explanation: 'Retry-After says when the oldest deletion of the last 24 hours stops counting.',
-    detail: ({ budget }: { readonly budget: number; readonly retryAfterS: number }) =>
-      `This caller may delete ${budget} images in 24 hours.`,
+    title: 'The daily deletions are used up',
+    explanation:
+      'The budget of the caller, or of the account that all callers share, counts the images of the last 24 hours that were or may have been deleted. Retry-After says when there is room again. An image that counts already can still be deleted.',
+    detail: ({ budget, of }: BudgetFacts) =>
+      `${of === 'caller' ? 'This caller' : 'All callers together'} may delete ${budget} images in 24 hours.`,
     headers: ({ retryAfterS }) => retryAfter(retryAfterS),
   }),
   image_not_found: problem({
@@ -220,10 +175,13 @@ export const ROWS = {
     title: 'There is no such image',
     explanation:
       'Baidu has no image with this id in this region. A caller who is content with that sends allowMissing=true.',
-    detail: ({ imageId, deletedBefore }: UpstreamFacts) =>
-      deletedBefore === undefined
-        ? `Baidu has no image ${imageId} in this region.`
-        : `This caller deleted ${imageId} at ${deletedBefore.at} by request ${deletedBefore.requestId}.`,
+    detail: ({ imageId, deletedBefore }: UpstreamFacts) => {
+      if (deletedBefore === undefined) return `Baidu has no image ${imageId} in this region.`;
+      const { at, requestId } = deletedBefore;
+      return requestId === null
+        ? `${imageId} was deleted at ${at} for another caller.`
+        : `This caller deleted ${imageId} at ${at} by request ${requestId}.`;
+    },
   }),
   image_not_custom: problem({
     status: 403,
@@ -231,8 +189,7 @@ export const ROWS = {
     retryable: false,
     title: 'The image is not a custom image',
     explanation: 'System and service-integration images cannot be deleted.',
-    detail: ({ imageId }: UpstreamFacts) =>
-      `${imageId} is a system or service-integration image, which cannot be deleted.`,
+    detail: told(({ imageId }) => `${imageId} is a system or service-integration image, which cannot be deleted.`),
   }),
   image_creating: problem({
     status: 409,
@@ -240,7 +197,7 @@ export const ROWS = {
     retryable: true,
     title: 'The image is still being created',
     explanation: 'Try again when the image is available.',
-    detail: ({ imageId }: UpstreamFacts) => `Wait until ${imageId} is available, then delete it again.`,
+    detail: told(({ imageId }) => `Wait until ${imageId} is available, then delete it again.`),
   }),
   image_shared: problem({
     status: 409,
@@ -248,7 +205,7 @@ export const ROWS = {
     retryable: false,
     title: 'The image is shared with other accounts',
     explanation: 'Stop sharing the image, then delete it again.',
-    detail: ({ imageId }: UpstreamFacts) => `Stop sharing ${imageId}, then delete it again.`,
+    detail: told(({ imageId }) => `Stop sharing ${imageId}, then delete it again.`),
   }),
   upstream_rejected_credentials: problem({
     status: 502,
@@ -258,8 +215,8 @@ export const ROWS = {
     stage: 'upstream',
     title: "Baidu refused the gateway's own credentials",
     explanation:
-      "The gateway's key, signature, clock or permission is wrong at Baidu. No caller can mend that: the operator has been told.",
-    detail: (_facts: UpstreamFacts) => 'The fault is on the side of the gateway, and its operator has been told.',
+      "The gateway's key, signature, clock or permission is wrong at Baidu. No caller can mend that. It has been logged.",
+    detail: told(() => 'The fault is on the side of the gateway. It has been logged.'),
   }),
   upstream_throttled: problem({
     status: 503,
@@ -269,7 +226,7 @@ export const ROWS = {
     stage: 'upstream',
     title: 'Baidu limits the rate of requests',
     explanation: 'The limit is on the account that all callers share. Wait for as many seconds as Retry-After says.',
-    detail: (_facts: UpstreamFacts) => 'Try again after as many seconds as Retry-After says.',
+    detail: told(() => 'Try again after as many seconds as Retry-After says.'),
     headers: ({ retryAfterS }) => retryAfter(retryAfterS ?? DEFAULT_RETRY_AFTER_S),
   }),
   upstream_unexpected: problem({
@@ -280,13 +237,8 @@ export const ROWS = {
     stage: 'upstream',
     title: 'Baidu gave an answer that nobody has documented',
     explanation:
-      'A redirect, an unknown code, or a 404 that is not about the image. If the outcome is unknown, look at the image before you delete it again.',
-    detail: (facts: UpstreamFacts) => {
-      if (facts.outcome === 'not_attempted') return notSent(facts);
-      return facts.outcome === 'rejected'
-        ? `Baidu refused to delete ${facts.imageId} for a reason that is not documented.`
-        : `Whether ${facts.imageId} was deleted is not known.`;
-    },
+      'A redirect, an unknown code, or a 404 that is not about the image. If the outcome is unknown, look under "deletion".',
+    detail: told(({ imageId }) => `Baidu refused to delete ${imageId} for a reason that is not documented.`),
   }),
   upstream_error: problem({
     status: 502,
@@ -329,8 +281,7 @@ export const ROWS = {
     stage: 'admission',
     title: 'The gateway is not configured',
     explanation: "A secret or variable is missing or malformed. The operator's log and GET /readyz say which.",
-    detail: (_facts: { readonly problems?: readonly string[] }) =>
-      'Nothing was sent to Baidu. The operator has been told.',
+    detail: (_facts: { readonly problems?: readonly string[] }) => 'Nothing was sent to Baidu. This has been logged.',
   }),
   internal_error: problem({
     status: 500,
@@ -341,6 +292,6 @@ export const ROWS = {
     title: 'The gateway has a bug',
     explanation: "Report it with the request id, under which the operator's log has more.",
     detail: ({ outcome }: { readonly outcome: 'unknown' | 'not_attempted' }) =>
-      outcome === 'unknown' ? 'Whether the image was deleted is not known.' : 'No deletion was sent to Baidu.',
+      outcome === 'unknown' ? 'It is not known yet whether the image was deleted.' : 'No deletion was sent to Baidu.',
   }),
 };

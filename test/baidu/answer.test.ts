@@ -1,10 +1,11 @@
 /** What is taken from an answer. What it means is tested in `verdict.test.ts`. */
 import { describe, expect, it } from 'vitest';
-import { readAnswer } from '../../src/baidu/answer.ts';
+import { parseHttpDate, readAnswer } from '../../src/baidu/answer.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 24);
 const SECRET = 'the-secret';
-const read = (response: Response) => readAnswer(response, NOW_MS, (text) => text.replaceAll(SECRET, '[scrubbed]'));
+const scrub = (text: string) => text.replaceAll(SECRET, '[scrubbed]');
+const read = (response: Response, signal = new AbortController().signal) => readAnswer(response, signal, NOW_MS, scrub);
 const json = (value: unknown, headers: HeadersInit = {}) => read(Response.json(value, { headers }));
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -55,6 +56,16 @@ describe('the body of an answer', () => {
   it('is reported as broken if it breaks off', async () => {
     const body = new ReadableStream({ start: (controller) => controller.error(new Error('reset')) });
     expect((await read(new Response(body))).body).toEqual({ kind: 'broken' });
+  });
+
+  it('is reported as stalled if it is given up, and the status is known all the same', async () => {
+    const controller = new AbortController();
+    const body = new ReadableStream({
+      start: (stream) => controller.signal.addEventListener('abort', () => stream.error(controller.signal.reason)),
+    });
+    const reading = read(new Response(body, { status: 409 }), controller.signal);
+    controller.abort();
+    expect(await reading).toMatchObject({ status: 409, body: { kind: 'stalled' } });
   });
 });
 
@@ -145,4 +156,14 @@ describe('a Retry-After', () => {
   it.each(['1.5', '-1', '1234567890', 'soon'])('of %s is ignored', async (value) =>
     expect((await json({}, { 'retry-after': value })).retryAfterS).toBeUndefined(),
   );
+});
+
+describe('an HTTP date', () => {
+  it.each([
+    ['Tue, 24 Nov 2026 00:00:00 GMT', NOW_MS],
+    ['Tuesday, 24-Nov-26 00:00:00 GMT', undefined],
+    ['Tue, 31 Feb 2026 00:00:00 GMT', undefined],
+    ['2026-11-24T00:00:00.000Z', undefined],
+    [null, undefined],
+  ])('of %s is read as %s', (value, timeMs) => expect(parseHttpDate(value)).toBe(timeMs));
 });

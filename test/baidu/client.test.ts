@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { BceClient } from '../../src/baidu/client.ts';
 import type { OutgoingRequest } from '../../src/runtime.ts';
+import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
 import { createHarness } from '../harness.ts';
 import vectors from './vectors.json';
 
@@ -94,8 +95,8 @@ describe('BceClient', () => {
   it('is accepted with a session token', async () => {
     const sessionToken = 'token+with/reserved=chars==';
     const harness = createHarness({
-      account: { accessKeyId: 'ak', secretAccessKey: 'sk', sessionToken },
-      env: { BCE_ACCESS_KEY_ID: 'ak', BCE_SECRET_ACCESS_KEY: 'sk', BCE_SESSION_TOKEN: sessionToken },
+      account: { ...EMULATOR_CREDENTIALS, sessionToken },
+      env: { BCE_SESSION_TOKEN: sessionToken },
     });
     const response = await harness.call('DELETE', '/images/m-custom01');
     expect(response.status).toBe(200);

@@ -29,7 +29,7 @@ interface Row extends Record<Exclude<keyof Run, 'failed'>, Series> {
   failed: number;
 }
 
-const keyOf = (caller: number) => `bcg_bench${caller === 0 ? '' : caller}`;
+export const keyOf = (caller: number) => `bcg_bench${caller === 0 ? '' : caller}`;
 const callers = Object.fromEntries(
   Array.from({ length: CALLERS }, (_, n) => [
     `caller-${n}`,
@@ -45,6 +45,7 @@ export const vars = (endpoint: string) => ({
   BCE_ACCESS_KEY_ID: 'a'.repeat(32),
   BCE_SECRET_ACCESS_KEY: 'b'.repeat(32),
   CALLERS: JSON.stringify(callers),
+  DAILY_DELETIONS_TOTAL: '100000',
   PROTECTED_IMAGES: '[]',
   PROTECTED_NAMES: '[]',
 });

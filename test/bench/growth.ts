@@ -1,13 +1,22 @@
 /** What the ledger and authentication cost as they grow. */
 import { createHash } from 'node:crypto';
-import { identify as authenticate } from '../../src/callers/identify.ts';
+import { identify } from '../../src/callers/identify.ts';
 import { parseCallers } from '../../src/callers/table.ts';
+import { BudgetBook } from '../../src/ledger/budgets.ts';
 import { interleaved, micro, nsPerCall, printTable, seriesOf } from './measure.ts';
 import { startWorkerd } from './servers.ts';
 
 const ROWS = [0, 10_000, 1_000_000];
 const CALLERS = [1, 10_000];
-const OPERATIONS = { 'reserve and settle': 500, 'a page of history': 100, 'a page of one image': 500 };
+const OPERATIONS = {
+  'reserve and settle': 500,
+  'a page of everyone': 100,
+  'a page of one caller': 100,
+  'a page of one outcome': 100,
+  'a page of one image': 500,
+};
+/** Images that count against the budgets already. */
+const COUNTED = [10, 10_000];
 
 const inWords = (count: number, noun: string) => `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
 
@@ -48,13 +57,32 @@ export async function benchGrowth(rounds: number) {
         let n = 0;
         return [
           `authentication, ${inWords(count, 'caller')}`,
-          () => nsPerCall(() => authenticate(callers, `Bearer key-${n++ % count}`), 50_000),
+          () => nsPerCall(() => identify(callers, `Bearer key-${n++ % count}`), 50_000),
         ];
       }),
     ),
     rounds,
   );
-  const results = Object.entries({ ...ledger, ...authentication }).map(([name, each]) => ({
+  const budgets = await interleaved(
+    Object.fromEntries(
+      COUNTED.map((count) => [
+        `a budget, ${inWords(count, 'image')}`,
+        () => {
+          const book = new BudgetBook();
+          for (let n = 0; n < count; n++) book.add('caller', `m-${n}`, n);
+          let n = 0;
+          return nsPerCall(() => {
+            const imageId = `m-new${n}`;
+            book.exhausted('caller', imageId, { caller: 10_001, account: 100_000 }, count);
+            book.add('caller', imageId, count + n);
+            book.remove('caller', imageId, count + n++);
+          }, 20_000);
+        },
+      ]),
+    ),
+    rounds,
+  );
+  const results = Object.entries({ ...ledger, ...authentication, ...budgets }).map(([name, each]) => ({
     name,
     ns: seriesOf(each),
   }));
@@ -68,6 +96,11 @@ export async function benchGrowth(rounds: number) {
     'Authentication as callers grow',
     ['', ...CALLERS.map((count) => inWords(count, 'caller'))],
     [['authentication', ...CALLERS.map((count) => median(`authentication, ${inWords(count, 'caller')}`))]],
+  );
+  printTable(
+    'A budget as images count',
+    ['', ...COUNTED.map((count) => inWords(count, 'image'))],
+    [['ask, count and take back', ...COUNTED.map((count) => median(`a budget, ${inWords(count, 'image')}`))]],
   );
   return results;
 }

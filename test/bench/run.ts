@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 
 const USAGE = `npm run bench -- [options]
 
-  --only PARTS     some of signing,size,growth,gateway (default: all)
+  --only PARTS     some of signing,size,growth,distance,gateway (default: all)
   --rounds N       rounds after the one that warms up (default: 5)
   --seconds N      how long each round loads each server (default: 4)
   --json FILE      also writes every figure, with its least and its greatest, to FILE
@@ -28,7 +28,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
-    only: { type: 'string', default: 'signing,size,growth,gateway' },
+    only: { type: 'string', default: 'signing,size,growth,distance,gateway' },
     json: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -60,6 +60,7 @@ console.log(
 const { benchSigning } = await import('./signing.ts');
 const { benchSize } = await import('./size.ts');
 const { benchGrowth } = await import('./growth.ts');
+const { benchDistance } = await import('./distance.ts');
 const { benchGateway } = await import('./gateway.ts');
 const report = {
   date,
@@ -68,6 +69,7 @@ const report = {
   signing: parts.includes('signing') ? await benchSigning(rounds) : undefined,
   size: parts.includes('size') ? await benchSize(rounds) : undefined,
   growth: parts.includes('growth') ? await benchGrowth(rounds) : undefined,
+  distance: parts.includes('distance') ? await benchDistance(rounds, Number(values.seconds)) : undefined,
   gateway: parts.includes('gateway') ? await benchGateway(rounds, Number(values.seconds)) : undefined,
 };
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);

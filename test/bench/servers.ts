@@ -103,7 +103,7 @@ export async function bundle(entry: string): Promise<string> {
 }
 
 /**
- * Stand-ins for two bindings that `workerd` alone does not have. The limiter counts in memory, as the platform does, but refuses
+ * Stand-ins for bindings that `workerd` alone does not have. The limiter counts in memory, as the platform does, but refuses
  * nothing, because refusals are not measured. The ledger accepts everything and stores nothing.
  */
 const STAND_INS = {
@@ -112,16 +112,26 @@ const STAND_INS = {
     return { async limit({ key }) { counts.set(key, (counts.get(key) ?? 0) + 1); return { success: true }; } };
   };`,
   ledger: `export default () => {
-    const ledger = { reserve: async () => ({ seq: 1 }), settle: async () => null };
+    const ledger = { reserve: async () => ({ ok: true, value: null }), settle: async () => undefined };
     return { getByName: () => ledger };
+  };`,
+  /** The real ledger, some milliseconds away in each direction. */
+  distant: `export default ({ ledger, delayMs }) => {
+    const ms = Number(delayMs);
+    const away = () => ms > 0 ? new Promise((resolve) => setTimeout(resolve, ms)) : undefined;
+    const call = async (act) => { await away(); const result = await act(); await away(); return result; };
+    return { getByName: (name, options) => {
+      const stub = ledger.getByName(name, options);
+      return { reserve: (...args) => call(() => stub.reserve(...args)), settle: (...args) => call(() => stub.settle(...args)) };
+    } };
   };`,
 };
 
 export interface WorkerdOptions {
   /** Text bindings. */
   vars?: Record<string, string>;
-  /** A Durable Object on disk, a stand-in for it, or neither. */
-  ledger?: 'disk' | 'stand-in';
+  /** A Durable Object on disk, the same so many milliseconds away, a stand-in for it, or none. */
+  ledger?: 'disk' | 'stand-in' | { delayMs: number };
 }
 
 /** workerd alone, without the development server around it. */
@@ -133,11 +143,18 @@ export async function startWorkerd(entry: string, { vars = {}, ledger }: Workerd
   const text = (value: string) => JSON.stringify(value);
   const standIn = (name: string, kind: keyof typeof STAND_INS) =>
     `(name = ${text(name)}, wrapped = (moduleName = "stand-in:${kind}"))`;
+  const isReal = ledger === 'disk' || typeof ledger === 'object';
+  const ledgerBinding = () => {
+    if (ledger === 'disk') return '(name = "LEDGER", durableObjectNamespace = "Ledger")';
+    if (typeof ledger !== 'object') return standIn('LEDGER', 'ledger');
+    const inner = `(name = "ledger", durableObjectNamespace = "Ledger"), (name = "delayMs", text = "${ledger.delayMs}")`;
+    return `(name = "LEDGER", wrapped = (moduleName = "stand-in:distant", innerBindings = [${inner}]))`;
+  };
   const bindings = [
     ...Object.entries(vars).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
     standIn('RATE_LIMITER_BURST', 'limiter'),
     standIn('RATE_LIMITER_SUSTAINED', 'limiter'),
-    ledger === 'disk' ? '(name = "LEDGER", durableObjectNamespace = "Ledger")' : standIn('LEDGER', 'ledger'),
+    ledgerBinding(),
   ];
   const storage = `durableObjectNamespaces = [(className = "Ledger", uniqueKey = "ledger", enableSql = true)],
   durableObjectStorage = (localDisk = "disk"),`;
@@ -161,7 +178,7 @@ const main :Workerd.Worker = (
   modules = [(name = "main.js", esModule = embed "main.js")],
   compatibilityDate = "${COMPATIBILITY_DATE}",
   bindings = [${bindings.join(', ')}],
-  ${ledger === 'disk' ? storage : ''}
+  ${isReal ? storage : ''}
   globalOutbound = "internet"
 );
 `,

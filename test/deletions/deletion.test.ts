@@ -2,15 +2,27 @@
 import { describe, expect, it } from 'vitest';
 import { FAULTS, type FaultName, failure } from '../emulator/emulator.ts';
 import { ANSWERS, KEYS } from '../fixtures.ts';
-import { bearer, createHarness, type ExpectedDeletion, expectDeletion, historyPage, problemOf } from '../harness.ts';
+import {
+  bearer,
+  codesOf,
+  createHarness,
+  type ExpectedDeletion,
+  expectDeletion,
+  historyPage,
+  previewOf,
+  problemOf,
+} from '../harness.ts';
 
 const { deleted, failed, rejectedCredentials, throttled, timedOut, unexpected } = ANSWERS;
+
+const absent = { status: 404, code: 'image_not_found', outcome: 'already_absent' };
+const shared = { status: 409, code: 'image_shared', outcome: 'rejected' };
 
 describe('deleting an image', () => {
   const states: [string, string, ExpectedDeletion][] = [
     ['custom and available', 'm-custom01', { ...deleted, calls: 1 }],
     ['custom, although its creation failed,', 'm-failed01', { ...deleted, calls: 1 }],
-    ['absent', 'm-absent01', { status: 404, code: 'image_not_found', outcome: 'already_absent', calls: 1 }],
+    ['absent', 'm-absent01', { ...absent, calls: 1 }],
     [
       'absent, with allowMissing=true,',
       'm-absent01?allowMissing=true',
@@ -42,24 +54,41 @@ describe('deleting an image', () => {
   });
 });
 
+/** The image was gone after an attempt whose effect nobody saw. */
+const inferred = { ...deleted, confirmed: false };
+
 /** What a deletion gives if the first attempt meets the fault and the second, if there is one, does not. */
 const ONCE: Record<FaultName, ExpectedDeletion> = {
   slow: { ...deleted, calls: 2 },
   hang: { ...deleted, calls: 2 },
-  hang_after: { ...deleted, calls: 2 },
+  hang_after: { ...inferred, calls: 2 },
   drop_before: { ...deleted, calls: 2 },
-  drop_after: { ...deleted, calls: 2 },
+  drop_after: { ...inferred, calls: 2 },
+  drop_and_later: { ...deleted, calls: 2 },
   html_502: { ...deleted, calls: 2 },
-  html_502_after: { ...deleted, calls: 2 },
+  html_502_after: { ...inferred, calls: 2 },
   html_200: { ...unexpected, outcome: 'unknown', calls: 1 },
-  html_404: { ...unexpected, outcome: 'unknown', calls: 1 },
+  html_404: { ...unexpected, outcome: 'rejected', calls: 1 },
   internal_error: { ...deleted, calls: 2 },
-  internal_error_after: { status: 404, code: 'image_not_found', outcome: 'already_absent', calls: 2 },
+  internal_error_after: { ...inferred, calls: 2 },
+  accepted_202: { ...unexpected, outcome: 'unknown', calls: 1 },
+  bare_200: { ...unexpected, outcome: 'unknown', calls: 1 },
+  bare_200_after: { ...unexpected, outcome: 'unknown', calls: 1 },
+  request_timeout_408: { ...deleted, calls: 2 },
+  request_timeout_408_after: { ...inferred, calls: 2 },
+  shared_on_502: { ...shared, calls: 1 },
+  cut_404: { ...deleted, calls: 2 },
+  cut_403: { ...deleted, calls: 2 },
+  cut_429: { ...throttled, calls: 1, retryAfter: '10' },
+  cut_200: { ...inferred, calls: 2 },
+  stalled_404: { ...deleted, calls: 2 },
+  stalled_409: { ...deleted, calls: 2 },
+  stalled_200: { ...inferred, calls: 2 },
   half_json_500: { ...deleted, calls: 2 },
   half_json_409: { ...unexpected, outcome: 'rejected', calls: 1 },
   half_json_200: { ...unexpected, outcome: 'unknown', calls: 1 },
   nothing_500: { ...deleted, calls: 2 },
-  nothing_404: { ...unexpected, outcome: 'unknown', calls: 1 },
+  nothing_404: { ...unexpected, outcome: 'rejected', calls: 1 },
   megabyte_200: { ...unexpected, outcome: 'unknown', calls: 1 },
   megabyte_500: { ...deleted, calls: 2 },
   redirect: { ...unexpected, outcome: 'unknown', calls: 1 },
@@ -77,14 +106,24 @@ const ONCE: Record<FaultName, ExpectedDeletion> = {
 
 /** What a deletion gives if both attempts meet the fault. Faults after which there is no second attempt are left out. */
 const TWICE: Partial<Record<FaultName, ExpectedDeletion>> = {
+  slow: { ...timedOut, calls: 2 },
   hang: { ...timedOut, calls: 2 },
   hang_after: { ...timedOut, calls: 2 },
   drop_before: { ...failed, calls: 2 },
   drop_after: { ...failed, calls: 2 },
+  drop_and_later: { ...failed, calls: 2 },
   html_502: { ...failed, calls: 2 },
   html_502_after: { ...failed, calls: 2 },
   internal_error: { ...failed, calls: 2 },
   internal_error_after: { ...failed, calls: 2 },
+  request_timeout_408: { ...failed, calls: 2 },
+  request_timeout_408_after: { ...failed, calls: 2 },
+  cut_404: { ...unexpected, outcome: 'rejected', calls: 2 },
+  cut_403: { ...unexpected, outcome: 'rejected', calls: 2 },
+  cut_200: { ...failed, calls: 2 },
+  stalled_404: { ...unexpected, outcome: 'rejected', calls: 2 },
+  stalled_409: { ...unexpected, outcome: 'rejected', calls: 2 },
+  stalled_200: { ...timedOut, calls: 2 },
   half_json_500: { ...failed, calls: 2 },
   nothing_500: { ...failed, calls: 2 },
   megabyte_500: { ...failed, calls: 2 },
@@ -115,6 +154,7 @@ describe('a deletion that meets the fault', () => {
 describe('every fault of the emulator', () => {
   it('has its case here', () => {
     expect(faultNames).toHaveLength(Object.keys(FAULTS).length);
+    expect(Object.keys(TWICE)).toEqual(faultNames.filter((name) => ONCE[name].calls === 2));
   });
 });
 
@@ -131,6 +171,10 @@ describe('two attempts that disagree', () => {
     // The first attempt was refused, so only the second answer counts.
     ['throttled', 'iam_signature_invalid', { ...rejectedCredentials, calls: 2 }],
     ['throttled', 'redirect', { ...unexpected, outcome: 'unknown', calls: 2 }],
+    ['cut_404', 'undocumented_code', { ...unexpected, outcome: 'rejected', calls: 2 }],
+    ['stalled_409', 'throttled_long', { ...throttled, calls: 2, retryAfter: '120' }],
+    // The second attempt may have deleted the image, whatever the first did.
+    ['cut_403', 'bare_200_after', { ...unexpected, outcome: 'unknown', calls: 2 }],
   ];
   const cases = pairs.map(([first, second, expected]) => ({ first, second, expected }));
   const title = 'give $expected.status $expected.outcome after $first and then $second';
@@ -141,13 +185,17 @@ describe('two attempts that disagree', () => {
     await expectDeletion(harness, '/images/m-custom01', expected);
   });
 
-  it.each(['m-system01', 'm-create01', 'm-shared01'])(
-    'give rejected if the first answer is lost and the second proves that %s still exists',
-    async (id) => {
+  it.each([
+    ['m-system01', 'image_not_custom'],
+    ['m-create01', 'image_creating'],
+    ['m-shared01', 'image_shared'],
+  ])(
+    'give unknown if the first answer is lost and the second refuses %s, because the first may still be at work',
+    async (id, code) => {
       const harness = createHarness();
       harness.emulator.misbehave('drop_before');
       const response = await harness.call('DELETE', `/images/${id}`);
-      expect((await problemOf(response))['outcome']).toBe('rejected');
+      expect(await problemOf(response)).toMatchObject({ code, outcome: 'unknown', retryable: false });
     },
   );
 
@@ -177,16 +225,17 @@ describe('a deletion that Baidu answers with', () => {
     ['IamSignatureInvalid', 401, rejectedCredentials],
     ['IamSignatureInvalid', 500, rejectedCredentials],
     ['NoSuchObject', 500, { ...failed, calls: 2 }],
-    ['Image.ImageHasBeenSharedToOthers', 503, { ...failed, calls: 2 }],
+    ['Image.ImageHasBeenSharedToOthers', 503, shared],
     ['NoSuchObject', 302, { ...unexpected, outcome: 'unknown' }],
     ['Http400', 400, { ...unexpected, outcome: 'rejected' }],
-    ['Http404', 404, { ...unexpected, outcome: 'rejected' }],
+    ['Http404', 404, absent],
     ['IamAuthorizationFailed', 403, rejectedCredentials],
     ['Image.UnCustomImageCannotBeDeleted', 403, { status: 403, code: 'image_not_custom', outcome: 'rejected' }],
     ['Image.CreatingImageCannotBeDeleted', 409, { status: 409, code: 'image_creating', outcome: 'rejected' }],
-    ['Image.ImageHasBeenSharedToOthers', 409, { status: 409, code: 'image_shared', outcome: 'rejected' }],
-    ['NoSuchObject', 404, { status: 404, code: 'image_not_found', outcome: 'already_absent' }],
-    ['Image.ImageNotFound', 404, { status: 404, code: 'image_not_found', outcome: 'already_absent' }],
+    ['Image.ImageHasBeenSharedToOthers', 409, shared],
+    ['NoSuchObject', 404, absent],
+    ['Image.ImageNotFound', 404, absent],
+    ['NoSuchObject', 400, { ...unexpected, outcome: 'rejected' }],
     ['InvalidVersion', 404, { ...unexpected, outcome: 'rejected' }],
     ['ResourceNotFound', 404, { ...unexpected, outcome: 'rejected' }],
     ['InvalidURI', 400, { ...unexpected, outcome: 'rejected' }],
@@ -198,7 +247,7 @@ describe('a deletion that Baidu answers with', () => {
     ['IdempotentParameterMismatch', 403, { ...unexpected, outcome: 'rejected' }],
     ['Image.ImageQuotaExceedLimit', 413, { ...unexpected, outcome: 'rejected' }],
     ['InternalError', 500, { ...failed, calls: 2 }],
-    ['InternalError', 400, failed],
+    ['InternalError', 400, { ...unexpected, outcome: 'rejected' }],
     ['ServiceInternalError', 500, { ...failed, calls: 2 }],
     ['NotImplemented', 501, failed],
     ['RequestThrottled', 400, { ...throttled, retryAfter: '10' }],
@@ -255,6 +304,7 @@ describe('an answer', () => {
     ['a message alone', '{"success":false,"message":"denied"}', id],
     ['two error codes in one header', null, { ...id, 'x-bce-error-code': 'IamSignatureInvalid, IamSignatureInvalid' }],
     ['an error message in a header', null, { ...id, 'x-bce-error-message': 'no' }],
+    ['nothing at all', null, {}],
     ['JSON but no request id of Baidu', '{"ok":1}', {}],
     ['an empty object but no request id of Baidu', '{}', {}],
     ['a request id only in the body', '{"requestId":"b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50"}', {}],
@@ -269,13 +319,28 @@ describe('an answer', () => {
   });
 
   it.each<[string, BodyInit | null, HeadersInit]>([
-    ['nothing else', null, {}],
+    ['its request id', null, id],
     ['an empty object', '{}', id],
     ['its request id as JSON', '{"requestId":"b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50"}', id],
   ])('with status 200 and %s proves a deletion', async (_what, body, headers) => {
     const harness = createHarness({ fetch: async () => new Response(body, { status: 200, headers }) });
     await expectDeletion(harness, '/images/m-custom01', { ...deleted, calls: 1 });
   });
+
+  it('with status 204 proves a deletion if it has the request id, and none without it', async () => {
+    for (const headers of [id, {}]) {
+      const harness = createHarness({ fetch: async () => new Response(null, { status: 204, headers }) });
+      await expectDeletion(harness, '/images/m-custom01', headers === id ? { ...deleted, calls: 1 } : unknown);
+    }
+  });
+
+  it.each([201, 202, 203, 206, 207, 226])(
+    'with status %i proves no deletion, even with the request id',
+    async (status) => {
+      const harness = createHarness({ fetch: async () => new Response('', { status, headers: id }) });
+      await expectDeletion(harness, '/images/m-custom01', unknown);
+    },
+  );
 
   it('with status 200 that breaks off counts as lost, so the deletion is tried again and then unknown', async () => {
     const harness = createHarness({ fetch: async () => new Response(broken(), { status: 200, headers: id }) });
@@ -285,11 +350,17 @@ describe('an answer', () => {
   it.each<[string, () => Response]>([
     ['504', () => new Response(null, { status: 504 })],
     ['200 that breaks off', () => new Response(broken(), { status: 200, headers: id })],
-  ])('with status %s counts as lost, so that a 404 after it is our own deletion', async (_what, first) => {
-    const answers = [first(), failure(404, 'NoSuchObject', 'Gone.', 'r')];
-    const harness = createHarness({ fetch: async () => answers.shift() ?? Response.error() });
-    expect(await (await harness.call('DELETE', '/images/m-custom01')).json()).toMatchObject({ outcome: 'deleted' });
-  });
+  ])(
+    'with status %s counts as lost, so that after a 404 the image is deleted but nobody confirmed it',
+    async (_what, first) => {
+      const answers = [first(), failure(404, 'NoSuchObject', 'Gone.', 'r')];
+      const harness = createHarness({ fetch: async () => answers.shift() ?? Response.error() });
+      expect(await (await harness.call('DELETE', '/images/m-custom01')).json()).toMatchObject({
+        outcome: 'deleted',
+        confirmed: false,
+      });
+    },
+  );
 
   it('with status 404 means that the image is absent only if it says nothing but a request id', async () => {
     const answerTo = async (body: object) => {
@@ -314,19 +385,27 @@ describe('an answer', () => {
     }
   });
 
-  it.each<[FaultName, string]>([
-    ['drop_before', 'deleted'],
-    ['hang', 'deleted'],
-    ['html_502', 'deleted'],
-    ['internal_error', 'already_absent'],
-    ['unavailable', 'already_absent'],
+  it.each<[FaultName, string, boolean]>([
+    ['drop_before', 'deleted', false],
+    ['hang', 'deleted', false],
+    ['html_502', 'deleted', false],
+    ['internal_error', 'deleted', false],
+    ['unavailable', 'deleted', false],
+    ['request_timeout_408', 'deleted', false],
+    ['cut_200', 'deleted', false],
+    ['stalled_200', 'deleted', false],
+    ['throttled', 'already_absent', true],
+    ['cut_403', 'already_absent', true],
+    ['cut_404', 'already_absent', true],
+    ['stalled_404', 'already_absent', true],
+    ['stalled_409', 'already_absent', true],
   ])(
-    'with status 404 after %s gives %s, because it is our own deletion only if the first answer was lost',
-    async (fault, outcome) => {
+    'with status 404 after %s gives %s with confirmed %s, because only a first attempt with unknown effect can be ours',
+    async (fault, outcome, confirmed) => {
       const harness = createHarness();
       harness.emulator.misbehave(fault);
       const response = await harness.call('DELETE', '/images/m-absent01?allowMissing=true');
-      expect(await response.json()).toMatchObject({ outcome });
+      expect(await response.json()).toMatchObject({ outcome, confirmed });
     },
   );
 });
@@ -365,6 +444,55 @@ describe('the budget of a caller', () => {
       ...Array.from({ length: 5 }, () => 'not_attempted'),
       ...Array.from({ length: 5 }, () => 'rejected'),
     ]);
+  });
+
+  it('is not used up by one image that is tried again through an outage', async () => {
+    const harness = createHarness({ env: { DAILY_DELETIONS: '3' } });
+    for (let n = 0; n < 6; n++) {
+      harness.emulator.misbehave('html_502', 'html_502');
+      expect((await harness.call('DELETE', '/images/m-custom01')).status).toBe(502);
+    }
+    for (const id of ['m-custom01', 'm-custom02', 'm-custom03']) {
+      expect((await harness.call('DELETE', `/images/${id}`)).status).toBe(200);
+    }
+    const spent = await harness.call('DELETE', '/images/m-failed01');
+    expect(await problemOf(spent)).toMatchObject({ code: 'budget_exhausted' });
+  });
+
+  it('is not used up by images that Baidu never had', async () => {
+    const harness = createHarness({ env: { DAILY_DELETIONS: '1' } });
+    for (let n = 0; n < 5; n++) await harness.call('DELETE', `/images/m-absent0${n}?allowMissing=true`);
+    expect((await harness.call('DELETE', '/images/m-custom01')).status).toBe(200);
+  });
+
+  it('is not given back by a refusal after an attempt with unknown effect, which may still delete', async () => {
+    const harness = createHarness({ env: { DAILY_DELETIONS: '1' } });
+    harness.emulator.misbehave('drop_before', 'undocumented_code');
+    const response = await harness.call('DELETE', '/images/m-custom01');
+    expect(await problemOf(response)).toMatchObject({ code: 'upstream_unexpected', outcome: 'unknown' });
+    const next = await harness.call('DELETE', '/images/m-custom02');
+    expect(await problemOf(next)).toMatchObject({ code: 'budget_exhausted' });
+    expect(harness.emulator.images.has('m-custom02')).toBe(true);
+  });
+
+  it('admits an image that counts already, although it is used up', async () => {
+    const harness = createHarness({ env: { DAILY_DELETIONS: '1' } });
+    await harness.call('DELETE', '/images/m-custom01');
+    const again = await harness.call('DELETE', '/images/m-custom01');
+    expect(await problemOf(again)).toMatchObject({ code: 'image_not_found' });
+  });
+
+  it('is shared by all callers beside their own, and the preview knows it', async () => {
+    const harness = createHarness({ env: { DAILY_DELETIONS_TOTAL: '2' } });
+    await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.cleaner));
+    await harness.call('DELETE', '/images/m-custom02', bearer(KEYS.both));
+    const spent = await harness.call('DELETE', '/images/m-failed01', bearer(KEYS.named));
+    expect(await problemOf(spent)).toMatchObject({
+      code: 'budget_exhausted',
+      detail: 'All callers together may delete 2 images in 24 hours.',
+    });
+    expect(Number(spent.headers.get('retry-after'))).toBeGreaterThan(86_000);
+    expect(codesOf(await previewOf(harness, 'm-failed01'))).toEqual(['budget_exhausted']);
   });
 
   it('is its dailyDeletions or else the default, and is counted separately', async () => {
@@ -411,6 +539,6 @@ describe('a deletion with expectName', () => {
     const missing = await harness.call('DELETE', '/images/m-absent01?expectName=x');
     expect(await problemOf(missing)).toMatchObject({ code: 'image_not_found', outcome: 'already_absent' });
     const fine = await harness.call('DELETE', '/images/m-absent01?expectName=x&allowMissing=true');
-    expect(await fine.json()).toMatchObject({ outcome: 'already_absent' });
+    expect(await fine.json()).toMatchObject({ outcome: 'already_absent', confirmed: true });
   });
 });

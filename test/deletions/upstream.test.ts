@@ -27,10 +27,24 @@ describe('image_not_found', () => {
     }
   });
 
-  it('tells nothing about a deletion by another caller', async () => {
+  it('tells when another caller deleted the image, but neither who nor by which request', async () => {
     const harness = createHarness();
-    await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.both));
-    const body = await problemOf(await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.cleaner)));
+    await harness.call('DELETE', '/images/m-custom01', { ...bearer(KEYS.both), 'X-Request-Id': 'job-1' });
+    const at = (await historyPage(harness, '/deletions', KEYS.both)).body.deletions[0]?.settledAt;
+    for (const [method, key] of [
+      ['DELETE', KEYS.cleaner],
+      ['GET', KEYS.reader],
+    ] as const) {
+      const body = await problemOf(await harness.call(method, '/images/m-custom01', bearer(key)));
+      expect(body['deletedBefore']).toEqual({ at, requestId: null });
+      expect(body['detail']).toBe(`m-custom01 was deleted at ${at} for another caller.`);
+      expect(JSON.stringify(body)).not.toMatch(/both|job-1/);
+    }
+  });
+
+  it('says nothing of an earlier deletion if there was none', async () => {
+    const body = await problemOf(await createHarness().call('DELETE', '/images/m-absent01'));
     expect(body['deletedBefore']).toBeUndefined();
+    expect(body['detail']).toBe('Baidu has no image m-absent01 in this region.');
   });
 });

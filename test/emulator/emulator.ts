@@ -21,12 +21,15 @@ export interface Call {
 
 /** A way in which a call goes wrong. `deletes` says whether the image is deleted before that. */
 export interface Fault {
-  deletes: boolean;
+  deletes: boolean | 'later';
   /** `drop` ends the connection without an answer; `hang` never answers. */
   answer: 'drop' | 'hang' | 'normal' | ((requestId: string) => Response);
   /** Milliseconds before the answer. */
   delayMs?: number;
 }
+
+/** How long a deletion takes that goes on after its connection is gone. */
+export const LATER_MS = 2_000;
 
 const html = '<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>';
 const asHtml = { 'content-type': 'text/html' };
@@ -38,12 +41,29 @@ export const FAULTS = {
   hang_after: { deletes: true, answer: 'hang' },
   drop_before: { deletes: false, answer: 'drop' },
   drop_after: { deletes: true, answer: 'drop' },
+  drop_and_later: { deletes: 'later', answer: 'drop' },
   html_502: { deletes: false, answer: () => new Response(html, { status: 502, headers: asHtml }) },
   html_502_after: { deletes: true, answer: () => new Response(html, { status: 502, headers: asHtml }) },
   html_200: { deletes: false, answer: () => new Response(html, { status: 200, headers: asHtml }) },
   html_404: { deletes: false, answer: () => new Response(html, { status: 404, headers: asHtml }) },
   internal_error: { deletes: false, answer: (id) => failure(500, 'InternalError', 'Internal error.', id) },
   internal_error_after: { deletes: true, answer: (id) => failure(500, 'InternalError', 'Internal error.', id) },
+  accepted_202: { deletes: false, answer: (id) => raw(202, '', id) },
+  bare_200: { deletes: false, answer: () => new Response(null, { status: 200 }) },
+  bare_200_after: { deletes: true, answer: () => new Response(null, { status: 200 }) },
+  request_timeout_408: { deletes: false, answer: (id) => raw(408, '', id) },
+  request_timeout_408_after: { deletes: true, answer: (id) => raw(408, '', id) },
+  shared_on_502: {
+    deletes: false,
+    answer: (id) => failure(502, 'Image.ImageHasBeenSharedToOthers', 'The image has been shared to others.', id),
+  },
+  cut_404: { deletes: false, answer: (id) => cut(404, id) },
+  cut_403: { deletes: false, answer: (id) => cut(403, id) },
+  cut_429: { deletes: false, answer: (id) => cut(429, id) },
+  cut_200: { deletes: true, answer: (id) => cut(200, id) },
+  stalled_404: { deletes: false, answer: (id) => stalled(404, id) },
+  stalled_409: { deletes: false, answer: (id) => stalled(409, id) },
+  stalled_200: { deletes: true, answer: (id) => stalled(200, id) },
   half_json_500: { deletes: false, answer: (id) => raw(500, '{"requestId":"', id) },
   half_json_409: { deletes: false, answer: (id) => raw(409, '{"code":"Image.ImageHas', id) },
   half_json_200: { deletes: true, answer: (id) => raw(200, '{"requestId":"', id) },
@@ -97,10 +117,13 @@ export class Emulator {
   clockOffsetMs = 0;
   readonly #account: Account;
   readonly #sleep: (ms: number) => Promise<unknown>;
+  readonly #verify: typeof refusal;
 
-  constructor(account: Account, sleep: (ms: number) => Promise<unknown>) {
+  /** `verify` says why a request is refused, or `null`. Only where signatures are not the subject is it another than ours. */
+  constructor(account: Account, sleep: (ms: number) => Promise<unknown>, verify: typeof refusal = refusal) {
     this.#account = account;
     this.#sleep = sleep;
+    this.#verify = verify;
     this.reset();
   }
 
@@ -127,16 +150,19 @@ export class Emulator {
     const fault: Fault = this.faults.shift() ?? { deletes: true, answer: 'normal' };
 
     const nowMs = Date.now() + this.clockOffsetMs;
-    const refused = await refusal(request, this.#account, nowMs);
+    const refused = await this.#verify(request, this.#account, nowMs);
     if (fault.delayMs !== undefined) await this.#sleep(fault.delayMs);
     let response: Response;
     if (refused !== null && fault.answer === 'normal') {
       call.answer = refused.code;
       response = failure(refused.code === 'IamSignatureInvalid' ? 403 : 400, refused.code, refused.message, requestId);
-    } else if (fault.answer === 'normal' || (fault.deletes && refused === null)) {
+    } else if (fault.answer === 'normal' || (fault.deletes === true && refused === null)) {
       response = this.#answer(request.method, path, requestId, call);
     } else {
       response = raw(200, '', requestId);
+    }
+    if (fault.deletes === 'later' && refused === null) {
+      this.#sleep(LATER_MS).then(() => this.#answer(request.method, path, requestId, call));
     }
     if (fault.answer === 'hang') {
       await Promise.race([this.#sleep(60_000), new Promise((done) => request.signal.addEventListener('abort', done))]);
@@ -192,6 +218,36 @@ export class Emulator {
 function raw(status: number, body: string, requestId: string, headers: Record<string, string> = {}): Response {
   const common = { 'content-type': 'application/json;charset=UTF-8', server: 'BWS', 'x-bce-request-id': requestId };
   return new Response(body === '' ? null : body, { status, headers: { ...common, ...headers } });
+}
+
+/** An answer whose body breaks off. */
+function cut(status: number, requestId: string): Response {
+  return begun(status, requestId, async (controller) =>
+    controller.error(new ConnectionDropped('Network connection lost.')),
+  );
+}
+
+/** An answer whose body never ends. */
+function stalled(status: number, requestId: string): Response {
+  return begun(status, requestId, () => new Promise(() => undefined));
+}
+
+/** An answer with the first bytes of a body, and whatever follows. */
+function begun(
+  status: number,
+  requestId: string,
+  goOn: (controller: ReadableStreamDefaultController<Uint8Array>) => Promise<void>,
+): Response {
+  let isBegun = false;
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      if (isBegun) return goOn(controller);
+      isBegun = true;
+      controller.enqueue(new TextEncoder().encode('{"requestId":"'));
+    },
+  });
+  const headers = { 'content-type': 'application/json;charset=UTF-8', server: 'BWS', 'x-bce-request-id': requestId };
+  return new Response(body, { status, headers });
 }
 
 /** BCC's error body. */

@@ -4,6 +4,7 @@
  *   GET  /__emulator/state    the calls so far and the images that exist
  *   POST /__emulator/reset    back to the start
  *   POST /__emulator/faults   ["drop_after", …]: how the next calls go wrong, one after the other
+ *   POST /__emulator/calm     no more faults
  *   POST /__emulator/images   {"id": …, "name": …}: one more custom image
  *   POST /__emulator/clock    by how many milliseconds the server's clock is ahead
  */
@@ -44,6 +45,9 @@ function direct(emulator: Emulator, pathname: string, order: unknown): Response 
     case '/__emulator/faults':
       if (!Array.isArray(order) || !order.every(isFaultName)) return new Response('a list of faults', { status: 400 });
       emulator.misbehave(...order);
+      return Response.json({});
+    case '/__emulator/calm':
+      emulator.faults.length = 0;
       return Response.json({});
     case '/__emulator/images': {
       if (!isRecord(order) || typeof order['id'] !== 'string' || typeof order['name'] !== 'string') {

@@ -1,17 +1,20 @@
 /** The audit record of a request, and what it says about a bug. */
 import { describe, expect, it } from 'vitest';
+import { keyDigest } from '../../src/callers/key.ts';
 import { describeException, traceId } from '../../src/http/audit.ts';
-import { KEYS } from '../fixtures.ts';
-import { createHarness, problemOf } from '../harness.ts';
+import { ALL_ROWS, KEYS } from '../fixtures.ts';
+import { bearer, createHarness, freshLedgers, historyPage, problemOf } from '../harness.ts';
 
 describe('the audit record', () => {
   it('has exactly these fields for a deletion', async () => {
-    const harness = createHarness();
+    const harness = createHarness({ env: { VERSION: { id: 'd5c1b2a3', tag: '', timestamp: '' } } });
     const response = await harness.call('DELETE', '/images/m-custom01', {
       Authorization: `Bearer ${KEYS.cleaner}`,
       'X-Request-Id': 'job-1',
       traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
       'User-Agent': 'not logged',
+      'CF-Connecting-IP': '2001:db8::7',
+      'CF-Ray': '8f0c1d2e3a4b5c6d-PEK',
     });
     const body: unknown = await response.json();
     expect(harness.lines.map(({ record }) => record)).toEqual([
@@ -19,15 +22,21 @@ describe('the audit record', () => {
         timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
         severity_text: 'INFO',
         'event.name': 'audit',
+        'gateway.request.id': expect.stringMatching(/^[0-9a-f-]{36}$/),
         'request.id': 'job-1',
         trace_id: '4bf92f3577b34da6a3ce929d0e0e4736',
         'http.request.method': 'DELETE',
         'http.route': '/images/:id',
         'http.response.status_code': 200,
         'caller.id': 'cleaner',
+        'caller.key.fingerprint': 'bddc1d36',
+        'client.address': '2001:db8::7',
+        'cloudflare.ray_id': '8f0c1d2e3a4b5c6d-PEK',
+        'service.version': 'd5c1b2a3',
         'image.id': 'm-custom01',
         decision: 'allowed',
         outcome: 'deleted',
+        confirmed: true,
         attempts: 1,
         'ledger.settled': true,
         duration_ms: expect.any(Number),
@@ -40,6 +49,7 @@ describe('the audit record', () => {
     expect(body).toEqual({
       id: 'm-custom01',
       outcome: 'deleted',
+      confirmed: true,
       requestId: 'job-1',
       upstreamRequestId: harness.lines[0]?.record['bce.request_id'],
     });
@@ -56,6 +66,9 @@ describe('the audit record', () => {
       '/images/x',
       '/?a',
       '/%00',
+      '/*',
+      '/images/*',
+      '/:id',
     ];
     let requests = 0;
     for (const path of paths) {
@@ -75,13 +88,86 @@ describe('the audit record', () => {
   });
 
   it('names Baidu only if something was sent there', async () => {
-    const ledger = { reserve: () => scheduler.wait(70).then(() => ({ seq: 1 })), settle: async () => null };
+    const ledger = {
+      reserve: () => scheduler.wait(70).then(() => ({ ok: true, value: null })),
+      settle: async () => null,
+    };
     const env = { LEDGER: { getByName: () => ledger }, UPSTREAM_DEADLINE_MS: '100', UPSTREAM_ATTEMPT_TIMEOUT_MS: '50' };
     const harness = createHarness({ env });
     const response = await harness.call('DELETE', '/images/m-custom01');
     expect(await problemOf(response)).toMatchObject({ code: 'upstream_timeout', outcome: 'not_attempted' });
     expect(harness.lines[0]?.record).toMatchObject({ attempts: 0 });
-    expect(harness.lines[0]?.text).not.toMatch(/server\.address|fingerprint/);
+    expect(harness.lines[0]?.text).not.toMatch(/server\.address|access_key/);
+  });
+
+  it('bears an id of ours that the row in the ledger has too, whatever request id the caller repeats', async () => {
+    const ledger = freshLedgers();
+    const harness = createHarness({ env: { LEDGER: ledger } });
+    const headers = { ...bearer(KEYS.cleaner), 'X-Request-Id': 'same' };
+    await harness.call('DELETE', '/images/m-custom01', headers);
+    await harness.call('DELETE', '/images/m-custom02', headers);
+    const ids = harness.lines.map(({ record }) => record['gateway.request.id']);
+    expect(new Set(ids).size).toBe(2);
+    expect((await ledger.getByName().history(ALL_ROWS)).map(({ id }) => id)).toEqual(ids.reverse());
+    expect(harness.lines.map(({ record }) => record['request.id'])).toEqual(['same', 'same']);
+  });
+
+  it('tells which key of a caller was used during a rotation', async () => {
+    const keys = ['the-old-key-of-ci', 'the-new-key-of-ci'];
+    const ci = { keySha256: keys.map(keyDigest), scopes: ['images:delete'] };
+    const harness = createHarness({ env: { CALLERS: JSON.stringify({ ci }) } });
+    for (const key of keys) await harness.call('GET', '/readyz', bearer(key));
+    expect(harness.lines.map(({ record }) => record['caller.key.fingerprint'])).toEqual(
+      keys.map((key) => keyDigest(key).slice(0, 8)),
+    );
+  });
+
+  it.each([
+    ['CF-Connecting-IP', '203.0.113.7', 'client.address', '203.0.113.7'],
+    ['CF-Connecting-IP', 'secret', 'client.address', undefined],
+    ['CF-Connecting-IP', '203.0.113.7, 203.0.113.8', 'client.address', undefined],
+    ['CF-Connecting-IP', '1'.repeat(46), 'client.address', undefined],
+    ['CF-Ray', 'a"b', 'cloudflare.ray_id', undefined],
+    ['CF-Ray', 'x'.repeat(65), 'cloudflare.ray_id', undefined],
+  ])('for the header %s: %s has the field %s: %s', async (header, value, field, expected) => {
+    const harness = createHarness();
+    await harness.call('GET', '/healthz', { [header]: value });
+    expect(harness.lines[0]?.record[field]).toBe(expected);
+  });
+
+  it.each([
+    ['image_not_found', 'm-absent01', []],
+    ['upstream_rejected_credentials', 'm-custom01', ['iam_signature_invalid']],
+    ['upstream_error', 'm-custom01', ['internal_error', 'internal_error']],
+    ['upstream_unexpected', 'm-custom01', ['redirect']],
+  ] as const)('says that a preview was allowed if Baidu failed it with %s', async (code, id, faults) => {
+    const harness = createHarness();
+    harness.emulator.misbehave(...faults);
+    await harness.call('GET', `/images/${id}`, bearer(KEYS.reader));
+    expect(harness.lines[0]?.record).toMatchObject({ 'error.type': code, decision: 'allowed' });
+  });
+
+  it.each<[string, string, string, Record<string, string>]>([
+    ['unauthenticated', 'DELETE', '/images/m-custom01', {}],
+    ['permission_denied', 'DELETE', '/images/m-custom01', bearer(KEYS.reader)],
+    ['invalid_image_id', 'GET', '/images/x', bearer(KEYS.reader)],
+    ['precondition_failed', 'DELETE', '/images/m-custom01?expectName=x', bearer(KEYS.cleaner)],
+    ['route_not_found', 'GET', '/nowhere', {}],
+  ])('says that the request was refused after %s', async (code, method, path, headers) => {
+    const harness = createHarness();
+    await harness.call(method, path, headers);
+    expect(harness.lines[0]?.record).toMatchObject({ 'error.type': code, decision: 'refused' });
+  });
+
+  it.each([
+    ['/deletions', KEYS.cleaner, 'cleaner'],
+    ['/deletions', KEYS.auditor, '*'],
+    ['/deletions?caller=both', KEYS.auditor, 'both'],
+    ['/deletions?caller=both', KEYS.cleaner, 'both'],
+  ])('says whose history %s asks for', async (path, key, whose) => {
+    const harness = createHarness();
+    await harness.call('GET', path, bearer(key));
+    expect(harness.lines[0]?.record['history.caller.id']).toBe(whose);
   });
 
   it('never repeats the path or the query', async () => {
@@ -127,8 +213,24 @@ describe('a bug', () => {
       },
     });
     const response = await harness.call('DELETE', '/images/m-custom01');
-    expect(await problemOf(response)).toMatchObject({ code: 'internal_error', outcome: 'unknown' });
+    const imageId = 'm-custom01';
+    const body = await problemOf(response);
+    expect(body).toMatchObject({ code: 'internal_error', outcome: 'unknown', retryable: false });
+    expect(body['deletion']).toContain(`/deletions?caller=cleaner&imageId=${imageId}&requestId=`);
     expect(harness.lines).toHaveLength(1);
+  });
+
+  it('that ends the counting leaves the number of attempts out, in the record and in the row', async () => {
+    const harness = createHarness({
+      fetch: () => {
+        throw new Leak('thrown where no promise was made');
+      },
+    });
+    await harness.call('DELETE', '/images/m-custom01');
+    expect(harness.lines[0]?.record).toMatchObject({ outcome: 'unknown', 'server.address': 'bcc.bj.baidubce.com' });
+    expect(harness.lines[0]?.record).not.toHaveProperty('attempts');
+    const { body } = await historyPage(harness, '/deletions');
+    expect(body.deletions).toMatchObject([{ outcome: 'unknown', attempts: null, code: 'internal_error' }]);
   });
 });
 

@@ -34,4 +34,22 @@ describe('the gate', () => {
     expect((await harness.call('GET', '/readyz', {})).status).toBe(401);
     expect((await harness.call('DELETE', '/images/m-custom01', {})).status).toBe(401);
   });
+
+  it.each(['none', 'same-origin', 'cross-site', 'same-site', ''])(
+    'refuses a deletion that a browser sent, with Sec-Fetch-Site: %s',
+    async (site) => {
+      const harness = createHarness();
+      const headers = { ...bearer(KEYS.both), 'Sec-Fetch-Site': site };
+      const response = await harness.call('DELETE', '/images/m-custom01', headers);
+      expect(await problemOf(response)).toMatchObject({
+        code: 'permission_denied',
+        status: 403,
+        outcome: 'not_attempted',
+        detail: 'No page in a browser may delete an image.',
+      });
+      expect(harness.requests).toHaveLength(0);
+      expect((await harness.call('GET', '/images/m-custom01', headers)).status).toBe(200);
+      expect((await harness.call('GET', '/deletions', headers)).status).toBe(200);
+    },
+  );
 });

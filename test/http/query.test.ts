@@ -28,18 +28,34 @@ describe('DELETE /images/{id}', () => {
 });
 
 describe('GET /deletions', () => {
-  it.each(['limit=1', 'limit=500', 'since=2026-11-23T08:00:00.123456789%2B08:00', 'caller=cleaner', 'outcome=unknown'])(
-    'accepts ?%s',
-    async (query) => expect((await createHarness().call('GET', `/deletions?${query}`)).status).toBe(200),
+  it.each([
+    'limit=1',
+    'limit=500',
+    'since=2026-11-23T08:00:00.123456789%2B08:00',
+    'caller=cleaner',
+    'outcome=unknown',
+    'outcome=not_deleted',
+    'requestId=job-42.retry_1',
+    `cursor=${btoa('1:1795478400000:7').replace(/=/g, '')}`,
+  ])('accepts ?%s', async (query) =>
+    expect((await createHarness().call('GET', `/deletions?${query}`)).status).toBe(200),
   );
 
   it.each([
     'cursor=x',
     'cursor=',
-    `cursor=${btoa('1:0')}`,
-    `cursor=${btoa('2:5').replace(/=/g, '')}`,
-    `cursor=${btoa('1:05').replace(/=/g, '')}`,
-    'cursor=MTo1AA',
+    `cursor=${btoa('1:5').replace(/=/g, '')}`,
+    `cursor=${btoa('1:7:0').replace(/=/g, '')}`,
+    `cursor=${btoa('2:7:5').replace(/=/g, '')}`,
+    `cursor=${btoa('1:7:05').replace(/=/g, '')}`,
+    `cursor=${btoa('1:07:5').replace(/=/g, '')}`,
+    `cursor=${btoa('1:-7:5').replace(/=/g, '')}`,
+    `cursor=${btoa('1:7:5:1').replace(/=/g, '')}`,
+    `cursor=${btoa('1:1:5')}=`,
+    `cursor=${btoa('1:7:5').replace(/=/g, '')}AA`,
+    'requestId=',
+    'requestId=a%20b',
+    `requestId=${'x'.repeat(65)}`,
     'since=yesterday',
     'since=2026-11-23',
     'since=2026-11-23T00:00:00',

@@ -67,12 +67,26 @@ describe('the request id', () => {
     ['a key that changed places with the id in Authorization', KEYS.cleaner, { Authorization: 'job-1' }],
     ['a key that Authorization has without the scheme', KEYS.cleaner, { Authorization: KEYS.cleaner }],
     ['a key that is no longer configured', 'bcg_retired', {}],
-    ['a key that npm run key did not make', OTHER_KEY, {}],
+    [
+      'a key that npm run key did not make, if Authorization has it',
+      OTHER_KEY,
+      { Authorization: `Bearer ${OTHER_KEY}` },
+    ],
+    ['a part of what Authorization has', OTHER_KEY.slice(2, 12), { Authorization: `Bearer ${OTHER_KEY}` }],
   ])('is never %s', async (_what, key, headers) => {
     const entry = { keySha256: [keyDigest(OTHER_KEY)], scopes: ['images:read'] };
     const harness = createHarness({ env: { CALLERS: JSON.stringify({ ...CALLERS, other: entry }) } });
     const response = await harness.call('DELETE', '/images/m-custom01', { ...headers, 'X-Request-Id': key });
     expect(JSON.stringify([...response.headers]) + (await response.text()) + harness.lines[0]?.text).not.toContain(key);
+  });
+
+  it('does not reveal whether a text is the key of a caller', async () => {
+    const entry = { keySha256: [keyDigest(OTHER_KEY)], scopes: ['images:read'] };
+    const harness = createHarness({ env: { CALLERS: JSON.stringify({ ...CALLERS, other: entry }) } });
+    for (const text of [OTHER_KEY, OTHER_KEY.replace('a-', 'b-')]) {
+      const response = await harness.call('GET', '/healthz', { 'X-Request-Id': text });
+      expect(response.headers.get('x-request-id')).toBe(text);
+    }
   });
 });
 

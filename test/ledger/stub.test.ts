@@ -1,22 +1,20 @@
 /** How the gateway deals with a ledger that fails, restarts or answers late. */
 import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from 'cloudflare:test';
-import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import type { Settlement } from '../../src/ledger/rows.ts';
 import { KEYS } from '../fixtures.ts';
-import { bearer, createHarness, GATEWAY, historyPage, problemOf } from '../harness.ts';
+import { bearer, createHarness, GATEWAY, historyPage, ledgerNamed, problemOf } from '../harness.ts';
 
 describe('a ledger that fails', () => {
   const ledgerThat = (fails: { reserve?: boolean; settle?: boolean }, settlements: Settlement[] = []) => ({
     getByName: () => ({
       reserve: async () => {
         if (fails.reserve) throw new Error('down');
-        return { seq: 1 };
+        return { ok: true, value: null };
       },
-      settle: async (_seq: number, _imageId: string, settlement: Settlement) => {
+      settle: async (_id: string, settlement: Settlement) => {
         settlements.push(settlement);
         if (fails.settle) throw new Error('down');
-        return null;
       },
     }),
   });
@@ -53,14 +51,12 @@ describe('a ledger that fails', () => {
 describe('a ledger that restarts while Baidu works', () => {
   it('takes the outcome all the same', async () => {
     const harness = createHarness();
-    const name = `restarted-${crypto.randomUUID()}`;
-    const ledgers = { getByName: () => env.LEDGER.getByName(name) };
+    const name = crypto.randomUUID();
+    const ledgers = { getByName: () => ledgerNamed(name) };
     const restarting = createHarness({
       env: { LEDGER: ledgers },
       fetch: async (request) => {
-        await runInDurableObject(env.LEDGER.getByName(name), (_ledger, ctx) => ctx.abort('restarted')).catch(
-          () => null,
-        );
+        await runInDurableObject(ledgerNamed(name), (_ledger, ctx) => ctx.abort('restarted')).catch(() => null);
         return harness.emulator.fetch(request);
       },
     });
@@ -71,40 +67,124 @@ describe('a ledger that restarts while Baidu works', () => {
   });
 });
 
+/** A ledger whose `reserve` replies after `ms`, and what it is told afterwards. */
+function lateLedger(ms: number, reply: 'entered' | 'lost' = 'entered') {
+  const settled: { id: string; settlement: Settlement }[] = [];
+  const reserved: string[] = [];
+  const ledger = {
+    reserve: async ({ id }: { id: string }) => {
+      reserved.push(id);
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      if (reply === 'lost') throw new Error('Network connection lost.');
+      return { ok: true, value: null };
+    },
+    settle: async (id: string, settlement: Settlement) => {
+      settled.push({ id, settlement });
+    },
+  };
+  return { settled, reserved, namespace: { getByName: () => ledger } };
+}
+
 describe('a ledger that reserves too late', () => {
   it('is told that nothing was sent', async () => {
-    const settlements: Settlement[] = [];
-    const late = {
-      getByName: () => ({
-        reserve: () => new Promise((resolve) => setTimeout(() => resolve({ seq: 7 }), 5_300)),
-        settle: async (_seq: number, _imageId: string, settlement: Settlement) => {
-          settlements.push(settlement);
-          return null;
-        },
-      }),
-    };
-    const harness = createHarness({ env: { LEDGER: late } });
+    const { namespace, settled, reserved } = lateLedger(5_300);
+    const harness = createHarness({ env: { LEDGER: namespace } });
     const ctx = createExecutionContext();
     const request = new Request(`${GATEWAY}/images/m-custom01`, { method: 'DELETE', headers: bearer(KEYS.cleaner) });
     const response = await harness.app.fetch(request, {}, ctx);
     expect(await problemOf(response)).toMatchObject({ code: 'ledger_unavailable', outcome: 'not_attempted' });
     expect(harness.lines[0]?.record['ledger.settled']).toBeUndefined();
     await waitOnExecutionContext(ctx);
-    expect(settlements).toMatchObject([{ outcome: 'not_attempted', attempts: 0 }]);
+    expect(settled).toMatchObject([{ id: reserved[0], settlement: { outcome: 'not_attempted', attempts: 0 } }]);
     expect(harness.requests).toHaveLength(0);
   }, 20_000);
 
   it('is not waited for beyond the deadline', async () => {
-    const slow = {
-      getByName: () => ({
-        reserve: () => new Promise((resolve) => setTimeout(() => resolve({ seq: 7 }), 300)),
-        settle: async () => null,
-      }),
-    };
     const limits = { UPSTREAM_DEADLINE_MS: '250', UPSTREAM_ATTEMPT_TIMEOUT_MS: '250' };
-    const harness = createHarness({ env: { LEDGER: slow, ...limits } });
+    const harness = createHarness({ env: { LEDGER: lateLedger(300).namespace, ...limits } });
     const response = await harness.call('DELETE', '/images/m-custom01');
     expect(await problemOf(response)).toMatchObject({ code: 'ledger_unavailable', outcome: 'not_attempted' });
     expect(harness.requests).toHaveLength(0);
+  });
+});
+
+describe('a reservation whose reply is lost', () => {
+  it('is taken back by our own id, which the audit record names too', async () => {
+    const { namespace, settled, reserved } = lateLedger(1, 'lost');
+    const harness = createHarness({ env: { LEDGER: namespace } });
+    const response = await harness.call('DELETE', '/images/m-custom01');
+    expect(await problemOf(response)).toMatchObject({ code: 'ledger_unavailable', outcome: 'not_attempted' });
+    const id = harness.lines[0]?.record['gateway.request.id'];
+    expect(reserved).toEqual([id]);
+    expect(settled).toMatchObject([{ id, settlement: { outcome: 'not_attempted', attempts: 0, confirmed: null } }]);
+    expect(harness.requests).toHaveLength(0);
+  });
+
+  it('counts against no budget, although the ledger entered it', async () => {
+    const ledger = ledgerNamed(crypto.randomUUID());
+    const calls = { reserve: 0 };
+    const losing = {
+      reserve: async (...given: Parameters<typeof ledger.reserve>) => {
+        const reserved = await ledger.reserve(...given);
+        if (calls.reserve++ === 0) throw new Error('Network connection lost.');
+        return reserved;
+      },
+      settle: (...given: Parameters<typeof ledger.settle>) => ledger.settle(...given),
+      history: (...given: Parameters<typeof ledger.history>) => ledger.history(...given),
+    };
+    const harness = createHarness({ env: { LEDGER: { getByName: () => losing }, DAILY_DELETIONS: '1' } });
+    expect((await harness.call('DELETE', '/images/m-custom01')).status).toBe(503);
+    expect((await harness.call('DELETE', '/images/m-custom02')).status).toBe(200);
+    const { body } = await historyPage(harness, '/deletions');
+    expect(body.deletions).toMatchObject([
+      { imageId: 'm-custom02', outcome: 'deleted' },
+      { imageId: 'm-custom01', outcome: 'not_attempted', code: 'ledger_unavailable', attempts: 0 },
+    ]);
+  });
+});
+
+describe('the ledger', () => {
+  it('is one object for the deployment, near Beijing, whoever calls', async () => {
+    const asked: unknown[] = [];
+    const ledger = ledgerNamed(crypto.randomUUID());
+    const namespace = {
+      getByName: (...given: unknown[]) => {
+        asked.push(given);
+        return ledger;
+      },
+    };
+    const harness = createHarness({ env: { LEDGER: namespace } });
+    await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.cleaner));
+    await harness.call('DELETE', '/images/m-custom02', bearer(KEYS.both));
+    await harness.call('GET', '/deletions', bearer(KEYS.auditor));
+    await harness.call('GET', '/images/m-custom03', bearer(KEYS.reader));
+    expect(asked).toHaveLength(6);
+    expect(asked).toEqual(asked.map(() => ['ledger', { locationHint: 'apac-ne' }]));
+  });
+
+  it('is not waited for after Baidu has answered: the answer goes first, and the record comes after the settlement', async () => {
+    const settling = Promise.withResolvers<void>();
+    const ledger = { reserve: async () => ({ ok: true, value: null }), settle: () => settling.promise };
+    const harness = createHarness({ env: { LEDGER: { getByName: () => ledger } } });
+    const ctx = createExecutionContext();
+    const request = new Request(`${GATEWAY}/images/m-custom01`, { method: 'DELETE', headers: bearer(KEYS.cleaner) });
+    const response = await harness.app.fetch(request, {}, ctx);
+    expect(await response.json()).toMatchObject({ outcome: 'deleted' });
+    expect(harness.lines).toEqual([]);
+    settling.resolve();
+    await waitOnExecutionContext(ctx);
+    expect(harness.lines).toMatchObject([{ record: { outcome: 'deleted', 'ledger.settled': true } }]);
+  });
+
+  it('that is overloaded is not asked again', async () => {
+    let calls = 0;
+    const settle = async () => {
+      calls++;
+      throw Object.assign(new Error('overloaded'), { overloaded: true });
+    };
+    const ledger = { reserve: async () => ({ ok: true, value: null }), settle };
+    const harness = createHarness({ env: { LEDGER: { getByName: () => ledger } } });
+    await harness.call('DELETE', '/images/m-custom01');
+    expect([calls, harness.lines[0]?.record['ledger.settled']]).toEqual([1, false]);
   });
 });

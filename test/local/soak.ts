@@ -1,7 +1,7 @@
 /**
  * `npm run soak`: the real gateway and emulator over real sockets, with many callers, every fault at random, callers who hang up,
- * and a gateway that is killed and started again. Then it compares what the callers were told, what the ledger and the audit records
- * say, and what the emulator did. `--seconds N` bounds it (default 300). The exit code is 1 if there is any contradiction.
+ * and a gateway that is killed and started again. When the faults have stopped it waits until the ledger knows every fate, and then
+ * compares what the callers were told, what the ledger and the audit records say, and what the emulator did. `--seconds N` bounds it (default 300). The exit code is 1 if there is any contradiction.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -23,14 +23,19 @@ const LARGE_BUDGET = 1_000;
 const WORKERS = 16;
 const FAULT_SHARE = 0.35;
 const HANG_UP_SHARE = 0.1;
+/** Deletions of an image that somebody has deleted before. */
+const REPEATED_SHARE = 0.15;
+/** When unknown outcomes are looked at, in seconds. All looks are over long before the wait for them is. */
+const LOOKS_S = [6, 9, 13, 18, 24, 31, 38, 45];
+const RESOLUTION_TIMEOUT_MS = 120_000;
 const KILL_EVERY_MS = 9_000;
 
 /** What a caller remembers of one deletion. */
 interface Told {
   caller: string;
   imageId: string;
+  requestId: string;
   /** `null` if no answer came, because the caller hung up or the gateway was killed. */
-  requestId: string | null;
   outcome: string | null;
   code: string | null;
 }
@@ -44,8 +49,8 @@ const validator = new Validator(JSON.parse(JSON.stringify(problemSchema)), '2020
 const secrets = [EMULATOR_CREDENTIALS.secretAccessKey, EMULATOR_CREDENTIALS.accessKeyId];
 
 const keys = Array.from({ length: CALLERS }, createKey);
-/** So many that none reaches the rate limit when each asks about ten callers. */
-const auditors = Array.from({ length: Math.ceil(CALLERS / 10) }, createKey);
+/** They read the history page by page; so many that none reaches the rate limit. */
+const auditors = Array.from({ length: 20 }, createKey);
 const callerName = (n: number) => `caller-${n}`;
 const budgetOf = (n: number) => (n % 5 === 0 ? SMALL_BUDGET : LARGE_BUDGET);
 secrets.push(...[...keys, ...auditors].map(({ key }) => key));
@@ -80,6 +85,8 @@ const start = () =>
       CALLERS: JSON.stringify(callers),
       UPSTREAM_ATTEMPT_TIMEOUT_MS: '700',
       UPSTREAM_DEADLINE_MS: '2000',
+      DAILY_DELETIONS_TOTAL: '100000',
+      RESOLVE_UNKNOWN_AFTER_S: JSON.stringify(LOOKS_S),
     },
     onLine: (line) => {
       captured += `${line}\n`;
@@ -99,23 +106,24 @@ let images = 0;
 /** One deletion by one caller, with whatever may happen to it. */
 async function deleteOne(): Promise<void> {
   const n = Math.floor(Math.random() * CALLERS);
-  const imageId = `m-soak${String(images++).padStart(8, '0')}`;
+  const repeated = Math.random() < REPEATED_SHARE ? pick(told.slice(-50))?.imageId : undefined;
+  const imageId = repeated ?? `m-soak${String(images++).padStart(8, '0')}`;
   // One image in ten is absent from the start, and one in ten has a name that some callers may not delete.
-  const fate = Math.random();
+  const fate = repeated === undefined ? Math.random() : 0;
   if (fate > 0.1) await direct('images', { id: imageId, name: fate > 0.2 ? `soak-${imageId}` : `other-${imageId}` });
   if (Math.random() < FAULT_SHARE) await direct('faults', [pick(faultNames)]);
-  const memory: Told = { caller: callerName(n), imageId, requestId: null, outcome: null, code: null };
+  const memory: Told = { caller: callerName(n), imageId, requestId: `soak-${told.length}`, outcome: null, code: null };
   told.push(memory);
   const hangUp = Math.random() < HANG_UP_SHARE ? AbortSignal.timeout(Math.floor(Math.random() * 300)) : null;
   try {
-    const headers = { Authorization: `Bearer ${keys[n]?.key}` };
+    const headers = { Authorization: `Bearer ${keys[n]?.key}`, 'X-Request-Id': memory.requestId };
     const response = await fetch(`${gateway.url}/images/${imageId}`, { method: 'DELETE', headers, signal: hangUp });
     const text = await response.text();
     captured += `${JSON.stringify([...response.headers])}${text}\n`;
     const body: unknown = JSON.parse(text);
     if (!isRecord(body)) throw new SyntaxError('not an object');
     if (!response.ok && !validator.validate(body).valid) contradictions.push(`not in the shape: ${text}`);
-    memory.requestId = String(body['requestId']);
+    if (body['requestId'] !== memory.requestId) contradictions.push(`another request id: ${text}`);
     memory.outcome = String(body['outcome']);
     memory.code = response.ok ? null : String(body['code']);
     count(`told ${memory.code ?? memory.outcome}`);
@@ -158,99 +166,145 @@ clearInterval(progress);
 await wait(4_000);
 
 interface Row {
+  requestId: string;
+  caller: string;
   imageId: string;
   outcome: string;
-  attempts: number | null;
+  confirmed: boolean | null;
+  isResolved: boolean;
 }
 
-async function listOf<T>(
-  url: string,
-  name: string,
-  read: (entry: Readonly<Record<string, unknown>>) => T,
-  key = '',
-): Promise<T[]> {
-  const response = await fetch(url, { headers: { Authorization: `Bearer ${key}` } });
-  const text = await response.text();
-  // The emulator's state has signatures in it, and no caller ever sees it.
-  if (url.startsWith(gateway.url)) captured += `${text}\n`;
-  const body: unknown = JSON.parse(text);
+function listOf<T>(body: unknown, name: string, read: (entry: Readonly<Record<string, unknown>>) => T): T[] {
   const list = isRecord(body) ? body[name] : undefined;
-  if (!Array.isArray(list)) throw new Error(`no ${name}: ${text.slice(0, 200)}`);
+  if (!Array.isArray(list)) throw new Error(`no ${name}: ${JSON.stringify(body).slice(0, 200)}`);
   return list.filter(isRecord).map(read);
 }
 
-const PAGE = 500;
-const rows = new Map<string, Row>();
-for (let n = 0; n < CALLERS; n++) {
-  const own = await listOf(
-    `${gateway.url}/deletions?caller=${callerName(n)}&limit=${PAGE}`,
-    'deletions',
-    (row) => ({
-      imageId: String(row['imageId']),
-      outcome: String(row['outcome']),
-      attempts: typeof row['attempts'] === 'number' ? row['attempts'] : null,
-    }),
-    auditors[n % auditors.length]?.key,
-  );
-  if (own.length === PAGE) throw new Error(`${callerName(n)} has more rows than one page`);
-  for (const row of own) {
-    if (rows.has(row.imageId)) contradictions.push(`two rows for ${row.imageId}`);
-    rows.set(row.imageId, row);
-    count(`row ${row.outcome}`);
+let pages = 0;
+/** The whole history, or the part that a query asks for, by following `Link`. */
+async function history(query: string): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (let url: string | undefined = `${gateway.url}/deletions?limit=500${query}`; url !== undefined; ) {
+    const key = auditors[pages++ % auditors.length]?.key;
+    const response: Response = await fetch(url, { headers: { Authorization: `Bearer ${key}` } });
+    const text = await response.text();
+    captured += `${text}\n`;
+    rows.push(
+      ...listOf(parseJson(text), 'deletions', (row) => ({
+        requestId: String(row['requestId']),
+        caller: String(row['caller']),
+        imageId: String(row['imageId']),
+        outcome: String(row['outcome']),
+        confirmed: typeof row['confirmed'] === 'boolean' ? row['confirmed'] : null,
+        isResolved: row['resolvedAt'] !== null,
+      })),
+    );
+    url = /<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
   }
-  const spent = own.filter(
-    ({ outcome, attempts }) => !['rejected', 'not_attempted'].includes(outcome) && attempts !== 0,
-  );
-  if (spent.length > budgetOf(n)) contradictions.push(`${callerName(n)} spent ${spent.length} of ${budgetOf(n)}`);
+  return rows;
 }
-const calls = await listOf(`${emulator.url}/__emulator/state`, 'calls', (call) => ({
+
+// The faults have stopped. Now every unknown outcome has to come to light by itself.
+await direct('calm', null);
+const giveUpMs = Date.now() + RESOLUTION_TIMEOUT_MS;
+while ((await history('&outcome=unknown')).length > 0 && Date.now() < giveUpMs) await wait(1_000);
+
+const rows = new Map<string, Row>();
+for (const row of await history('')) {
+  if (rows.has(row.requestId)) contradictions.push(`two rows for ${row.requestId}`);
+  rows.set(row.requestId, row);
+  count(`row ${row.outcome}${row.isResolved ? ' (resolved)' : ''}`);
+  if (row.outcome === 'unknown') contradictions.push(`${row.requestId} is unknown at the end`);
+}
+const state: unknown = await (await fetch(`${emulator.url}/__emulator/state`)).json();
+const calls = listOf(state, 'calls', (call) => ({
   method: String(call['method']),
   imageId: String(call['path']).slice('/v2/image/'.length),
   deleted: call['deleted'] === true,
+  answer: String(call['answer']),
 }));
-const standing = new Set(await listOf(`${emulator.url}/__emulator/state`, 'images', (image) => String(image['id'])));
+const standing = new Set(listOf(state, 'images', (image) => String(image['id'])));
 await Promise.all([gateway.stop(), emulator.stop()]);
 
-const called = new Set(calls.filter(({ method }) => method === 'DELETE').map(({ imageId }) => imageId));
-for (const imageId of called) if (!rows.has(imageId)) contradictions.push(`${imageId} was called and has no row`);
-const removed = new Set(calls.filter(({ deleted }) => deleted).map(({ imageId }) => imageId));
-const check = (side: string, imageId: string, outcome: string | null, attempts: number | null) => {
-  if (outcome === 'deleted' && standing.has(imageId)) contradictions.push(`${side}: ${imageId} is deleted, and stands`);
-  if (outcome === 'deleted' && !called.has(imageId))
-    contradictions.push(`${side}: ${imageId} is deleted, and was not called`);
-  if (outcome === 'not_attempted' && called.has(imageId))
-    contradictions.push(`${side}: ${imageId} is not_attempted, and was called`);
-  if (outcome === 'already_absent' && standing.has(imageId))
-    contradictions.push(`${side}: ${imageId} is absent, and stands`);
-  if (outcome === 'rejected' && removed.has(imageId))
-    contradictions.push(`${side}: ${imageId} is rejected, and was deleted`);
-  if (attempts === 0 && called.has(imageId)) contradictions.push(`${side}: ${imageId} has no attempt, and was called`);
-};
-for (const { imageId, outcome } of told) check('caller', imageId, outcome, null);
-for (const { imageId, outcome, attempts } of rows.values()) check('ledger', imageId, outcome, attempts);
+const deletions = calls.filter(({ method }) => method === 'DELETE');
+const called = new Set(deletions.map(({ imageId }) => imageId));
+const removed = new Set(deletions.filter(({ deleted }) => deleted).map(({ imageId }) => imageId));
+/** Baidu deleted it and said so. */
+const confirmed = new Set(
+  deletions.filter((call) => call.deleted && call.answer === 'ok').map(({ imageId }) => imageId),
+);
+const rowsOf = new Map<string, Row[]>();
+for (const row of rows.values()) rowsOf.set(row.imageId, [...(rowsOf.get(row.imageId) ?? []), row]);
+for (const imageId of called) if (!rowsOf.has(imageId)) contradictions.push(`${imageId} was called and has no row`);
+for (const imageId of removed) {
+  if (!rowsOf.get(imageId)?.some(({ outcome }) => outcome === 'deleted')) {
+    contradictions.push(`${imageId} was deleted, and no row says so`);
+  }
+}
+
+/** What is claimed about an image, held against what the emulator did. */
+function check(side: string, imageId: string, outcome: string | null, isConfirmed: boolean | null): void {
+  const claim = (isFalse: boolean, truth: string) => {
+    if (isFalse) contradictions.push(`${side}: ${imageId} is ${outcome}, and ${truth}`);
+  };
+  const stands = standing.has(imageId);
+  // Of an image with several rows the emulator cannot tell which of them did it.
+  const isAlone = rowsOf.get(imageId)?.length === 1;
+  claim(outcome === 'deleted' && stands, 'stands');
+  claim(outcome === 'deleted' && !called.has(imageId), 'was not called');
+  claim(outcome === 'deleted' && isConfirmed === true && !confirmed.has(imageId), 'Baidu did not say so');
+  claim(outcome === 'already_absent' && stands, 'stands');
+  claim(outcome === 'already_absent' && isAlone && removed.has(imageId), 'was deleted');
+  claim(outcome === 'not_deleted' && !stands, 'is gone');
+  claim(outcome === 'rejected' && isAlone && removed.has(imageId), 'was deleted');
+  claim(outcome === 'not_attempted' && isAlone && called.has(imageId), 'was called');
+}
+for (const { imageId, outcome, code } of told) {
+  // A request that was refused before the ledger has no row, so the rows of others say nothing about it.
+  if (!isRefused(code)) check('caller', imageId, outcome, null);
+}
+for (const row of rows.values()) check('ledger', row.imageId, row.outcome, row.confirmed);
+
+const deletedBy = new Map<string, Set<string>>();
+for (const { caller, imageId, outcome } of rows.values()) {
+  if (outcome === 'deleted') deletedBy.set(caller, (deletedBy.get(caller) ?? new Set()).add(imageId));
+}
+for (let n = 0; n < CALLERS; n++) {
+  const spent = deletedBy.get(callerName(n))?.size ?? 0;
+  if (spent > budgetOf(n)) contradictions.push(`${callerName(n)} deleted ${spent} of ${budgetOf(n)}`);
+}
+
+function isRefused(code: string | null): boolean {
+  return code !== null && ['budget_exhausted', 'rate_limited', 'ledger_unavailable'].includes(code);
+}
 
 const records = new Map<string, Readonly<Record<string, unknown>>>();
 for (const line of captured.split('\n').filter((text) => text.includes('"event.name":"audit"'))) {
   const record = parseJson(line);
-  if (isRecord(record)) records.set(String(record['request.id']), record);
+  if (!isRecord(record)) continue;
+  if (records.has(String(record['gateway.request.id']))) contradictions.push(`two audit records: ${line}`);
+  records.set(String(record['gateway.request.id']), record);
 }
+const recordOf = new Map([...records.values()].map((record) => [String(record['request.id']), record]));
 for (const { imageId, requestId, outcome, code } of told) {
-  const row = rows.get(imageId);
-  const record = requestId === null ? undefined : records.get(requestId);
-  const reserved = outcome !== null && !['budget_exhausted', 'rate_limited', 'ledger_unavailable'].includes(code ?? '');
-  if (reserved && row === undefined) contradictions.push(`${imageId} was told ${outcome}, and has no row`);
-  if (outcome !== null && row !== undefined && row.outcome !== outcome) {
-    // A row stays unknown if the ledger did not take the outcome, and then the audit record says so.
-    const unsettled = row.outcome === 'unknown' && (record === undefined || record['ledger.settled'] === false);
-    if (!unsettled) contradictions.push(`${imageId} was told ${outcome}, and its row says ${row.outcome}`);
+  if (outcome === null) continue;
+  const row = rows.get(requestId);
+  const record = recordOf.get(requestId);
+  if (!isRefused(code) && row === undefined) contradictions.push(`${imageId} was told ${outcome}, and has no row`);
+  if (row !== undefined && row.outcome !== outcome && outcome !== 'unknown') {
+    // The settlement got lost with a killed gateway, and the looks inferred what they could.
+    const isInferred = row.isResolved && (record === undefined || record['ledger.settled'] === false);
+    if (!isInferred) contradictions.push(`${imageId} was told ${outcome}, and its row says ${row.outcome}`);
   }
-  if (record !== undefined && record['outcome'] !== outcome)
+  if (record !== undefined && record['outcome'] !== outcome) {
     contradictions.push(`${imageId} was told ${outcome}, and its record says ${record['outcome']}`);
+  }
   // A killed gateway loses the records that it had not written yet.
-  if (outcome !== null && record === undefined) count('told without a record');
+  if (record === undefined) count('told without a record');
 }
-if (tally['kills'] === undefined && tally['told without a record'] !== undefined)
+if (tally['kills'] === undefined && tally['told without a record'] !== undefined) {
   contradictions.push(`${tally['told without a record']} answers without a record, and nobody was killed`);
+}
 for (const secret of secrets) if (captured.includes(secret)) contradictions.push('a secret in what was captured');
 
 console.log(

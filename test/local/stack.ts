@@ -68,7 +68,14 @@ export async function startGateway({ port, vars, onLine, persistTo }: GatewayOpt
     { mode: 0o600 },
   );
   const config = ['--config', join(ROOT, 'wrangler.toml'), '--env-file', envFile];
-  const plain = ['BCC_ENDPOINT', 'UPSTREAM_ATTEMPT_TIMEOUT_MS', 'UPSTREAM_DEADLINE_MS'];
+  const plain = [
+    'BCC_ENDPOINT',
+    'UPSTREAM_ATTEMPT_TIMEOUT_MS',
+    'UPSTREAM_DEADLINE_MS',
+    'RESOLVE_UNKNOWN_AFTER_S',
+    'DAILY_DELETIONS',
+    'DAILY_DELETIONS_TOTAL',
+  ];
   const overrides = plain.flatMap((name) => (vars[name] === undefined ? [] : ['--var', `${name}:${vars[name]}`]));
   const worker = await startWorker(
     [...config, ...overrides, '--persist-to', persistTo ?? join(folder, 'state')],
@@ -87,7 +94,7 @@ export async function startEmulator(port: number): Promise<Server> {
   const worker = await startWorker(['--config', join(ROOT, 'test/emulator/wrangler.toml')], 0, '/__emulator/state');
   const door = createServer((request, response) => {
     const { method, headers } = request;
-    const inner = httpRequest(new URL(request.url ?? '/', worker.url), { method, headers }, (answer) => {
+    const inner = httpRequest(new URL(request.url ?? '/', worker.url).href, { method, headers }, (answer) => {
       if (answer.headers['x-emulator-connection'] === 'drop') {
         request.socket.destroy();
         return;

@@ -36,7 +36,7 @@ export async function runInDurableObject(
 
 export async function runDurableObjectAlarm({ name }: { name: string }) {
   const { instance, ctx } = liveObject(name);
-  (ctx.storage as { deleteAlarm: () => void }).deleteAlarm();
+  await (ctx.storage as { deleteAlarm: () => Promise<void> }).deleteAlarm();
   await (await instance).alarm();
   return true;
 }

@@ -1,6 +1,7 @@
 /**
  * The tests in Node.js, because mutation testing cannot run in workerd. `workers.ts` and `platform.ts` stand in for the two modules
- * of the platform, with SQLite from Node.js. The tests that need a real Worker, a socket or npm are left out.
+ * of the platform, with SQLite from Node.js. The tests that need a real Worker, a socket or npm, count what SQLite bills on the
+ * platform, or take long are left out.
  */
 import { defineConfig } from 'vitest/config';
 
@@ -13,7 +14,7 @@ export default defineConfig({
     include: ['*', 'baidu/*', 'callers/*', 'deletions/*', 'http/*', 'ledger/*', 'problems/*'].map(
       (name) => `test/${name}.test.ts`,
     ),
-    exclude: ['test/index.test.ts', 'test/callers/new-key.test.ts'],
+    exclude: ['test/index.test.ts', 'test/callers/new-key.test.ts', 'test/ledger/cost.test.ts', 'test/paths.test.ts'],
     setupFiles: [beside('platform.ts')],
     testTimeout: 60_000,
   },

@@ -29,7 +29,9 @@ export interface Living {
   instance: Promise<Ledger>;
   ctx: { storage: unknown; abort: () => void };
 }
+/** What outlives an eviction. */
 const databases = new Map<string, DatabaseSync>();
+const alarms = new Map<string, number>();
 export const living = new Map<string, Living>();
 
 export function liveObject(name: string): Living {
@@ -37,16 +39,15 @@ export function liveObject(name: string): Living {
   if (known !== undefined) return known;
   const database = databases.get(name) ?? new DatabaseSync(':memory:');
   databases.set(name, database);
-  let alarmMs: number | null = null;
   const storage = {
     sql: sqlOf(database),
     transactionSync: (act: () => unknown) => act(),
-    getAlarm: async () => alarmMs,
+    getAlarm: async () => alarms.get(name) ?? null,
     setAlarm: async (timeMs: number) => {
-      alarmMs = timeMs;
+      alarms.set(name, timeMs);
     },
-    deleteAlarm: () => {
-      alarmMs = null;
+    deleteAlarm: async () => {
+      alarms.delete(name);
     },
   };
   const ctx = { storage, abort: () => living.delete(name) };
@@ -59,7 +60,7 @@ export function liveObject(name: string): Living {
 
 export const env = {
   LEDGER: {
-    getByName: (name: string) => ({
+    getByName: (name: string, _options: { locationHint: string }) => ({
       name,
       reserve: async (...args: Parameters<Ledger['reserve']>) => (await liveObject(name).instance).reserve(...args),
       settle: async (...args: Parameters<Ledger['settle']>) => (await liveObject(name).instance).settle(...args),

@@ -5,15 +5,14 @@ import { type Failure, outcomeOf, PROBLEMS } from '../../src/problems/failure.ts
 import { problemBody } from '../../src/problems/problem.ts';
 import { createHarness, problemOf } from '../harness.ts';
 
-const context = ['https://gateway.test', '/images/m-custom01', 'r'] as const;
+const context = { origin: 'https://gateway.test', path: '/images/m-custom01', requestId: 'r' };
 
 describe('the detail of a problem', () => {
   const imageId = 'm-custom01';
   if (!isImageId(imageId)) throw new Error('not an image id');
   const upstream = { imageId, upstream: undefined, retryAfterS: undefined };
   const never = 'No deletion of m-custom01 was sent, because what comes before it failed or took too long.';
-  const unknown = 'Whether m-custom01 was deleted is not known.';
-  const safe = `${unknown} It is safe to delete it again.`;
+  const unknown = 'It is not known yet whether m-custom01 was deleted.';
   it.each<[Failure, string]>([
     [{ ...upstream, code: 'upstream_unexpected', outcome: 'not_attempted' }, never],
     [{ ...upstream, code: 'upstream_unexpected', outcome: 'unknown' }, unknown],
@@ -22,13 +21,32 @@ describe('the detail of a problem', () => {
       'Baidu refused to delete m-custom01 for a reason that is not documented.',
     ],
     [{ ...upstream, code: 'upstream_error', outcome: 'not_attempted' }, never],
-    [{ ...upstream, code: 'upstream_error', outcome: 'unknown' }, safe],
+    [{ ...upstream, code: 'upstream_error', outcome: 'unknown' }, unknown],
     [{ ...upstream, code: 'upstream_timeout', outcome: 'not_attempted' }, never],
-    [{ ...upstream, code: 'upstream_timeout', outcome: 'unknown' }, safe],
+    [{ ...upstream, code: 'upstream_timeout', outcome: 'unknown' }, unknown],
     [{ code: 'internal_error', outcome: 'not_attempted' }, 'No deletion was sent to Baidu.'],
-    [{ code: 'internal_error', outcome: 'unknown' }, 'Whether the image was deleted is not known.'],
+    [{ code: 'internal_error', outcome: 'unknown' }, 'It is not known yet whether the image was deleted.'],
+    [{ ...upstream, code: 'image_shared', outcome: 'unknown' }, unknown],
+    [{ ...upstream, code: 'image_creating', outcome: 'unknown' }, unknown],
+    [{ ...upstream, code: 'image_not_custom', outcome: 'unknown' }, unknown],
+    [{ ...upstream, code: 'upstream_throttled', outcome: 'unknown' }, unknown],
+    [{ ...upstream, code: 'upstream_throttled', outcome: 'not_attempted' }, never],
+    [{ ...upstream, code: 'upstream_rejected_credentials', outcome: 'unknown' }, unknown],
+    [
+      { ...upstream, code: 'upstream_rejected_credentials', outcome: 'rejected' },
+      'The fault is on the side of the gateway. It has been logged.',
+    ],
+    [
+      {
+        ...upstream,
+        code: 'image_not_found',
+        outcome: 'already_absent',
+        deletedBefore: { at: '2026-11-23T00:00:00.000Z', requestId: null },
+      },
+      'm-custom01 was deleted at 2026-11-23T00:00:00.000Z for another caller.',
+    ],
   ])('claims no more than is known in the case of %j', (failure, sentence) => {
-    expect(problemBody(failure, ...context)).toMatchObject({ outcome: outcomeOf(failure), detail: sentence });
+    expect(problemBody(failure, context)).toMatchObject({ outcome: outcomeOf(failure), detail: sentence });
   });
 
   it('is one whole sentence, and a different one for each failure', () => {
@@ -44,11 +62,13 @@ describe('the detail of a problem', () => {
       { code: 'invalid_request', fault: 'unexpected_body' },
       { code: 'invalid_request', fault: { parameter: 'limit', rule: 'a whole number' } },
       { code: 'permission_denied', missing: 'name' },
+      { code: 'permission_denied', missing: 'no_browser' },
       { code: 'permission_denied', missing: 'images:delete' },
       { code: 'image_protected', imageId, by: 'id' },
       { code: 'image_protected', imageId, by: 'name' },
       { code: 'precondition_failed', imageId },
-      { code: 'budget_exhausted', budget: 7, retryAfterS: 1 },
+      { code: 'budget_exhausted', of: 'caller', budget: 7, retryAfterS: 1 },
+      { code: 'budget_exhausted', of: 'account', budget: 7, retryAfterS: 1 },
       { code: 'method_not_allowed', allow: ['GET', 'HEAD'] },
       { code: 'rate_limited', requests: 20, periodS: 10, policy: '' },
       { code: 'rate_limited', requests: 60, periodS: 60, policy: '' },
@@ -64,7 +84,7 @@ describe('the detail of a problem', () => {
         ] as const
       ).map((code) => ({ ...upstream, code, outcome: PROBLEMS[code].outcomes[0] })),
     ];
-    const details = failures.map((failure) => problemBody(failure, ...context).detail);
+    const details = failures.map((failure) => problemBody(failure, context).detail);
     expect(new Set(details).size).toBe(failures.length);
     for (const sentence of details) expect(sentence).toMatch(/^(?!.*undefined)[^\s].*\.$/);
     expect(details).toContain('This path takes GET, HEAD.');

@@ -1,7 +1,7 @@
-/** Answers a deletion as Baidu does, after a fixed delay. Arguments: port, delay in milliseconds. */
+/** Answers a deletion as Baidu does, after a delay. Arguments: port, delay and its jitter in milliseconds, more or less. */
 import { createServer } from 'node:http';
 
-const [port, delayMs] = process.argv.slice(2).map(Number);
+const [port, delayMs = 0, jitterMs = 0] = process.argv.slice(2).map(Number);
 const headers = {
   'content-length': '0',
   'content-type': 'application/json;charset=UTF-8',
@@ -10,6 +10,6 @@ const headers = {
 
 createServer((_request, response) => {
   const answer = () => response.writeHead(200, headers).end();
-  if (delayMs) setTimeout(answer, delayMs);
+  if (delayMs > 0) setTimeout(answer, delayMs + jitterMs * (2 * Math.random() - 1));
   else answer();
 }).listen(port, '127.0.0.1');

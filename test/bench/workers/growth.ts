@@ -1,10 +1,20 @@
 /** Fills a ledger with a given number of rows and runs its operations a given number of times. The caller takes the time. */
 import { DurableObject } from 'cloudflare:workers';
+import type { HistoryQuery } from '../../../src/ledger/rows.ts';
 import { LedgerStore } from '../../../src/ledger/store.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const NOW_MS = Date.UTC(2026, 10, 23);
-const everything = { imageId: null, outcome: null, sinceMs: null, untilMs: null, beforeSeq: null, limit: 100 };
+const everything = {
+  caller: null,
+  imageId: null,
+  requestId: null,
+  outcome: null,
+  sinceMs: null,
+  untilMs: null,
+  after: null,
+  limit: 100,
+};
 
 export class Ledger extends DurableObject {
   /** Spreads the rows evenly over 400 days, so that about as many count as a budget admits. */
@@ -12,8 +22,10 @@ export class Ledger extends DurableObject {
     new LedgerStore(this.ctx.storage.sql).migrate();
     this.ctx.storage.sql.exec(
       `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
-       INSERT INTO deletions (request_id, image_id, key_fingerprint, reserved_at, settled_at, outcome, attempts)
-       SELECT 'request-' || i, 'm-' || (10000000 + i), '9ae8a8b2', CAST(?2 + i * (?3 / ?1) AS INTEGER), ?2, CASE WHEN i > ?1 - 20 THEN 'deleted' ELSE 'rejected' END, 1
+       INSERT INTO deletions (id, request_id, caller, image_id, key_fingerprint, reserved_at, began_at, settled_at, outcome, attempts)
+       SELECT 'id-' || i, 'request-' || i, 'caller-' || (i % 50), 'm-' || (10000000 + i), '9ae8a8b2',
+         CAST(?2 + i * (?3 / ?1) AS INTEGER), CAST(?2 + i * (?3 / ?1) AS INTEGER), ?2,
+         CASE WHEN i % 1000 = 0 THEN 'not_deleted' WHEN i % 2 = 0 THEN 'deleted' ELSE 'rejected' END, 1
        FROM n WHERE ?1 > 0`,
       rows,
       NOW_MS - 400 * DAY_MS,
@@ -23,16 +35,31 @@ export class Ledger extends DurableObject {
 
   async run(operation: string, times: number): Promise<number> {
     const store = new LedgerStore(this.ctx.storage.sql);
-    const image = { requestId: 'r', imageId: 'm-custom01', keyFingerprint: 'f' };
-    const facts = { outcome: 'rejected', code: null, attempts: 1, upstreamRequestId: null, imageName: null } as const;
+    const settlement = {
+      outcome: 'rejected',
+      confirmed: null,
+      code: null,
+      attempts: 1,
+      upstreamRequestId: null,
+      imageName: null,
+    } as const;
+    const image = { requestId: 'r', caller: 'caller-1', subject: null, imageId: 'm-custom01', keyFingerprint: 'f' };
+    const pages: Readonly<Record<string, HistoryQuery>> = {
+      'a page of everyone': everything,
+      'a page of one caller': { ...everything, caller: 'caller-7' },
+      'a page of one outcome': { ...everything, outcome: 'not_deleted' },
+      'a page of one image': { ...everything, imageId: 'm-10000007' },
+    };
+    const page = pages[operation];
     let seen = 0;
     for (let time = 0; time < times; time++) {
-      if (operation === 'reserve and settle') {
-        const reserved = store.reserve(image, 1000, NOW_MS);
-        if ('seq' in reserved) store.settle(reserved.seq, facts, NOW_MS);
-      } else if (operation === 'a page of history') seen += store.history(everything).length;
-      else if (operation === 'a page of one image')
-        seen += store.history({ ...everything, imageId: 'm-10000007' }).length;
+      if (page !== undefined) {
+        seen += store.history(page).length;
+        continue;
+      }
+      const id = crypto.randomUUID();
+      store.reserve({ ...image, id }, { caller: 10_000, account: 100_000 }, NOW_MS);
+      store.settle(id, settlement, NOW_MS);
     }
     return seen;
   }

@@ -1,0 +1,72 @@
+/** The form of a row of the table, and the facts that its sentences need. */
+import type { FailureOutcome, Severity } from '../outcome.ts';
+
+/**
+ * Where a code can occur, and so which operations can answer it: `any` call; an unknown `routing`; a call that needs
+ * `admission`; one that needs a `permission` beyond that; one that names an `image`; one that reads an image from `upstream`;
+ * one that asks the `ledger`; or a `deletion` alone.
+ */
+export type Stage = 'any' | 'routing' | 'admission' | 'permission' | 'image' | 'upstream' | 'ledger' | 'deletion';
+
+export interface ProblemRow<Facts> {
+  readonly status: number;
+  /** All that can be true with this code; the first is the usual one. */
+  readonly outcomes: readonly [FailureOutcome, ...FailureOutcome[]];
+  readonly retryable: boolean;
+  readonly severity: Severity;
+  readonly stage: Stage;
+  readonly title: string;
+  /** For the person who follows `type`: when it happens, and what to do. */
+  readonly explanation: string;
+  /** One sentence for one occurrence. */
+  readonly detail: (facts: Facts) => string;
+  /** Headers beside those of every answer. */
+  readonly headers?: (facts: Facts) => Readonly<Record<string, string>>;
+}
+
+/** What may be told about Baidu's answer. Never its message. */
+export interface Upstream {
+  readonly status: number;
+  readonly code: string | null;
+  readonly requestId: string | null;
+}
+
+/** The last deletion of the same image, from the ledger. */
+export interface DeletedBefore {
+  /** ISO 8601. */
+  readonly at: string;
+  /** `null` if it was another caller's, who is never named. */
+  readonly requestId: string | null;
+}
+
+/** What a failure that came out of a call to Baidu knows. */
+export interface UpstreamFacts {
+  readonly imageId: string;
+  readonly outcome: FailureOutcome;
+  /** Baidu's last answer, if one came. */
+  readonly upstream: Upstream | undefined;
+  /** Seconds. */
+  readonly retryAfterS: number | undefined;
+  readonly deletedBefore?: DeletedBefore | undefined;
+}
+
+export interface BudgetFacts {
+  readonly of: 'caller' | 'account';
+  readonly budget: number;
+  readonly retryAfterS: number;
+}
+
+export interface RateLimitFacts {
+  readonly requests: number;
+  readonly periodS: number;
+  /** The value of `RateLimit-Policy`. */
+  readonly policy: string;
+}
+
+/** Why a request is `invalid_request`: a fixed reason, or a query parameter that breaks its rule. */
+export type RequestFault =
+  | 'malformed_host'
+  | 'unknown_parameter'
+  | 'repeated_parameter'
+  | 'unexpected_body'
+  | { readonly parameter: string; readonly rule: string };

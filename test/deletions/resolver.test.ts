@@ -1,0 +1,183 @@
+import { describe, expect, it } from 'vitest';
+import type { Called, Image } from '../../src/baidu/images.ts';
+import { resolveUnknown } from '../../src/deletions/resolver.ts';
+import { isImageId } from '../../src/image-id.ts';
+import { isRecord } from '../../src/json.ts';
+import type { Step, UnknownRow } from '../../src/ledger/resolution.ts';
+import type { DeletionRow } from '../../src/ledger/rows.ts';
+import { failed, ok } from '../../src/result.ts';
+
+const AFTER_S = [45, 120];
+const START_MS = Date.UTC(2026, 10, 24);
+
+const imageId = (text: string) => {
+  if (!isImageId(text)) throw new Error('not an image id');
+  return text;
+};
+const image = (id: string): Image => ({
+  id: imageId(id),
+  name: 'x',
+  type: 'Custom',
+  status: 'Available',
+  desc: null,
+  osName: null,
+  osVersion: null,
+  createTime: null,
+});
+const there = (id: string): Called<Image> => ({ attempts: 1, answer: undefined, result: ok(image(id)) });
+const absent: Called<Image> = {
+  attempts: 1,
+  answer: undefined,
+  result: failed({ code: 'image_not_found', outcome: 'already_absent' }),
+};
+const broken: Called<Image> = {
+  attempts: 2,
+  answer: undefined,
+  result: failed({ code: 'upstream_error', outcome: 'unknown' }),
+};
+
+/** A ledger that has these rows and notes what is written, and the world around the resolver. */
+function worldWith(rows: readonly (Partial<UnknownRow> & { seq: number; imageId: string })[], afterMs = 45_000) {
+  const unknown = rows.map((row) => ({ beganAtMs: START_MS, sent: false, looks: 0, lookedAtMs: null, ...row }));
+  const steps: Step[] = [];
+  const looks: { id: string; atMs: number; endMs: number }[] = [];
+  const lines: { severity: string; record: Readonly<Record<string, unknown>> }[] = [];
+  let nowMs = START_MS + afterMs;
+  return {
+    steps,
+    looks,
+    lines,
+    store: {
+      unknown: () => unknown,
+      unknownOfImage: (id: string) => unknown.filter((row) => row.imageId === id),
+      isClaimed: () => false,
+      apply: (id: string, next: readonly Step[], atMs: number): DeletionRow[] => {
+        steps.push(...next);
+        return next.flatMap(({ seq, outcome }) =>
+          outcome === 'unknown'
+            ? []
+            : [
+                {
+                  seq,
+                  outcome,
+                  id: `id-${seq}`,
+                  requestId: `request-${seq}`,
+                  caller: 'cleaner',
+                  subject: null,
+                  imageId: id,
+                  keyFingerprint: 'x',
+                  confirmed: false,
+                  code: null,
+                  attempts: null,
+                  upstreamRequestId: null,
+                  imageName: null,
+                  reservedAtMs: START_MS,
+                  settledAtMs: null,
+                  resolvedAtMs: atMs,
+                },
+              ],
+        );
+      },
+    },
+    looking: (answer: (id: string) => Called<Image> | Promise<never>) => ({
+      deadlineMs: 20_000,
+      images: {
+        get: async (id: string, endMs: number) => {
+          looks.push({ id, atMs: nowMs, endMs });
+          return answer(id);
+        },
+      },
+    }),
+    runtime: {
+      now: () => nowMs,
+      sleep: async (ms: number) => {
+        nowMs += ms;
+      },
+      log: (severity: string, line: string) => {
+        const record: unknown = JSON.parse(line);
+        if (isRecord(record)) lines.push({ severity, record });
+      },
+    },
+  };
+}
+
+describe('the resolver', () => {
+  it('looks once at an image, however many rows it has, and at most ten times a second', async () => {
+    const { store, looking, runtime, looks, steps } = worldWith([
+      { seq: 1, imageId: 'm-custom01' },
+      { seq: 2, imageId: 'm-custom02' },
+      { seq: 3, imageId: 'm-custom01', sent: true },
+    ]);
+    await resolveUnknown(
+      store,
+      looking(() => absent),
+      AFTER_S,
+      runtime,
+    );
+    expect(looks.map(({ id }) => id)).toEqual(['m-custom01', 'm-custom02']);
+    expect((looks[1]?.atMs ?? 0) - (looks[0]?.atMs ?? 0)).toBe(100);
+    expect(looks[0]?.endMs).toBe(START_MS + 45_000 + 20_000);
+    expect(steps.map(({ seq, outcome }) => [seq, outcome])).toEqual([
+      [1, 'already_absent'],
+      [3, 'deleted'],
+      [2, 'deleted'],
+    ]);
+  });
+
+  it('looks at nothing before its time', async () => {
+    const { store, looking, runtime, looks } = worldWith([{ seq: 1, imageId: 'm-custom01' }], 44_999);
+    await resolveUnknown(
+      store,
+      looking(() => absent),
+      AFTER_S,
+      runtime,
+    );
+    expect(looks).toEqual([]);
+  });
+
+  it('writes one line for each fate that it finds', async () => {
+    const { store, looking, runtime, lines } = worldWith([{ seq: 1, imageId: 'm-custom01' }], 120_000);
+    await resolveUnknown(store, looking(there), AFTER_S, runtime);
+    expect(lines).toEqual([
+      {
+        severity: 'INFO',
+        record: expect.objectContaining({
+          'event.name': 'resolved',
+          'request.id': 'request-1',
+          'gateway.request.id': 'id-1',
+          'caller.id': 'cleaner',
+          'image.id': 'm-custom01',
+          outcome: 'not_deleted',
+        }),
+      },
+    ]);
+  });
+
+  it.each<[string, (() => Called<Image> | Promise<never>) | null]>([
+    ['Baidu fails', () => broken],
+    ['a bug throws', () => Promise.reject(new Error('bug'))],
+    ['the configuration is broken', null],
+  ])('decides nothing if %s', async (_what, answer) => {
+    const { store, looking, runtime, steps, lines } = worldWith([{ seq: 1, imageId: 'm-custom01' }]);
+    await resolveUnknown(store, answer === null ? null : looking(answer), AFTER_S, runtime);
+    expect(steps).toEqual([{ seq: 1, outcome: 'unknown', looks: 1 }]);
+    expect(lines).toEqual([]);
+  });
+
+  it('calls the operator once when looks have failed for more than a day', async () => {
+    const dayMs = 24 * 60 * 60 * 1000;
+    const overdue = async (lookedAtMs: number) => {
+      const row = { seq: 1, imageId: 'm-custom01', looks: 2, lookedAtMs: START_MS + lookedAtMs };
+      const { store, looking, runtime, lines } = worldWith([row], 3 * dayMs);
+      await resolveUnknown(
+        store,
+        looking(() => broken),
+        AFTER_S,
+        runtime,
+      );
+      return lines.map(({ severity, record }) => [severity, record['event.name'], record['image.id']]);
+    };
+    expect(await overdue(dayMs)).toEqual([['ERROR', 'unresolved', 'm-custom01']]);
+    expect(await overdue(dayMs + 1)).toEqual([]);
+  });
+});

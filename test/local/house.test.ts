@@ -1,0 +1,114 @@
+/** The layout of `src` and `test`: which way imports point, who knows Hono, how large files are, which file has its test. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+/** From the ground up. A file may import from its own layer and from those below it. */
+const LAYERS = [
+  ['result', 'outcome', 'image-id', 'json', 'runtime'],
+  ['problems'],
+  ['baidu', 'callers', 'ledger'],
+  ['deletions'],
+  ['bindings'],
+  ['config'],
+  ['create-gateway'],
+  ['http'],
+  ['app', 'ledger-object'],
+  ['index'],
+];
+/** Rooms of one layer that must not know each other, and one that must know nothing of ours but the ground. */
+const STRANGERS: readonly (readonly [from: string, to: string])[] = [
+  ['baidu', 'problems'],
+  ['baidu', 'callers'],
+  ['baidu', 'ledger'],
+  ['callers', 'baidu'],
+  ['callers', 'ledger'],
+  ['ledger', 'baidu'],
+  ['ledger', 'callers'],
+  ['app', 'ledger-object'],
+];
+const KNOWS_HONO: readonly string[] = ['http', 'app', 'index'];
+const MAX_CODE_LINES = 300;
+const MAX_FLAT_FILES = 12;
+/** Types, constants, and what is tested through the whole. */
+const WITHOUT_TEST: readonly string[] = [
+  'create-gateway.ts',
+  'deletions/gateway.ts',
+  'env.d.ts',
+  'http/context.ts',
+  'http/respond.ts',
+  'ledger/rows.ts',
+  'outcome.ts',
+  'problems/facts.ts',
+  'problems/failure.ts',
+  'result.ts',
+];
+
+const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .sort();
+const textOf = (file: string) => readFileSync(join(ROOT, 'src', file), 'utf8');
+/** The first part of a file's path: a folder, or the name of a file that lies flat. */
+const roomOf = (file: string) => file.replace(/\.ts$/, '').split('/')[0] ?? '';
+const layerOf = (room: string) => LAYERS.findIndex((rooms) => rooms.includes(room));
+const importsOf = (file: string) =>
+  [...textOf(file).matchAll(/(?:from|import) ["']([^"']+)["']/g)].map(([, name = '']) => name);
+const ownImportsOf = (file: string) =>
+  importsOf(file)
+    .filter((name) => name.startsWith('.'))
+    .map((name) => relative(join(ROOT, 'src'), resolve(ROOT, 'src', dirname(file), name)));
+const code = files.filter((file) => !file.endsWith('.d.ts'));
+
+describe('src', () => {
+  it.each(code)('%s stands in a layer and imports only from its own and from those below', (file) => {
+    const from = roomOf(file);
+    expect(layerOf(from), `${from} has no layer`).toBeGreaterThanOrEqual(0);
+    for (const imported of ownImportsOf(file)) {
+      const to = roomOf(imported);
+      expect(layerOf(to), `${file} imports ${imported}`).toBeLessThanOrEqual(layerOf(from));
+      const strange = STRANGERS.some(([a, b]) => a === from && b === to);
+      expect(strange, `${file} must not know ${imported}`).toBe(false);
+    }
+  });
+
+  it('has no circle of imports', () => {
+    const reachable = (file: string, seen = new Set<string>()): Set<string> => {
+      for (const next of ownImportsOf(file)) {
+        if (!seen.has(next)) reachable(next, seen.add(next));
+      }
+      return seen;
+    };
+    expect(code.filter((file) => reachable(file).has(file))).toEqual([]);
+  });
+
+  it('lets only http, app and index know Hono', () => {
+    const knowing = code.filter((file) => importsOf(file).some((name) => /^hono(?:\/|$)/.test(name))).map(roomOf);
+    expect([...new Set(knowing)].filter((room) => !KNOWS_HONO.includes(room))).toEqual([]);
+    expect(knowing).toContain('http');
+  });
+
+  it.each(code)('%s has at most 300 lines of code', (file) => {
+    const lines = textOf(file).split('\n');
+    const isCode = (line: string) => !/^\s*(?:\/\/|\/\*|\*|$)/.test(line);
+    expect(lines.filter(isCode).length).toBeLessThanOrEqual(MAX_CODE_LINES);
+  });
+
+  it('has at most a dozen files that lie flat', () => {
+    expect(files.filter((file) => !file.includes('/')).length).toBeLessThanOrEqual(MAX_FLAT_FILES);
+  });
+});
+
+describe('test', () => {
+  const tests = new Set(
+    readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.test.ts')),
+  );
+  it.each(files.filter((file) => !WITHOUT_TEST.includes(file)))('has a test at the place of %s', (file) => {
+    expect(tests).toContain(file.replace(/\.ts$/, '.test.ts'));
+  });
+
+  it('is not asked for a test of a file that does not exist', () => {
+    expect(WITHOUT_TEST.filter((file) => !files.includes(file))).toEqual([]);
+  });
+});

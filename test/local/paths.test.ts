@@ -1,0 +1,362 @@
+/**
+ * Every path of a deletion through the real code: each answer or loss at each attempt, a kill at each step, each way in which the
+ * settlement goes, and what the resolver then sees.
+ *
+ * The app, the ledger's store and the resolver are the real ones, and SQLite is SQLite; the emulator keeps its own record of
+ * what it deleted. Clock, network, pauses and randomness are arguments, so the driver decides how each step ends.
+ */
+import { describe, expect, it } from 'vitest';
+import { createApp } from '../../src/app.ts';
+import { parseCallers } from '../../src/callers/table.ts';
+import type { Config } from '../../src/config.ts';
+import { createGateway } from '../../src/create-gateway.ts';
+import { resolveUnknown } from '../../src/deletions/resolver.ts';
+import { isRecord } from '../../src/json.ts';
+import type { DeletionRow, Ledger } from '../../src/ledger/rows.ts';
+import { LedgerStore, type Sql } from '../../src/ledger/store.ts';
+import type { Runtime } from '../../src/runtime.ts';
+import { Emulator, type FaultName, LATER_MS } from '../emulator/emulator.ts';
+import { joint } from '../emulator/joint.ts';
+import { CALLERS, EMULATOR_CREDENTIALS, KEYS } from '../fixtures.ts';
+import { sqliteInMemory } from './sqlite.ts';
+
+/** How Baidu answers one attempt; `healthy` is as it should. One of each kind that the code could tell apart. */
+const ANSWERS = [
+  'healthy',
+  'drop_before',
+  'drop_after',
+  'drop_and_later',
+  'hang_after',
+  'html_502_after',
+  'internal_error_after',
+  'request_timeout_408_after',
+  'shared_on_502',
+  'cut_200',
+  'stalled_200',
+  'cut_404',
+  'stalled_409',
+  'html_200',
+  'bare_200_after',
+  'redirect',
+  'throttled',
+  'iam_signature_invalid',
+  'route_unknown',
+  'undocumented_code',
+] as const satisfies readonly (FaultName | 'healthy')[];
+type AnswerName = (typeof ANSWERS)[number];
+
+/** The image at the start. */
+const IMAGES = ['m-custom01', 'm-absent01', 'm-shared01'] as const;
+
+/** The steps at which the process can be killed, before or after they take effect. */
+type Step = 'reserve' | 'fetch 1' | 'fetch 2' | 'settle';
+const WHENS = ['before', 'after'] as const;
+type Kill = { readonly step: Step; readonly when: (typeof WHENS)[number] } | null;
+
+/** How the calls to the ledger end. `lost`: it was done, but the reply did not arrive. */
+const SETTLEMENTS = [['done'], ['lost', 'done'], ['failed', 'done'], ['failed', 'failed'], ['lost', 'lost']] as const;
+type CallEnd = 'done' | 'lost' | 'failed';
+
+/** What the resolver's looks meet. */
+const FAILING_READS = ['failing at first', 'always failing', 'without configuration'] as const;
+type Reads = 'healthy' | (typeof FAILING_READS)[number];
+
+const SCHEDULE_S = [45, 3_600];
+/** An hour after the last planned look, when a failed one is repeated. */
+const REPEATED_LOOK_S = 2 * 3_600;
+const START_MS = Date.now();
+const never = () => new Promise<never>(() => undefined);
+const PASS = { limit: async () => ({ success: true }) };
+const CALLERS_TABLE = parseCallers(JSON.stringify(CALLERS)).callers;
+const TIMEOUT_MS = 60_000;
+const AUTHORIZATION = { Authorization: `Bearer ${KEYS.cleaner}` };
+
+interface Path {
+  readonly imageId: string;
+  readonly answers: readonly AnswerName[];
+  readonly kill: Kill;
+  readonly settles: readonly CallEnd[];
+}
+
+interface Told {
+  readonly outcome: unknown;
+  readonly confirmed: unknown;
+}
+
+/** Everything that outlives a process: the clock, Baidu, the ledger on disk, the log. */
+class World {
+  readonly emulator = new Emulator(
+    EMULATOR_CREDENTIALS,
+    (ms) => (ms === LATER_MS ? this.#later : never()),
+    async () => null,
+  );
+  readonly send = joint((request) => this.emulator.fetch(request));
+  readonly records: string[] = [];
+  readonly store: LedgerStore;
+  #nowMs = START_MS;
+  /** After the first look a deletion that goes on at Baidu is done. */
+  #finishLater: () => void = () => undefined;
+  readonly #later = new Promise<void>((resolve) => {
+    this.#finishLater = resolve;
+  });
+
+  constructor(sql: Sql) {
+    sql.exec('DELETE FROM deletions');
+    this.store = new LedgerStore(sql);
+  }
+
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** Baidu's clock goes with ours. */
+  waitUntil(afterS: number): void {
+    this.#nowMs = START_MS + afterS * 1000;
+    this.emulator.clockOffsetMs = this.#nowMs - Date.now();
+  }
+
+  /** Lets the looks happen that are planned after so many seconds. */
+  async look(reads: Reads, looksS: readonly number[]): Promise<void> {
+    const { config, runtime } = new Process(this, null, []);
+    const looking = reads === 'without configuration' ? null : createGateway(config, runtime);
+    for (const [index, afterS] of looksS.entries()) {
+      this.waitUntil(afterS);
+      if (reads === 'always failing' || (reads === 'failing at first' && index === 0)) {
+        this.emulator.misbehave('internal_error', 'internal_error');
+      }
+      await resolveUnknown(this.store, looking, SCHEDULE_S, runtime);
+      this.#finishLater();
+      await this.#later;
+      this.emulator.faults.length = 0;
+    }
+  }
+
+  /** The next answers of Baidu, one after the other. */
+  meet(answers: readonly AnswerName[]): void {
+    for (const name of answers) {
+      if (name === 'healthy') this.emulator.faults.push({ deletes: true, answer: 'normal' });
+      else this.emulator.misbehave(name);
+    }
+  }
+
+  row(imageId: string): DeletionRow | undefined {
+    const everything = { caller: null, requestId: null, outcome: null, sinceMs: null, untilMs: null, after: null };
+    return this.store.history({ ...everything, imageId, limit: 1 })[0];
+  }
+
+  /** Our calls that deleted the image, by the emulator's own record. */
+  deletions(imageId: string): number {
+    return this.emulator.calls.filter(({ deleted, path }) => deleted && path.endsWith(imageId)).length;
+  }
+}
+
+/** One life of the Worker. What is killed does nothing more, and hears of nothing. */
+class Process {
+  attempts = 0;
+  isKilled = false;
+  readonly #world: World;
+  readonly #kill: Kill;
+  readonly #settles: readonly CallEnd[];
+  #settled = 0;
+  #die: () => void = () => undefined;
+  readonly #death = new Promise<void>((resolve) => {
+    this.#die = resolve;
+  });
+
+  constructor(world: World, kill: Kill, settles: readonly CallEnd[]) {
+    this.#world = world;
+    this.#kill = kill;
+    this.#settles = settles;
+  }
+
+  readonly runtime: Runtime = {
+    now: () => this.#world.nowMs,
+    random: () => 0.5,
+    randomUUID: () => crypto.randomUUID(),
+    sleep: async () => undefined,
+    fetch: (url, request) => {
+      this.attempts++;
+      return this.#at(this.attempts === 1 ? 'fetch 1' : 'fetch 2', () => this.#world.send(new Request(url, request)));
+    },
+    log: (_severity, line) => {
+      if (!this.isKilled) this.#world.records.push(line);
+    },
+  };
+
+  readonly #ledger: Ledger = {
+    reserve: (reservation, budgets) =>
+      this.#at('reserve', async () => this.#world.store.reserve(reservation, budgets, this.#world.nowMs)),
+    settle: (id, settlement) =>
+      this.#at('settle', async () => {
+        const end = this.#settles[this.#settled++] ?? 'done';
+        if (end !== 'failed') this.#world.store.settle(id, settlement, this.#world.nowMs);
+        if (end !== 'done') throw new Error('The reply was lost.');
+      }),
+    peek: never,
+    history: never,
+  };
+
+  readonly config: Config = {
+    credentials: EMULATOR_CREDENTIALS,
+    endpoint: 'https://bcc.bj.baidubce.com',
+    attemptTimeoutMs: 1,
+    deadlineMs: 5_000,
+    policy: { deletionsEnabled: true, protectedImages: new Set(), protectedNames: [] },
+    dailyDeletions: 1,
+    dailyDeletionsTotal: 100,
+    rateLimiters: { burst: PASS, sustained: PASS },
+    ledger: { getByName: () => this.#ledger },
+    version: null,
+  };
+
+  /** Sends one deletion. `null` if the process did not live to answer. */
+  async delete(imageId: string): Promise<Told | null> {
+    const works: Promise<unknown>[] = [];
+    const ctx = {
+      waitUntil: (work: Promise<unknown>) => works.push(work),
+      passThroughOnException: () => undefined,
+      props: {},
+    };
+    const app = createApp({ callers: CALLERS_TABLE, problems: [], config: this.config }, this.runtime);
+    const request = new Request(`https://gateway.test/images/${imageId}`, { method: 'DELETE', headers: AUTHORIZATION });
+    const answering = Promise.resolve(app.fetch(request, {}, ctx)).then((response) => response.json());
+    const body = await Promise.race([answering, this.#death]);
+    for (let done = 0; done < works.length; done++) await Promise.race([works[done], this.#death]);
+    return isRecord(body) ? { outcome: body['outcome'], confirmed: body['confirmed'] } : null;
+  }
+
+  async #at<T>(step: Step, effect: () => Promise<T>): Promise<T> {
+    if (this.isKilled) return never();
+    const isHere = this.#kill?.step === step;
+    if (isHere && this.#kill?.when === 'before') return this.#end();
+    if (!isHere) return effect();
+    await effect().catch(() => undefined);
+    return this.#end();
+  }
+
+  #end(): Promise<never> {
+    this.isKilled = true;
+    this.#die();
+    return never();
+  }
+}
+
+/** What a row or an answer claims, held against what the emulator did. */
+function falsehood(world: World, imageId: string, { outcome, confirmed }: Told): string | null {
+  const isGone = !world.emulator.images.has(imageId);
+  const byUs = world.deletions(imageId) > 0;
+  switch (outcome) {
+    case 'deleted':
+      if (confirmed === true) return isGone && byUs ? null : 'says that Baidu deleted it, and Baidu did not';
+      return isGone ? null : 'says that it is gone, and it is there';
+    case 'already_absent':
+      return isGone && !byUs ? null : 'says that it was absent, and it was there';
+    case 'rejected':
+    case 'not_attempted':
+      return byUs ? 'says that nothing was done, and the image was deleted' : null;
+    case 'not_deleted':
+      return isGone ? 'says that it is there, and it is gone' : null;
+    case 'unknown':
+      return null;
+    default:
+      return `has the outcome ${String(outcome)}`;
+  }
+}
+
+/** Runs one path to its end. Returns what is wrong with it, and whether its outcome was unknown before the first look. */
+async function contradictions(sql: Sql, path: Path, reads: Reads): Promise<{ problems: string[]; isUnknown: boolean }> {
+  const { imageId, answers, kill, settles } = path;
+  const wrong: string[] = [];
+  const world = new World(sql);
+  world.meet(answers);
+  const process = new Process(world, kill, settles);
+  const told = await process.delete(imageId);
+  world.emulator.faults.length = 0;
+
+  const check = (who: string, claim: Told) => {
+    const problem = falsehood(world, imageId, claim);
+    if (problem !== null) wrong.push(`${who} ${problem}`);
+  };
+  if (told !== null) check('the answer', told);
+  const audits = world.records.filter((line) => line.includes('"event.name":"audit"')).length;
+  if (audits !== (process.isKilled ? 0 : 1)) wrong.push(`${audits} audit records`);
+
+  const isUnknown = world.row(imageId)?.outcome === 'unknown';
+  await world.look(reads, SCHEDULE_S.slice(0, -1));
+  const early = world.row(imageId);
+  if (early !== undefined) check('the row, before the last look,', early);
+  // Before the last look, a budget of one deletes one image and no more.
+  await new Process(world, null, []).delete('m-custom02');
+  const deleted = world.deletions(imageId) + world.deletions('m-custom02');
+  if (deleted > 1) wrong.push(`a budget of 1 deleted ${deleted} images`);
+
+  await world.look(reads, [...SCHEDULE_S.slice(-1), REPEATED_LOOK_S]);
+  const row = world.row(imageId);
+  if (row !== undefined) check('the row', row);
+  if (row?.outcome === 'unknown' && (reads === 'healthy' || reads === 'failing at first')) {
+    wrong.push('the row is unknown at the end');
+  }
+  if (row === undefined && world.deletions(imageId) > 0) wrong.push('a deletion without a row');
+  return { isUnknown, problems: wrong.map((problem) => `${JSON.stringify(path)}, reads ${reads}: ${problem}`) };
+}
+
+/** How often the code attempts a deletion whose first answer is `first`. */
+async function attemptsAfter(sql: Sql, imageId: string, first: AnswerName): Promise<number> {
+  const world = new World(sql);
+  world.meet([first]);
+  const process = new Process(world, null, []);
+  await process.delete(imageId);
+  return process.attempts;
+}
+
+/** Every path of a deletion of one image. What comes after a kill is no part of a path. */
+async function pathsOf(sql: Sql, imageId: string): Promise<Path[]> {
+  const paths: Path[] = [];
+  const add = (answers: readonly AnswerName[], kill: Kill, settles: readonly CallEnd[] = []) =>
+    paths.push({ imageId, answers, kill, settles });
+  const addWhole = (answers: readonly AnswerName[]) => {
+    for (const when of WHENS) add(answers, { step: 'settle', when });
+    for (const settles of SETTLEMENTS) add(answers, null, settles);
+  };
+  for (const when of WHENS) add([], { step: 'reserve', when });
+  add([], { step: 'fetch 1', when: 'before' });
+  for (const first of ANSWERS) {
+    add([first], { step: 'fetch 1', when: 'after' });
+    if ((await attemptsAfter(sql, imageId, first)) === 1) {
+      addWhole([first]);
+      continue;
+    }
+    add([first], { step: 'fetch 2', when: 'before' });
+    for (const second of ANSWERS) {
+      add([first, second], { step: 'fetch 2', when: 'after' });
+      addWhole([first, second]);
+    }
+  }
+  return paths;
+}
+
+describe('every path of a deletion', () => {
+  it.each(IMAGES)(
+    'of %s tells nothing false, and leaves nothing unknown that can be known',
+    async (imageId) => {
+      const sql = sqliteInMemory();
+      new LedgerStore(sql).migrate();
+      const wrong: string[] = [];
+      let paths = 0;
+      for (const path of await pathsOf(sql, imageId)) {
+        // Nobody looks at a row whose outcome is known, so one way of reading stands for all.
+        const { isUnknown, problems } = await contradictions(sql, path, 'healthy');
+        paths++;
+        wrong.push(...problems);
+        for (const reads of isUnknown ? FAILING_READS : []) {
+          paths++;
+          wrong.push(...(await contradictions(sql, path, reads)).problems);
+        }
+      }
+      console.log(`${paths} paths of a deletion of ${imageId}`);
+      expect(wrong).toEqual([]);
+      expect(paths).toBeGreaterThan(1_000);
+    },
+    TIMEOUT_MS,
+  );
+});
