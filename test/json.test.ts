@@ -1,6 +1,6 @@
 /** How outside data is taken apart before anything is known about it. */
 import { describe, expect, it } from 'vitest';
-import { isRecord, parseJson } from '../src/json.ts';
+import { isRecord, parseJson, repeatedNames } from '../src/json.ts';
 
 describe('a record', () => {
   it.each([{}, { a: 1 }, Object.create(null)])('may be %j', (value) => expect(isRecord(value)).toBe(true));
@@ -18,4 +18,23 @@ describe('parseJson', () => {
   it.each(['', ' ', '{', "{'a':1}", 'undefined', '{}x'])('returns undefined for %j', (text) =>
     expect(parseJson(text)).toBeUndefined(),
   );
+});
+
+describe('repeatedNames', () => {
+  it.each<[string, number[]]>([
+    ['{}', []],
+    ['{"a":{"x":1},"b":{"x":1}}', []],
+    ['{"a":1,"a":2}', [2]],
+    ['{"a":1,"b":2,"a":3,"a":4}', [3, 4]],
+    ['{"a":1,"b":{"x":1,"x":2}}', [2]],
+    ['{"a":[{"x":1},{"x":1,"x":2}]}', [1]],
+    ['{"a":1,"\\u0061":2}', [2]],
+    ['{"a" : 1, "a"\n: 2}', [2]],
+    ['{"a":"a","b":"\\"a\\":"}', []],
+    ['{"{":1,"}":{"[":1},"]":2}', []],
+    ['[1,"a","a"]', []],
+  ])('finds in %s the members %j', (json, positions) => {
+    expect(parseJson(json)).toBeDefined();
+    expect(repeatedNames(json)).toEqual(positions);
+  });
 });

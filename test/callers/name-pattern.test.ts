@@ -1,7 +1,7 @@
 /** Patterns of image names. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { matches } from '../../src/callers/name-pattern.ts';
+import { isNamePattern, matches, protects } from '../../src/callers/name-pattern.ts';
 
 /** The obvious recursive matcher. It takes exponential time, so it is only for short texts. */
 function matchesSlowly(pattern: string, name: string): boolean {
@@ -56,5 +56,45 @@ describe('every name pattern', () => {
     // With backtracking this would not end: 63 stars, and a name that differs at its last character.
     expect(matches(`${'a*'.repeat(63)}b`, 'a'.repeat(256))).toBe(false);
     expect(matches(`${'*a'.repeat(63)}*b*`, 'a'.repeat(256))).toBe(false);
+  });
+});
+
+describe('a name pattern in the configuration', () => {
+  it.each(['golden', 'golden-*', '*-keep', '*', 'a b', 'Base_1.2/x', '黄金-*', 'm'.repeat(128)])('may be %j', (text) =>
+    expect(isNamePattern(text)).toBe(true),
+  );
+
+  // Each of these would protect nothing, because no image has such a name.
+  it.each([
+    '',
+    'golden-?',
+    '[a-z]*',
+    '/golden/',
+    '^golden',
+    'golden$',
+    'a|b',
+    'a+',
+    '(a)',
+    '{a,b}',
+    'a\\',
+    '1golden',
+    '-a',
+    ' a',
+    'm'.repeat(129),
+  ])('is never %j', (text) => expect(isNamePattern(text)).toBe(false));
+});
+
+describe('a protection', () => {
+  it.each([
+    ['golden-*', 'Golden-Base', true],
+    ['GOLDEN-*', 'golden-base', true],
+    // é as one character, and as e with an accent.
+    ['caf\u00e9-*', 'cafe\u0301-1', true],
+    ['cafe\u0301-*', 'CAF\u00c9-1', true],
+    ['golden-*', 'silver-base', false],
+  ])('by %j covers %j: %s', (pattern, name, covered) => expect(protects(pattern, name)).toBe(covered));
+
+  it('covers more than a permission with the same pattern', () => {
+    expect([matches('ci-*', 'CI-1'), protects('ci-*', 'CI-1')]).toEqual([false, true]);
   });
 });

@@ -23,9 +23,20 @@ describe('npm run key', () => {
     expect(run('ci-cleaner').stdout).not.toContain(key);
   });
 
-  it.each([[], ['a b'], ['-x'], ['x'.repeat(65)]])('refuses the name %j', (...names) => {
-    const { stdout, stderr, status } = run(...names);
-    expect([stdout, status]).toEqual(['', 1]);
-    expect(stderr).toContain('Usage');
+  it('prints only the digest for a rotation, because a second entry would be refused', () => {
+    const { stdout, status } = run('ci-cleaner', '--rotate');
+    expect(status).toBe(0);
+    const key = /^ {2}(bcg_[\w-]{43})$/m.exec(stdout)?.[1] ?? '';
+    expect(stdout.trim().split('\n').at(-1)).toBe(JSON.stringify(createHash('sha256').update(key).digest('hex')));
+    expect(stdout).not.toContain('{');
   });
+
+  it.each([['ci-cleaner', '--again'], ['ci-cleaner', '--rotate', 'x'], [], ['a b'], ['-x'], ['x'.repeat(65)]])(
+    'refuses %j',
+    (...names) => {
+      const { stdout, stderr, status } = run(...names);
+      expect([stdout, status]).toEqual(['', 1]);
+      expect(stderr).toContain('Usage');
+    },
+  );
 });

@@ -1,5 +1,6 @@
 /** `CALLERS`: who may call, with which keys, and within which bounds. */
 import { describe, expect, it } from 'vitest';
+import { parseCallers } from '../../src/callers/table.ts';
 import { parseConfig } from '../../src/config.ts';
 import { validEnv } from '../harness.ts';
 
@@ -40,6 +41,17 @@ describe('CALLERS', () => {
     expect([callers, config]).toEqual([null, null]);
     expect(problems.length).toBeGreaterThan(0);
     for (const problem of problems) expect(problem).toMatch(/^CALLERS /);
+  });
+
+  it.each<[string, string]>([
+    ['{"a":{"keySha256":["D"],"scopes":[],"names":["ci-*"]},"a":{"keySha256":["E"],"scopes":[]}}', 'caller 2'],
+    [
+      '{"b":{"keySha256":["E"],"scopes":[]},"a":{"keySha256":["D"],"scopes":[],"scopes":["images:delete"]}}',
+      'caller 2',
+    ],
+  ])('may not repeat a name or a field, which would lose restrictions: %s', (json, position) => {
+    const digests = json.replace('D', 'd'.repeat(64)).replace('E', 'e'.repeat(64));
+    expect(parseCallers(digests).problems).toEqual([`${position}: a name or a field occurs twice`]);
   });
 
   it('gives each caller its name, scopes, image names and budget', () => {

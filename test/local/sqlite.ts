@@ -1,9 +1,8 @@
-/** SQLite in memory, by Node.js, as the ledger's store takes it. */
+/** SQLite by Node.js, as the ledger's store takes it. */
 import { DatabaseSync } from 'node:sqlite';
 import type { Sql } from '../../src/ledger/store.ts';
 
-export function sqliteInMemory(): Sql {
-  const database = new DatabaseSync(':memory:');
+export function sqlOf(database: DatabaseSync): Sql {
   const statements = new Map<string, ReturnType<typeof database.prepare>>();
   return {
     exec(query, ...bindings) {
@@ -17,6 +16,10 @@ export function sqliteInMemory(): Sql {
       return { toArray: () => rows, one: () => rows[0] ?? {} };
     },
   };
+}
+
+export function sqliteInMemory(): Sql {
+  return sqlOf(new DatabaseSync(':memory:'));
 }
 
 function column([name, value]: [string, unknown]): [string, string | number | null] {

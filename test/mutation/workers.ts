@@ -1,7 +1,7 @@
 /** A stand-in for `cloudflare:workers` in Node.js: the ledger's Durable Objects on SQLite in memory. */
 import { DatabaseSync } from 'node:sqlite';
-import type { Sql } from '../../src/ledger/store.ts';
 import type { Ledger } from '../../src/ledger-object.ts';
+import { sqlOf } from '../local/sqlite.ts';
 
 export class DurableObject {
   readonly ctx: unknown;
@@ -10,19 +10,6 @@ export class DurableObject {
     this.ctx = ctx;
     this.env = env;
   }
-}
-
-function sqlOf(database: DatabaseSync): Sql {
-  return {
-    exec(query, ...bindings) {
-      if (bindings.length === 0 && /;\s*\S/.test(query)) {
-        database.exec(query);
-        return { toArray: () => [], one: () => ({}) };
-      }
-      const rows = database.prepare(query).all(...bindings) as Record<string, string | number | null>[];
-      return { toArray: () => rows, one: () => rows[0] ?? {} };
-    },
-  };
 }
 
 export interface Living {
