@@ -72,7 +72,7 @@ export function createApp({ callers, config, problems }: ParsedConfig, runtime: 
       const order = await readDeletion(c.req.raw, c.req.path);
       if (!order.ok) return respondProblem(c, order.failure);
       const request = { ...order.value, id: c.get('id'), requestId: c.get('requestId'), caller };
-      const deletion = await deleteImage(gateway, request, (work) => c.executionCtx.waitUntil(work));
+      const deletion = await deleteImage(gateway, request, c.get('scope'));
       return respondDeletion(c, request, deletion);
     }),
   );

@@ -59,8 +59,65 @@ export const PLATFORM_TIMEOUT_MS = 1_500;
 
 /** The promise's own end, or a rejection after `timeoutMs`. The promise itself is not stopped. */
 export function withTimeout<T>(promise: Promise<T>, timeoutMs = PLATFORM_TIMEOUT_MS): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`Timed out after ${timeoutMs} ms.`)), timeoutMs);
-    promise.then(resolve, reject).then(() => clearTimeout(timer));
-  });
+  const scope = new RequestScope(() => undefined);
+  return scope.withTimeout(promise, timeoutMs).finally(() => scope.end());
+}
+
+interface Wait {
+  readonly endMs: number;
+  readonly giveUp: () => void;
+}
+
+/**
+ * What the steps of one request share: its hold on the Worker, and one timer for all their waits. A timer for each wait would cost
+ * more than all else that they do.
+ */
+export class RequestScope {
+  readonly waitUntil: WaitUntil;
+  readonly #waits = new Set<Wait>();
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  /** When the timer fires. */
+  #checkMs = Number.POSITIVE_INFINITY;
+
+  constructor(waitUntil: WaitUntil) {
+    this.waitUntil = waitUntil;
+  }
+
+  /** The promise's own end, or a rejection after `timeoutMs`. The promise itself is not stopped. */
+  withTimeout<T>(promise: Promise<T>, timeoutMs = PLATFORM_TIMEOUT_MS): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const giveUp = () => reject(new Error(`Timed out after ${timeoutMs} ms.`));
+      const nowMs = performance.now();
+      const wait = { endMs: nowMs + timeoutMs, giveUp };
+      this.#waits.add(wait);
+      if (wait.endMs < this.#checkMs) this.#checkAt(wait.endMs, nowMs);
+      const over = () => this.#waits.delete(wait);
+      promise.then(over, over);
+      promise.then(resolve, reject);
+    });
+  }
+
+  /** Takes the timer away, unless somebody still waits. */
+  end(): void {
+    if (this.#waits.size === 0 && this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  #checkAt(timeMs: number, nowMs: number): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#checkMs = timeMs;
+    this.#timer = setTimeout(() => this.#check(), timeMs - nowMs);
+  }
+
+  #check(): void {
+    // A timer may fire a little early by another clock.
+    const nowMs = Math.max(performance.now(), this.#checkMs);
+    for (const wait of this.#waits) {
+      if (wait.endMs > nowMs) continue;
+      this.#waits.delete(wait);
+      wait.giveUp();
+    }
+    this.#checkMs = Number.POSITIVE_INFINITY;
+    const nextMs = Math.min(...[...this.#waits].map(({ endMs }) => endMs));
+    if (nextMs < this.#checkMs) this.#checkAt(nextMs, nowMs);
+  }
 }

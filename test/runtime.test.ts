@@ -1,8 +1,8 @@
 /** The bound on waiting for the platform. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { withTimeout } from '../src/runtime.ts';
+import { RequestScope, withTimeout } from '../src/runtime.ts';
 
-beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
+beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
 afterEach(() => vi.useRealTimers());
 
 const never = new Promise<never>(() => undefined);
@@ -26,5 +26,49 @@ describe('withTimeout', () => {
     await waiting;
     expect(ended).toHaveBeenCalledOnce();
     expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('the scope of a request', () => {
+  const scope = () => new RequestScope(() => undefined);
+
+  it('has one timer for all waits, which is gone with the request', async () => {
+    const request = scope();
+    await request.withTimeout(Promise.resolve(1), 10);
+    await request.withTimeout(Promise.resolve(2), 50);
+    const waiting = request.withTimeout(Promise.resolve(3), 20);
+    expect(vi.getTimerCount()).toBe(1);
+    expect(await waiting).toBe(3);
+    request.end();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('bounds each wait by its own time, in whatever order they begin', async () => {
+    const request = scope();
+    const ended: string[] = [];
+    const wait = (name: string, ms: number) =>
+      request.withTimeout(never, ms).catch(() => {
+        ended.push(name);
+      });
+    const first = [wait('long', 100), wait('short', 10)];
+    await vi.advanceTimersByTimeAsync(10);
+    expect(ended).toEqual(['short']);
+    const late = wait('late', 15);
+    await vi.advanceTimersByTimeAsync(14);
+    expect(ended).toEqual(['short']);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(ended).toEqual(['short', 'late']);
+    await vi.advanceTimersByTimeAsync(75);
+    await Promise.all([...first, late]);
+    expect(ended).toEqual(['short', 'late', 'long']);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('keeps its timer after its end while somebody waits', async () => {
+    const request = scope();
+    const waiting = expect(request.withTimeout(never, 10)).rejects.toThrow('Timed out after 10 ms.');
+    request.end();
+    await vi.advanceTimersByTimeAsync(10);
+    await waiting;
   });
 });

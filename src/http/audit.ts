@@ -14,7 +14,7 @@ import type { Gateway } from '../deletions/gateway.ts';
 import { isImageId } from '../image-id.ts';
 import type { FailureOutcome, Severity, SuccessOutcome } from '../outcome.ts';
 import { type Failure, outcomeOf, PROBLEMS, type ProblemCode } from '../problems/failure.ts';
-import { type LogLine, logLine, type Runtime } from '../runtime.ts';
+import { type LogLine, logLine, RequestScope, type Runtime } from '../runtime.ts';
 import { type HttpEnv, record } from './context.ts';
 import { REQUEST_ID } from './query.ts';
 import { hasValidHost, imageIdSegment } from './request.ts';
@@ -83,10 +83,12 @@ export function audit(
     const id = randomUUID();
     const given = c.req.header('x-request-id') ?? '';
     const isSafe = REQUEST_ID.test(given) && !mayBeKey(given, c.req.header('authorization'));
+    const scope = new RequestScope((work) => c.executionCtx.waitUntil(work));
     const imageId = imageIdSegment(c.req.path);
     c.set('id', id);
     c.set('requestId', isSafe ? given : id);
     c.set('record', isImageId(imageId) ? { imageId } : {});
+    c.set('scope', scope);
     try {
       if (hasValidHost(c.req.header('host'), c.req.url)) await next();
       else c.res = respondProblem(c, { code: 'invalid_request', fault: 'malformed_host' });
@@ -97,10 +99,13 @@ export function audit(
     c.res.headers.set('Cache-Control', 'no-store');
 
     const durationMs = now() - startMs;
-    const write = (settled?: boolean) => logLine(log, auditRecord(c, gateway, { startMs, durationMs, settled }));
+    const write = (settled?: boolean) => {
+      scope.end();
+      logLine(log, auditRecord(c, gateway, { startMs, durationMs, settled }));
+    };
     const settled = c.get('record').deletion?.settled;
     // The record closes when the ledger has the outcome, while the answer is on its way.
-    if (settled) c.executionCtx.waitUntil(settled.then(write));
+    if (settled) scope.waitUntil(settled.then(write));
     else write();
   };
 }

@@ -4,6 +4,7 @@ import type { Deletion } from '../deletions/deletion.ts';
 import type { Previewed } from '../deletions/preview.ts';
 import type { ImageId } from '../image-id.ts';
 import type { Failure } from '../problems/failure.ts';
+import type { RequestScope } from '../runtime.ts';
 
 /** The facts that only the way of a request can tell. */
 export interface RequestRecord {
@@ -28,10 +29,11 @@ export interface HttpEnv {
     /** The caller's own, if it is safe, or else the same as `id`. */
     requestId: string;
     record: RequestRecord;
+    scope: RequestScope;
   };
 }
 
 /** Notes facts for the audit record. This is the only way to write it. */
 export function record(c: Context<HttpEnv>, facts: RequestRecord): void {
-  c.set('record', { ...c.get('record'), ...facts });
+  Object.assign(c.get('record'), facts);
 }

@@ -56,7 +56,7 @@ export class Gate {
     record(c, { callerId: caller.id, callerKeyFingerprint: keyFingerprint });
     const gateway = this.#gateway;
     if (gateway === null) return failed({ code: 'gateway_misconfigured', ...(problems && { problems }) });
-    const limited = await rateLimitFailure(gateway.rateLimiters, caller.id);
+    const limited = await rateLimitFailure(gateway.rateLimiters, caller.id, c.get('scope'));
     if (limited !== null) return failed(limited);
     if (scope !== null && !caller.scopes.has(scope)) return failed({ code: 'permission_denied', missing: scope });
     // Browsers send this header with every request, and no script can leave it out. So no page can delete.

@@ -6,7 +6,7 @@
  */
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
-import { type WaitUntil, withTimeout } from '../runtime.ts';
+import { type RequestScope, withTimeout } from '../runtime.ts';
 import type {
   Budgets,
   DeletionRow,
@@ -54,16 +54,16 @@ export class LedgerStub {
     reservation: Reservation,
     budgets: Budgets,
     timeoutMs: number,
-    waitUntil: WaitUntil,
+    scope: RequestScope,
   ): Promise<Result<LastDeletion | null, Failure<'budget_exhausted'> | Unavailable>> {
     const reserving = this.#call((ledger) => ledger.reserve(reservation, budgets));
     try {
-      const reserved = await withTimeout(reserving, Math.min(RESERVE_TIMEOUT_MS, timeoutMs));
+      const reserved = await scope.withTimeout(reserving, Math.min(RESERVE_TIMEOUT_MS, timeoutMs));
       return reserved.ok ? ok(reserved.value) : failed({ code: 'budget_exhausted', ...reserved.failure });
     } catch {
       // The row may be written even so, or may be yet. It must not count for a deletion that was never sent.
-      const end = withTimeout(reserving).catch(() => null);
-      waitUntil(end.then(() => this.settle(reservation.id, NEVER_SENT)));
+      const end = scope.withTimeout(reserving).catch(() => null);
+      scope.waitUntil(end.then(() => this.settle(reservation.id, NEVER_SENT, scope)));
       return unavailable;
     }
   }
@@ -72,8 +72,8 @@ export class LedgerStub {
    * Writes what came of a deletion. `false` if the ledger did not take it, so that its row says `unknown`. A row settles once, so a
    * ledger whose reply was lost may be told again.
    */
-  async settle(id: string, settlement: Settlement): Promise<boolean> {
-    const once = () => withTimeout(this.#call((ledger) => ledger.settle(id, settlement)));
+  async settle(id: string, settlement: Settlement, scope: RequestScope): Promise<boolean> {
+    const once = () => scope.withTimeout(this.#call((ledger) => ledger.settle(id, settlement)));
     const again = (error: unknown) => (isOverloaded(error) ? Promise.reject(error) : once());
     return once()
       .catch(again)
