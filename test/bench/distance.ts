@@ -53,9 +53,10 @@ async function medianOf(subject: Subject, seconds: number): Promise<number> {
 export async function benchDistance(rounds: number, seconds: number) {
   const upstream = await startNode('peers/upstream.ts', String(UPSTREAM_MS), String(UPSTREAM_JITTER_MS));
   const bare = await startWorkerd('workers/bare.ts', { vars: { BCC_ENDPOINT: upstream.url } });
-  const gateways = await Promise.all(
-    DISTANCES_MS.map((delayMs) => startWorkerd('workers/whole.ts', { vars: vars(upstream.url), ledger: { delayMs } })),
-  );
+  const gateways: Subject[] = [];
+  for (const delayMs of DISTANCES_MS) {
+    gateways.push(await startWorkerd('workers/whole.ts', { vars: vars(upstream.url), ledger: { delayMs } }));
+  }
   const medians = await interleaved(
     {
       bare: () => medianOf(bare, seconds),
