@@ -17,7 +17,7 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     now: runtime.now,
     keyFingerprint: client.keyFingerprint,
     upstreamHost: new URL(endpoint).host,
-    ledger: new LedgerStub(config.ledger),
+    ledger: new LedgerStub(config.ledger, runtime),
     budgetsOf: (caller) => ({ caller: caller.dailyDeletions ?? dailyDeletions, account: dailyDeletionsTotal }),
     version: config.version,
   };

@@ -37,6 +37,8 @@ export function openapi(origin: string) {
         delete: {
           operationId: 'deleteImage',
           summary: 'Delete a custom image. It cannot be recovered. Needs images:delete.',
+          description:
+            'If the outcome is unknown, do not delete again: look under `deletion`, where the fate becomes known.',
           parameters: [{ $ref: '#/components/parameters/id' }, ...queryParameters(DELETION_PARAMETERS)],
           responses: {
             200: json('The image is gone.', deletionSchema),

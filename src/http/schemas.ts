@@ -140,7 +140,11 @@ export const problemSchema = {
         requestId: nullable('string'),
       }),
       deletedBefore: object<DeletedBefore>({ at: dateTime, requestId: nullable('string') }),
-      deletion: { type: 'string', format: 'uri-reference' },
+      deletion: {
+        type: 'string',
+        format: 'uri-reference',
+        description: 'Where the fate of a deletion becomes known whose outcome is unknown.',
+      },
       problems: { type: 'array', items: text },
     },
     OPTIONAL_PROBLEM_MEMBERS,

@@ -6,7 +6,7 @@
  */
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
-import { type RequestScope, withTimeout } from '../runtime.ts';
+import { type LogLine, logLine, type RequestScope, type Runtime, withTimeout } from '../runtime.ts';
 import type {
   Budgets,
   DeletionRow,
@@ -42,11 +42,20 @@ const NEVER_SENT: Settlement = {
   imageName: null,
 };
 
+/** The ledger did not take what came of a deletion. If the row exists, a look at the image will find that out. */
+interface SettleFailedLine extends LogLine {
+  readonly 'event.name': 'settle_failed';
+  readonly 'gateway.request.id': string;
+  readonly outcome: string;
+}
+
 export class LedgerStub {
   readonly #namespace: LedgerNamespace;
+  readonly #runtime: Pick<Runtime, 'now' | 'log'>;
 
-  constructor(namespace: LedgerNamespace) {
+  constructor(namespace: LedgerNamespace, runtime: Pick<Runtime, 'now' | 'log'>) {
     this.#namespace = namespace;
+    this.#runtime = runtime;
   }
 
   /** Enters a deletion, on disk before it returns, and returns the last deletion of the same image by anyone. */
@@ -79,7 +88,13 @@ export class LedgerStub {
       .catch(again)
       .then(
         () => true,
-        () => false,
+        () => {
+          const timestamp = new Date(this.#runtime.now()).toISOString();
+          const event = { timestamp, severity_text: 'ERROR', 'event.name': 'settle_failed' } as const;
+          const line = { ...event, 'gateway.request.id': id, outcome: settlement.outcome };
+          logLine<SettleFailedLine>(this.#runtime.log, line);
+          return false;
+        },
       );
   }
 

@@ -33,10 +33,17 @@ describe('a ledger that fails', () => {
     const response = await harness.call('DELETE', '/images/m-custom01');
     expect(await response.json()).toMatchObject({ outcome: 'deleted' });
     expect(settlements).toHaveLength(2);
-    expect(harness.lines[0]).toMatchObject({
+    const [failure, audit, ...more] = harness.lines;
+    expect(audit).toMatchObject({ severity: 'ERROR', record: { 'ledger.settled': false, outcome: 'deleted' } });
+    expect(failure).toMatchObject({
       severity: 'ERROR',
-      record: { 'ledger.settled': false, outcome: 'deleted' },
+      record: {
+        'event.name': 'settle_failed',
+        'gateway.request.id': audit?.record['gateway.request.id'],
+        outcome: 'deleted',
+      },
     });
+    expect(more).toEqual([]);
   });
 
   it('when it is asked for a history makes the gateway answer 503', async () => {
@@ -185,6 +192,6 @@ describe('the ledger', () => {
     const ledger = { reserve: async () => ({ ok: true, value: null }), settle };
     const harness = createHarness({ env: { LEDGER: { getByName: () => ledger } } });
     await harness.call('DELETE', '/images/m-custom01');
-    expect([calls, harness.lines[0]?.record['ledger.settled']]).toEqual([1, false]);
+    expect([calls, harness.lines.at(-1)?.record['ledger.settled']]).toEqual([1, false]);
   });
 });
