@@ -542,3 +542,22 @@ describe('a deletion with expectName', () => {
     expect(await fine.json()).toMatchObject({ outcome: 'already_absent', confirmed: true });
   });
 });
+
+describe('a bug before anything is sent', () => {
+  it('says so, and gives the budget back', async () => {
+    let isBroken = true;
+    const { emulator } = createHarness();
+    const harness = createHarness({
+      env: { DAILY_DELETIONS: '1' },
+      fetch: (request) => {
+        if (isBroken) throw new Error('a bug');
+        return emulator.fetch(request);
+      },
+    });
+    const response = await harness.call('DELETE', '/images/m-custom01?expectName=x');
+    expect(await problemOf(response)).toMatchObject({ code: 'internal_error', outcome: 'not_attempted' });
+    expect(harness.lines[0]?.record).toMatchObject({ 'ledger.settled': true, attempts: 0, 'exception.type': 'Error' });
+    isBroken = false;
+    expect((await harness.call('DELETE', '/images/m-custom02')).status).toBe(200);
+  });
+});

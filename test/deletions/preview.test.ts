@@ -147,3 +147,19 @@ describe('a deletion', () => {
     },
   );
 });
+
+describe('an image that is deleted between the two reads of its preview', () => {
+  it('is absent', async () => {
+    const harness = createHarness();
+    const { emulator } = harness;
+    const between = createHarness({
+      fetch: async (request) => {
+        if (request.url.endsWith('/sharedUsers')) emulator.images.delete('m-custom01');
+        return emulator.fetch(request);
+      },
+    });
+    const response = await between.call('GET', '/images/m-custom01', bearer(KEYS.both));
+    expect(await problemOf(response)).toMatchObject({ code: 'image_not_found', outcome: 'already_absent' });
+    expect(between.lines[0]?.record).toMatchObject({ decision: 'allowed', 'error.type': 'image_not_found' });
+  });
+});
