@@ -62,6 +62,7 @@ export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
   override async alarm(): Promise<void> {
     try {
       await this.ctx.storage.setAlarm(now() + FALLBACK_MS);
+      this.#store.noticeClock(now());
       const isMoreToRemove = this.#endRetention();
       await resolveUnknown(this.#store, this.#looking(), this.#settings.resolveAfterS, platformRuntime);
       const nextMs = isMoreToRemove ? now() : this.#nextAlarmMs();

@@ -99,7 +99,9 @@ export class RequestScope {
 
   /** Takes the timer away, unless somebody still waits. */
   end(): void {
-    if (this.#waits.size === 0 && this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#waits.size > 0 || this.#timer === null) return;
+    clearTimeout(this.#timer);
+    this.#checkMs = Number.POSITIVE_INFINITY;
   }
 
   #checkAt(timeMs: number, nowMs: number): void {

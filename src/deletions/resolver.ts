@@ -29,8 +29,8 @@ export interface ResolutionLine extends LogLine {
 }
 
 const MIN_PAUSE_MS = 100;
-/** So that one run of the alarm ends long before the platform's 15 minutes. */
-const MAX_LOOKS = 200;
+/** A run begins no further look after this, so that it ends long before the platform's 15 minutes. */
+const MAX_RUN_MS = 5 * 60 * 1000;
 
 /** Looks at every image that is due. `afterS` are the planned looks, in seconds after a reservation. */
 export async function resolveUnknown(
@@ -40,13 +40,14 @@ export async function resolveUnknown(
   { now, sleep, log }: Pick<Runtime, 'now' | 'sleep' | 'log'>,
 ): Promise<void> {
   const dueAtStart = store.unknown().filter((row) => isDue(row, afterS, now()));
-  const imageIds = [...new Set(dueAtStart.map(({ imageId }) => imageId))].slice(0, MAX_LOOKS);
-  for (const imageId of imageIds) {
+  const lastLookMs = now() + MAX_RUN_MS;
+  for (const imageId of new Set(dueAtStart.map((row) => row.imageId))) {
+    if (now() > lastLookMs) return;
     const look = looking === null || !isImageId(imageId) ? 'failed' : await lookAt(looking, imageId, now());
     const nowMs = now();
     // Read again: rows may have been settled while Baidu was asked.
     const rows = store.unknownOfImage(imageId);
-    const isOverdueNow = look === 'failed' && rows.some((row) => isOverdue(row, nowMs));
+    const isOverdueNow = look === 'failed' && rows.some((row) => isDue(row, afterS, nowMs) && isOverdue(row, nowMs));
     const steps = stepsAfterLook(look, rows, store.isClaimed(imageId), afterS, nowMs);
     const timestamp = new Date(nowMs).toISOString();
     for (const row of store.apply(imageId, steps, nowMs)) logLine(log, resolved(row, timestamp));

@@ -29,7 +29,7 @@ export function originOf(url: string): string {
 }
 
 /**
- * The path as it was sent. A URL parser would resolve `..` in it. Only a segment `*` is encoded, because the router would take it for
+ * The path as the runtime hands it over. A URL parser would resolve `..` in it. Only a segment `*` is encoded, because the router would take it for
  * its own wildcard and run everything twice.
  */
 export function pathOf(url: string): string {

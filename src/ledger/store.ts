@@ -114,6 +114,11 @@ export class LedgerStore {
       .map((columns) => toDeletionRow(toStoredRow(columns)));
   }
 
+  /** Finds out whether the clock was ahead, so that no row waits for a date that was wrong. */
+  noticeClock(nowMs: number): void {
+    this.#countsAt(nowMs);
+  }
+
   /** Every row whose outcome is unknown, oldest first. */
   unknown(): UnknownRow[] {
     return this.#sql.exec(SQL.unknown).toArray().map(toStoredRow).map(toUnknownRow);
@@ -231,8 +236,9 @@ function toDeletionRow({
   return row;
 }
 
-function toUnknownRow({ seq, imageId, beganAtMs, attempts, looks, lookedAtMs }: StoredRow): UnknownRow {
-  return { seq, imageId, beganAtMs, sent: (attempts ?? 0) > 0, looks, lookedAtMs };
+function toUnknownRow({ seq, imageId, beganAtMs, settledAtMs, attempts, looks, lookedAtMs }: StoredRow): UnknownRow {
+  // A bug may have ended the counting after the first deletion was sent; then a settled row has no number.
+  return { seq, imageId, beganAtMs, sent: settledAtMs !== null && attempts !== 0, looks, lookedAtMs };
 }
 
 function lesser(a: number | null, b: number): number {

@@ -63,7 +63,7 @@ const upstreamIsSilent = {
   severity: 'WARN',
   stage: 'upstream',
   explanation:
-    'If the outcome is unknown, do not delete again: look under "deletion", where the fate of the image becomes known within minutes.',
+    'If the outcome is unknown, do not delete again: look under "deletion", where the fate of the image becomes known, after an hour at the latest if Baidu can be asked.',
   detail: (facts: UpstreamFacts) => (facts.outcome === 'not_attempted' ? notSent(facts) : notKnown(facts)),
 } as const;
 
@@ -179,8 +179,8 @@ export const ROWS = {
       if (deletedBefore === undefined) return `Baidu has no image ${imageId} in this region.`;
       const { at, requestId } = deletedBefore;
       return requestId === null
-        ? `${imageId} was deleted at ${at} for another caller.`
-        : `This caller deleted ${imageId} at ${at} by request ${requestId}.`;
+        ? `${imageId} was deleted, or found gone, at ${at} for another caller.`
+        : `This caller deleted ${imageId}, or found it gone after trying to, at ${at} by request ${requestId}.`;
     },
   }),
   image_not_custom: problem({

@@ -164,6 +164,21 @@ describe('the resolver', () => {
     expect(lines).toEqual([]);
   });
 
+  it('begins no look after five minutes, so that the platform does not end the run', async () => {
+    const { store, looking, runtime, looks } = worldWith([
+      { seq: 1, imageId: 'm-custom01' },
+      { seq: 2, imageId: 'm-custom02' },
+      { seq: 3, imageId: 'm-custom03' },
+    ]);
+    const slow = looking(() => absent);
+    const get = async (id: string, endMs: number) => {
+      await runtime.sleep(200_000);
+      return slow.images.get(id, endMs);
+    };
+    await resolveUnknown(store, { ...slow, images: { get } }, AFTER_S, runtime);
+    expect(looks.map(({ id }) => id)).toEqual(['m-custom01', 'm-custom02']);
+  });
+
   it('calls the operator once when looks have failed for more than a day', async () => {
     const dayMs = 24 * 60 * 60 * 1000;
     const overdue = async (lookedAtMs: number) => {

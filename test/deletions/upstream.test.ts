@@ -22,7 +22,7 @@ describe('image_not_found', () => {
         code: 'image_not_found',
         outcome: 'already_absent',
         deletedBefore: { requestId: 'job-1', at },
-        detail: `This caller deleted m-custom01 at ${at} by request job-1.`,
+        detail: `This caller deleted m-custom01, or found it gone after trying to, at ${at} by request job-1.`,
       });
     }
   });
@@ -37,7 +37,7 @@ describe('image_not_found', () => {
     ] as const) {
       const body = await problemOf(await harness.call(method, '/images/m-custom01', bearer(key)));
       expect(body['deletedBefore']).toEqual({ at, requestId: null });
-      expect(body['detail']).toBe(`m-custom01 was deleted at ${at} for another caller.`);
+      expect(body['detail']).toBe(`m-custom01 was deleted, or found gone, at ${at} for another caller.`);
       expect(JSON.stringify(body)).not.toMatch(/both|job-1/);
     }
   });

@@ -532,3 +532,25 @@ describe('the removal of old rows', () => {
     });
   });
 });
+
+describe('a row whose outcome is unknown', () => {
+  it('counts as sent if a bug ended the counting, and not if nothing was settled', async () => {
+    await insideLedger((sql) => {
+      const store = storeIn(sql);
+      store.reserve(reservation('r1'), ROOM, START_MS);
+      expect(store.unknown().map(({ sent }) => sent)).toEqual([false]);
+      store.settle(idOf('r1'), { ...settlement('unknown'), attempts: null }, START_MS);
+      expect(store.unknown().map(({ sent }) => sent)).toEqual([true]);
+    });
+  });
+
+  it('does not wait for the date of a clock that was ahead, once that is noticed', async () => {
+    await insideLedger((sql) => {
+      const store = storeIn(sql);
+      store.reserve(reservation('r1'), ROOM, START_MS + 365 * DAY_MS);
+      store.noticeClock(START_MS);
+      expect(store.unknown().map(({ beganAtMs }) => beganAtMs)).toEqual([START_MS]);
+      expect(rowOf(store)?.reservedAtMs).toBe(START_MS + 365 * DAY_MS);
+    });
+  });
+});

@@ -43,7 +43,7 @@ describe('the detail of a problem', () => {
         outcome: 'already_absent',
         deletedBefore: { at: '2026-11-23T00:00:00.000Z', requestId: null },
       },
-      'm-custom01 was deleted at 2026-11-23T00:00:00.000Z for another caller.',
+      'm-custom01 was deleted, or found gone, at 2026-11-23T00:00:00.000Z for another caller.',
     ],
   ])('claims no more than is known in the case of %j', (failure, sentence) => {
     expect(problemBody(failure, context)).toMatchObject({ outcome: outcomeOf(failure), detail: sentence });
