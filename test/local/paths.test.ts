@@ -68,7 +68,7 @@ const START_MS = Date.now();
 const never = () => new Promise<never>(() => undefined);
 const PASS = { limit: async () => ({ success: true }) };
 const CALLERS_TABLE = parseCallers(JSON.stringify(CALLERS)).callers;
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 180_000;
 const AUTHORIZATION = { Authorization: `Bearer ${KEYS.cleaner}` };
 
 interface Path {
