@@ -34,6 +34,11 @@ export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
     this.#store = new LedgerStore(ctx.storage.sql);
     this.#settings = parseLedgerSettings(env);
     ctx.storage.transactionSync(() => this.#store.migrate());
+    // An alarm that could not be set, or was lost with a restored storage, must not leave rows unknown until the next reservation.
+    ctx.blockConcurrencyWhile(async () => {
+      const nextMs = this.#nextAlarmMs();
+      if (nextMs !== null) await this.#wakeBy(nextMs);
+    });
   }
 
   /** Enters a deletion before Baidu hears of it, or says which budget is used up. */
@@ -49,6 +54,11 @@ export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
 
   async settle(id: string, settlement: rows.Settlement): Promise<void> {
     this.#store.settle(id, settlement, now());
+  }
+
+  /** Takes back a reservation whose reply did not arrive, or forbids it if it has not come yet. */
+  async cancel(reservation: rows.Reservation, settlement: rows.Settlement): Promise<void> {
+    this.#store.cancel(reservation, settlement, now());
   }
 
   async peek(caller: string, imageId: string, budgets: rows.Budgets): Promise<rows.Outlook> {

@@ -197,6 +197,19 @@ describe("the ledger's alarm", () => {
   });
 });
 
+describe('a ledger that starts', () => {
+  it('sets its alarm anew if that was lost, so that no row stays unknown', async () => {
+    const ledger = freshLedger();
+    await enter(ledger, 'r1', 'unknown');
+    await age(ledger, 20_000);
+    await runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.deleteAlarm());
+    await evictDurableObject(ledger);
+    await ledger.history(ALL_ROWS);
+    expect(await alarmOf(ledger)).toBeGreaterThan(Date.now());
+    expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + FIRST_LOOK_MS - 20_000);
+  });
+});
+
 describe('a ledger that is evicted from memory', () => {
   it('keeps its rows and its budget', async () => {
     const ledger = freshLedger();

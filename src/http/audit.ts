@@ -11,13 +11,14 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
 import { mayBeKey } from '../callers/identify.ts';
 import type { Gateway } from '../deletions/gateway.ts';
+import { deletionUrl } from '../deletions/history.ts';
 import { isImageId } from '../image-id.ts';
 import type { FailureOutcome, Severity, SuccessOutcome } from '../outcome.ts';
 import { type Failure, outcomeOf, PROBLEMS, type ProblemCode } from '../problems/failure.ts';
 import { type LogLine, logLine, RequestScope, type Runtime } from '../runtime.ts';
 import { type HttpEnv, record } from './context.ts';
 import { REQUEST_ID } from './query.ts';
-import { hasValidHost, imageIdSegment } from './request.ts';
+import { hasValidHost, imageIdSegment, originOf } from './request.ts';
 import { respondProblem } from './respond.ts';
 
 /** `timestamp` is when the request arrived. */
@@ -113,8 +114,10 @@ export function audit(
 /** The answer to an exception: the operator gets it without its message, the caller gets nothing of it. */
 export function respondCrash(c: Context<HttpEnv>, thrown: unknown): Response {
   record(c, { thrown });
-  const { deletion } = c.get('record');
-  return respondProblem(c, { code: 'internal_error', outcome: deletion?.settled ? 'unknown' : 'not_attempted' });
+  const { deletion, callerId = '', imageId = '' } = c.get('record');
+  const outcome = deletion?.settled ? 'unknown' : 'not_attempted';
+  const fate = deletionUrl(originOf(c.req.url), callerId, imageId, c.get('requestId'));
+  return respondProblem(c, { code: 'internal_error', outcome }, fate);
 }
 
 interface Ending {

@@ -86,6 +86,7 @@ export interface Outlook {
 export interface Ledger {
   reserve(reservation: Reservation, budgets: Budgets): Promise<Result<LastDeletion | null, Exhausted>>;
   settle(id: string, settlement: Settlement): Promise<void>;
+  cancel(reservation: Reservation, settlement: Settlement): Promise<void>;
   peek(caller: string, imageId: string, budgets: Budgets): Promise<Outlook>;
   history(query: HistoryQuery): Promise<DeletionRow[]>;
 }

@@ -56,6 +56,8 @@ export const SQL = {
   settle: `UPDATE deletions SET settled_at = ?, outcome = ?, confirmed = ?, code = ?, attempts = ?, upstream_request_id = ?,
     image_name = ?, resolved_at = ? WHERE seq = ?`,
   lastDeleted: `SELECT * FROM deletions WHERE image_id = ? AND outcome = 'deleted' ORDER BY reserved_at DESC, seq DESC LIMIT 1`,
+  takeBackInferred: `UPDATE deletions SET outcome = 'already_absent'
+    WHERE image_id = ? AND outcome = 'deleted' AND confirmed = 0 AND resolved_at IS NOT NULL RETURNING *`,
   counting: `SELECT caller, image_id, began_at FROM deletions
     WHERE outcome IN ('deleted', 'unknown') AND reserved_at > ?1 AND began_at > ?1`,
   /** The clock was ahead when these were entered, whatever became of them. */

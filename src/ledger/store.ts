@@ -61,12 +61,20 @@ export class LedgerStore {
 
   /** Enters a deletion and returns the last one of the same image by anyone, or says which budget is used up. */
   reserve(reservation: Reservation, budgets: Budgets, nowMs: number): Result<LastDeletion | null, Exhausted> {
-    const { id, requestId, caller, subject, imageId, keyFingerprint } = reservation;
+    const { caller, imageId } = reservation;
     const { lastDeletion, exhausted } = this.peek(caller, imageId, budgets, nowMs);
     if (exhausted !== null) return failed(exhausted);
-    this.#sql.exec(SQL.reserve, id, requestId, caller, subject, imageId, keyFingerprint, nowMs);
-    this.#countsAt(nowMs).add(caller, imageId, nowMs);
+    this.#enter(reservation, nowMs);
     return ok(lastDeletion);
+  }
+
+  /**
+   * Takes back a reservation whose reply did not arrive. If it comes later still, its id is taken, and it fails: so no row can
+   * stay `unknown` for a deletion that was never sent.
+   */
+  cancel(reservation: Reservation, settlement: Settlement, nowMs: number): void {
+    if (this.#rowOf(reservation.id) === undefined) this.#enter(reservation, nowMs);
+    this.settle(reservation.id, settlement, nowMs);
   }
 
   /** What `reserve` would say, without entering anything. */
@@ -83,10 +91,11 @@ export class LedgerStore {
 
   /**
    * Writes what came of a deletion. A row settles once, so a second call changes nothing. If a look has resolved the row before,
-   * the settlement replaces that unless it says `unknown`.
+   * the settlement replaces that unless it says `unknown`. If Baidu confirmed this deletion, no other row of the image keeps a
+   * deletion that only a look had given it.
    */
   settle(id: string, settlement: Settlement, nowMs: number): void {
-    const [row] = this.#sql.exec(SQL.byId, id).toArray().map(toStoredRow);
+    const row = this.#rowOf(id);
     if (row === undefined || row.settledAtMs !== null) return;
     const keepsFate = settlement.outcome === 'unknown';
     const { outcome, confirmed, resolvedAtMs } = keepsFate ? row : { ...settlement, resolvedAtMs: null };
@@ -103,6 +112,7 @@ export class LedgerStore {
       row.seq,
     );
     this.#recount(row, outcome);
+    if (outcome === 'deleted' && confirmed === true) this.#takeBackInferred(row.imageId);
   }
 
   /** Newest first. */
@@ -159,6 +169,25 @@ export class LedgerStore {
   /** Removes a batch of rows from before `beforeMs`, which must be outside the budgets' window. Returns how many. */
   remove(beforeMs: number): number {
     return this.#sql.exec(`${SQL.remove} RETURNING seq`, beforeMs, REMOVAL_BATCH).toArray().length;
+  }
+
+  #rowOf(id: string): StoredRow | undefined {
+    return this.#sql.exec(SQL.byId, id).toArray().map(toStoredRow)[0];
+  }
+
+  /** @throws Error if the id is taken */
+  #enter(reservation: Reservation, nowMs: number): void {
+    const { id, requestId, caller, subject, imageId, keyFingerprint } = reservation;
+    // Taken before the row is there, because counts that are taken anew have it already.
+    const counts = this.#countsAt(nowMs);
+    this.#sql.exec(SQL.reserve, id, requestId, caller, subject, imageId, keyFingerprint, nowMs);
+    counts.add(caller, imageId, nowMs);
+  }
+
+  #takeBackInferred(imageId: string): void {
+    for (const row of this.#sql.exec(SQL.takeBackInferred, imageId).toArray().map(toStoredRow)) {
+      this.#recount({ ...row, outcome: 'deleted' }, row.outcome);
+    }
   }
 
   #version(): number {

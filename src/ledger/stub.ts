@@ -65,14 +65,15 @@ export class LedgerStub {
     timeoutMs: number,
     scope: RequestScope,
   ): Promise<Result<LastDeletion | null, Failure<'budget_exhausted'> | Unavailable>> {
-    const reserving = this.#call((ledger) => ledger.reserve(reservation, budgets));
     try {
+      const reserving = this.#call((ledger) => ledger.reserve(reservation, budgets));
       const reserved = await scope.withTimeout(reserving, Math.min(RESERVE_TIMEOUT_MS, timeoutMs));
       return reserved.ok ? ok(reserved.value) : failed({ code: 'budget_exhausted', ...reserved.failure });
     } catch {
       // The row may be written even so, or may be yet. It must not count for a deletion that was never sent.
-      const end = scope.withTimeout(reserving).catch(() => null);
-      scope.waitUntil(end.then(() => this.settle(reservation.id, NEVER_SENT, scope)));
+      scope.waitUntil(
+        this.#tell(reservation.id, NEVER_SENT, (ledger) => ledger.cancel(reservation, NEVER_SENT), scope),
+      );
       return unavailable;
     }
   }
@@ -81,21 +82,8 @@ export class LedgerStub {
    * Writes what came of a deletion. `false` if the ledger did not take it, so that its row says `unknown`. A row settles once, so a
    * ledger whose reply was lost may be told again.
    */
-  async settle(id: string, settlement: Settlement, scope: RequestScope): Promise<boolean> {
-    const once = () => scope.withTimeout(this.#call((ledger) => ledger.settle(id, settlement)));
-    const again = (error: unknown) => (isOverloaded(error) ? Promise.reject(error) : once());
-    return once()
-      .catch(again)
-      .then(
-        () => true,
-        () => {
-          const timestamp = new Date(this.#runtime.now()).toISOString();
-          const event = { timestamp, severity_text: 'ERROR', 'event.name': 'settle_failed' } as const;
-          const line = { ...event, 'gateway.request.id': id, outcome: settlement.outcome };
-          logLine<SettleFailedLine>(this.#runtime.log, line);
-          return false;
-        },
-      );
+  settle(id: string, settlement: Settlement, scope: RequestScope): Promise<boolean> {
+    return this.#tell(id, settlement, (ledger) => ledger.settle(id, settlement), scope);
   }
 
   /** What `reserve` would say now. */
@@ -105,6 +93,28 @@ export class LedgerStub {
 
   history(query: HistoryQuery): Promise<Result<readonly DeletionRow[], Unavailable>> {
     return withTimeout(this.#call((ledger) => ledger.history(query))).then(ok, () => unavailable);
+  }
+
+  /** Tells the ledger, twice if it fails once. `false`, with a line in the log, if it did not take it. */
+  #tell(
+    id: string,
+    { outcome }: Settlement,
+    tell: (ledger: Ledger) => Promise<void>,
+    scope: RequestScope,
+  ): Promise<boolean> {
+    const once = () => scope.withTimeout(this.#call(tell));
+    const again = (error: unknown) => (isOverloaded(error) ? Promise.reject(error) : once());
+    return once()
+      .catch(again)
+      .then(
+        () => true,
+        () => {
+          const timestamp = new Date(this.#runtime.now()).toISOString();
+          const event = { timestamp, severity_text: 'ERROR', 'event.name': 'settle_failed' } as const;
+          logLine<SettleFailedLine>(this.#runtime.log, { ...event, 'gateway.request.id': id, outcome });
+          return false;
+        },
+      );
   }
 
   /** Asks the ledger through a new stub. Whatever is thrown on the way rejects. */

@@ -30,7 +30,7 @@ function retryAfter(seconds: number): Readonly<Record<string, string>> {
 }
 
 function notSent({ imageId }: UpstreamFacts): string {
-  return `No deletion of ${imageId} was sent, because what comes before it failed or took too long.`;
+  return `The gateway could not find out enough about ${imageId} in time. No deletion was sent.`;
 }
 
 function notKnown({ imageId }: UpstreamFacts): string {

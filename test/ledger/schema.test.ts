@@ -46,6 +46,7 @@ describe('the statement', () => {
 
   it.each([
     ['lastDeleted', /deletions_by_image \(image_id=\? AND outcome=\?\)/],
+    ['takeBackInferred', /deletions_by_image \(image_id=\? AND outcome=\?\)/],
     ['unknownOfImage', /deletions_by_image \(image_id=\? AND outcome=\?\)/],
     ['unknown', /deletions_by_outcome \(outcome=\?\)/],
     ['counting', /deletions_by_outcome \(outcome=\? AND reserved_at>\?\)/],

@@ -98,6 +98,40 @@ describe('a row', () => {
   });
 });
 
+describe('a cancellation', () => {
+  const never = { ...settlement('not_attempted'), attempts: 0 };
+
+  it('settles the row of its reservation, which then counts no more', async () => {
+    await insideLedger((sql) => {
+      const store = storeIn(sql);
+      store.reserve(reservation('r1'), ROOM, START_MS);
+      store.cancel(reservation('r1'), never, START_MS + 1);
+      expect(store.history(ALL_ROWS)).toMatchObject([{ outcome: 'not_attempted', settledAtMs: START_MS + 1 }]);
+      expect(store.peek('cleaner', 'm-other001', budgets(1), START_MS + 1).exhausted).toBeNull();
+    });
+  });
+
+  it('that comes before its reservation leaves a row, with which the reservation fails', async () => {
+    await insideLedger((sql) => {
+      const store = storeIn(sql);
+      store.cancel(reservation('r1'), never, START_MS);
+      expect(() => store.reserve(reservation('r1'), ROOM, START_MS + 1)).toThrow('UNIQUE');
+      expect(store.history(ALL_ROWS)).toMatchObject([{ requestId: 'r1', outcome: 'not_attempted', attempts: 0 }]);
+      expect(store.peek('cleaner', 'm-other001', budgets(1), START_MS + 1).exhausted).toBeNull();
+    });
+  });
+
+  it('changes nothing in a row that is settled', async () => {
+    await insideLedger((sql) => {
+      const store = storeIn(sql);
+      store.reserve(reservation('r1'), ROOM, START_MS);
+      store.settle(idOf('r1'), settlement('deleted'), START_MS + 1);
+      store.cancel(reservation('r1'), never, START_MS + 2);
+      expect(store.history(ALL_ROWS)).toMatchObject([{ outcome: 'deleted', settledAtMs: START_MS + 1 }]);
+    });
+  });
+});
+
 describe('a resolution', () => {
   it('decides an unknown outcome, says when, and returns the rows that it decided', async () => {
     await insideLedger((sql) => {
@@ -174,6 +208,38 @@ describe('a resolution', () => {
       expect(store.unknown()).toMatchObject([{ sent: true }]);
       resolve(store, 'not_deleted', START_MS + HOUR_MS);
       expect(rowOf(store)).toMatchObject({ outcome: 'not_deleted', confirmed: null, settledAtMs: START_MS + 1 });
+    });
+  });
+
+  it('that gave an image to one row is taken back if Baidu confirms the deletion of another, which alone counts then', async () => {
+    await insideLedger((sql) => {
+      const store = storeIn(sql);
+      store.reserve(reservation('r1', 'm-custom01', 'a'), ROOM, START_MS);
+      store.reserve(reservation('r2', 'm-custom01', 'b'), ROOM, START_MS);
+      const [first] = store.unknownOfImage('m-custom01');
+      const step = { seq: first?.seq ?? 0, outcome: 'deleted', confirmed: false } as const;
+      store.apply('m-custom01', [step], START_MS + 1);
+      store.settle(idOf('r2'), settlement('deleted'), START_MS + 2);
+      expect(store.history(ALL_ROWS)).toMatchObject([
+        { requestId: 'r2', outcome: 'deleted', confirmed: true, resolvedAtMs: null },
+        { requestId: 'r1', outcome: 'already_absent', confirmed: false, resolvedAtMs: START_MS + 1 },
+      ]);
+      const isFull = (caller: string) => store.peek(caller, 'm-other001', budgets(1), START_MS + 2).exhausted !== null;
+      expect([isFull('a'), isFull('b')]).toEqual([false, true]);
+    });
+  });
+
+  it('is not what a request has told its caller: that stays, even if Baidu confirms another deletion', async () => {
+    await insideLedger((sql) => {
+      const store = storeIn(sql);
+      store.reserve(reservation('r1'), ROOM, START_MS);
+      store.reserve(reservation('r2'), ROOM, START_MS);
+      store.settle(idOf('r1'), { ...settlement('deleted'), confirmed: false }, START_MS + 1);
+      store.settle(idOf('r2'), settlement('deleted'), START_MS + 2);
+      expect(store.history(ALL_ROWS).map(({ outcome, confirmed }) => [outcome, confirmed])).toEqual([
+        ['deleted', true],
+        ['deleted', false],
+      ]);
     });
   });
 

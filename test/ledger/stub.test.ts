@@ -85,7 +85,7 @@ function lateLedger(ms: number, reply: 'entered' | 'lost' = 'entered') {
       if (reply === 'lost') throw new Error('Network connection lost.');
       return { ok: true, value: null };
     },
-    settle: async (id: string, settlement: Settlement) => {
+    cancel: async ({ id }: { id: string }, settlement: Settlement) => {
       settled.push({ id, settlement });
     },
   };
@@ -137,6 +137,7 @@ describe('a reservation whose reply is lost', () => {
         return reserved;
       },
       settle: (...given: Parameters<typeof ledger.settle>) => ledger.settle(...given),
+      cancel: (...given: Parameters<typeof ledger.cancel>) => ledger.cancel(...given),
       history: (...given: Parameters<typeof ledger.history>) => ledger.history(...given),
     };
     const harness = createHarness({ env: { LEDGER: { getByName: () => losing }, DAILY_DELETIONS: '1' } });
@@ -147,6 +148,35 @@ describe('a reservation whose reply is lost', () => {
       { imageId: 'm-custom02', outcome: 'deleted' },
       { imageId: 'm-custom01', outcome: 'not_attempted', code: 'ledger_unavailable', attempts: 0 },
     ]);
+  });
+});
+
+describe('a reservation that comes after its cancellation', () => {
+  it('is refused, so that no row stays unknown for a deletion that was never sent', async () => {
+    const ledger = ledgerNamed(crypto.randomUUID());
+    const cancelled = Promise.withResolvers<void>();
+    let late: Promise<unknown> | undefined;
+    const overtaken = {
+      reserve: (...given: Parameters<typeof ledger.reserve>) => {
+        const arrive = async () => {
+          await cancelled.promise;
+          await ledger.reserve(...given);
+        };
+        late = arrive().catch(String);
+        throw new Error('Network connection lost.');
+      },
+      cancel: async (...given: Parameters<typeof ledger.cancel>) => {
+        await ledger.cancel(...given);
+        cancelled.resolve();
+      },
+      history: (...given: Parameters<typeof ledger.history>) => ledger.history(...given),
+    };
+    const harness = createHarness({ env: { LEDGER: { getByName: () => overtaken }, DAILY_DELETIONS: '1' } });
+    expect((await harness.call('DELETE', '/images/m-custom01')).status).toBe(503);
+    expect(await late).toMatch(/UNIQUE constraint failed: deletions\.id/);
+    const { body } = await historyPage(harness, '/deletions');
+    expect(body.deletions).toMatchObject([{ outcome: 'not_attempted', code: 'ledger_unavailable', attempts: 0 }]);
+    expect(await ledger.peek('cleaner', 'm-custom02', { caller: 1, account: 1 })).toMatchObject({ exhausted: null });
   });
 });
 

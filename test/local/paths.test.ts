@@ -49,10 +49,13 @@ type AnswerName = (typeof ANSWERS)[number];
 const IMAGES = ['m-custom01', 'm-absent01', 'm-shared01'] as const;
 
 /** The steps at which the process can be killed, before or after they take effect. */
-type Step = 'reserve' | 'fetch 1' | 'fetch 2' | 'settle';
+type Step = 'reserve' | 'cancel' | 'fetch 1' | 'fetch 2' | 'settle';
 const WHENS = ['before', 'after'] as const;
 type Kill = { readonly step: Step; readonly when: (typeof WHENS)[number] } | null;
 
+/** How the reservation ends. `late`: it arrives after all else that the request does. */
+const LOST_RESERVATIONS = ['lost', 'late'] as const;
+type ReserveEnd = 'done' | (typeof LOST_RESERVATIONS)[number];
 /** How the calls to the ledger end. `lost`: it was done, but the reply did not arrive. */
 const SETTLEMENTS = [['done'], ['lost', 'done'], ['failed', 'done'], ['failed', 'failed'], ['lost', 'lost']] as const;
 type CallEnd = 'done' | 'lost' | 'failed';
@@ -76,6 +79,7 @@ interface Path {
   readonly answers: readonly AnswerName[];
   readonly kill: Kill;
   readonly settles: readonly CallEnd[];
+  readonly reserve: ReserveEnd;
 }
 
 interface Told {
@@ -157,16 +161,19 @@ class Process {
   readonly #world: World;
   readonly #kill: Kill;
   readonly #settles: readonly CallEnd[];
+  readonly #reserve: ReserveEnd;
   #settled = 0;
+  #late: () => unknown = () => undefined;
   #die: () => void = () => undefined;
   readonly #death = new Promise<void>((resolve) => {
     this.#die = resolve;
   });
 
-  constructor(world: World, kill: Kill, settles: readonly CallEnd[]) {
+  constructor(world: World, kill: Kill, settles: readonly CallEnd[], reserve: ReserveEnd = 'done') {
     this.#world = world;
     this.#kill = kill;
     this.#settles = settles;
+    this.#reserve = reserve;
   }
 
   readonly runtime: Runtime = {
@@ -185,7 +192,15 @@ class Process {
 
   readonly #ledger: Ledger = {
     reserve: (reservation, budgets) =>
-      this.#at('reserve', async () => this.#world.store.reserve(reservation, budgets, this.#world.nowMs)),
+      this.#at('reserve', async () => {
+        const enter = () => this.#world.store.reserve(reservation, budgets, this.#world.nowMs);
+        if (this.#reserve === 'late') this.#late = enter;
+        if (this.#reserve === 'lost') enter();
+        if (this.#reserve !== 'done') throw new Error('The reply was lost.');
+        return enter();
+      }),
+    cancel: (reservation, settlement) =>
+      this.#at('cancel', async () => this.#world.store.cancel(reservation, settlement, this.#world.nowMs)),
     settle: (id, settlement) =>
       this.#at('settle', async () => {
         const end = this.#settles[this.#settled++] ?? 'done';
@@ -208,6 +223,16 @@ class Process {
     ledger: { getByName: () => this.#ledger },
     version: null,
   };
+
+  /** Lets a late reservation arrive at last. */
+  arrive(): void {
+    try {
+      this.#late();
+    } catch (error) {
+      // Its cancellation took its id.
+      if (!String(error).includes('UNIQUE')) throw error;
+    }
+  }
 
   /** Sends one deletion. `null` if the process did not live to answer. */
   async delete(imageId: string): Promise<Told | null> {
@@ -265,12 +290,13 @@ function falsehood(world: World, imageId: string, { outcome, confirmed }: Told):
 
 /** Runs one path to its end. Returns what is wrong with it, and whether its outcome was unknown before the first look. */
 async function contradictions(sql: Sql, path: Path, reads: Reads): Promise<{ problems: string[]; isUnknown: boolean }> {
-  const { imageId, answers, kill, settles } = path;
+  const { imageId, answers, kill, settles, reserve } = path;
   const wrong: string[] = [];
   const world = new World(sql);
   world.meet(answers);
-  const process = new Process(world, kill, settles);
+  const process = new Process(world, kill, settles, reserve);
   const told = await process.delete(imageId);
+  process.arrive();
   world.emulator.faults.length = 0;
 
   const check = (who: string, claim: Told) => {
@@ -313,12 +339,16 @@ async function attemptsAfter(sql: Sql, imageId: string, first: AnswerName): Prom
 async function pathsOf(sql: Sql, imageId: string): Promise<Path[]> {
   const paths: Path[] = [];
   const add = (answers: readonly AnswerName[], kill: Kill, settles: readonly CallEnd[] = []) =>
-    paths.push({ imageId, answers, kill, settles });
+    paths.push({ imageId, answers, kill, settles, reserve: 'done' });
   const addWhole = (answers: readonly AnswerName[]) => {
     for (const when of WHENS) add(answers, { step: 'settle', when });
     for (const settles of SETTLEMENTS) add(answers, null, settles);
   };
   for (const when of WHENS) add([], { step: 'reserve', when });
+  for (const reserve of LOST_RESERVATIONS) {
+    const kills = [null, ...WHENS.map((when) => ({ step: 'cancel', when }) as const)];
+    for (const kill of kills) paths.push({ imageId, answers: [], kill, settles: [], reserve });
+  }
   add([], { step: 'fetch 1', when: 'before' });
   for (const first of ANSWERS) {
     add([first], { step: 'fetch 1', when: 'after' });

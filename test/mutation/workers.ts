@@ -37,7 +37,7 @@ export function liveObject(name: string): Living {
       alarms.delete(name);
     },
   };
-  const ctx = { storage, abort: () => living.delete(name) };
+  const ctx = { storage, abort: () => living.delete(name), blockConcurrencyWhile: (act: () => unknown) => act() };
   // Imported here and not at the top, because the ledger imports this file itself.
   const instance = import('../../src/ledger-object.ts').then(({ Ledger: Real }) => new Real(ctx as never, {}));
   const object = { instance, ctx };
@@ -51,6 +51,7 @@ export const env = {
       name,
       reserve: async (...args: Parameters<Ledger['reserve']>) => (await liveObject(name).instance).reserve(...args),
       settle: async (...args: Parameters<Ledger['settle']>) => (await liveObject(name).instance).settle(...args),
+      cancel: async (...args: Parameters<Ledger['cancel']>) => (await liveObject(name).instance).cancel(...args),
       peek: async (...args: Parameters<Ledger['peek']>) => (await liveObject(name).instance).peek(...args),
       history: async (...args: Parameters<Ledger['history']>) => (await liveObject(name).instance).history(...args),
     }),

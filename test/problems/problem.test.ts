@@ -11,7 +11,7 @@ describe('the detail of a problem', () => {
   const imageId = 'm-custom01';
   if (!isImageId(imageId)) throw new Error('not an image id');
   const upstream = { imageId, upstream: undefined, retryAfterS: undefined };
-  const never = 'No deletion of m-custom01 was sent, because what comes before it failed or took too long.';
+  const never = 'The gateway could not find out enough about m-custom01 in time. No deletion was sent.';
   const unknown = 'It is not known yet whether m-custom01 was deleted.';
   it.each<[Failure, string]>([
     [{ ...upstream, code: 'upstream_unexpected', outcome: 'not_attempted' }, never],
