@@ -15,7 +15,7 @@ import { type Exchange, exchange, type Sender } from './attempts.ts';
 import { isBare, type Verdict } from './verdict.ts';
 
 /** Why a call did not succeed, and what that says about the image. */
-export type UpstreamFailure = Exclude<Verdict, { code: 'accepted' }>;
+export type CallFailure = Exclude<Verdict, { code: 'accepted' }>;
 
 /** What a call took, and what came of it. */
 export interface Called<T> {
@@ -23,7 +23,7 @@ export interface Called<T> {
   readonly attempts: number;
   /** The last answer, if one came. */
   readonly answer: Answer | undefined;
-  readonly result: Result<T, UpstreamFailure>;
+  readonly result: Result<T, CallFailure>;
 }
 
 /** The part of ImageModel by which a person recognises an image. Source: /doc/BCC/s/ajwvynv78. */
@@ -122,7 +122,7 @@ function parseImage(body: unknown, id: ImageId): Image | null {
   return { id, name, type, status, desc, osName, osVersion, createTime };
 }
 
-function failureWithoutAnswer(kind: 'lost' | 'timed_out'): UpstreamFailure {
+function failureWithoutAnswer(kind: 'lost' | 'timed_out'): CallFailure {
   return { code: kind === 'lost' ? 'upstream_error' : 'upstream_timeout', outcome: 'unknown' };
 }
 

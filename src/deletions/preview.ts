@@ -5,7 +5,7 @@
  * would fail; says `null` if a read could not tell. Never: reserves or settles, or promises more than this moment.
  */
 import type { Answer } from '../baidu/answer.ts';
-import type { Image, UpstreamFailure } from '../baidu/images.ts';
+import type { CallFailure, Image } from '../baidu/images.ts';
 import type { Caller } from '../callers/caller.ts';
 import type { ImageId } from '../image-id.ts';
 import type { Outlook } from '../ledger/rows.ts';
@@ -38,7 +38,7 @@ export async function previewImage(gateway: Gateway, caller: Caller, imageId: Im
     images.get(imageId, endMs),
     ledger.peek(caller.id, imageId, budgetsOf(caller)),
   ]);
-  const notPreviewed = (failure: UpstreamFailure, { attempts, answer }: Pick<Previewed, 'attempts' | 'answer'>) => {
+  const notPreviewed = (failure: CallFailure, { attempts, answer }: Pick<Previewed, 'attempts' | 'answer'>) => {
     const told = upstreamFailure(asNotAttempted(failure), answer, imageId);
     const lastDeletion = peeked.ok ? peeked.value.lastDeletion : null;
     return { result: failed(withLastDeletion(told, lastDeletion, caller.id)), attempts, answer };

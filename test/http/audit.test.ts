@@ -220,7 +220,7 @@ describe('a bug', () => {
     expect(harness.lines).toHaveLength(1);
   });
 
-  it('that ends the counting leaves the number of attempts out, in the record and in the row', async () => {
+  it('after the first attempt leaves the number of attempts unsaid, in the record and in the row', async () => {
     const harness = createHarness({
       fetch: () => {
         throw new Leak('thrown where no promise was made');

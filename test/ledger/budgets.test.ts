@@ -73,7 +73,7 @@ describe('the wait for a budget', () => {
     expect(counted.retryAfterS(1, nowMs)).toBe((3_000 + DAY_MS - nowMs) / 1_000);
   });
 
-  it('is over at the moment at which the image stops counting, and one second before', () => {
+  it('lasts until the image stops counting, and is at least one second', () => {
     const counted = new CountedImages();
     counted.add('a', 0);
     expect(counted.retryAfterS(1, DAY_MS - 1)).toBe(1);

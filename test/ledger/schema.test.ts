@@ -59,7 +59,7 @@ describe('the statement', () => {
 });
 
 describe('a page of history', () => {
-  it('is asked about with every combination of filters, time range and cursor', () => {
+  it('has 128 combinations of filters, time range and cursor, and each of them is tried', () => {
     expect(new Set(queries.map(({ given }) => given)).size).toBe(128);
   });
 
@@ -144,7 +144,7 @@ describe('the schema', () => {
     });
   });
 
-  it('orders a row by its time even if it has the number of a row that is gone', async () => {
+  it('orders rows by time, even if a new row bears the number of a removed one', async () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       store.reserve(reservation('r1'), budgets(5), START_MS);

@@ -391,7 +391,7 @@ describe("the account's budget", () => {
     });
   });
 
-  it('is named instead of the budget of the caller if one has to wait longer for it', async () => {
+  it('is the one that is named if its wait is longer than that of the caller', async () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       admits(store, 'r1', 'm-image01', ROOM, START_MS, 'a');

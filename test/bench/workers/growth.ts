@@ -2,19 +2,11 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { HistoryQuery } from '../../../src/ledger/rows.ts';
 import { LedgerStore } from '../../../src/ledger/store.ts';
+import { ALL_ROWS } from '../../fixtures.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const NOW_MS = Date.UTC(2026, 10, 23);
-const everything = {
-  caller: null,
-  imageId: null,
-  requestId: null,
-  outcome: null,
-  sinceMs: null,
-  untilMs: null,
-  after: null,
-  limit: 100,
-};
+const everything = { ...ALL_ROWS, limit: 100 };
 
 export class Ledger extends DurableObject {
   /** Spreads the rows evenly over 400 days, so that about as many count as a budget admits. */
