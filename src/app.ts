@@ -7,6 +7,7 @@
 import { HonoBase } from 'hono/hono-base';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { TrieRouter } from 'hono/router/trie-router';
+import { Identity, subjectOf } from './callers/identify.ts';
 import type { ParsedConfig } from './config.ts';
 import { createGateway } from './create-gateway.ts';
 import { deleteImage } from './deletions/deletion.ts';
@@ -34,12 +35,13 @@ export function createApp({ callers, config, problems }: ParsedConfig, runtime: 
     });
   }
   const gateway = config === null ? null : createGateway(config, runtime);
-  const gate = new Gate(callers, gateway);
+  const identity = callers === null ? null : new Identity(callers, runtime);
+  const gate = new Gate(identity, gateway);
   // Routed by the path as it was sent: a percent-encoded part stays encoded, and then fits neither a route nor an image id.
   // One router, which `methodNotAllowed` brings anyway: the default would bring three.
   const app = new HonoBase<HttpEnv>({ getPath: ({ url }) => pathOf(url), router: new TrieRouter() });
 
-  app.use(audit(runtime, gateway));
+  app.use(audit(runtime, identity, gateway));
   app.use(
     methodNotAllowed({
       app,
@@ -68,10 +70,11 @@ export function createApp({ callers, config, problems }: ParsedConfig, runtime: 
   );
   app.delete(
     IMAGE_ROUTE,
-    gate.admitted({ scope: 'images:delete' }, async (c, { caller, gateway }) => {
+    gate.admitted({ scope: 'images:delete' }, async (c, { caller, proof, gateway }) => {
       const order = await readDeletion(c.req.raw, c.req.path);
       if (!order.ok) return respondProblem(c, order.failure);
-      const request = { ...order.value, id: c.get('id'), requestId: c.get('requestId'), caller };
+      const ids = { id: c.get('id'), requestId: c.get('requestId') };
+      const request = { ...order.value, ...ids, caller, subject: subjectOf(proof) };
       const deletion = await deleteImage(gateway, request, c.get('scope'));
       return respondDeletion(c, request, deletion);
     }),

@@ -5,10 +5,11 @@
  * that one pass finds all faults. Whoever finds `problems` must not use what was read. Never: repeats a value.
  */
 import { parseJson } from './json.ts';
+import { LOOPBACK_HOST } from './runtime.ts';
 
 /** The bindings as they arrive: by name, with nothing assumed about their values. */
 export type UncheckedEnv = { readonly [Name in keyof Env | 'BCE_SESSION_TOKEN']?: unknown };
-export type BindingName = keyof UncheckedEnv;
+export type BindingName = keyof UncheckedEnv | `CALLERS_${string}`;
 
 export interface NumberRule {
   /** Such as ` of days`. */
@@ -32,14 +33,13 @@ const PLACEHOLDERS: readonly RegExp[] = [
   /:\/\//,
 ];
 const BAIDU_HOST = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+baidubce\.com$/;
-const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 
 export class BindingReader {
-  readonly #env: UncheckedEnv;
+  readonly #env: ReadonlyMap<string, unknown>;
   readonly #problems: string[] = [];
 
   constructor(env: UncheckedEnv) {
-    this.#env = env;
+    this.#env = new Map(Object.entries(env));
   }
 
   /** One sentence for each fault, beginning with the name of the binding. */
@@ -51,13 +51,24 @@ export class BindingReader {
     this.#problems.push(`${name} ${problem}`);
   }
 
+  /** The names of the bindings that begin with `prefix`, sorted. */
+  namesBelow<P extends 'CALLERS_'>(prefix: P): `${P}${string}`[] {
+    const isBelow = (name: string): name is `${P}${string}` => name.startsWith(prefix);
+    return [...this.#env.keys()].filter(isBelow).sort();
+  }
+
+  /** Whatever is there. */
+  value(name: BindingName): unknown {
+    return this.#env.get(name);
+  }
+
   has(name: BindingName): boolean {
-    return this.#env[name] !== undefined;
+    return this.#env.get(name) !== undefined;
   }
 
   /** A text that is there and not blank, or `null`. */
   text(name: BindingName): string | null {
-    const value = this.#env[name];
+    const value = this.#env.get(name);
     if (typeof value === 'string' && value.trim() !== '') return value;
     this.report(name, 'is missing');
     return null;
@@ -65,7 +76,7 @@ export class BindingReader {
 
   /** A credential: one visible word of the grammar that nobody left as a placeholder. */
   secret(name: BindingName, grammar: RegExp): string {
-    const value = this.#env[name];
+    const value = this.#env.get(name);
     if (typeof value !== 'string' || value.trim() === '') {
       this.report(name, 'is missing or blank');
     } else if (value.length < MIN_SECRET_CHARS) {
@@ -83,7 +94,7 @@ export class BindingReader {
   }
 
   number(name: BindingName, { unit, from, to, byDefault }: NumberRule): number {
-    const value = this.#env[name];
+    const value = this.#env.get(name);
     if (value === undefined) return byDefault;
     const isNumber = typeof value === 'number' || (typeof value === 'string' && /^\d+$/.test(value));
     const number = isNumber ? Number(value) : Number.NaN;
@@ -94,7 +105,7 @@ export class BindingReader {
 
   /** An origin and nothing else: a path, a query, a user or another scheme would send signatures elsewhere. */
   origin(name: BindingName, byDefault: string): string {
-    const value = this.#env[name] ?? byDefault;
+    const value = this.#env.get(name) ?? byDefault;
     if (typeof value === 'string' && URL.canParse(value)) {
       const { protocol, hostname, port, origin } = new URL(value);
       const isBaidu = protocol === 'https:' && port === '' && BAIDU_HOST.test(hostname);
@@ -107,14 +118,14 @@ export class BindingReader {
 
   /** `true` for `enabled` and for no value. */
   isEnabled(name: BindingName): boolean {
-    const value = this.#env[name] ?? 'enabled';
+    const value = this.#env.get(name) ?? 'enabled';
     if (value !== 'enabled' && value !== 'disabled') this.report(name, 'must be enabled or disabled');
     return value === 'enabled';
   }
 
   /** A list that must be present, even if it is empty: what it protects is too important to be forgotten. */
   list(name: BindingName, fits: (text: string) => boolean, rule: string): readonly string[] {
-    const value = this.#env[name];
+    const value = this.#env.get(name);
     const list = typeof value === 'string' ? parseJson(value) : value;
     if (!Array.isArray(list) || list.length > MAX_LIST) {
       this.report(name, `must be a list of at most ${MAX_LIST}, [] if nothing is meant`);
@@ -127,7 +138,7 @@ export class BindingReader {
 
   /** A JSON value, as a text or as the platform hands it over. */
   json<T>(name: BindingName, byDefault: T, fits: (value: unknown) => value is T, rule: string): T {
-    const value = this.#env[name];
+    const value = this.#env.get(name);
     if (value === undefined) return byDefault;
     const parsed = typeof value === 'string' ? parseJson(value) : value;
     if (fits(parsed)) return parsed;
@@ -137,7 +148,7 @@ export class BindingReader {
 
   /** An object of the platform, recognised by a method that it has; `null` if it is reported. */
   binding<T>(name: BindingName, isBinding: (value: unknown) => value is T, kind: string): T | null {
-    const value = this.#env[name];
+    const value = this.#env.get(name);
     if (isBinding(value)) return value;
     this.report(name, `is not a ${kind} binding`);
     return null;

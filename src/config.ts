@@ -7,6 +7,7 @@
 import type { BceCredentials } from './baidu/client.ts';
 import { BindingReader, hasMethod, type NumberRule, type UncheckedEnv } from './bindings.ts';
 import { MAX_DAILY_DELETIONS } from './callers/caller.ts';
+import { parseIssuers } from './callers/issuers.ts';
 import { isNamePattern, NAME_PATTERN_RULE } from './callers/name-pattern.ts';
 import { RATE_LIMITS, type RateLimiter, type RateLimiters, type RateLimitName } from './callers/rate-limits.ts';
 import { type Callers, parseCallers } from './callers/table.ts';
@@ -40,7 +41,7 @@ export interface LedgerSettings {
 }
 
 export interface ParsedConfig {
-  /** `null` if `CALLERS` is at fault: then nobody is known, and nobody learns more than that. */
+  /** `null` if `CALLERS` or `ISSUERS` is at fault: then nobody is known, and nobody learns more than that. */
   readonly callers: Callers | null;
   /** `null` if anything at all is at fault. */
   readonly config: Config | null;
@@ -134,11 +135,14 @@ function versionOf(metadata: unknown): string | null {
 }
 
 function readCallers(read: BindingReader): Callers | null {
-  const json = read.text('CALLERS');
-  if (json === null) return null;
-  const { callers, problems } = parseCallers(json);
-  for (const problem of problems) read.report('CALLERS', problem);
-  return problems.length > 0 ? null : callers;
+  const { issuers, problems: issuerProblems } = parseIssuers(read.value('ISSUERS') ?? {});
+  for (const problem of issuerProblems) read.report('ISSUERS', problem);
+  const parts = (['CALLERS', ...read.namesBelow('CALLERS_')] as const).map((name) => ({ name, json: read.text(name) }));
+  const there = parts.flatMap(({ name, json }) => (json === null ? [] : [{ name, json }]));
+  const { callers, problems } = parseCallers(there, issuers);
+  for (const { part, problem } of problems) read.report(part, problem);
+  const isWhole = there.length === parts.length && issuerProblems.length + problems.length === 0;
+  return isWhole ? callers : null;
 }
 
 function readCredentials(read: BindingReader): BceCredentials {

@@ -1,9 +1,12 @@
 /**
- * The Worker: the app with the real clock, randomness, network and log.
+ * The Worker: the app with the real clock, randomness, network and log, behind two doors.
  *
- * Promises: a deletion that has begun is finished and recorded even if the caller hangs up. Never: decides anything.
+ * Promises: a deletion that has begun is finished and recorded even if the caller hangs up; both doors lead to the same app and
+ * differ only in what proves the caller. Never: decides anything.
  */
+import { WorkerEntrypoint } from 'cloudflare:workers';
 import { createApp } from './app.ts';
+import type { Arrival } from './callers/identify.ts';
 import { parseConfig } from './config.ts';
 import { platformRuntime } from './runtime.ts';
 
@@ -12,11 +15,20 @@ export { Ledger } from './ledger-object.ts';
 /** Made at the first request: bindings do not change within an isolate, and nobody would read a log line at start-up. */
 let app: ReturnType<typeof createApp> | undefined;
 
+function answer(request: Request, arrival: Arrival, env: Env, ctx: ExecutionContext<unknown>): Promise<Response> {
+  app ??= createApp(parseConfig(env), platformRuntime);
+  const response = Promise.resolve(app.fetch(request, arrival, ctx));
+  ctx.waitUntil(response);
+  return response;
+}
+
 export default {
-  fetch(request, env, ctx) {
-    app ??= createApp(parseConfig(env), platformRuntime);
-    const response = Promise.resolve(app.fetch(request, env, ctx));
-    ctx.waitUntil(response);
-    return response;
-  },
+  fetch: (request, env, ctx) => answer(request, { by: 'http' }, env, ctx),
 } satisfies ExportedHandler<Env>;
+
+/** For other Workers of the account, through a service binding whose `props` name the caller. */
+export class ImageGateway extends WorkerEntrypoint<Env, { caller?: unknown }> {
+  override fetch(request: Request): Promise<Response> {
+    return answer(request, { by: 'binding', props: this.ctx.props }, this.env, this.ctx);
+  }
+}

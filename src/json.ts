@@ -15,6 +15,31 @@ export function parseJson(json: string): unknown {
 }
 
 /**
+ * The whole of a body as text; `null` if it is longer than `maxBytes` or not UTF-8, and then the rest is cancelled.
+ * @throws what the stream throws
+ */
+export async function readText(body: ReadableStream<Uint8Array>, maxBytes: number): Promise<string | null> {
+  const reader: ReadableStreamDefaultReader<Uint8Array> = body.getReader();
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
+  let text = '';
+  let bytes = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    try {
+      if (done) return text + decoder.decode();
+      bytes += value.byteLength;
+      text += decoder.decode(value, { stream: true });
+    } catch {
+      bytes = Number.POSITIVE_INFINITY;
+    }
+    if (bytes > maxBytes) {
+      reader.cancel().catch(() => undefined);
+      return null;
+    }
+  }
+}
+
+/**
  * Where a JSON text repeats a name within one object: for each repetition the position, from 1, of the member of the outermost object
  * that it stands in. `JSON.parse` silently keeps the last of them. The text must be valid JSON.
  */

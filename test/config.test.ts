@@ -131,8 +131,8 @@ describe('a configuration with faults', () => {
     expect(harness.lines[0]).toMatchObject({ severity: 'ERROR', record: { 'event.name': 'misconfigured' } });
     expect(harness.lines[0]?.record['problems']).toEqual([
       expect.stringMatching(/^CALLERS caller 1: has a field/),
+      expect.stringMatching(/^CALLERS caller 1: has no proof: keySha256/),
       expect.stringMatching(/^CALLERS caller 1: scopes/),
-      expect.stringMatching(/^CALLERS caller 1: keySha256/),
       expect.stringMatching(/^BCE_ACCESS_KEY_ID /),
       expect.stringMatching(/^BCE_SECRET_ACCESS_KEY has white space/),
       expect.stringMatching(/^BCC_ENDPOINT /),

@@ -9,9 +9,10 @@
 import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { Validator } from '@cfworker/json-schema';
-import { expect } from 'vitest';
+import { expect, inject } from 'vitest';
 import { createApp } from '../src/app.ts';
 import type { UncheckedEnv } from '../src/bindings.ts';
+import type { Arrival } from '../src/callers/identify.ts';
 import { parseConfig } from '../src/config.ts';
 import { openapi } from '../src/http/openapi.ts';
 import { deletionSchema, historySchema, previewSchema, problemSchema } from '../src/http/schemas.ts';
@@ -21,9 +22,12 @@ import type { Account } from './emulator/bce-auth.ts';
 import { Emulator } from './emulator/emulator.ts';
 import { joint } from './emulator/joint.ts';
 import { CALLERS, EMULATOR_CREDENTIALS, KEYS } from './fixtures.ts';
+import './provided.ts';
 
 export const ENDPOINT = 'https://bcc.bj.baidubce.com';
 export const GATEWAY = 'https://gateway.test';
+/** The second argument of `app.fetch` for a request over HTTP. */
+export const HTTP: Arrival = { by: 'http' };
 const DOCUMENT = openapi(GATEWAY);
 const validatorOf = (schema: object) => new Validator(JSON.parse(JSON.stringify(schema)), '2020-12');
 const validators = {
@@ -41,6 +45,8 @@ export interface HarnessOptions {
   fetch?: (request: Request) => Promise<Response>;
   /** How far the gateway's clock is ahead, in milliseconds. */
   clockOffsetMs?: number;
+  /** How the requests arrive. */
+  arrival?: Arrival;
 }
 
 export interface Line {
@@ -72,7 +78,7 @@ export const validEnv = (): UncheckedEnv => ({
   RATE_LIMITER_SUSTAINED: { limit: async () => ({ success: true }) },
 });
 
-export function createHarness({ env: change, account, fetch, clockOffsetMs = 0 }: HarnessOptions = {}) {
+export function createHarness({ env: change, account, fetch, clockOffsetMs = 0, arrival = HTTP }: HarnessOptions = {}) {
   const emulator = new Emulator(account ?? EMULATOR_CREDENTIALS, (ms) => scheduler.wait(ms));
   const lines: Line[] = [];
   const requests: Request[] = [];
@@ -87,6 +93,8 @@ export function createHarness({ env: change, account, fetch, clockOffsetMs = 0 }
     },
     log: (severity, text) => lines.push({ severity, text, record: parseRecord(text) }),
     fetch: (url, signed) => {
+      // The issuer is a real server.
+      if (url.startsWith(inject('issuerUrl'))) return globalThis.fetch(url, signed);
       const request = new Request(url, signed);
       requests.push(request);
       // Called here, so that what it throws before it makes a promise is thrown to the gateway.
@@ -105,7 +113,7 @@ export function createHarness({ env: change, account, fetch, clockOffsetMs = 0 }
     /** Calls the gateway. Every answer that is not 2xx is checked against the problem schema and the OpenAPI document. */
     call: async (method: string, path: string, headers: HeadersInit = { Authorization: `Bearer ${KEYS.cleaner}` }) => {
       const ctx = createExecutionContext();
-      const response = await app.fetch(new Request(GATEWAY + path, { method, headers }), {}, ctx);
+      const response = await app.fetch(new Request(GATEWAY + path, { method, headers }), arrival, ctx);
       await waitOnExecutionContext(ctx);
       if (!response.ok && response.body !== null) {
         const { code } = await problemOf(response.clone());

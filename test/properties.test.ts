@@ -3,7 +3,7 @@ import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KEYS, SECRET } from './fixtures.ts';
-import { createHarness, ENDPOINT, GATEWAY, problemOf } from './harness.ts';
+import { createHarness, ENDPOINT, GATEWAY, HTTP, problemOf } from './harness.ts';
 
 const CANONICAL = new RegExp(`^${ENDPOINT}/v2/image/m-[A-Za-z0-9]{6,32}$`);
 const RUNS = 300;
@@ -73,7 +73,7 @@ describe('for any path, query and method', () => {
           const harness = createHarness();
           const request = new Request(target, { method: verb, headers: { Authorization: `Bearer ${KEYS.cleaner}` } });
           const ctx = createExecutionContext();
-          const response = await harness.app.fetch(request, {}, ctx);
+          const response = await harness.app.fetch(request, HTTP, ctx);
           await waitOnExecutionContext(ctx);
           if (!response.ok && verb !== 'HEAD') await problemOf(response);
           for (const { url, method: sent, redirect } of harness.requests) {

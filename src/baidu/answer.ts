@@ -6,7 +6,7 @@
  *
  * Source: https://cloud.baidu.com/doc/BCC/s/Ojwvyo6nc (error body), /Mjwvyo6bm (common headers).
  */
-import { isRecord, parseJson } from '../json.ts';
+import { isRecord, parseJson, readText } from '../json.ts';
 
 const SCRUBBED = '[scrubbed]';
 
@@ -106,28 +106,11 @@ function withoutKeys(run: string): string {
 
 async function readBody(response: Response, signal: AbortSignal): Promise<Answer['body']> {
   if (response.body === null || response.headers.get('content-length') === '0') return { kind: 'empty' };
-  const reader: ReadableStreamDefaultReader<Uint8Array> = response.body.getReader();
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
-  let text = '';
-  let bytes = 0;
-  for (;;) {
-    let chunk: Awaited<ReturnType<typeof reader.read>>;
-    try {
-      chunk = await reader.read();
-    } catch {
-      return { kind: signal.aborted ? 'stalled' : 'broken' };
-    }
-    try {
-      if (chunk.done) return parseBody(text + decoder.decode());
-      bytes += chunk.value.byteLength;
-      text += decoder.decode(chunk.value, { stream: true });
-    } catch {
-      bytes = Number.POSITIVE_INFINITY;
-    }
-    if (bytes > MAX_BODY_BYTES) {
-      reader.cancel().catch(() => undefined);
-      return { kind: 'garbled' };
-    }
+  try {
+    const text = await readText(response.body, MAX_BODY_BYTES);
+    return text === null ? { kind: 'garbled' } : parseBody(text);
+  } catch {
+    return { kind: signal.aborted ? 'stalled' : 'broken' };
   }
 }
 

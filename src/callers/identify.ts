@@ -1,38 +1,124 @@
 /**
- * Who sends a request.
+ * Who sends a request, by one of three proofs: a key, a token, or a service binding.
  *
- * Promises: one map look-up by a digest of fixed length, so the cost does not grow with the callers; every failure is the same
- * `null`. Never: asks the network.
+ * Promises: a key or a token that was verified before costs one look-up by a digest of fixed length, however many callers there are;
+ * every failure to prove is one and the same `unauthenticated`. Never: asks the network, unless a token's issuer is due.
  *
- * Source: RFC 6750 §2.1 (Bearer), RFC 9110 §11.1 (the scheme is case-insensitive).
+ * Source: RFC 6750 §2.1 (Bearer), RFC 9110 §11.1 (the scheme is case-insensitive);
+ * https://developers.cloudflare.com/workers/runtime-apis/context/ (props of a binding).
  */
+import { isRecord } from '../json.ts';
+import { failed, ok, type Result } from '../result.ts';
+import type { RequestScope, Runtime } from '../runtime.ts';
 import type { Caller } from './caller.ts';
 import { KEY_PREFIX, keyDigest } from './key.ts';
 import type { Callers } from './table.ts';
+import { isToken, MAX_TOKEN_CHARS, type TokenFailure, TokenVerifier } from './token.ts';
 
-/** `credentials` of RFC 6750: one scheme, spaces, one token. Two headers arrive joined by a comma, which no token has. */
-const BEARER = /^Bearer +([\w.~+/-]{1,512}=*)$/i;
+/** How a request came in: over HTTP, or through a service binding with these properties. */
+export type Arrival = { readonly by: 'http' } | { readonly by: 'binding'; readonly props: unknown };
 
 /** A caller, and the proof by which it is known. */
 export interface Identified {
   readonly caller: Caller;
-  /** Tells which of the caller's keys was used: 32 bits of its digest, which reveal no key. */
-  readonly keyFingerprint: string;
+  readonly proof:
+    | {
+        readonly kind: 'key';
+        /** Tells which of the caller's keys was used: 32 bits of its digest, which reveal no key. */
+        readonly fingerprint: string;
+      }
+    | {
+        readonly kind: 'token';
+        /** The issuer's name in our configuration. */
+        readonly issuer: string;
+        /** Whom the token was issued to. */
+        readonly subject: string | null;
+      }
+    | { readonly kind: 'binding' };
 }
 
-/** The caller whose key the `Authorization` header carries. */
-export function identify(callers: Callers, authorization: string | undefined): Identified | null {
-  const key = BEARER.exec(authorization ?? '')?.[1];
-  if (key === undefined) return null;
-  const digest = keyDigest(key);
-  const caller = callers.get(digest);
-  return caller === undefined ? null : { caller, keyFingerprint: digest.slice(0, 8) };
+/** Whom the token was issued to that proved the caller, or `null`. */
+export function subjectOf(proof: Identified['proof']): string | null {
+  return proof.kind === 'token' ? proof.subject : null;
+}
+
+/** The value of a request header by its name in lower case. */
+export type HeaderOf = (name: string) => string | undefined;
+
+const AUTHORIZATION = 'authorization';
+/** `credentials` of RFC 6750: one scheme, spaces, one token. Two headers arrive joined by a comma, which no token has. */
+const BEARER = new RegExp(`^Bearer +([\\w.~+/-]{1,${MAX_TOKEN_CHARS}}=*)$`, 'i');
+/** Longer texts are no keys, so their digest is not looked up. */
+const MAX_KEY_CHARS = 512;
+
+const unauthenticated = failed({ code: 'unauthenticated' });
+
+export class Identity {
+  /** The headers, other than `Authorization`, that bring tokens. */
+  readonly tokenHeaders: readonly string[];
+  readonly #callers: Callers;
+  readonly #tokens: TokenVerifier;
+
+  constructor(callers: Callers, runtime: Pick<Runtime, 'now' | 'sleep' | 'fetch' | 'log'>) {
+    const { issuers, rules } = callers;
+    this.#callers = callers;
+    this.#tokens = new TokenVerifier(issuers, rules, runtime);
+    this.tokenHeaders = [...new Set(issuers.flatMap(({ header }) => header ?? []))];
+  }
+
+  /** Who sends the request. Through a binding only its properties count, and over HTTP only the headers. */
+  async identify(arrival: Arrival, headerOf: HeaderOf, scope: RequestScope): Promise<Result<Identified, TokenFailure>> {
+    if (arrival.by === 'binding') return this.#bound(arrival.props);
+    const brought = this.tokenHeaders.filter((name) => headerOf(name) !== undefined);
+    const authorization = headerOf(AUTHORIZATION);
+    const [header, ...more] = brought;
+    if (header === undefined) return this.#bearer(BEARER.exec(authorization ?? '')?.[1], scope);
+    // Two proofs at once: whichever we believed, the request would not be what it looks like to somebody else.
+    if (more.length > 0 || authorization !== undefined) return unauthenticated;
+    const token = headerOf(header) ?? '';
+    return this.#mayBeToken(token) ? this.#token(token, keyDigest(token), header, scope) : unauthenticated;
+  }
+
+  #bound(props: unknown): Result<Identified, TokenFailure> {
+    const name = isRecord(props) ? props['caller'] : undefined;
+    const caller = typeof name === 'string' ? this.#callers.bound.get(name) : undefined;
+    return caller === undefined ? unauthenticated : ok({ caller, proof: { kind: 'binding' } });
+  }
+
+  async #bearer(text: string | undefined, scope: RequestScope): Promise<Result<Identified, TokenFailure>> {
+    if (text === undefined) return unauthenticated;
+    const mayBeToken = this.#mayBeToken(text);
+    if (!mayBeToken && text.length > MAX_KEY_CHARS) return unauthenticated;
+    const digest = keyDigest(text);
+    const caller = this.#callers.byKey.get(digest);
+    if (caller !== undefined) return ok({ caller, proof: { kind: 'key', fingerprint: digest.slice(0, 8) } });
+    return mayBeToken ? this.#token(text, digest, null, scope) : unauthenticated;
+  }
+
+  async #token(
+    text: string,
+    digest: string,
+    header: string | null,
+    scope: RequestScope,
+  ): Promise<Result<Identified, TokenFailure>> {
+    const verified = await this.#tokens.verify(text, digest, header, scope);
+    if (!verified.ok) return verified;
+    const { caller, issuer, subject } = verified.value;
+    return ok({ caller, proof: { kind: 'token', issuer, subject } });
+  }
+
+  #mayBeToken(text: string): boolean {
+    return this.#callers.issuers.length > 0 && isToken(text);
+  }
 }
 
 /**
- * Whether the text may be a key: one of our making, or part of the request's own `Authorization`. Somebody who mixes up two headers
- * must not find a key in the log. The table of callers is not asked, because the answer would tell whether a text is a key.
+ * Whether the text may be a key, or a part of what the request's own proof is: what the header `Authorization` carries, or one of
+ * `more`. Somebody who mixes up two headers must not find a key in the log. The table of callers is not asked, because the answer
+ * would tell whether a text is a key.
  */
-export function mayBeKey(text: string, authorization: string | undefined): boolean {
-  return text.startsWith(KEY_PREFIX) || authorization?.includes(text) === true;
+export function mayBeSecret(text: string, headerOf: HeaderOf, more: readonly string[] = []): boolean {
+  return (
+    text.startsWith(KEY_PREFIX) || [AUTHORIZATION, ...more].some((name) => headerOf(name)?.includes(text) === true)
+  );
 }

@@ -1,16 +1,30 @@
 /**
- * `CALLERS`, read into a table of callers by the digest of their keys.
+ * `CALLERS` and every `CALLERS_<NAME>`, read into one table: who may call, and what proves it.
  *
- * Promises: every fault is reported by its position (`caller 2: …`) and never by its value, because the text is a secret and
- * what stands in the wrong place may be a key. Never: holds a key.
+ * Promises: every fault is reported by part and position (`CALLERS_1 caller 2: …`) and never by its value, because the text is a
+ * secret and what stands in the wrong place may be a key. Never: holds a key.
  */
 import { isRecord, parseJson, repeatedNames } from '../json.ts';
 import { CALLER_ID_RULE, type Caller, isCallerId, MAX_DAILY_DELETIONS, SCOPES, type Scope } from './caller.ts';
+import type { Issuer } from './issuers.ts';
 import { keyDigest } from './key.ts';
 import { isNamePattern, NAME_PATTERN_RULE } from './name-pattern.ts';
+import { parseTokenRules, rulesOfTwo, type TokenRule } from './token-rules.ts';
 
-/** By the lowercase hex SHA-256 digest of the key. */
-export type Callers = ReadonlyMap<string, Caller>;
+export interface Callers {
+  /** By the lowercase hex SHA-256 digest of the key. */
+  readonly byKey: ReadonlyMap<string, Caller>;
+  /** By name: those that a service binding may name. */
+  readonly bound: ReadonlyMap<string, Caller>;
+  readonly rules: readonly TokenRule[];
+  readonly issuers: readonly Issuer[];
+}
+
+/** One binding that holds a part of the table. */
+export interface Part<N extends string> {
+  readonly name: N;
+  readonly json: string;
+}
 
 const MAX_KEYS_PER_CALLER = 2;
 const MAX_NAME_PATTERNS = 100;
@@ -18,23 +32,62 @@ const SHA256_HEX = /^[0-9a-f]{64}$/i;
 
 type Report = (problem: string) => void;
 
-/** Reads the JSON of `CALLERS` strictly. */
-export function parseCallers(json: string): { callers: Callers; problems: readonly string[] } {
-  const callers = new Map<string, Caller>();
-  const problems: string[] = [];
-  const parsed = parseJson(json);
-  if (!isRecord(parsed)) return { callers, problems: ['is not a JSON object'] };
-  // JSON.parse keeps the last of two entries, and with it only the restrictions of that one.
-  for (const position of repeatedNames(json)) problems.push(`caller ${position}: a name or a field occurs twice`);
-  for (const [index, [id, entry]] of Object.entries(parsed).entries()) {
-    const report: Report = (problem) => problems.push(`caller ${index + 1}: ${problem}`);
+/** Reads the parts strictly. */
+export function parseCallers<N extends string>(
+  parts: readonly Part<N>[],
+  issuers: readonly Issuer[],
+): { callers: Callers; problems: readonly { readonly part: N; readonly problem: string }[] } {
+  const problems: { part: N; problem: string }[] = [];
+  const table = new TableReader(issuers);
+  for (const { name, json } of parts) table.read(json, (problem) => problems.push({ part: name, problem }));
+  return { callers: table.finish(), problems };
+}
+
+class TableReader {
+  readonly #issuers: readonly Issuer[];
+  readonly #names = new Set<string>();
+  readonly #byKey = new Map<string, Caller>();
+  readonly #bound = new Map<string, Caller>();
+  readonly #rules = new Map<TokenRule, Report>();
+
+  constructor(issuers: readonly Issuer[]) {
+    this.#issuers = issuers;
+  }
+
+  read(json: string, reportPart: Report): void {
+    const parsed = parseJson(json);
+    if (!isRecord(parsed)) {
+      reportPart('is not a JSON object');
+      return;
+    }
+    // JSON.parse keeps the last of two entries, and with it only the restrictions of that one.
+    for (const position of repeatedNames(json)) reportPart(`caller ${position}: a name or a field occurs twice`);
+    for (const [index, [id, entry]] of Object.entries(parsed).entries()) {
+      this.#readCaller(id, entry, (problem) => reportPart(`caller ${index + 1}: ${problem}`));
+    }
+  }
+
+  /** Looks at all callers together. */
+  finish(): Callers {
+    const rules = [...this.#rules.keys()];
+    for (const rule of rulesOfTwo(rules))
+      this.#rules.get(rule)?.('tokens has claims that contain those of another caller');
+    return { byKey: this.#byKey, bound: this.#bound, rules, issuers: this.#issuers };
+  }
+
+  #readCaller(id: string, entry: unknown, report: Report): void {
     if (!isCallerId(id)) report(`the name must be ${CALLER_ID_RULE}`);
+    if (this.#names.has(id)) report('the name stands in another part already');
+    this.#names.add(id);
     if (!isRecord(entry)) {
       report('is not an object');
-      continue;
+      return;
     }
-    const { keySha256, scopes, names, dailyDeletions, ...rest } = entry;
+    const { keySha256, tokens, binding, scopes, names, dailyDeletions, ...rest } = entry;
     if (Object.keys(rest).length > 0) report('has a field that does not exist');
+    if (keySha256 === undefined && tokens === undefined && binding === undefined) {
+      report('has no proof: keySha256, tokens or binding');
+    }
     const caller: Caller = {
       id,
       scopes: new Set(parseScopes(scopes, report)),
@@ -42,14 +95,17 @@ export function parseCallers(json: string): { callers: Callers; problems: readon
       dailyDeletions: parseDailyDeletions(dailyDeletions, report),
     };
     for (const digest of parseDigests(keySha256, report)) {
-      if (callers.has(digest)) report('keySha256 has a digest that is configured already');
-      callers.set(digest, caller);
+      if (this.#byKey.has(digest)) report('keySha256 has a digest that is configured already');
+      this.#byKey.set(digest, caller);
     }
+    for (const rule of parseTokenRules(tokens, caller, this.#issuers, report)) this.#rules.set(rule, report);
+    if (binding === true) this.#bound.set(id, caller);
+    else if (binding !== undefined) report('binding must be true, or left out');
   }
-  return { callers, problems };
 }
 
 function parseDigests(value: unknown, report: Report): string[] {
+  if (value === undefined) return [];
   if (!Array.isArray(value) || value.length < 1 || value.length > MAX_KEYS_PER_CALLER) {
     report(`keySha256 must be a list of one or ${MAX_KEYS_PER_CALLER} digests`);
     return [];

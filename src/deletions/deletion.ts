@@ -23,6 +23,8 @@ export interface DeletionRequest {
   /** The caller may have chosen it. */
   readonly requestId: string;
   readonly caller: Caller;
+  /** Whom the caller's token was issued to, or `null` for other proofs. */
+  readonly subject: string | null;
   readonly imageId: ImageId;
   /** An absent image is a success. */
   readonly allowMissing: boolean;
@@ -58,12 +60,12 @@ export interface Deletion extends Attempted {
 /** Deletes the image, unless something forbids it. Irreversible. */
 export async function deleteImage(gateway: Gateway, request: DeletionRequest, scope: RequestScope): Promise<Deletion> {
   const { policy, ledger, budgetsOf, deadlineMs, keyFingerprint, now } = gateway;
-  const { id, requestId, imageId, caller } = request;
+  const { id, requestId, imageId, caller, subject } = request;
   const endMs = now() + deadlineMs;
   const [blocker] = blockedBeforeRead(policy, imageId);
   if (blocker !== undefined) return { ...notAttempted(blocker), settled: null };
 
-  const reservation = { id, requestId, caller: caller.id, subject: null, imageId, keyFingerprint };
+  const reservation = { id, requestId, caller: caller.id, subject, imageId, keyFingerprint };
   const reserved = await ledger.reserve(reservation, budgetsOf(caller), deadlineMs, scope);
   if (!reserved.ok) return { ...notAttempted(reserved.failure), settled: null };
 

@@ -9,7 +9,7 @@
  */
 import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
-import { mayBeKey } from '../callers/identify.ts';
+import { type HeaderOf, type Identity, mayBeSecret } from '../callers/identify.ts';
 import type { Gateway } from '../deletions/gateway.ts';
 import { deletionUrl } from '../deletions/history.ts';
 import { isImageId } from '../image-id.ts';
@@ -34,8 +34,13 @@ export interface AuditRecord extends LogLine {
   readonly 'http.route': string | undefined;
   readonly 'http.response.status_code': number;
   readonly 'caller.id': string | undefined;
+  readonly 'caller.proof': 'key' | 'token' | 'binding' | undefined;
   /** Tells which of the caller's keys was used. */
   readonly 'caller.key.fingerprint': string | undefined;
+  /** The issuer of the caller's token, as the configuration names it. */
+  readonly 'caller.issuer': string | undefined;
+  /** Whom the token was issued to; may be personal data. */
+  readonly 'caller.subject': string | undefined;
   /** As Cloudflare saw it. */
   readonly 'client.address': string | undefined;
   readonly 'cloudflare.ray_id': string | undefined;
@@ -77,13 +82,15 @@ export interface MisconfigurationLine extends LogLine {
 /** The outermost step: names the request, and when everything is done writes its record. */
 export function audit(
   { now, randomUUID, log }: Pick<Runtime, 'now' | 'randomUUID' | 'log'>,
+  identity: Identity | null,
   gateway: Gateway | null,
 ): MiddlewareHandler<HttpEnv> {
+  const isSecret = (text: string, headerOf: HeaderOf) => mayBeSecret(text, headerOf, identity?.tokenHeaders);
   return async function writeAuditRecord(c, next) {
     const startMs = now();
     const id = randomUUID();
     const given = c.req.header('x-request-id') ?? '';
-    const isSafe = REQUEST_ID.test(given) && !mayBeKey(given, c.req.header('authorization'));
+    const isSafe = REQUEST_ID.test(given) && !isSecret(given, (name) => c.req.header(name));
     const scope = new RequestScope((work) => c.executionCtx.waitUntil(work));
     const imageId = imageIdSegment(c.req.path);
     c.set('id', id);
@@ -114,9 +121,9 @@ export function audit(
 /** The answer to an exception: the operator gets it without its message, the caller gets nothing of it. */
 export function respondCrash(c: Context<HttpEnv>, thrown: unknown): Response {
   record(c, { thrown });
-  const { deletion, callerId = '', imageId = '' } = c.get('record');
+  const { deletion, identified, imageId = '' } = c.get('record');
   const outcome = deletion?.settled ? 'unknown' : 'not_attempted';
-  const fate = deletionUrl(originOf(c.req.url), callerId, imageId, c.get('requestId'));
+  const fate = deletionUrl(originOf(c.req.url), identified?.caller.id ?? '', imageId, c.get('requestId'));
   return respondProblem(c, { code: 'internal_error', outcome }, fate);
 }
 
@@ -132,7 +139,8 @@ function auditRecord(
   gateway: Gateway | null,
   { startMs, durationMs, settled }: Ending,
 ): AuditRecord {
-  const { failure, callerId, callerKeyFingerprint, historyOf, imageId, deletion, preview, thrown } = c.get('record');
+  const { failure, identified, historyOf, imageId, deletion, preview, thrown } = c.get('record');
+  const proof = identified?.proof;
   const { attempts = 0, answer } = deletion ?? preview ?? {};
   const gone = deletion?.result.ok ? deletion.result.value : undefined;
   const outcome = failure === undefined ? gone?.outcome : outcomeOf(failure);
@@ -148,8 +156,11 @@ function auditRecord(
     'http.request.method': c.req.method,
     'http.route': matchedRoutes(c).findLast(({ path }) => path !== '/*')?.path,
     'http.response.status_code': c.res.status,
-    'caller.id': callerId,
-    'caller.key.fingerprint': callerKeyFingerprint,
+    'caller.id': identified?.caller.id,
+    'caller.proof': proof?.kind,
+    'caller.key.fingerprint': proof?.kind === 'key' ? proof.fingerprint : undefined,
+    'caller.issuer': proof?.kind === 'token' ? proof.issuer : undefined,
+    'caller.subject': proof?.kind === 'token' ? (proof.subject ?? undefined) : undefined,
     'client.address': headerOf(c, 'cf-connecting-ip', ADDRESS),
     'cloudflare.ray_id': headerOf(c, 'cf-ray', RAY_ID),
     'service.version': gateway?.version ?? undefined,

@@ -1,5 +1,6 @@
 /** What a request carries through Hono: its ids, and the facts for its audit record. */
 import type { Context } from 'hono';
+import type { Arrival, Identified } from '../callers/identify.ts';
 import type { Deletion } from '../deletions/deletion.ts';
 import type { Previewed } from '../deletions/preview.ts';
 import type { ImageId } from '../image-id.ts';
@@ -9,9 +10,7 @@ import type { RequestScope } from '../runtime.ts';
 /** The facts that only the way of a request can tell. */
 export interface RequestRecord {
   readonly failure?: Failure;
-  readonly callerId?: string;
-  /** Tells which of the caller's keys was used. */
-  readonly callerKeyFingerprint?: string;
+  readonly identified?: Identified;
   /** Whose history was asked for; `*` for everyone's. */
   readonly historyOf?: string;
   readonly imageId?: ImageId;
@@ -23,6 +22,7 @@ export interface RequestRecord {
 
 /** `audit` sets them before anything else runs. Read them with `c.get()`: `c.var` copies all of them each time. */
 export interface HttpEnv {
+  Bindings: Arrival;
   Variables: {
     /** Made by us for each request. */
     id: string;

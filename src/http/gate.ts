@@ -6,9 +6,8 @@
  */
 import type { Context, Handler } from 'hono';
 import type { Caller, Scope } from '../callers/caller.ts';
-import { identify } from '../callers/identify.ts';
+import type { Identified, Identity } from '../callers/identify.ts';
 import { rateLimitFailure } from '../callers/rate-limits.ts';
-import type { Callers } from '../callers/table.ts';
 import type { Gateway } from '../deletions/gateway.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
@@ -17,6 +16,7 @@ import { respondProblem } from './respond.ts';
 
 export interface Admitted {
   readonly caller: Caller;
+  readonly proof: Identified['proof'];
   readonly gateway: Gateway;
 }
 
@@ -31,11 +31,11 @@ interface Admission {
 }
 
 export class Gate {
-  readonly #callers: Callers | null;
+  readonly #identity: Identity | null;
   readonly #gateway: Gateway | null;
 
-  constructor(callers: Callers | null, gateway: Gateway | null) {
-    this.#callers = callers;
+  constructor(identity: Identity | null, gateway: Gateway | null) {
+    this.#identity = identity;
     this.#gateway = gateway;
   }
 
@@ -49,11 +49,11 @@ export class Gate {
 
   async #admit(c: Context<HttpEnv>, { scope, problems }: Admission): Promise<Result<Admitted, Failure>> {
     // Without a readable table nobody is known, and nobody learns more than that.
-    if (this.#callers === null) return failed({ code: 'gateway_misconfigured' });
-    const identified = identify(this.#callers, c.req.header('authorization'));
-    if (identified === null) return failed({ code: 'unauthenticated' });
-    const { caller, keyFingerprint } = identified;
-    record(c, { callerId: caller.id, callerKeyFingerprint: keyFingerprint });
+    if (this.#identity === null) return failed({ code: 'gateway_misconfigured' });
+    const identified = await this.#identity.identify(c.env, (name) => c.req.header(name), c.get('scope'));
+    if (!identified.ok) return identified;
+    const { caller, proof } = identified.value;
+    record(c, { identified: identified.value });
     const gateway = this.#gateway;
     if (gateway === null) return failed({ code: 'gateway_misconfigured', ...(problems && { problems }) });
     const limited = await rateLimitFailure(gateway.rateLimiters, caller.id, c.get('scope'));
@@ -62,6 +62,6 @@ export class Gate {
     // Browsers send this header with every request, and no script can leave it out. So no page can delete.
     const isPage = c.req.header('sec-fetch-site') !== undefined;
     if (scope === 'images:delete' && isPage) return failed({ code: 'permission_denied', missing: 'no_browser' });
-    return ok({ caller, gateway });
+    return ok({ caller, proof, gateway });
   }
 }

@@ -22,6 +22,8 @@ const MISSING: Readonly<Record<string, string>> = {
 
 /** How long to wait if Baidu throttles us and does not say for how long. */
 const DEFAULT_RETRY_AFTER_S = 10;
+/** How often an issuer of which nothing is known may be asked. */
+const IDENTITY_RETRY_AFTER_S = 5;
 /** A day. A longer wait that Baidu asks for is a fault and not a wish. */
 const MAX_RETRY_AFTER_S = 86_400;
 
@@ -93,9 +95,18 @@ export const ROWS = {
     stage: 'admission',
     title: 'The caller is not known',
     explanation:
-      'Send "Authorization: Bearer <key>" once, with a key that the operator has configured. Whether the key was absent, wrong or in the wrong scheme is not told.',
-    detail: () => 'Send one Authorization header with the scheme Bearer and a key that is configured.',
+      'Send "Authorization: Bearer <key or token>" once, with a key or a token that the operator has configured. What was wrong with it is not told.',
+    detail: () => 'Send one Authorization header with the scheme Bearer and a key or a token of a configured caller.',
     headers: () => ({ 'WWW-Authenticate': 'Bearer' }),
+  }),
+  identity_unavailable: problem({
+    ...outage,
+    stage: 'admission',
+    title: 'The issuer of the token does not answer',
+    explanation:
+      "The issuer's keys, with which a token is verified, are not known, and it could not be asked. Try again shortly.",
+    detail: () => 'The token could not be verified. Try again shortly.',
+    headers: () => retryAfter(IDENTITY_RETRY_AFTER_S),
   }),
   permission_denied: problem({
     status: 403,
@@ -103,7 +114,7 @@ export const ROWS = {
     stage: 'permission',
     title: 'The caller may not do this',
     explanation:
-      'The key is known, but its scopes do not include this call, or it may delete only images with other names, or a browser sent the deletion. Ask the operator.',
+      'The caller is known, but its scopes do not include this call, or it may delete only images with other names, or a browser sent the deletion. Ask the operator.',
     detail: ({ missing }: { readonly missing: string }) => MISSING[missing] ?? `This needs the scope ${missing}.`,
   }),
   image_protected: problem({

@@ -1,13 +1,9 @@
-/** What the ledger and authentication cost as they grow. */
-import { createHash } from 'node:crypto';
-import { identify } from '../../src/callers/identify.ts';
-import { parseCallers } from '../../src/callers/table.ts';
+/** What the ledger costs as it grows. */
 import { BudgetBook } from '../../src/ledger/budgets.ts';
 import { interleaved, micro, nsPerCall, printTable, seriesOf } from './measure.ts';
 import { startWorkerd } from './servers.ts';
 
 const ROWS = [0, 10_000, 1_000_000];
-const CALLERS = [1, 10_000];
 const OPERATIONS = {
   'reserve and settle': 500,
   'a page of everyone': 100,
@@ -46,23 +42,6 @@ export async function benchGrowth(rounds: number) {
     rounds,
   );
 
-  const digest = (text: string) => createHash('sha256').update(text).digest('hex');
-  const authentication = await interleaved(
-    Object.fromEntries(
-      CALLERS.map((count) => {
-        const json = Object.fromEntries(
-          Array.from({ length: count }, (_, n) => [`caller-${n}`, { keySha256: [digest(`key-${n}`)], scopes: [] }]),
-        );
-        const { callers } = parseCallers(JSON.stringify(json));
-        let n = 0;
-        return [
-          `authentication, ${inWords(count, 'caller')}`,
-          () => nsPerCall(() => identify(callers, `Bearer key-${n++ % count}`), 50_000),
-        ];
-      }),
-    ),
-    rounds,
-  );
   const budgets = await interleaved(
     Object.fromEntries(
       COUNTED.map((count) => [
@@ -82,7 +61,7 @@ export async function benchGrowth(rounds: number) {
     ),
     rounds,
   );
-  const results = Object.entries({ ...ledger, ...authentication, ...budgets }).map(([name, each]) => ({
+  const results = Object.entries({ ...ledger, ...budgets }).map(([name, each]) => ({
     name,
     ns: seriesOf(each),
   }));
@@ -91,11 +70,6 @@ export async function benchGrowth(rounds: number) {
     'The ledger as it grows',
     ['', ...ROWS.map((rows) => inWords(rows, 'row'))],
     Object.keys(OPERATIONS).map((name) => [name, ...ROWS.map((rows) => median(`${name}, ${inWords(rows, 'row')}`))]),
-  );
-  printTable(
-    'Authentication as callers grow',
-    ['', ...CALLERS.map((count) => inWords(count, 'caller'))],
-    [['authentication', ...CALLERS.map((count) => median(`authentication, ${inWords(count, 'caller')}`))]],
   );
   printTable(
     'A budget as images count',

@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 
 const USAGE = `npm run bench -- [options]
 
-  --only PARTS     some of signing,size,growth,distance,gateway (default: all)
+  --only PARTS     some of signing,size,identity,growth,distance,gateway (default: all)
   --rounds N       rounds after the one that warms up (default: 5)
   --seconds N      how long each round loads each server (default: 4)
   --json FILE      also writes every figure, with its least and its greatest, to FILE
@@ -28,7 +28,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
-    only: { type: 'string', default: 'signing,size,growth,distance,gateway' },
+    only: { type: 'string', default: 'signing,size,identity,growth,distance,gateway' },
     json: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -59,6 +59,7 @@ console.log(
 // Imported late, because they need what was installed above.
 const { benchSigning } = await import('./signing.ts');
 const { benchSize } = await import('./size.ts');
+const { benchIdentity } = await import('./identity.ts');
 const { benchGrowth } = await import('./growth.ts');
 const { benchDistance } = await import('./distance.ts');
 const { benchGateway } = await import('./gateway.ts');
@@ -68,6 +69,7 @@ const report = {
   rounds,
   signing: parts.includes('signing') ? await benchSigning(rounds) : undefined,
   size: parts.includes('size') ? await benchSize(rounds) : undefined,
+  identity: parts.includes('identity') ? await benchIdentity(rounds) : undefined,
   growth: parts.includes('growth') ? await benchGrowth(rounds) : undefined,
   distance: parts.includes('distance') ? await benchDistance(rounds, Number(values.seconds)) : undefined,
   gateway: parts.includes('gateway') ? await benchGateway(rounds, Number(values.seconds)) : undefined,

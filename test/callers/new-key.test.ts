@@ -17,9 +17,9 @@ describe('npm run key', () => {
     expect(status).toBe(0);
     const key = /^ {2}(bcg_[\w-]{43})$/m.exec(stdout)?.[1] ?? '';
     const entry = /^\{.*\}$/m.exec(stdout)?.[0] ?? '';
-    const { callers, problems } = parseCallers(entry);
+    const { callers, problems } = parseCallers([{ name: 'CALLERS', json: entry }], []);
     expect(problems).toEqual([]);
-    expect(callers.get(createHash('sha256').update(key).digest('hex'))?.id).toBe('ci-cleaner');
+    expect(callers.byKey.get(createHash('sha256').update(key).digest('hex'))?.id).toBe('ci-cleaner');
     expect(run('ci-cleaner').stdout).not.toContain(key);
   });
 

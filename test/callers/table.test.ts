@@ -1,10 +1,19 @@
 /** `CALLERS`: who may call, with which keys, and within which bounds. */
 import { describe, expect, it } from 'vitest';
+import type { Issuer } from '../../src/callers/issuers.ts';
 import { parseCallers } from '../../src/callers/table.ts';
 import { parseConfig } from '../../src/config.ts';
-import { validEnv } from '../harness.ts';
+import { CALLERS, KEYS } from '../fixtures.ts';
+import { bearer, createHarness, validEnv } from '../harness.ts';
 
 const digest = 'ab'.repeat(32);
+
+/** The problems of a table in parts, each beginning with its part. */
+function problemsOf(parts: Readonly<Record<string, string>>, issuers: readonly Issuer[] = []): string[] {
+  const list = Object.entries(parts).map(([name, json]) => ({ name, json }));
+  return parseCallers(list, issuers).problems.map(({ part, problem }) => `${part} ${problem}`);
+}
+
 const caller = (fields: object) => JSON.stringify({ 'ci-cleaner': { keySha256: [digest], scopes: [], ...fields } });
 
 describe('CALLERS', () => {
@@ -35,6 +44,10 @@ describe('CALLERS', () => {
     caller({ dailyDeletions: '5' }),
     caller({ dailyDeletions: 1.5 }),
     caller({ dailyDeletion: 5 }),
+    caller({ keySha256: undefined }),
+    caller({ binding: false }),
+    caller({ binding: 'yes' }),
+    caller({ tokens: [] }),
     JSON.stringify({ a: { keySha256: [digest], scopes: [] }, b: { keySha256: [digest], scopes: [] } }),
   ])('is refused if it is %j', (value) => {
     const { callers, config, problems } = parseConfig({ ...validEnv(), CALLERS: value });
@@ -51,7 +64,7 @@ describe('CALLERS', () => {
     ],
   ])('may not repeat a name or a field, which would lose restrictions: %s', (json, position) => {
     const digests = json.replace('D', 'd'.repeat(64)).replace('E', 'e'.repeat(64));
-    expect(parseCallers(digests).problems).toEqual([`${position}: a name or a field occurs twice`]);
+    expect(problemsOf({ CALLERS: digests })).toEqual([`CALLERS ${position}: a name or a field occurs twice`]);
   });
 
   it('gives each caller its name, scopes, image names and budget', () => {
@@ -60,7 +73,7 @@ describe('CALLERS', () => {
       names: ['ci-*'],
       dailyDeletions: 50,
     });
-    expect([...(parseConfig({ ...validEnv(), CALLERS: json }).callers ?? [])]).toEqual([
+    expect([...(parseConfig({ ...validEnv(), CALLERS: json }).callers?.byKey ?? [])]).toEqual([
       [
         digest,
         {
@@ -73,7 +86,8 @@ describe('CALLERS', () => {
     ]);
   });
 
-  const callerOf = (fields: object) => parseConfig({ ...validEnv(), CALLERS: caller(fields) }).callers?.get(digest);
+  const callerOf = (fields: object) =>
+    parseConfig({ ...validEnv(), CALLERS: caller(fields) }).callers?.byKey.get(digest);
 
   it('may have a digest in capital letters', () => {
     expect(callerOf({ keySha256: [digest.toUpperCase()] })?.id).toBe('ci-cleaner');
@@ -91,5 +105,77 @@ describe('CALLERS', () => {
 
   it('may give no caller a budget above 10000', () => {
     expect(callerOf({ dailyDeletions: 10_001 })).toBeUndefined();
+  });
+});
+
+describe('a table in parts', () => {
+  const entry = (keySha256: string) => ({ keySha256: [keySha256], scopes: ['images:delete'] });
+  const d = (letter: string) => letter.repeat(64);
+
+  it('admits the callers of every part', async () => {
+    const { cleaner, ...others } = CALLERS;
+    const parts = { CALLERS: JSON.stringify(others), CALLERS_CI: JSON.stringify({ cleaner }) };
+    const harness = createHarness({ env: { ...parts } });
+    expect((await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.cleaner))).status).toBe(200);
+    expect((await harness.call('DELETE', '/images/m-custom02', bearer(KEYS.both))).status).toBe(200);
+  });
+
+  it('may not name a caller twice, whatever part it stands in', () => {
+    const parts = {
+      CALLERS: JSON.stringify({ a: entry(d('a')), b: entry(d('b')) }),
+      CALLERS_1: JSON.stringify({ c: entry(d('c')), b: entry(d('d')) }),
+    };
+    expect(problemsOf(parts)).toEqual(['CALLERS_1 caller 2: the name stands in another part already']);
+  });
+
+  it('may not have a digest twice, whatever part it stands in', () => {
+    const parts = { CALLERS: JSON.stringify({ a: entry(d('a')) }), CALLERS_1: JSON.stringify({ b: entry(d('A')) }) };
+    expect(problemsOf(parts)).toEqual(['CALLERS_1 caller 1: keySha256 has a digest that is configured already']);
+  });
+
+  it.each<[unknown, string]>([
+    ['', 'is missing'],
+    [7, 'is missing'],
+    ['[]', 'is not a JSON object'],
+    ['{"a":{}}', 'caller 1: has no proof: keySha256, tokens or binding'],
+  ])('is refused whole if one part is %j, and names that part', (value, problem) => {
+    const parts = { CALLERS_OPS: value };
+    const parsed = parseConfig({ ...validEnv(), ...parts });
+    expect([parsed.callers, parsed.config]).toEqual([null, null]);
+    expect(parsed.problems).toContain(`CALLERS_OPS ${problem}`);
+  });
+
+  it('never repeats a value of any part', () => {
+    const secret = 'Sk7rQ2bX9pLm4VtY8cNz1HwKd6JfGu3A';
+    const parts = {
+      CALLERS_1: JSON.stringify({
+        [`${secret} `]: {
+          [secret]: secret,
+          keySha256: [secret],
+          tokens: [{ issuer: secret, claims: { [secret]: [secret] } }],
+        },
+      }),
+    };
+    const problems = problemsOf(parts);
+    expect(problems.length).toBeGreaterThan(4);
+    expect(problems.join()).not.toContain(secret);
+  });
+});
+
+describe('a caller without a key', () => {
+  it('may be known by a binding alone, or by tokens alone', () => {
+    const issuer: Issuer = { name: 'local', issuer: 'i', audience: 'a', jwks: [], maxLifetimeS: 60, header: null };
+    const parts = {
+      CALLERS: JSON.stringify({
+        worker: { binding: true, scopes: ['images:delete'] },
+        job: { tokens: [{ issuer: 'local', claims: { sub: 'job' } }], scopes: [] },
+      }),
+    };
+    const list = Object.entries(parts).map(([name, json]) => ({ name, json }));
+    const { callers, problems } = parseCallers(list, [issuer]);
+    expect(problems).toEqual([]);
+    expect(callers.byKey.size).toBe(0);
+    expect([...callers.bound.keys()]).toEqual(['worker']);
+    expect(callers.rules).toMatchObject([{ caller: { id: 'job' }, issuer: 'local', claims: [['sub', 'job']] }]);
   });
 });

@@ -29,6 +29,7 @@ describe('the audit record', () => {
         'http.route': '/images/:id',
         'http.response.status_code': 200,
         'caller.id': 'cleaner',
+        'caller.proof': 'key',
         'caller.key.fingerprint': 'bddc1d36',
         'client.address': '2001:db8::7',
         'cloudflare.ray_id': '8f0c1d2e3a4b5c6d-PEK',

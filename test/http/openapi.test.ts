@@ -1,9 +1,10 @@
 /** The OpenAPI document. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import { problemSchema } from '../../src/http/schemas.ts';
 import { failure } from '../emulator/emulator.ts';
 import { KEYS } from '../fixtures.ts';
 import { bearer, createHarness, documentedCodes, type HarnessOptions, problemOf } from '../harness.ts';
+import { AUDIENCE, part } from '../issuer.ts';
 
 interface Scenario {
   options?: HarnessOptions;
@@ -25,9 +26,18 @@ const answers = (status: number, code: string, headers: Record<string, string> =
   fetch: async () => failure(status, code, 'In words.', 'b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50', headers),
 });
 
+/** An issuer that publishes no keys, so that nobody can tell whether a token of its is genuine. */
+const ISSUERS = JSON.stringify({
+  local: { issuer: 'nobody', audience: AUDIENCE, jwks: `${inject('issuerUrl')}/nobody/jwks` },
+});
+const NOW_S = Math.floor(Date.now() / 1000);
+const CLAIMS = { iss: 'nobody', aud: AUDIENCE, iat: NOW_S, exp: NOW_S + 600 };
+const TOKEN = [{ alg: 'ES256', kid: 'key-1' }, CLAIMS, 'x'].map(part).join('.');
+
 /** How each call that needs a caller can fail before it is let through. */
 const ADMISSION: Readonly<Record<string, Scenario>> = {
   invalid_request: { headers: { Host: 'a b' } },
+  identity_unavailable: { options: { env: { ISSUERS } }, headers: bearer(TOKEN) },
   unauthenticated: { headers: { Authorization: 'Bearer nobody' } },
   rate_limited: { options: { env: { RATE_LIMITER_BURST: refusing } } },
   rate_limiter_unavailable: { options: { env: { RATE_LIMITER_BURST: silent } } },

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { keyDigest } from '../../src/callers/key.ts';
 import { pathOf } from '../../src/http/request.ts';
 import { CALLERS, KEYS } from '../fixtures.ts';
-import { createHarness, problemOf } from '../harness.ts';
+import { createHarness, HTTP, problemOf } from '../harness.ts';
 
 const OTHER_KEY = 'a-key-that-somebody-made-otherwise';
 
@@ -44,7 +44,7 @@ describe('a URL that cannot be parsed', () => {
     const request = new Proxy(new Request('https://gateway.test/healthz'), {
       get: (target, name) => (name === 'url' ? 'http://a:99999/healthz' : Reflect.get(target, name, target)),
     });
-    const response = await harness.app.fetch(request, {}, createExecutionContext());
+    const response = await harness.app.fetch(request, HTTP, createExecutionContext());
     expect(await problemOf(response)).toMatchObject({ type: '/problems/invalid_request', status: 400 });
     expect(harness.lines).toHaveLength(1);
   });
@@ -95,7 +95,7 @@ describe('a body', () => {
   const send = (init: RequestInit) => {
     const harness = createHarness();
     const request = new Request('https://gateway.test/images/m-custom01', { method: 'DELETE', headers, ...init });
-    return { harness, response: Promise.resolve(harness.app.fetch(request, {}, createExecutionContext())) };
+    return { harness, response: Promise.resolve(harness.app.fetch(request, HTTP, createExecutionContext())) };
   };
 
   it('is refused, whether its length is known or not', async () => {

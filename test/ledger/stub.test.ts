@@ -3,7 +3,7 @@ import { createExecutionContext, runInDurableObject, waitOnExecutionContext } fr
 import { describe, expect, it } from 'vitest';
 import type { Settlement } from '../../src/ledger/rows.ts';
 import { KEYS } from '../fixtures.ts';
-import { bearer, createHarness, GATEWAY, historyPage, ledgerNamed, problemOf } from '../harness.ts';
+import { bearer, createHarness, GATEWAY, HTTP, historyPage, ledgerNamed, problemOf } from '../harness.ts';
 
 describe('a ledger that fails', () => {
   const ledgerThat = (fails: { reserve?: boolean; settle?: boolean }, settlements: Settlement[] = []) => ({
@@ -98,7 +98,7 @@ describe('a ledger that reserves too late', () => {
     const harness = createHarness({ env: { LEDGER: namespace } });
     const ctx = createExecutionContext();
     const request = new Request(`${GATEWAY}/images/m-custom01`, { method: 'DELETE', headers: bearer(KEYS.cleaner) });
-    const response = await harness.app.fetch(request, {}, ctx);
+    const response = await harness.app.fetch(request, HTTP, ctx);
     expect(await problemOf(response)).toMatchObject({ code: 'ledger_unavailable', outcome: 'not_attempted' });
     expect(harness.lines[0]?.record['ledger.settled']).toBeUndefined();
     await waitOnExecutionContext(ctx);
@@ -205,7 +205,7 @@ describe('the ledger', () => {
     const harness = createHarness({ env: { LEDGER: { getByName: () => ledger } } });
     const ctx = createExecutionContext();
     const request = new Request(`${GATEWAY}/images/m-custom01`, { method: 'DELETE', headers: bearer(KEYS.cleaner) });
-    const response = await harness.app.fetch(request, {}, ctx);
+    const response = await harness.app.fetch(request, HTTP, ctx);
     expect(await response.json()).toMatchObject({ outcome: 'deleted' });
     expect(harness.lines).toEqual([]);
     settling.resolve();

@@ -1,15 +1,15 @@
-/** Starts the emulator once for all tests in workerd, which cannot start a server themselves. */
+/** Starts the emulator and the issuer once for all tests in workerd, which cannot start a server themselves. */
 import type { TestProject } from 'vitest/node';
+import '../provided.ts';
+import { startIssuer } from './issuer.ts';
 import { startEmulator } from './stack.ts';
-
-declare module 'vitest' {
-  export interface ProvidedContext {
-    emulatorUrl: string;
-  }
-}
 
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
   const emulator = await startEmulator(0);
+  const issuer = await startIssuer();
   provide('emulatorUrl', emulator.url);
-  return () => emulator.stop();
+  provide('issuerUrl', issuer.url);
+  return async () => {
+    await Promise.all([emulator.stop(), issuer.stop()]);
+  };
 }

@@ -70,7 +70,7 @@ const REPEATED_LOOK_S = 2 * 3_600;
 const START_MS = Date.now();
 const never = () => new Promise<never>(() => undefined);
 const PASS = { limit: async () => ({ success: true }) };
-const CALLERS_TABLE = parseCallers(JSON.stringify(CALLERS)).callers;
+const CALLERS_TABLE = parseCallers([{ name: 'CALLERS', json: JSON.stringify(CALLERS) }], []).callers;
 const TIMEOUT_MS = 180_000;
 const AUTHORIZATION = { Authorization: `Bearer ${KEYS.cleaner}` };
 
@@ -244,7 +244,7 @@ class Process {
     };
     const app = createApp({ callers: CALLERS_TABLE, problems: [], config: this.config }, this.runtime);
     const request = new Request(`https://gateway.test/images/${imageId}`, { method: 'DELETE', headers: AUTHORIZATION });
-    const answering = Promise.resolve(app.fetch(request, {}, ctx)).then((response) => response.json());
+    const answering = Promise.resolve(app.fetch(request, { by: 'http' }, ctx)).then((response) => response.json());
     const body = await Promise.race([answering, this.#death]);
     for (let done = 0; done < works.length; done++) await Promise.race([works[done], this.#death]);
     return isRecord(body) ? { outcome: body['outcome'], confirmed: body['confirmed'] } : null;

@@ -16,6 +16,7 @@ export default defineConfig({
     ),
     exclude: ['test/index.test.ts', 'test/callers/new-key.test.ts', 'test/ledger/cost.test.ts', 'test/paths.test.ts'],
     setupFiles: [beside('platform.ts')],
+    globalSetup: [beside('global-setup.ts')],
     testTimeout: 60_000,
   },
 });

@@ -1,0 +1,155 @@
+/**
+ * The keys of one token issuer, kept between requests.
+ *
+ * Promises: at most one fetch a minute, and one in five seconds while nothing is known, whatever tokens say; each is bounded in time and
+ * size and follows no redirect. The last good keys serve for a day while the issuer is down. A request that finds keys never waits
+ * for newer ones. Never: throws, or sends the issuer anything of a caller's.
+ *
+ * The state is plain data: a promise or a response that belongs to one request may not be used by another.
+ * Source: RFC 7517 §5 (JWK Set); https://developers.cloudflare.com/workers/runtime-apis/request/.
+ */
+import type { JWK } from 'jose';
+import { isRecord, parseJson, readText } from '../json.ts';
+import { type LogLine, logLine, type RequestScope, type Runtime, withTimeout } from '../runtime.ts';
+import type { Issuer } from './issuers.ts';
+import { readPublicKey } from './public-key.ts';
+
+/** By `alg` and `kid`. A new set is a new object, by which everyone can tell that a token must be verified again. */
+export type KeySet = ReadonlyMap<string, JWK>;
+
+/** Where the key with this algorithm and id stands in a `KeySet`. */
+export function keyName({ alg, kid }: { readonly alg?: unknown; readonly kid?: unknown }): string {
+  return `${alg} ${kid}`;
+}
+
+/** The keys of an issuer could not be fetched. */
+interface IssuerFailedLine extends LogLine {
+  readonly 'event.name': 'issuer_failed';
+  readonly 'issuer.name': string;
+  readonly reason: FetchFault;
+}
+
+type FetchFault = 'no_answer' | 'status' | 'too_long' | 'no_keys';
+
+const FETCH_TIMEOUT_MS = 3_000;
+const MAX_KEYS_BYTES = 64 * 1024;
+const RENEWAL_AGE_MS = 10 * 60 * 1000;
+const MAX_AGE_MS = 24 * 60 * 60 * 1000;
+const MIN_INTERVAL_MS = 60 * 1000;
+/** While nothing is known, somebody waits, and the issuer may be asked more often. */
+const MIN_FIRST_INTERVAL_MS = 5 * 1000;
+/** How often a request looks whether the fetch of another one is over. */
+const POLL_MS = 25;
+
+export class IssuerKeys {
+  readonly #issuer: Pick<Issuer, 'name' | 'jwks'>;
+  readonly #runtime: Pick<Runtime, 'now' | 'sleep' | 'fetch' | 'log'>;
+  #set: KeySet | null = null;
+  #fetchedAtMs = 0;
+  #attemptedAtMs: number | null = null;
+  #isFetching = false;
+
+  constructor(issuer: Pick<Issuer, 'name' | 'jwks'>, runtime: Pick<Runtime, 'now' | 'sleep' | 'fetch' | 'log'>) {
+    this.#issuer = issuer;
+    this.#runtime = runtime;
+    if (typeof issuer.jwks !== 'string') this.#set = keySet(issuer.jwks);
+  }
+
+  /** The keys that may be used now, or `null` if nothing is known. */
+  current(): KeySet | null {
+    return this.#isInline() || !this.#isOlder(this.#fetchedAtMs, MAX_AGE_MS) ? this.#set : null;
+  }
+
+  /** The keys for a token that names this one, or `null` if nothing is known of the issuer, after 3 seconds at most. */
+  async keysFor(name: string, scope: RequestScope): Promise<KeySet | null> {
+    const known = this.current();
+    if (known !== null) {
+      this.renewIfDue(known.has(name), scope);
+      return known;
+    }
+    if (this.#isBusy()) await this.#waitForOther();
+    else if (this.#mayAsk(MIN_FIRST_INTERVAL_MS)) {
+      const fetched = this.#fetch();
+      // Others wait for it, even if this caller hangs up.
+      scope.waitUntil(fetched);
+      await fetched;
+    }
+    return this.current();
+  }
+
+  /** Begins to fetch new keys in the background if the known ones are old, or lack the one that is looked for. */
+  renewIfDue(isKnown: boolean, scope: RequestScope): void {
+    if (this.#isInline() || this.#isBusy() || !this.#mayAsk(MIN_INTERVAL_MS)) return;
+    if (!isKnown || this.#isOlder(this.#fetchedAtMs, RENEWAL_AGE_MS)) scope.waitUntil(this.#fetch());
+  }
+
+  #isInline(): boolean {
+    return typeof this.#issuer.jwks !== 'string';
+  }
+
+  #mayAsk(intervalMs: number): boolean {
+    return this.#attemptedAtMs === null || this.#isOlder(this.#attemptedAtMs, intervalMs);
+  }
+
+  /** Whether a fetch is under way. One whose request was ended by the platform must not count for ever. */
+  #isBusy(): boolean {
+    return this.#isFetching && this.#attemptedAtMs !== null && !this.#isOlder(this.#attemptedAtMs, FETCH_TIMEOUT_MS);
+  }
+
+  /** A time in the future was told by a clock that was wrong, so it counts as long ago. */
+  #isOlder(sinceMs: number, ageMs: number): boolean {
+    const nowMs = this.#runtime.now();
+    return sinceMs > nowMs || nowMs - sinceMs >= ageMs;
+  }
+
+  async #waitForOther(): Promise<void> {
+    for (let waitedMs = 0; this.#isBusy() && waitedMs < FETCH_TIMEOUT_MS; waitedMs += POLL_MS) {
+      await this.#runtime.sleep(POLL_MS);
+    }
+  }
+
+  async #fetch(): Promise<void> {
+    this.#attemptedAtMs = this.#runtime.now();
+    this.#isFetching = true;
+    const controller = new AbortController();
+    const fetched = await withTimeout(this.#download(controller.signal), FETCH_TIMEOUT_MS).catch(
+      () => 'no_answer' as const,
+    );
+    controller.abort();
+    this.#isFetching = false;
+    if (typeof fetched === 'string') {
+      this.#report(fetched);
+      return;
+    }
+    this.#set = keySet(fetched);
+    this.#fetchedAtMs = this.#runtime.now();
+  }
+
+  /** The usable keys, or what was wrong. @throws what `fetch` and the body throw */
+  async #download(signal: AbortSignal): Promise<JWK[] | FetchFault> {
+    const headers = { accept: 'application/json' };
+    const address = String(this.#issuer.jwks);
+    const response = await this.#runtime.fetch(address, { method: 'GET', headers, redirect: 'manual', signal });
+    if (response.status !== 200) return 'status';
+    const text = response.body === null ? '' : await readText(response.body, MAX_KEYS_BYTES);
+    if (text === null) return 'too_long';
+    const body = parseJson(text);
+    const listed = isRecord(body) && Array.isArray(body['keys']) ? body['keys'] : [];
+    const keys = listed.map(readPublicKey).filter((key) => key !== null);
+    return keys.length > 0 ? keys : 'no_keys';
+  }
+
+  #report(reason: FetchFault): void {
+    logLine<IssuerFailedLine>(this.#runtime.log, {
+      timestamp: new Date(this.#runtime.now()).toISOString(),
+      severity_text: this.current() === null ? 'ERROR' : 'WARN',
+      'event.name': 'issuer_failed',
+      'issuer.name': this.#issuer.name,
+      reason,
+    });
+  }
+}
+
+function keySet(keys: readonly JWK[]): KeySet {
+  return new Map(keys.map((key) => [keyName(key), key]));
+}

@@ -1,0 +1,111 @@
+/**
+ * `ISSUERS`: the platforms whose tokens prove who calls.
+ *
+ * Promises: every fault is reported by its position (`issuer 2: …`) and never by its value. Never: asks an issuer.
+ *
+ * Source: RFC 7519 §4.1 (`iss`, `aud`, `exp`, `iat`), RFC 9110 §5.1 (field names).
+ */
+import type { JWK } from 'jose';
+import { isRecord, parseJson, repeatedNames } from '../json.ts';
+import { LOOPBACK_HOST } from '../runtime.ts';
+import { PUBLIC_KEY_RULE, readPublicKey } from './public-key.ts';
+
+export interface Issuer {
+  /** What callers' entries and the log call it. */
+  readonly name: string;
+  /** The `iss` of its tokens, to the letter. */
+  readonly issuer: string;
+  /** What `aud` must be, or have among others. */
+  readonly audience: string;
+  /** Where its keys are fetched, or the keys themselves. */
+  readonly jwks: string | readonly JWK[];
+  /** The greatest `exp` − `iat`, in seconds. */
+  readonly maxLifetimeS: number;
+  /** The header, in lower case, that alone brings its tokens; `null` for `Authorization`. */
+  readonly header: string | null;
+}
+
+const ISSUER_NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
+const DEFAULT_LIFETIME_S = 3_600;
+const MAX_LIFETIME_S = 86_400;
+const FIELD_NAME = /^[A-Za-z][A-Za-z0-9-]{0,63}$/;
+/** Headers that have a meaning of their own. */
+const TAKEN_HEADERS: readonly string[] = ['authorization', 'cookie', 'host', 'traceparent', 'x-request-id'];
+
+type Report = (problem: string) => void;
+
+/** Reads `ISSUERS` strictly: JSON as a text, or the object that it stands for. */
+export function parseIssuers(value: unknown): { issuers: readonly Issuer[]; problems: readonly string[] } {
+  const parsed = typeof value === 'string' ? parseJson(value) : value;
+  if (!isRecord(parsed)) return { issuers: [], problems: ['is not a JSON object'] };
+  const problems: string[] = [];
+  const repeated = typeof value === 'string' ? repeatedNames(value) : [];
+  for (const position of repeated) problems.push(`issuer ${position}: a name or a field occurs twice`);
+  const issuers = Object.entries(parsed).flatMap(([name, entry], index) => {
+    const report: Report = (problem) => problems.push(`issuer ${index + 1}: ${problem}`);
+    return parseIssuer(name, entry, report) ?? [];
+  });
+  const pairs = issuers.map(({ issuer, audience }) => JSON.stringify([issuer, audience]));
+  pairs.forEach((pair, index) => {
+    if (pairs.indexOf(pair) < index) problems.push('has two issuers with equal issuer and audience');
+  });
+  return { issuers, problems };
+}
+
+function parseIssuer(name: string, entry: unknown, report: Report): Issuer | null {
+  if (!ISSUER_NAME.test(name)) report('the name must be 1 to 64 letters, digits, "_", "." or "-"');
+  if (!isRecord(entry)) {
+    report('is not an object');
+    return null;
+  }
+  const { issuer, audience, jwks, maxLifetimeS = DEFAULT_LIFETIME_S, header, ...rest } = entry;
+  if (Object.keys(rest).length > 0) report('has a field that does not exist');
+  return {
+    name,
+    issuer: parseText('issuer', issuer, report),
+    audience: parseText('audience', audience, report),
+    jwks: parseJwks(jwks, report),
+    maxLifetimeS: parseLifetime(maxLifetimeS, report),
+    header: parseHeader(header, report),
+  };
+}
+
+function parseText(field: string, value: unknown, report: Report): string {
+  if (typeof value === 'string' && value.trim() !== '') return value;
+  report(`${field} must be a text`);
+  return '';
+}
+
+function parseJwks(value: unknown, report: Report): Issuer['jwks'] {
+  if (typeof value === 'string') {
+    if (isKeyAddress(value)) return value;
+    report('jwks must be an address: https, or http on loopback, without user and fragment');
+    return [];
+  }
+  const list = isRecord(value) && Array.isArray(value['keys']) ? value['keys'] : [];
+  const keys = list.map(readPublicKey).filter((key) => key !== null);
+  const isWhole = keys.length === list.length && new Set(keys.map(({ kid }) => kid)).size === keys.length;
+  if (keys.length < 1 || !isWhole) report(`jwks must be an address or {"keys": […]}: ${PUBLIC_KEY_RULE}`);
+  return keys;
+}
+
+function isKeyAddress(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, password, hash, href } = new URL(text);
+  const isPlain = username === '' && password === '' && hash === '' && href === text;
+  return isPlain && (protocol === 'https:' || (protocol === 'http:' && LOOPBACK_HOST.test(hostname)));
+}
+
+function parseLifetime(value: unknown, report: Report): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_LIFETIME_S) return value;
+  report(`maxLifetimeS must be a whole number from 1 to ${MAX_LIFETIME_S}`);
+  return DEFAULT_LIFETIME_S;
+}
+
+function parseHeader(value: unknown, report: Report): string | null {
+  if (value === undefined) return null;
+  const name = typeof value === 'string' && FIELD_NAME.test(value) ? value.toLowerCase() : null;
+  if (name !== null && !TAKEN_HEADERS.includes(name)) return name;
+  report('header must name a header without another use');
+  return null;
+}

@@ -1,0 +1,184 @@
+/**
+ * A token that a platform has issued to a workload or a person, and the caller for whom it stands.
+ *
+ * Promises: a token proves its caller only if one configured issuer has signed it for us, for a short time, and the rules of exactly
+ * one caller fit its claims. A token that was verified is remembered for five minutes at most. Never: asks anybody but the
+ * issuer's configured address, or takes a key from a token.
+ *
+ * Source: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practices).
+ */
+import { base64url, compactVerify, type JWK } from 'jose';
+import { isRecord, parseJson } from '../json.ts';
+import type { Failure } from '../problems/failure.ts';
+import { failed, ok, type Result } from '../result.ts';
+import type { RequestScope, Runtime } from '../runtime.ts';
+import type { Caller } from './caller.ts';
+import { IssuerKeys, type KeySet, keyName } from './issuer-keys.ts';
+import type { Issuer } from './issuers.ts';
+import { ALGORITHMS } from './public-key.ts';
+import type { TokenRule } from './token-rules.ts';
+
+/** Whom a token stands for. */
+export interface Bearer {
+  readonly caller: Caller;
+  /** The name of the issuer in our configuration. */
+  readonly issuer: string;
+  /** `sub`, or `common_name` if `sub` is blank: whom the token was issued to; may be personal data. */
+  readonly subject: string | null;
+}
+
+export type TokenFailure = Failure<'unauthenticated' | 'identity_unavailable'>;
+
+export const MAX_TOKEN_CHARS = 8 * 1024;
+/** Three parts in base64url. A lenient decoder takes other letters and blanks, too. */
+const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+/** Headers by which a token brings its own key or the address of one, or asks for an extension. */
+const REFUSED_HEADERS: readonly string[] = ['jwk', 'jku', 'x5c', 'x5u', 'crit'];
+const CLOCK_TOLERANCE_S = 30;
+const MAX_REMEMBERED = 1_000;
+const MAX_REMEMBERED_MS = 5 * 60 * 1000;
+/** Without control characters. */
+const SUBJECT = /^\P{C}{1,256}$/u;
+
+interface Source {
+  readonly issuer: Issuer;
+  readonly keys: IssuerKeys;
+  readonly rules: readonly TokenRule[];
+}
+
+interface Remembered {
+  readonly bearer: Bearer;
+  readonly source: Source;
+  readonly keySet: KeySet;
+  readonly untilMs: number;
+}
+
+const unauthenticated = failed({ code: 'unauthenticated' });
+
+/** Whether the text has the form of a token. A key of our making never has. */
+export function isToken(text: string): boolean {
+  return text.length <= MAX_TOKEN_CHARS && TOKEN.test(text);
+}
+
+export class TokenVerifier {
+  readonly #sources: readonly Source[];
+  readonly #now: Runtime['now'];
+  /** By the digest of the token, the oldest first. */
+  readonly #remembered = new Map<string, Remembered>();
+
+  constructor(
+    issuers: readonly Issuer[],
+    rules: readonly TokenRule[],
+    runtime: Pick<Runtime, 'now' | 'sleep' | 'fetch' | 'log'>,
+  ) {
+    this.#now = runtime.now;
+    this.#sources = issuers.map((issuer) => ({
+      issuer,
+      keys: new IssuerKeys(issuer, runtime),
+      rules: rules.filter((rule) => rule.issuer === issuer.name),
+    }));
+  }
+
+  /** Whom the token stands for. `header` is the one that brought it, or `null` for `Authorization`. */
+  async verify(
+    token: string,
+    digest: string,
+    header: string | null,
+    scope: RequestScope,
+  ): Promise<Result<Bearer, TokenFailure>> {
+    const known = this.#recall(digest, header, scope);
+    if (known !== null) return ok(known);
+    const read = readUnverified(token);
+    const source = read === null ? undefined : this.#sourceOf(read.payload, header);
+    if (read === null || source === undefined || !holds(read.payload, source.issuer, this.#now()))
+      return unauthenticated;
+    const keySet = await source.keys.keysFor(read.keyName, scope);
+    if (keySet === null) return failed({ code: 'identity_unavailable' });
+    const bearer = (await isSigned(token, keySet.get(read.keyName))) ? bearerOf(read.payload, source) : null;
+    if (bearer === null) return unauthenticated;
+    this.#remember(digest, { bearer, source, keySet, untilMs: Number(read.payload['exp']) * 1000 });
+    return ok(bearer);
+  }
+
+  /** The one entry whose issuer and audience the token names, if its tokens come by this header. */
+  #sourceOf({ iss, aud }: Payload, header: string | null): Source | undefined {
+    const audiences: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
+    const [source, ...more] = this.#sources.filter(
+      ({ issuer }) => issuer.issuer === iss && audiences.includes(issuer.audience),
+    );
+    return more.length === 0 && source?.issuer.header === header ? source : undefined;
+  }
+
+  #recall(digest: string, header: string | null, scope: RequestScope): Bearer | null {
+    const remembered = this.#remembered.get(digest);
+    if (remembered === undefined) return null;
+    const { bearer, source, keySet, untilMs } = remembered;
+    if (untilMs > this.#now() && source.keys.current() === keySet && source.issuer.header === header) {
+      source.keys.renewIfDue(true, scope);
+      return bearer;
+    }
+    this.#remembered.delete(digest);
+    return null;
+  }
+
+  #remember(digest: string, entry: Remembered): void {
+    const untilMs = Math.min(entry.untilMs, this.#now() + MAX_REMEMBERED_MS);
+    this.#remembered.delete(digest);
+    this.#remembered.set(digest, { ...entry, untilMs });
+    const [oldest] = this.#remembered.keys();
+    if (this.#remembered.size > MAX_REMEMBERED && oldest !== undefined) this.#remembered.delete(oldest);
+  }
+}
+
+/** What a token says of itself, which proves nothing. */
+interface Unverified {
+  /** Of the key that is said to have signed it. */
+  readonly keyName: string;
+  readonly payload: Payload;
+}
+
+type Payload = Readonly<Record<string, unknown>>;
+
+function readUnverified(token: string): Unverified | null {
+  const [header, payload] = token.split('.', 2).map(readPart);
+  if (!isRecord(header) || !isRecord(payload) || REFUSED_HEADERS.some((name) => name in header)) return null;
+  return typeof header['kid'] === 'string' ? { keyName: keyName(header), payload } : null;
+}
+
+/** The value of a part of a token, or `undefined` if it is not JSON in UTF-8. */
+function readPart(base64: string): unknown {
+  try {
+    return parseJson(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(base64url.decode(base64)));
+  } catch {
+    return undefined;
+  }
+}
+
+async function isSigned(token: string, key: JWK | undefined): Promise<boolean> {
+  if (key === undefined) return false;
+  try {
+    await compactVerify(token, key, { algorithms: Object.values(ALGORITHMS) });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the token holds now, give or take what clocks differ, and for no longer than the issuer's entry allows. RFC 7519 §4.1. */
+function holds({ exp, iat, nbf }: Payload, { maxLifetimeS }: Issuer, nowMs: number): boolean {
+  if (typeof exp !== 'number' || typeof iat !== 'number' || exp - iat > maxLifetimeS) return false;
+  const [earliestS, latestS] = [nowMs / 1000 - CLOCK_TOLERANCE_S, nowMs / 1000 + CLOCK_TOLERANCE_S];
+  return exp > earliestS && iat <= latestS && (nbf === undefined || (typeof nbf === 'number' && nbf <= latestS));
+}
+
+/** The one caller that a rule names, or `null` if none or several do. */
+function bearerOf(payload: Payload, { issuer, rules }: Source): Bearer | null {
+  const fits = ({ claims }: TokenRule) =>
+    claims.every(([name, text]) => Object.hasOwn(payload, name) && payload[name] === text);
+  const [caller, ...more] = new Set(rules.filter(fits).map((rule) => rule.caller));
+  if (caller === undefined || more.length > 0) return null;
+  const { sub, common_name: commonName } = payload;
+  const subject = sub === undefined || sub === '' ? commonName : sub;
+  if (subject === undefined) return { caller, issuer: issuer.name, subject: null };
+  return typeof subject === 'string' && SUBJECT.test(subject) ? { caller, issuer: issuer.name, subject } : null;
+}
