@@ -41,7 +41,7 @@ export interface Answer {
    * `json` has a value that is still unchecked; `garbled` is not JSON, or too long; `broken` ended midway; `stalled` was given
    * up.
    */
-  readonly body: { kind: 'empty' | 'garbled' | 'broken' | 'stalled' } | { kind: 'json'; value: unknown };
+  readonly body: { kind: 'empty' | 'garbled' | 'broken' | 'stalled'; value?: never } | { kind: 'json'; value: unknown };
 }
 
 /** Reads `response` up to the cap, until `signal`. `nowMs` turns a `Retry-After` date into seconds; `scrub` blanks known secrets. */
@@ -52,7 +52,7 @@ export async function readAnswer(
   scrub: (text: string) => string,
 ): Promise<Answer> {
   const body = await readBody(response, signal);
-  const error = body.kind === 'json' && isRecord(body.value) ? body.value : {};
+  const error = isRecord(body.value) ? body.value : {};
   const matching = (value: unknown, grammar: RegExp) =>
     typeof value === 'string' && grammar.test(value) && scrub(value) === value ? value : undefined;
   const { headers } = response;

@@ -97,8 +97,7 @@ async function readAttempt(sender: Sender, sent: Promise<Response>, signal: Abor
 }
 
 function effectOf(attempt: Attempt): Effect {
-  if (attempt.kind !== 'answered' || attempt.verdict.code === 'accepted') return 'unknown';
-  return attempt.verdict.outcome === 'unknown' ? 'unknown' : 'nothing';
+  return attempt.kind === 'answered' && attempt.verdict.outcome === 'rejected' ? 'nothing' : 'unknown';
 }
 
 interface Retry {

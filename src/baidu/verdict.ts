@@ -25,7 +25,7 @@ export type UpstreamFailureCode =
 
 /** A code, and what it says about the image. */
 export type Verdict =
-  | { readonly code: 'accepted' }
+  | { readonly code: 'accepted'; readonly outcome?: never }
   | { readonly code: UpstreamFailureCode; readonly outcome: 'already_absent' | 'rejected' | 'unknown' };
 
 /** Baidu refuses under these codes before it does anything, whatever the status: it sends some with 400, and one with 200. */
@@ -78,7 +78,7 @@ export function isClockSkew({ code = '', message = '' }: Answer): boolean {
 
 /** Whether the body says nothing beyond Baidu's request id. A deletion's answer is documented to have no more. */
 export function isBare(body: Answer['body']): boolean {
-  return body.kind === 'empty' || hasOnly(body, ['requestId']);
+  return body.kind === 'empty' || recordOf(body, ['requestId']) !== null;
 }
 
 /** The code of a refusal that Baidu documents or is known to send, or `null`. */
@@ -103,11 +103,13 @@ function saysAbsent({ code, body, isFromBaidu }: Answer): boolean {
 
 /** Baidu's error body: `requestId`, `code` and `message`, nothing else, and a code that can be one and speaks of no route. */
 function isErrorBody(body: Answer['body']): boolean {
-  if (body.kind !== 'json' || !hasOnly(body, ['requestId', 'code', 'message'])) return false;
-  const code = isRecord(body.value) ? body.value['code'] : undefined;
+  const error = recordOf(body, ['requestId', 'code', 'message']);
+  if (error === null) return false;
+  const code = error['code'];
   return code === undefined || (typeof code === 'string' && CODE.test(code) && !ROUTE_CODE.test(code));
 }
 
-function hasOnly(body: Answer['body'], names: readonly string[]): boolean {
-  return body.kind === 'json' && isRecord(body.value) && Object.keys(body.value).every((name) => names.includes(name));
+/** The body's JSON object, or `null` if it is none or has members other than these. */
+function recordOf({ value }: Answer['body'], names: readonly string[]): Readonly<Record<string, unknown>> | null {
+  return isRecord(value) && Object.keys(value).every((name) => names.includes(name)) ? value : null;
 }

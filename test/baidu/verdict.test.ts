@@ -57,6 +57,9 @@ describe('an answer without a code', () => {
     [null],
     [0],
     [{ requestId: 'r', code: 7 }],
+    [{ requestId: 'r', code: true }],
+    [{ requestId: 'r', code: null }],
+    [{ requestId: 'r', code: ['NoSuchObject'] }],
     [{ code: 'ROUTE_NOT_FOUND' }],
     [{ requestId: 'r', error: 'no route' }],
   ])('with the status 404 and the body %j does not mean that the image is absent', (value) => {
@@ -102,23 +105,37 @@ describe('an answer whose body breaks off or stalls', () => {
     expect(judge(answer(status, { body: { kind: 'stalled' } }))).toEqual({ ...passing, code: 'upstream_timeout' });
   });
 
-  it.each([302, 408, 500, 503])('with the status %i has an unknown effect', (status) => {
+  it.each([
+    [300, unknown],
+    [302, unknown],
+    [399, unknown],
+    [408, passing],
+    [500, passing],
+    [503, passing],
+  ])('with the status %i means %j, as if it had no body', (status, verdict) => {
     for (const kind of ['broken', 'stalled'] as const) {
-      expect(judge(answer(status, { body: { kind } }))).toMatchObject({ outcome: 'unknown' });
+      expect(judge(answer(status, { body: { kind } }))).toEqual(verdict);
     }
   });
 });
 
 describe('an answer with the code', () => {
-  it.each(['NoSuchObject', 'Image.ImageNotFound', 'SnapshotImageNotFound', 'NotFound', 'Http404', 'AnythingElse'])(
-    '%s means that the image is absent if the status is 404, and not by itself',
-    (code) => {
-      expect(judge(answer(404, { code }))).toEqual(absent);
-      expect(judge(answer(400, { code }))).toEqual(refused);
-      expect(judge(answer(300, { code }))).toEqual(unknown);
-      expect(judge(answer(500, { code }))).toEqual(passing);
-    },
-  );
+  it.each([
+    'NoSuchObject',
+    'Image.ImageNotFound',
+    'SnapshotImageNotFound',
+    'NotFound',
+    'Http404',
+    'AnythingElse',
+    // Only the whole code speaks of a route.
+    'ImageResourceNotFound',
+    'ResourceNotFoundHere',
+  ])('%s means that the image is absent if the status is 404, and not by itself', (code) => {
+    expect(judge(answer(404, { code }))).toEqual(absent);
+    expect(judge(answer(400, { code }))).toEqual(refused);
+    expect(judge(answer(300, { code }))).toEqual(unknown);
+    expect(judge(answer(500, { code }))).toEqual(passing);
+  });
 
   it.each(['InvalidVersion', 'InvalidURI', 'ResourceNotFound'])(
     '%s speaks of the route and not of the image, in the header and in the body',

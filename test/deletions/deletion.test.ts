@@ -1,7 +1,12 @@
 /** Deletions from the request to the answer. Each answer is compared with the audit record and with what reached Baidu. */
 import { describe, expect, it } from 'vitest';
+import { parseConfig } from '../../src/config.ts';
+import { createGateway } from '../../src/create-gateway.ts';
+import { deleteImage } from '../../src/deletions/deletion.ts';
+import { isImageId } from '../../src/image-id.ts';
+import { platformRuntime, RequestScope } from '../../src/runtime.ts';
 import { FAULTS, type FaultName, failure } from '../emulator/emulator.ts';
-import { ANSWERS, KEYS } from '../fixtures.ts';
+import { ANSWERS, idOf, KEYS } from '../fixtures.ts';
 import {
   bearer,
   codesOf,
@@ -11,6 +16,7 @@ import {
   historyPage,
   previewOf,
   problemOf,
+  validEnv,
 } from '../harness.ts';
 
 const { deleted, failed, rejectedCredentials, throttled, timedOut, unexpected } = ANSWERS;
@@ -540,6 +546,49 @@ describe('a deletion with expectName', () => {
     expect(await problemOf(missing)).toMatchObject({ code: 'image_not_found', outcome: 'already_absent' });
     const fine = await harness.call('DELETE', '/images/m-absent01?expectName=x&allowMissing=true');
     expect(await fine.json()).toMatchObject({ outcome: 'already_absent', confirmed: true });
+  });
+});
+
+describe('what the ledger keeps of a deletion', () => {
+  it('says whether Baidu confirmed it, and also that Baidu confirmed the absence that the caller was told as a failure', async () => {
+    const harness = createHarness();
+    await harness.call('DELETE', '/images/m-custom01');
+    await harness.call('DELETE', '/images/m-absent01');
+    await harness.call('DELETE', '/images/m-absent02?allowMissing=true');
+    await harness.call('DELETE', '/images/m-system01');
+    harness.emulator.misbehave('drop_after');
+    await harness.call('DELETE', '/images/m-custom02');
+    const { body } = await historyPage(harness, '/deletions');
+    expect(body.deletions.map(({ imageId, outcome, confirmed }) => [imageId, outcome, confirmed])).toEqual([
+      ['m-custom02', 'deleted', false],
+      ['m-system01', 'rejected', null],
+      ['m-absent02', 'already_absent', true],
+      ['m-absent01', 'already_absent', true],
+      ['m-custom01', 'deleted', true],
+    ]);
+  });
+
+  it('is written although nobody waits for the answer, because the deletion itself keeps the Worker alive for it', async () => {
+    const { config } = parseConfig(validEnv());
+    const imageId: string = 'm-custom01';
+    if (config === null || !isImageId(imageId)) throw new Error('no gateway');
+    const fetch = async () => new Response(null, { status: 204, headers: { 'x-bce-request-id': 'up-1' } });
+    const gateway = createGateway(config, { ...platformRuntime, fetch });
+    const request = {
+      id: idOf('a'),
+      requestId: 'a',
+      subject: null,
+      caller: { id: 'cleaner', scopes: new Set(['images:delete'] as const), names: null, dailyDeletions: null },
+      imageId,
+      allowMissing: false,
+      expectName: null,
+    };
+    const works: Promise<unknown>[] = [];
+    const scope = new RequestScope((work) => works.push(work));
+    const { settled } = await deleteImage(gateway, request, scope);
+    expect(works).toContain(settled);
+    expect(await settled).toBe(true);
+    scope.end();
   });
 });
 
