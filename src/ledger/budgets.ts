@@ -25,7 +25,8 @@ export class CountedImages {
 
   /** Takes back an `add` of the same image and time. */
   remove(imageId: string, atMs: number): void {
-    const rows = this.#rows.get(imageId) ?? [];
+    const rows = this.#rows.get(imageId);
+    if (rows === undefined) return;
     const before = rows.at(-1);
     drop(rows, atMs);
     if (rows.length === 0) this.#rows.delete(imageId);
@@ -57,7 +58,6 @@ export class CountedImages {
   }
 
   #move(beforeMs: number | undefined, afterMs: number | undefined): void {
-    if (beforeMs === afterMs) return;
     if (beforeMs !== undefined) drop(this.#newest, beforeMs);
     if (afterMs !== undefined) insert(this.#newest, afterMs);
   }
@@ -125,15 +125,10 @@ function firstAfter(sorted: readonly number[], value: number): number {
 }
 
 function insert(sorted: number[], value: number): void {
-  const at = firstAfter(sorted, value);
-  // The newest comes last, unless the clock went back; a splice would copy the list even then.
-  if (at === sorted.length) sorted.push(value);
-  else sorted.splice(at, 0, value);
+  sorted.splice(firstAfter(sorted, value), 0, value);
 }
 
 function drop(sorted: number[], value: number): void {
   const at = firstAfter(sorted, value) - 1;
-  if (sorted[at] !== value) return;
-  if (at === sorted.length - 1) sorted.pop();
-  else sorted.splice(at, 1);
+  if (sorted[at] === value) sorted.splice(at, 1);
 }

@@ -153,18 +153,33 @@ describe('the resolver', () => {
     ]);
   });
 
-  it.each<[string, (() => Called<Image> | Promise<never>) | null]>([
+  const failures: [string, (() => Called<Image> | Promise<never>) | null][] = [
     ['Baidu fails', () => broken],
     ['a bug throws', () => Promise.reject(new Error('bug'))],
     ['the configuration is broken', null],
-  ])('decides nothing if %s', async (_what, answer) => {
+  ];
+  it.each(failures)('decides nothing if %s', async (_what, answer) => {
     const { store, looking, runtime, steps, lines } = worldWith([{ seq: 1, imageId: 'm-custom01' }]);
     await resolveUnknown(store, answer === null ? null : looking(answer), AFTER_S, runtime);
     expect(steps).toEqual([{ seq: 1, outcome: 'unknown', looks: 1 }]);
     expect(lines).toEqual([]);
   });
 
-  it('begins no look after five minutes, so that the platform does not end the run', async () => {
+  it('pauses for Baidu, and not if there is nobody to ask', async () => {
+    const { store, looking, runtime } = worldWith([{ seq: 1, imageId: 'm-custom01' }]);
+    const startMs = runtime.now();
+    await resolveUnknown(store, null, AFTER_S, runtime);
+    expect(runtime.now()).toBe(startMs);
+    await resolveUnknown(
+      store,
+      looking(() => broken),
+      AFTER_S,
+      runtime,
+    );
+    expect(runtime.now()).toBe(startMs + 100);
+  });
+
+  it('begins a look up to five minutes after the first and none later, so that the platform does not end the run', async () => {
     const { store, looking, runtime, looks } = worldWith([
       { seq: 1, imageId: 'm-custom01' },
       { seq: 2, imageId: 'm-custom02' },
@@ -172,27 +187,53 @@ describe('the resolver', () => {
     ]);
     const slow = looking(() => absent);
     const get = async (id: string, endMs: number) => {
-      await runtime.sleep(200_000);
+      await runtime.sleep(5 * 60_000 - 100);
       return slow.images.get(id, endMs);
     };
     await resolveUnknown(store, { ...slow, images: { get } }, AFTER_S, runtime);
     expect(looks.map(({ id }) => id)).toEqual(['m-custom01', 'm-custom02']);
   });
 
-  it('calls the operator once when looks have failed for more than a day', async () => {
+  describe('after a day of looks', () => {
     const dayMs = 24 * 60 * 60 * 1000;
-    const overdue = async (lookedAtMs: number) => {
-      const row = { seq: 1, imageId: 'm-custom01', looks: 2, lookedAtMs: START_MS + lookedAtMs };
-      const { store, looking, runtime, lines } = worldWith([row], 3 * dayMs);
+    /** The lines of one more look at an image with two rows, of which one was last looked at then; the other is not due yet. */
+    const linesAfter = async (lookedAtMs: number, answer: (() => Called<Image> | Promise<never>) | null) => {
+      const { store, looking, runtime, lines } = worldWith(
+        [
+          { seq: 1, imageId: 'm-custom01', looks: 2, lookedAtMs: START_MS + lookedAtMs },
+          { seq: 2, imageId: 'm-custom01', beganAtMs: START_MS + 3 * dayMs },
+        ],
+        3 * dayMs,
+      );
+      await resolveUnknown(store, answer === null ? null : looking(answer), AFTER_S, runtime);
+      return lines.map(({ severity, record }) => [severity, record['event.name'], record['image.id']]);
+    };
+
+    it.each(failures)('calls the operator once if %s', async (_what, answer) => {
+      expect(await linesAfter(dayMs, answer)).toEqual([['ERROR', 'unresolved', 'm-custom01']]);
+      expect(await linesAfter(dayMs + 1, answer)).toEqual([]);
+    });
+
+    it('does not call the operator about a row whose own look comes later', async () => {
+      const nowMs = START_MS + 3 * dayMs;
+      const { store, looking, runtime, lines } = worldWith(
+        [
+          { seq: 1, imageId: 'm-custom01', looks: 2, beganAtMs: nowMs - dayMs - 60_000, lookedAtMs: nowMs - 60_000 },
+          { seq: 2, imageId: 'm-custom01', beganAtMs: nowMs - 45_000 },
+        ],
+        3 * dayMs,
+      );
       await resolveUnknown(
         store,
         looking(() => broken),
         AFTER_S,
         runtime,
       );
-      return lines.map(({ severity, record }) => [severity, record['event.name'], record['image.id']]);
-    };
-    expect(await overdue(dayMs)).toEqual([['ERROR', 'unresolved', 'm-custom01']]);
-    expect(await overdue(dayMs + 1)).toEqual([]);
+      expect(lines).toEqual([]);
+    });
+
+    it('does not call the operator if this look succeeds', async () => {
+      expect(await linesAfter(dayMs, () => absent)).toEqual([['INFO', 'resolved', 'm-custom01']]);
+    });
   });
 });
