@@ -1,7 +1,8 @@
 /** The ledger's rows and budgets, on the SQLite of a real Durable Object, with time as an argument. */
 import { describe, expect, it } from 'vitest';
 import type { Budgets, HistoryQuery } from '../../src/ledger/rows.ts';
-import { type LedgerStore, REMOVAL_BATCH } from '../../src/ledger/store.ts';
+import { SQL } from '../../src/ledger/schema.ts';
+import { LedgerStore, REMOVAL_BATCH, type Sql } from '../../src/ledger/store.ts';
 import { ALL_ROWS, budgets, idOf, reservation, settlement } from '../fixtures.ts';
 import { insideLedger, storeIn } from '../harness.ts';
 
@@ -473,6 +474,46 @@ describe('a clock that jumped forward and came back', () => {
   );
 });
 
+describe('the counts in memory', () => {
+  /** A store, and how often it has taken the counts from the rows. */
+  const watched = (sql: Sql) => {
+    const taken = { times: 0 };
+    const exec: Sql['exec'] = (query, ...bindings) => {
+      if (query === SQL.counting) taken.times++;
+      return sql.exec(query, ...bindings);
+    };
+    return { store: new LedgerStore({ exec }), taken };
+  };
+
+  it('hold for two days, whatever is entered, and are taken anew after that', async () => {
+    await insideLedger((sql) => {
+      const { store, taken } = watched(sql);
+      const timesAfter = (nowMs: number) => {
+        store.noticeClock(nowMs);
+        return taken.times;
+      };
+      expect(timesAfter(START_MS)).toBe(1);
+      expect(timesAfter(START_MS)).toBe(1);
+      store.reserve(reservation('r1'), ROOM, START_MS + HOUR_MS);
+      expect(timesAfter(START_MS + HOUR_MS)).toBe(1);
+      expect(timesAfter(START_MS + 2 * DAY_MS)).toBe(1);
+      expect(timesAfter(START_MS + 2 * DAY_MS + 1)).toBe(2);
+      expect(timesAfter(START_MS + 4 * DAY_MS + 1)).toBe(2);
+    });
+  });
+
+  it('do not hold for a time before they were taken, for which older rows count', async () => {
+    await insideLedger((sql) => {
+      storeIn(sql).reserve(reservation('r1'), ROOM, START_MS);
+      const { store, taken } = watched(sql);
+      const isFull = (nowMs: number) => store.peek('cleaner', 'm-other001', budgets(1), nowMs).exhausted !== null;
+      expect(isFull(START_MS + 30 * HOUR_MS)).toBe(false);
+      expect(isFull(START_MS + HOUR_MS)).toBe(true);
+      expect(taken.times).toBe(2);
+    });
+  });
+});
+
 describe('the history', () => {
   it('is filtered by caller, image, request, outcome and time, separately and together', async () => {
     await insideLedger((sql) => {
@@ -606,7 +647,18 @@ describe('a row whose outcome is unknown', () => {
       store.reserve(reservation('r1'), ROOM, START_MS);
       expect(store.unknown().map(({ sent }) => sent)).toEqual([false]);
       store.settle(idOf('r1'), { ...settlement('unknown'), attempts: null }, START_MS);
-      expect(store.unknown().map(({ sent }) => sent)).toEqual([true]);
+      store.reserve(reservation('r2'), ROOM, START_MS);
+      store.settle(idOf('r2'), { ...settlement('unknown'), attempts: 0 }, START_MS);
+      expect(store.unknown().map(({ sent }) => sent)).toEqual([true, false]);
+    });
+  });
+
+  it('may also be one with an outcome that this release does not know', async () => {
+    await insideLedger((sql) => {
+      const store = storeIn(sql);
+      store.reserve(reservation('r1'), ROOM, START_MS);
+      sql.exec("UPDATE deletions SET outcome = 'of a later release'");
+      expect(store.history({ ...ALL_ROWS, requestId: 'r1' })).toMatchObject([{ outcome: 'unknown' }]);
     });
   });
 

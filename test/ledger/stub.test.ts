@@ -213,15 +213,19 @@ describe('the ledger', () => {
     expect(harness.lines).toMatchObject([{ record: { outcome: 'deleted', 'ledger.settled': true } }]);
   });
 
-  it('that is overloaded is not asked again', async () => {
+  it.each<[string, unknown, number]>([
+    ['that it is overloaded is not asked again', Object.assign(new Error('busy'), { overloaded: true }), 1],
+    ['that it is not overloaded is asked again', Object.assign(new Error('down'), { overloaded: false }), 2],
+    ['nothing is asked again', undefined, 2],
+  ])('that fails and says %s', async (_what, thrown, times) => {
     let calls = 0;
     const settle = async () => {
       calls++;
-      throw Object.assign(new Error('overloaded'), { overloaded: true });
+      throw thrown;
     };
     const ledger = { reserve: async () => ({ ok: true, value: null }), settle };
     const harness = createHarness({ env: { LEDGER: { getByName: () => ledger } } });
     await harness.call('DELETE', '/images/m-custom01');
-    expect([calls, harness.lines.at(-1)?.record['ledger.settled']]).toEqual([1, false]);
+    expect([calls, harness.lines.at(-1)?.record['ledger.settled']]).toEqual([times, false]);
   });
 });
