@@ -14,7 +14,7 @@ import { isClockSkew, judge, type Verdict } from './verdict.ts';
 
 export type Attempt =
   | { readonly kind: 'answered'; readonly answer: Answer; readonly verdict: Verdict }
-  | { readonly kind: 'lost' | 'timed_out' };
+  | { readonly kind: 'lost' | 'timed_out'; readonly answer?: never };
 
 /** What an attempt may have done: `nothing` for certain, or `unknown`. */
 export type Effect = 'nothing' | 'unknown';

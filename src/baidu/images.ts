@@ -85,13 +85,13 @@ export function createImageApi(endpoint: string, sender: Sender): ImageApi {
 export function imageUrl(endpoint: string, id: ImageId, below: '' | '/sharedUsers' = ''): URL {
   const path = `/v2/image/${id}${below}`;
   const url = new URL(endpoint + path);
-  const asBuilt = url.origin === endpoint && url.pathname === path && url.href === endpoint + path;
+  const asBuilt = url.origin === endpoint && url.pathname === path;
   if (!asBuilt || !isImageId(id)) throw new Error('The image URL is not canonical.');
   return url;
 }
 
 function called<T>({ attempts, last }: Exchange, result: Called<T>['result']): Called<T> {
-  return { attempts, answer: last.kind === 'answered' ? last.answer : undefined, result };
+  return { attempts, answer: last.answer, result };
 }
 
 function readResult<T>({ last }: Exchange, parse: (body: unknown) => T | null): Called<T>['result'] {
@@ -99,7 +99,7 @@ function readResult<T>({ last }: Exchange, parse: (body: unknown) => T | null): 
   const { answer, verdict } = last;
   if (isRefusalToDelete(verdict.code)) return failed({ code: 'upstream_unexpected', outcome: 'unknown' });
   if (verdict.code !== 'accepted') return failed(verdict);
-  const value = answer.body.kind === 'json' ? parse(answer.body.value) : null;
+  const value = parse(answer.body.value);
   return value === null ? failed({ code: 'upstream_unexpected', outcome: 'unknown' }) : ok(value);
 }
 

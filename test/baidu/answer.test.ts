@@ -130,6 +130,8 @@ describe('the message of an answer', () => {
     ['key 0123456789abcdef', 'key [scrubbed]'],
     ['key abcdef-0-ghijklmn.', 'key [scrubbed].'],
     ['key 0123456789abcde', 'key 0123456789abcde'],
+    ['a'.repeat(40), 'a'.repeat(40)],
+    ['a'.repeat(41), '[scrubbed]'],
     [`${'a.'.repeat(20)}aa`, '[scrubbed]'],
     ['a\r\n\u0000b', 'a b'],
     ['x '.repeat(150), 'x '.repeat(100)],

@@ -1,7 +1,10 @@
 /** The image calls: where they go, what they carry, and how an image is read. */
 import { describe, expect, it } from 'vitest';
-import { imageUrl } from '../../src/baidu/images.ts';
+import { BceClient } from '../../src/baidu/client.ts';
+import { createImageApi, type ImageApi, imageUrl } from '../../src/baidu/images.ts';
 import { isImageId } from '../../src/image-id.ts';
+import { platformRuntime } from '../../src/runtime.ts';
+import { failure } from '../emulator/emulator.ts';
 import { KEYS } from '../fixtures.ts';
 import { bearer, createHarness, problemOf } from '../harness.ts';
 
@@ -24,6 +27,40 @@ describe('the URL of an image', () => {
 
 describe('reading an image', () => {
   const image = { id: 'm-custom01', name: 'x', type: 'Custom', status: 'Available' };
+  const id = image.id;
+  if (!isImageId(id)) throw new Error(id);
+  const headers = { 'x-bce-request-id': 'r' };
+  const unexpected = { ok: false, failure: { code: 'upstream_unexpected', outcome: 'unknown' } };
+  const endMs = Date.now() + 60_000;
+
+  function apiThatGets(fetch: () => Promise<Response>): ImageApi {
+    const runtime = { ...platformRuntime, fetch };
+    const client = new BceClient({ accessKeyId: 'ak', secretAccessKey: 'sk' }, runtime);
+    return createImageApi('https://bcc.bj.baidubce.com', { client, attemptTimeoutMs: 60_000, runtime });
+  }
+
+  it.each([
+    'Image.UnCustomImageCannotBeDeleted',
+    'Image.CreatingImageCannotBeDeleted',
+    'Image.ImageHasBeenSharedToOthers',
+  ])('says nothing about the image if Baidu refuses with %s, as it refuses to delete', async (code) => {
+    const api = apiThatGets(async () => failure(409, code, 'x', 'r'));
+    expect((await api.get(id, endMs)).result).toEqual(unexpected);
+    expect((await api.countSharedUsers(id, endMs)).result).toEqual(unexpected);
+  });
+
+  it('says nothing about the image if Baidu answers without one, or without the accounts', async () => {
+    const api = apiThatGets(async () => Response.json({ users: 2 }, { headers }));
+    expect((await api.get(id, endMs)).result).toEqual(unexpected);
+    expect((await api.countSharedUsers(id, endMs)).result).toEqual(unexpected);
+  });
+
+  it('takes a name of up to 256 characters', async () => {
+    const name = 'x'.repeat(256);
+    const api = apiThatGets(async () => Response.json({ image: { ...image, name } }, { headers }));
+    expect((await api.get(id, endMs)).result).toMatchObject({ ok: true, value: { name } });
+  });
+
   it.each<[string, unknown]>([
     ['another image', { image: { ...image, id: 'm-other001' } }],
     ['an image without a name', { image: { ...image, name: undefined } }],
@@ -35,7 +72,7 @@ describe('reading an image', () => {
     ['a list', []],
     ['text', 'image'],
   ])('fails with upstream_unexpected if Baidu answers with %s', async (_what, body) => {
-    const harness = createHarness({ fetch: async () => Response.json(body, { headers: { 'x-bce-request-id': 'r' } }) });
+    const harness = createHarness({ fetch: async () => Response.json(body, { headers }) });
     const response = await harness.call('GET', '/images/m-custom01', bearer(KEYS.reader));
     expect(await problemOf(response)).toMatchObject({ code: 'upstream_unexpected', outcome: 'not_attempted' });
   });
