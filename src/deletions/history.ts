@@ -62,8 +62,8 @@ export function describeRow(row: DeletionRow): DeletionJson {
 
 /** The `Link` to the page after `rows`, or `null` if this page is not full and so the last. */
 export function nextLink(url: URL, rows: readonly DeletionRow[], limit: number): string | null {
-  const last = rows.at(-1);
-  if (last === undefined || rows.length < limit) return null;
+  const last = rows[limit - 1];
+  if (last === undefined) return null;
   const next = new URL(url);
   next.searchParams.set('cursor', cursorAfter(last));
   return `<${next.href}>; rel="next"`;
@@ -71,14 +71,14 @@ export function nextLink(url: URL, rows: readonly DeletionRow[], limit: number):
 
 /** The cursor of the page after a row. Callers must not read it: Base64 of a version, a time and a number. */
 export function cursorAfter({ reservedAtMs, seq }: Cursor): string {
-  return btoa(`1:${reservedAtMs}:${seq}`).replace(/=+$/, '');
+  return btoa(`1:${reservedAtMs}:${seq}`).replaceAll('=', '');
 }
 
 /** The place in a cursor, or `undefined` if `cursorAfter` did not make it. */
 export function parseCursor(text: string): Cursor | undefined {
-  const [, time, number] = /^1:(\d{1,15}):(\d{1,15})$/.exec(decodeBase64(text)) ?? [];
-  const cursor = { reservedAtMs: Number(time), seq: Number(number) };
-  return time !== undefined && cursor.seq > 0 && cursorAfter(cursor) === text ? cursor : undefined;
+  const found = /^1:(\d{1,15}):(\d{1,15})$/.exec(decodeBase64(text));
+  const cursor = { reservedAtMs: Number(found?.[1]), seq: Number(found?.[2]) };
+  return cursor.seq > 0 && cursorAfter(cursor) === text ? cursor : undefined;
 }
 
 /** Where a caller finds the fate of a deletion that it asked for. */
@@ -91,7 +91,6 @@ function isoTime(timeMs: number | null): string | null {
 }
 
 function decodeBase64(text: string): string {
-  if (!/^[A-Za-z0-9]{1,64}$/.test(text)) return '';
   try {
     return atob(text);
   } catch {

@@ -1,7 +1,7 @@
 /** Patterns of image names. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isNamePattern, matches, protects } from '../../src/callers/name-pattern.ts';
+import { isNamePattern, matches, NAME_PATTERN_RULE, protects } from '../../src/callers/name-pattern.ts';
 
 /** The obvious recursive matcher. It takes exponential time, so it is only for short texts. */
 function matchesSlowly(pattern: string, name: string): boolean {
@@ -80,8 +80,17 @@ describe('a name pattern in the configuration', () => {
     '1golden',
     '-a',
     ' a',
+    'a ',
     'm'.repeat(129),
   ])('is never %j', (text) => expect(isNamePattern(text)).toBe(false));
+
+  it('has the length and the characters that its rule names', () => {
+    const [, longest] = /^name patterns of 1 to (\d+) letters, digits, spaces, /.exec(NAME_PATTERN_RULE) ?? [];
+    expect([0, 1].map((more) => isNamePattern('a'.repeat(Number(longest) + more)))).toEqual([true, false]);
+    const named = [...NAME_PATTERN_RULE.matchAll(/"(.)"/g)].map(([, char]) => char);
+    expect(new Set(named).size).toBe(5);
+    for (const char of [...named, '1', ' ']) expect(isNamePattern(`a${char}b`)).toBe(true);
+  });
 });
 
 describe('a protection', () => {
@@ -91,6 +100,8 @@ describe('a protection', () => {
     // é as one character, and as e with an accent.
     ['caf\u00e9-*', 'cafe\u0301-1', true],
     ['cafe\u0301-*', 'CAF\u00c9-1', true],
+    // ß is a small letter, and \u1e9e the same as a capital.
+    ['gro\u00df-*', 'GRO\u1e9e-1', true],
     ['golden-*', 'silver-base', false],
   ])('by %j covers %j: %s', (pattern, name, covered) => expect(protects(pattern, name)).toBe(covered));
 

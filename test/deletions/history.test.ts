@@ -65,6 +65,15 @@ describe('the history', () => {
     expect(seen).toEqual(ids.slice(0, 7).reverse());
   });
 
+  it('has a next page only after a full one', async () => {
+    const harness = createHarness();
+    await harness.call('DELETE', '/images/m-custom01');
+    await harness.call('DELETE', '/images/m-system01');
+    expect((await historyPage(harness, '/deletions?limit=3')).next).toBeNull();
+    const { next } = await historyPage(harness, '/deletions?limit=2');
+    expect(await historyPage(harness, next ?? '')).toEqual({ body: { deletions: [] }, next: null });
+  });
+
   it('is filtered by image, outcome and time, and limited in number', async () => {
     const harness = createHarness();
     await harness.call('DELETE', '/images/m-custom01');

@@ -46,6 +46,9 @@ describe('the preview', () => {
     expect(await blockersOf('m-create01')).toEqual([{ code: 'image_creating', detail: expect.any(String) }]);
     expect(await blockersOf('m-shared01')).toEqual([{ code: 'image_shared', detail: expect.any(String) }]);
     expect(await blockersOf('m-failed01')).toEqual([]);
+    expect((await previewOf(createHarness(), 'm-custom01', KEYS.reader)).blockers).toEqual([
+      { code: 'permission_denied', detail: 'This needs the scope images:delete.' },
+    ]);
   });
 
   it('lists all blockers together', async () => {

@@ -48,3 +48,14 @@ describe('image_not_found', () => {
     expect(body['detail']).toBe('Baidu has no image m-absent01 in this region.');
   });
 });
+
+describe('another failure', () => {
+  it('says nothing of an earlier deletion, because the image may be there', async () => {
+    const harness = createHarness();
+    await harness.call('DELETE', '/images/m-custom01');
+    harness.emulator.misbehave('iam_signature_invalid');
+    const body = await problemOf(await harness.call('DELETE', '/images/m-custom01'));
+    expect(body).toMatchObject({ code: 'upstream_rejected_credentials' });
+    expect(body).not.toHaveProperty('deletedBefore');
+  });
+});
