@@ -40,6 +40,9 @@ export const CALLERS = {
   },
 };
 
+/** A caller that only a service binding proves. */
+export const BOUND_CALLER = { bound: { binding: true, scopes: ['images:delete'] } };
+
 /** What a deletion can be answered with. */
 export const ANSWERS = {
   deleted: { status: 200, code: 'deleted', outcome: 'deleted' },

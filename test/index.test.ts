@@ -28,6 +28,32 @@ beforeEach(async () => {
   await direct('reset', null);
 });
 
+describe('the entrypoint for other Workers', () => {
+  const bound = (props: Readonly<Record<string, unknown>>, path: string, method = 'DELETE') =>
+    exports.ImageGateway({ props }).fetch(`https://gateway.test${path}`, { method });
+
+  it('deletes an image for the caller that its properties name', async () => {
+    const response = await bound({ caller: 'bound' }, '/images/m-custom01');
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ id: 'm-custom01', outcome: 'deleted', confirmed: true });
+    expect(response.headers.get('cache-control')).toBe('no-store');
+  });
+
+  it('has the same paths and failures as the other door', async () => {
+    expect(await problemOf(await bound({ caller: 'bound' }, '/images/m-system01'))).toMatchObject({
+      code: 'image_not_custom',
+    });
+    expect(await problemOf(await bound({ caller: 'bound' }, '/deletions', 'PUT'))).toMatchObject({
+      code: 'method_not_allowed',
+    });
+    expect((await bound({}, '/healthz', 'GET')).status).toBe(200);
+  });
+
+  it.each([{}, { caller: 'cleaner' }, { caller: 'nobody' }])('admits nobody whose properties are %j', async (props) => {
+    expect(await problemOf(await bound(props, '/images/m-custom01'))).toMatchObject({ code: 'unauthenticated' });
+  });
+});
+
 describe('the Worker', () => {
   it('deletes an image', async () => {
     const response = await remove('m-custom01', { 'X-Request-Id': 'job-1' });

@@ -4,7 +4,7 @@
  */
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
-import { CALLERS, EMULATOR_CREDENTIALS } from './fixtures.ts';
+import { BOUND_CALLER, CALLERS, EMULATOR_CREDENTIALS } from './fixtures.ts';
 
 const root = new URL('..', import.meta.url).pathname;
 
@@ -30,7 +30,7 @@ export default defineConfig({
                 BCC_ENDPOINT: inject('emulatorUrl'),
                 BCE_ACCESS_KEY_ID: EMULATOR_CREDENTIALS.accessKeyId,
                 BCE_SECRET_ACCESS_KEY: EMULATOR_CREDENTIALS.secretAccessKey,
-                CALLERS: JSON.stringify(CALLERS),
+                CALLERS: JSON.stringify({ ...CALLERS, ...BOUND_CALLER }),
               },
             },
           })),

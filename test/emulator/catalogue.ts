@@ -26,6 +26,7 @@ export const catalogue = (): Image[] => [
   image('m-custom01', 'ci-build-1842'),
   image('m-custom02', 'ci-build-1843'),
   image('m-custom03', 'release-2026-11'),
+  image('m-custom04', 'ci-build-1846'),
   image('m-failed01', 'ci-build-1844', { status: 'CreateFailed' }),
   image('m-system01', 'CentOS 7.9 x86_64 (64bit)', { type: 'System' }),
   image('m-integr01', 'LAMP on Ubuntu', { type: 'Integration' }),

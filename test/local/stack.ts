@@ -57,7 +57,12 @@ export interface GatewayOptions {
   persistTo?: string;
 }
 
-export async function startGateway({ port, vars, onLine, persistTo }: GatewayOptions): Promise<Server> {
+/** A gateway, and the folder in which Workers on this machine find it for their service bindings. */
+export interface Gateway extends Server {
+  registry: string;
+}
+
+export async function startGateway({ port, vars, onLine, persistTo }: GatewayOptions): Promise<Gateway> {
   const folder = temporaryFolder('gateway');
   const envFile = join(folder, 'vars.env');
   writeFileSync(
@@ -70,6 +75,7 @@ export async function startGateway({ port, vars, onLine, persistTo }: GatewayOpt
   const config = ['--config', join(ROOT, 'wrangler.toml'), '--env-file', envFile];
   const plain = [
     'BCC_ENDPOINT',
+    'ISSUERS',
     'UPSTREAM_ATTEMPT_TIMEOUT_MS',
     'UPSTREAM_DEADLINE_MS',
     'RESOLVE_UNKNOWN_AFTER_S',
@@ -77,21 +83,31 @@ export async function startGateway({ port, vars, onLine, persistTo }: GatewayOpt
     'DAILY_DELETIONS_TOTAL',
   ];
   const overrides = plain.flatMap((name) => (vars[name] === undefined ? [] : ['--var', `${name}:${vars[name]}`]));
-  const worker = await startWorker(
-    [...config, ...overrides, '--persist-to', persistTo ?? join(folder, 'state')],
+  const registry = join(folder, 'registry');
+  const worker = await startWorker([...config, ...overrides, '--persist-to', persistTo ?? join(folder, 'state')], {
     port,
-    '/healthz',
+    probe: '/healthz',
+    registry,
     onLine,
-  );
+  });
   return {
     ...worker,
+    registry,
     stop: (signal) => worker.stop(signal).finally(() => rmSync(folder, { recursive: true, force: true })),
   };
 }
 
+/** A Worker that is bound to the gateway, as a caller of its own. */
+export function startCaller(port: number, { registry }: Gateway): Promise<Server> {
+  const config = ['--config', join(ROOT, 'test/local/caller/wrangler.toml')];
+  return startWorker([...config, '--persist-to', join(registry, '../caller')], { port, probe: '/healthz', registry });
+}
+
 /** The emulator behind a proxy that cuts the connection if the emulator says so, because a Worker cannot do that itself. */
 export async function startEmulator(port: number): Promise<Server> {
-  const worker = await startWorker(['--config', join(ROOT, 'test/emulator/wrangler.toml')], 0, '/__emulator/state');
+  const registry = temporaryFolder('emulator');
+  const config = ['--config', join(ROOT, 'test/emulator/wrangler.toml')];
+  const worker = await startWorker(config, { port: 0, probe: '/__emulator/state', registry });
   const door = createServer((request, response) => {
     const { method, headers } = request;
     const inner = httpRequest(new URL(request.url ?? '/', worker.url).href, { method, headers }, (answer) => {
@@ -114,17 +130,21 @@ export async function startEmulator(port: number): Promise<Server> {
     stop: async (signal) => {
       door.close();
       door.closeAllConnections();
-      await worker.stop(signal);
+      await worker.stop(signal).finally(() => rmSync(registry, { recursive: true, force: true }));
     },
   };
 }
 
-async function startWorker(
-  args: string[],
-  port: number,
-  probe: string,
-  onLine?: (line: string) => void,
-): Promise<Server> {
+interface WorkerOptions {
+  port: number;
+  /** A path that answers with 2xx once the Worker is up. */
+  probe: string;
+  /** Workers with the same registry find each other. */
+  registry: string;
+  onLine?: ((line: string) => void) | undefined;
+}
+
+async function startWorker(args: string[], { port, probe, registry, onLine }: WorkerOptions): Promise<Server> {
   const chosen = port === 0 ? await freePort() : port;
   const url = `http://localhost:${chosen}`;
   const child = spawn(
@@ -139,6 +159,7 @@ async function startWorker(
         WRANGLER_SEND_METRICS: 'false',
         CLOUDFLARE_CF_FETCH_ENABLED: 'false',
         WRANGLER_HIDE_BANNER: 'true',
+        WRANGLER_REGISTRY_PATH: registry,
       },
     },
   );

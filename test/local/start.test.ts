@@ -27,7 +27,7 @@ async function until<T>(found: () => T | undefined | Promise<T | undefined>): Pr
 
 async function start(): Promise<void> {
   output = '';
-  const options = ['--port', '0', '--emulator-port', '0', '--persist-to', persistTo];
+  const options = ['--port', '0', '--emulator-port', '0', '--caller-port', '0', '--persist-to', persistTo];
   npmStart = spawn('npm', ['start', '--silent', '--', ...options], {
     cwd: join(import.meta.dirname, '../..'),
     detached: true,
@@ -95,9 +95,9 @@ function raw(text: string): Promise<string> {
 }
 
 describe('the curl lines that npm start prints', () => {
-  const lines = () => [...output.matchAll(/curl -i -X (\S+) (\S+) -H '([^:]+): ([^']+)'/g)];
-  const run = ([, method = '', url = '', name = '', value = '']: RegExpMatchArray) =>
-    fetch(url, { method, headers: { [name]: value } });
+  const lines = () => [...output.matchAll(/curl -i -X (\S+) (\S+)(?: -H '([^:]+): ([^']+)')?/g)];
+  const run = ([, method = '', url = '', name, value = '']: RegExpMatchArray) =>
+    fetch(url, { method, headers: name === undefined ? {} : { [name]: value } });
 
   it('delete a custom image, but not a system image', async () => {
     const [first, second] = lines();
@@ -112,6 +112,54 @@ describe('the curl lines that npm start prints', () => {
       expect.objectContaining({ code: 'image_not_custom' }),
     ]);
     expect((await booksOf('m-system01')).stands).toBe(true);
+  });
+});
+
+describe('the three proofs that npm start shows', () => {
+  const lineOf = (id: string) => {
+    const [, url = '', authorization] =
+      new RegExp(`curl -i -X DELETE (\\S+/${id})(?: -H 'Authorization: ([^']+)')?$`, 'm').exec(output) ?? [];
+    return { url, authorization };
+  };
+  const remove = ({ url, authorization }: { url: string; authorization: string | undefined }, requestId: string) =>
+    fetch(url, {
+      method: 'DELETE',
+      headers: { 'X-Request-Id': requestId, ...(authorization && { Authorization: authorization }) },
+    });
+
+  it.each([
+    ['m-custom01', { 'caller.id': 'demo', 'caller.proof': 'key' }],
+    [
+      'm-custom03',
+      { 'caller.id': 'demo-job', 'caller.proof': 'token', 'caller.issuer': 'local', 'caller.subject': 'demo-job' },
+    ],
+    ['m-custom04', { 'caller.id': 'demo-worker', 'caller.proof': 'binding' }],
+  ])('each delete an image: %s by %j', async (id, proof) => {
+    const response = await remove(lineOf(id), `proof-${id}`);
+    expect([response.status, await response.json()]).toEqual([
+      200,
+      expect.objectContaining({ id, outcome: 'deleted', confirmed: true, requestId: `proof-${id}` }),
+    ]);
+    expect((await booksOf(id)).stands).toBe(false);
+    expect(await recordOf(`proof-${id}`)).toMatchObject({ ...proof, 'ledger.settled': true });
+  });
+
+  it('do not mix: through the binding a foreign key changes nothing, and a caller cannot be named in a header', async () => {
+    const { url } = lineOf('m-custom04');
+    const headers = { Authorization: `Bearer ${key}`, 'X-Request-Id': 'bound-1' };
+    expect((await fetch(url, { method: 'DELETE', headers })).status).toBe(200);
+    expect(await recordOf('bound-1')).toMatchObject({ 'caller.id': 'demo-worker' });
+    expect((await fetch(`${gateway}/readyz`, { headers: { caller: 'demo-worker' } })).status).toBe(401);
+  });
+
+  it('give a bound Worker the failures in the same shape', async () => {
+    const { url } = lineOf('m-custom04');
+    const response = await fetch(url.replace('m-custom04', 'm-system01'), { method: 'DELETE' });
+    expect(response.headers.get('content-type')).toBe('application/problem+json');
+    expect([response.status, await response.json()]).toEqual([
+      403,
+      expect.objectContaining({ code: 'image_not_custom', outcome: 'rejected' }),
+    ]);
   });
 });
 

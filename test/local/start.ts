@@ -1,23 +1,29 @@
 /**
- * `npm start`: the gateway, a stand-in for Baidu, a caller, and images to delete. It needs no account and no network.
+ * `npm start`: the gateway, a stand-in for Baidu, images to delete, and a caller by each of the three proofs: a key, a token of a
+ * local issuer, and a Worker that is bound to the gateway. It needs no account and no network.
  *
- * The history is kept below `.wrangler/` from one start to the next, or in another folder with `--persist-to FOLDER`. `--port N` and
- * `--emulator-port N` choose other ports than 8787 and 8788; 0 takes a free port.
+ * The history is kept below `.wrangler/` from one start to the next, or in another folder with `--persist-to FOLDER`. `--port N`,
+ * `--emulator-port N` and `--caller-port N` choose other ports than 8787, 8788 and 8789; 0 takes a free port.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createKey } from '../../src/callers/new-key.ts';
-import { type Server, startEmulator, startGateway, varsFor } from './stack.ts';
+import { TestIssuer } from '../issuer.ts';
+import { startIssuer } from './issuer.ts';
+import { startCaller, startEmulator, startGateway, varsFor } from './stack.ts';
+
+const TOKEN_LIFETIME_S = 3_600;
 
 const { values } = parseArgs({
   options: {
     port: { type: 'string', default: '8787' },
     'emulator-port': { type: 'string', default: '8788' },
+    'caller-port': { type: 'string', default: '8789' },
     'persist-to': { type: 'string', default: join(import.meta.dirname, '../../.wrangler/demo') },
   },
 });
 const { key, keySha256 } = createKey();
-const running: Server[] = [];
+const running: { stop: () => Promise<void> }[] = [];
 let ready = false;
 
 async function stop(): Promise<void> {
@@ -28,24 +34,41 @@ process.once('SIGINT', stop);
 process.once('SIGTERM', stop);
 
 try {
-  console.log('Starting the gateway and the emulator…');
+  console.log('Starting the gateway, the emulator, an issuer and a caller…');
   const emulator = await startEmulator(Number(values['emulator-port']));
   running.push(emulator);
+  const server = await startIssuer();
+  running.push(server);
+  const issuer = await TestIssuer.create(server.url);
+  const scopes = ['images:delete', 'images:read'];
+  const callers = {
+    demo: { keySha256: [keySha256], scopes },
+    'demo-job': { tokens: [{ issuer: 'local', claims: { sub: 'demo-job' } }], scopes },
+    'demo-worker': { binding: true, scopes },
+  };
   const gateway = await startGateway({
     port: Number(values.port),
     persistTo: values['persist-to'],
     vars: {
       ...varsFor(emulator),
-      CALLERS: JSON.stringify({ demo: { keySha256: [keySha256], scopes: ['images:delete', 'images:read'] } }),
+      CALLERS: JSON.stringify(callers),
+      ISSUERS: JSON.stringify({ local: issuer.entry({ maxLifetimeS: TOKEN_LIFETIME_S }) }),
     },
     onLine: (line) => ready && line.startsWith('{') && console.log(line),
   });
   running.push(gateway);
+  const caller = await startCaller(Number(values['caller-port']), gateway);
+  running.push(caller);
+  const nowS = Math.floor(Date.now() / 1000);
+  const token = await issuer.token({ sub: 'demo-job', iat: nowS, exp: nowS + TOKEN_LIFETIME_S });
   ready = true;
-  const curl = (call: string) => `curl -i -X ${call.replace(' ', ` ${gateway.url}`)} -H 'Authorization: Bearer ${key}'`;
+  const curl = (call: string, proof = key) =>
+    `curl -i -X ${call.replace(' ', ` ${gateway.url}`)} -H 'Authorization: Bearer ${proof}'`;
   console.log(`
 Gateway   ${gateway.url}
 Emulator  ${emulator.url}   (plays bcc.bj.baidubce.com)
+Issuer    ${server.url}   (signs the token below)
+Caller    ${caller.url}   (a Worker that is bound to the gateway and holds no secret)
 
 Delete a custom image:
 
@@ -59,6 +82,14 @@ Look before you delete, and see afterwards what was deleted:
 
   ${curl('GET /images/m-custom02')}
   ${curl('GET /deletions')}
+
+Delete with a token that the issuer has signed, good for an hour, instead of a key:
+
+  ${curl('DELETE /images/m-custom03', token)}
+
+Delete through the Worker, whose binding proves who it is:
+
+  curl -i -X DELETE ${caller.url}/images/m-custom04
 
 Each request leaves its audit record here. Ctrl-C ends it.
 `);
