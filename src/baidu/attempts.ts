@@ -97,7 +97,8 @@ async function readAttempt(sender: Sender, sent: Promise<Response>, signal: Abor
 }
 
 function effectOf(attempt: Attempt): Effect {
-  return attempt.kind === 'answered' && attempt.verdict.outcome === 'rejected' ? 'nothing' : 'unknown';
+  const outcome = attempt.kind === 'answered' ? attempt.verdict.outcome : undefined;
+  return outcome === 'rejected' || outcome === 'already_absent' ? 'nothing' : 'unknown';
 }
 
 interface Retry {

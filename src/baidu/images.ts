@@ -85,7 +85,7 @@ export function createImageApi(endpoint: string, sender: Sender): ImageApi {
 export function imageUrl(endpoint: string, id: ImageId, below: '' | '/sharedUsers' = ''): URL {
   const path = `/v2/image/${id}${below}`;
   const url = new URL(endpoint + path);
-  const asBuilt = url.origin === endpoint && url.pathname === path;
+  const asBuilt = url.origin === endpoint && url.href === endpoint + path;
   if (!asBuilt || !isImageId(id)) throw new Error('The image URL is not canonical.');
   return url;
 }
