@@ -18,7 +18,7 @@ import { type HttpEnv, record } from './http/context.ts';
 import { Gate } from './http/gate.ts';
 import { openapi } from './http/openapi.ts';
 import { IMAGE_ROUTE, pathOf, readDeletion, readHistory, readPreview } from './http/request.ts';
-import { respondDeletion, respondHistory, respondPreview, respondProblem } from './http/respond.ts';
+import { respondDeletion, respondHistory, respondMetrics, respondPreview, respondProblem } from './http/respond.ts';
 import type { StatusBody } from './http/schemas.ts';
 import { explanationOf, isProblemCode } from './problems/failure.ts';
 import { PROBLEMS_PATH } from './problems/problem.ts';
@@ -90,6 +90,23 @@ export function createApp({ callers, config, problems }: ParsedConfig, runtime: 
       const rows = await gateway.ledger.history(query.value);
       if (!rows.ok) return respondProblem(c, rows.failure);
       return respondHistory(c, rows.value, query.value.limit);
+    }),
+  );
+
+  app.get(
+    '/metrics',
+    gate.admitted({ scope: 'metrics:read' }, async (c, { gateway }) => {
+      const metrics = await gateway.ledger.metrics();
+      if (!metrics.ok) return respondProblem(c, metrics.failure);
+      return respondMetrics(metrics.value, {
+        budgetOf: (name) => {
+          const caller = callers?.byName.get(name);
+          return caller === undefined ? null : gateway.budgetsOf(caller).caller;
+        },
+        accountBudget: gateway.accountBudget,
+        version: gateway.version,
+        nowMs: runtime.now(),
+      });
     }),
   );
 

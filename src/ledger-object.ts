@@ -69,6 +69,10 @@ export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
     return this.#store.history(query);
   }
 
+  async metrics(): Promise<rows.LedgerMetrics> {
+    return this.#store.metrics(now());
+  }
+
   override async alarm(): Promise<void> {
     try {
       await this.ctx.storage.setAlarm(now() + FALLBACK_MS);

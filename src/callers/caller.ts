@@ -1,7 +1,7 @@
 /** A caller: a name, what it may do, and how much. */
 import type { NamePattern } from './name-pattern.ts';
 
-export const SCOPES = ['images:delete', 'images:read', 'deletions:read'] as const;
+export const SCOPES = ['images:delete', 'images:read', 'deletions:read', 'metrics:read'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export interface Caller {

@@ -14,6 +14,7 @@ import { parseTokenRules, rulesOfTwo, type TokenRule } from './token-rules.ts';
 export interface Callers {
   /** By the lowercase hex SHA-256 digest of the key. */
   readonly byKey: ReadonlyMap<string, Caller>;
+  readonly byName: ReadonlyMap<string, Caller>;
   /** By name: those that a service binding may name. */
   readonly bound: ReadonlyMap<string, Caller>;
   readonly rules: readonly TokenRule[];
@@ -45,7 +46,7 @@ export function parseCallers<N extends string>(
 
 class TableReader {
   readonly #issuers: readonly Issuer[];
-  readonly #names = new Set<string>();
+  readonly #byName = new Map<string, Caller>();
   readonly #byKey = new Map<string, Caller>();
   readonly #bound = new Map<string, Caller>();
   readonly #rules = new Map<TokenRule, Report>();
@@ -72,13 +73,12 @@ class TableReader {
     const rules = [...this.#rules.keys()];
     for (const rule of rulesOfTwo(rules))
       this.#rules.get(rule)?.('tokens has claims that contain those of another caller');
-    return { byKey: this.#byKey, bound: this.#bound, rules, issuers: this.#issuers };
+    return { byName: this.#byName, byKey: this.#byKey, bound: this.#bound, rules, issuers: this.#issuers };
   }
 
   #readCaller(id: string, entry: unknown, report: Report): void {
     if (!isCallerId(id)) report(`the name must be ${CALLER_ID_RULE}`);
-    if (this.#names.has(id)) report('the name stands in another part already');
-    this.#names.add(id);
+    if (this.#byName.has(id)) report('the name stands in another part already');
     if (!isRecord(entry)) {
       report('is not an object');
       return;
@@ -94,6 +94,7 @@ class TableReader {
       names: parseNames(names, report),
       dailyDeletions: parseDailyDeletions(dailyDeletions, report),
     };
+    this.#byName.set(id, caller);
     for (const digest of parseDigests(keySha256, report)) {
       if (this.#byKey.has(digest)) report('keySha256 has a digest that is configured already');
       this.#byKey.set(digest, caller);

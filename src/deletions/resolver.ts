@@ -34,7 +34,7 @@ const MAX_RUN_MS = 5 * 60 * 1000;
 
 /** Looks at every image that is due. `afterS` are the planned looks, in seconds after a reservation. */
 export async function resolveUnknown(
-  store: Pick<LedgerStore, 'unknown' | 'unknownOfImage' | 'isClaimed' | 'apply'>,
+  store: Pick<LedgerStore, 'unknown' | 'unknownOfImage' | 'isClaimed' | 'apply' | 'countOverdue'>,
   looking: Looking | null,
   afterS: readonly number[],
   { now, sleep, log }: Pick<Runtime, 'now' | 'sleep' | 'log'>,
@@ -52,6 +52,7 @@ export async function resolveUnknown(
     const timestamp = new Date(nowMs).toISOString();
     for (const row of store.apply(imageId, steps, nowMs)) logLine(log, resolved(row, timestamp));
     if (isOverdueNow) {
+      store.countOverdue();
       logLine<ResolutionLine>(log, {
         timestamp,
         severity_text: 'ERROR',

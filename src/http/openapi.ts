@@ -9,6 +9,7 @@
 import type { Stage } from '../problems/facts.ts';
 import { PROBLEM_CODES, PROBLEMS, type ProblemCode } from '../problems/failure.ts';
 import { PROBLEM_CONTENT_TYPE, PROBLEMS_PATH } from '../problems/problem.ts';
+import { METRICS_CONTENT_TYPE } from './metrics.ts';
 import { DELETION_PARAMETERS, HISTORY_PARAMETERS, PARAMETERS, type ParameterName } from './query.ts';
 import { deletionSchema, historySchema, imageIdSchema, previewSchema, problemSchema, statusSchema } from './schemas.ts';
 
@@ -53,6 +54,16 @@ export function openapi(origin: string) {
           parameters: queryParameters(HISTORY_PARAMETERS),
           responses: {
             200: json('One page.', historySchema),
+            ...failures('any', 'admission', 'permission', 'ledger'),
+          },
+        },
+      },
+      '/metrics': {
+        get: {
+          operationId: 'metrics',
+          summary: 'Counts and budgets for Prometheus, in its text format 0.0.4. Needs metrics:read.',
+          responses: {
+            200: { description: 'The metrics.', content: { [METRICS_CONTENT_TYPE]: { schema: { type: 'string' } } } },
             ...failures('any', 'admission', 'permission', 'ledger'),
           },
         },

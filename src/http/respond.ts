@@ -7,10 +7,11 @@ import type { Context } from 'hono';
 import type { Deletion, DeletionRequest } from '../deletions/deletion.ts';
 import { deletionUrl, describeRow, nextLink } from '../deletions/history.ts';
 import type { Previewed } from '../deletions/preview.ts';
-import type { DeletionRow } from '../ledger/rows.ts';
+import type { DeletionRow, LedgerMetrics } from '../ledger/rows.ts';
 import { type Failure, headersOf } from '../problems/failure.ts';
 import { PROBLEM_CONTENT_TYPE, problemBody } from '../problems/problem.ts';
 import { type HttpEnv, record } from './context.ts';
+import { METRICS_CONTENT_TYPE, type MetricsContext, metricsText } from './metrics.ts';
 import { originOf } from './request.ts';
 import type { DeletionBody, HistoryBody, PreviewBody } from './schemas.ts';
 
@@ -46,6 +47,10 @@ export function respondPreview(c: Context<HttpEnv>, preview: Previewed): Respons
   if (!result.ok) return respondProblem(c, result.failure);
   const upstreamRequestId = answer?.requestId ?? null;
   return c.json<PreviewBody>({ ...result.value, requestId: c.get('requestId'), upstreamRequestId });
+}
+
+export function respondMetrics(metrics: LedgerMetrics, context: MetricsContext): Response {
+  return new Response(metricsText(metrics, context), { headers: { 'Content-Type': METRICS_CONTENT_TYPE } });
 }
 
 export function respondHistory(c: Context<HttpEnv>, rows: readonly DeletionRow[], limit: number): Response {

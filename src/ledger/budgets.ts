@@ -84,6 +84,12 @@ export class BudgetBook {
     return this.#account.newestMs();
   }
 
+  /** How many images count, for the account or for one caller. */
+  count(caller: string | null, nowMs: number): number {
+    const counted = caller === null ? this.#account : this.#callers.get(caller);
+    return counted?.count(nowMs - BUDGET_WINDOW_MS) ?? 0;
+  }
+
   /** The budget that forbids one more deletion of this image, or `null`. Of two it is the one with the longer wait. */
   exhausted(caller: string, imageId: string, budgets: Budgets, nowMs: number): Exhausted | null {
     const ofCaller = exhausted(

@@ -82,6 +82,23 @@ export interface Outlook {
   readonly exhausted: Exhausted | null;
 }
 
+/** What the ledger has counted since it began, and what it knows now. */
+export interface LedgerMetrics {
+  /** Deletions whose outcome is final, once each. */
+  readonly deletions: readonly { readonly caller: string; readonly outcome: string; readonly count: number }[];
+  /** Reservations that a budget refused, by the budget. */
+  readonly refusals: readonly { readonly budget: string; readonly count: number }[];
+  /** Fates that a look found. */
+  readonly resolutions: readonly { readonly outcome: string; readonly count: number }[];
+  /** Images whose looks all failed for a day. */
+  readonly overdue: number;
+  /** Rows whose outcome is unknown now, and when the oldest of them was reserved. */
+  readonly unresolved: { readonly rows: number; readonly oldestAtMs: number | null };
+  readonly rows: number;
+  /** Images that count against the budgets now; of callers, those with a deletion ever. */
+  readonly counting: { readonly account: number; readonly callers: Readonly<Record<string, number>> };
+}
+
 /** The ledger's calls, as its Durable Object offers them. */
 export interface Ledger {
   reserve(reservation: Reservation, budgets: Budgets): Promise<Result<LastDeletion | null, Exhausted>>;
@@ -89,4 +106,5 @@ export interface Ledger {
   cancel(reservation: Reservation, settlement: Settlement): Promise<void>;
   peek(caller: string, imageId: string, budgets: Budgets): Promise<Outlook>;
   history(query: HistoryQuery): Promise<DeletionRow[]>;
+  metrics(): Promise<LedgerMetrics>;
 }

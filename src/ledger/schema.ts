@@ -6,6 +6,7 @@
  * Source: https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/.
  */
 import { ROW_OUTCOMES } from '../outcome.ts';
+import { COUNTERS_TABLE } from './counters.ts';
 import type { HistoryQuery } from './rows.ts';
 
 /** Of a compound SELECT, by the limits of workerd's SQLite. */
@@ -45,7 +46,8 @@ export const MIGRATIONS: readonly string[] = [
    CREATE INDEX deletions_by_outcome ON deletions (outcome, reserved_at);
    CREATE INDEX deletions_by_caller ON deletions (caller, outcome, reserved_at);
    CREATE INDEX deletions_by_image ON deletions (image_id, outcome, reserved_at);
-   CREATE INDEX deletions_by_request ON deletions (request_id);`,
+   CREATE INDEX deletions_by_request ON deletions (request_id);
+   ${COUNTERS_TABLE};`,
 ];
 
 /** Every statement with a fixed text. */
@@ -66,6 +68,7 @@ export const SQL = {
   unknownOfImage: `SELECT * FROM deletions WHERE image_id = ? AND outcome = 'unknown' ORDER BY reserved_at, seq`,
   resolve: 'UPDATE deletions SET outcome = ?, confirmed = ?, resolved_at = ?, looks = ?, looked_at = ? WHERE seq = ?',
   looked: 'UPDATE deletions SET looks = ?, looked_at = ? WHERE seq = ?',
+  unresolved: `SELECT COUNT(*) AS count, MIN(reserved_at) AS oldest FROM deletions WHERE outcome = 'unknown'`,
   oldest: 'SELECT MIN(reserved_at) AS at FROM deletions WHERE outcome = ?',
   remove: `DELETE FROM deletions WHERE seq IN
     (SELECT seq FROM deletions WHERE outcome IN (${literals(ROW_OUTCOMES)}) AND reserved_at < ? LIMIT ?)`,

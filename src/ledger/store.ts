@@ -10,6 +10,7 @@
 import { ROW_OUTCOMES, type RowOutcome } from '../outcome.ts';
 import { failed, ok, type Result } from '../result.ts';
 import { BUDGET_WINDOW_MS, BudgetBook } from './budgets.ts';
+import { Counters } from './counters.ts';
 import type { Step, UnknownRow } from './resolution.ts';
 import type {
   Budgets,
@@ -17,23 +18,18 @@ import type {
   Exhausted,
   HistoryQuery,
   LastDeletion,
+  LedgerMetrics,
   Outlook,
   Reservation,
   Settlement,
 } from './rows.ts';
 import { historyStatement, MIGRATIONS, SCHEMA_VERSION_TABLE, SQL } from './schema.ts';
+import type { Sql, SqlRow } from './sql.ts';
 
 /** How many rows one call removes, so that it never blocks the object for long. */
 export const REMOVAL_BATCH = 5_000;
 /** The counts in memory are taken anew after two days, so that they do not grow without end. */
 const MAX_BOOK_AGE_MS = 2 * BUDGET_WINDOW_MS;
-
-type SqlRow = Record<string, ArrayBuffer | string | number | null>;
-
-/** The part of `SqlStorage` that is used. */
-export interface Sql {
-  exec(query: string, ...bindings: (string | number | null)[]): { toArray(): SqlRow[]; one(): SqlRow };
-}
 
 /** The counts in memory, which hold for any time from `takenAtMs` on. */
 interface Book {
@@ -43,10 +39,12 @@ interface Book {
 
 export class LedgerStore {
   readonly #sql: Sql;
+  readonly #counters: Counters;
   #book: Book | null = null;
 
   constructor(sql: Sql) {
     this.#sql = sql;
+    this.#counters = new Counters(sql);
   }
 
   /** Brings the schema forward. @throws Error if the ledger was written by a newer release, whose rows we might misread */
@@ -63,7 +61,10 @@ export class LedgerStore {
   reserve(reservation: Reservation, budgets: Budgets, nowMs: number): Result<LastDeletion | null, Exhausted> {
     const { caller, imageId } = reservation;
     const { lastDeletion, exhausted } = this.peek(caller, imageId, budgets, nowMs);
-    if (exhausted !== null) return failed(exhausted);
+    if (exhausted !== null) {
+      this.#counters.add('refusals', { label: exhausted.of });
+      return failed(exhausted);
+    }
     this.#enter(reservation, nowMs);
     return ok(lastDeletion);
   }
@@ -112,6 +113,7 @@ export class LedgerStore {
       row.seq,
     );
     this.#recount(row, outcome);
+    if (row.outcome === 'unknown') this.#countFinal(row.caller, outcome);
     if (outcome === 'deleted' && confirmed === true) this.#takeBackInferred(row.imageId);
   }
 
@@ -156,6 +158,8 @@ export class LedgerStore {
       const { outcome, confirmed } = step;
       this.#sql.exec(SQL.resolve, outcome, toInteger(confirmed), nowMs, row.looks, nowMs, row.seq);
       this.#recount(row, outcome);
+      this.#countFinal(row.caller, outcome);
+      this.#counters.add('resolutions', { label: outcome });
       return [toDeletionRow({ ...row, outcome, confirmed, resolvedAtMs: nowMs })];
     });
   }
@@ -168,7 +172,36 @@ export class LedgerStore {
 
   /** Removes a batch of rows from before `beforeMs`, which must be outside the budgets' window. Returns how many. */
   remove(beforeMs: number): number {
-    return this.#sql.exec(`${SQL.remove} RETURNING seq`, beforeMs, REMOVAL_BATCH).toArray().length;
+    const removed = this.#sql.exec(`${SQL.remove} RETURNING outcome`, beforeMs, REMOVAL_BATCH).toArray();
+    const value = removed.filter(({ outcome }) => outcome !== 'unknown').length;
+    if (value > 0) this.#counters.add('removed', { value });
+    return removed.length;
+  }
+
+  /** Counts an image whose looks have all failed for a day. */
+  countOverdue(): void {
+    this.#counters.add('overdue');
+  }
+
+  /** Costs the same however many rows there are, but for those that are unresolved. */
+  metrics(nowMs: number): LedgerMetrics {
+    const counts = this.#countsAt(nowMs);
+    const deletions = this.#counters.of('deletions');
+    const { count, oldest } = this.#sql.exec(SQL.unresolved).one();
+    const unresolved = { rows: Number(count), oldestAtMs: typeof oldest === 'number' ? oldest : null };
+    const callers = new Set(deletions.map(({ caller }) => caller));
+    return {
+      deletions: deletions.map(({ caller, label, value }) => ({ caller, outcome: label, count: value })),
+      refusals: this.#counters.of('refusals').map(({ label, value }) => ({ budget: label, count: value })),
+      resolutions: this.#counters.of('resolutions').map(({ label, value }) => ({ outcome: label, count: value })),
+      overdue: this.#counters.total('overdue'),
+      unresolved,
+      rows: this.#counters.total('deletions') - this.#counters.total('removed') + unresolved.rows,
+      counting: {
+        account: counts.count(null, nowMs),
+        callers: Object.fromEntries([...callers].map((caller) => [caller, counts.count(caller, nowMs)])),
+      },
+    };
   }
 
   #rowOf(id: string): StoredRow | undefined {
@@ -193,6 +226,11 @@ export class LedgerStore {
   #version(): number {
     const [table] = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").toArray();
     return table === undefined ? 0 : Number(this.#sql.exec('SELECT version FROM schema_version').one()['version']);
+  }
+
+  /** A deletion is counted once, when its outcome is final. */
+  #countFinal(caller: string, outcome: RowOutcome): void {
+    if (outcome !== 'unknown') this.#counters.add('deletions', { caller, label: outcome });
   }
 
   /** Keeps the counts right when a row that counted gets an outcome. */

@@ -13,6 +13,7 @@ import type {
   HistoryQuery,
   LastDeletion,
   Ledger,
+  LedgerMetrics,
   Outlook,
   Reservation,
   Settlement,
@@ -93,6 +94,10 @@ export class LedgerStub {
 
   history(query: HistoryQuery): Promise<Result<readonly DeletionRow[], Unavailable>> {
     return withTimeout(this.#call((ledger) => ledger.history(query))).then(ok, () => unavailable);
+  }
+
+  metrics(): Promise<Result<LedgerMetrics, Unavailable>> {
+    return withTimeout(this.#call((ledger) => ledger.metrics())).then(ok, () => unavailable);
   }
 
   /** Tells the ledger, twice if it fails once. `false`, with a line in the log, if it did not take it. */

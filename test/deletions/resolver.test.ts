@@ -40,17 +40,23 @@ const broken: Called<Image> = {
 function worldWith(rows: readonly (Partial<UnknownRow> & { seq: number; imageId: string })[], afterMs = 45_000) {
   const unknown = rows.map((row) => ({ beganAtMs: START_MS, sent: false, looks: 0, lookedAtMs: null, ...row }));
   const steps: Step[] = [];
+  const overdue: number[] = [];
   const looks: { id: string; atMs: number; endMs: number }[] = [];
   const lines: { severity: string; record: Readonly<Record<string, unknown>> }[] = [];
   let nowMs = START_MS + afterMs;
   return {
     steps,
+    /** When an overdue image was counted. */
+    overdue,
     looks,
     lines,
     store: {
       unknown: () => unknown,
       unknownOfImage: (id: string) => unknown.filter((row) => row.imageId === id),
       isClaimed: () => false,
+      countOverdue: () => {
+        overdue.push(nowMs);
+      },
       apply: (id: string, next: readonly Step[], atMs: number): DeletionRow[] => {
         steps.push(...next);
         return next.flatMap(({ seq, outcome }) =>
@@ -198,7 +204,7 @@ describe('the resolver', () => {
     const dayMs = 24 * 60 * 60 * 1000;
     /** The lines of one more look at an image with two rows, of which one was last looked at then; the other is not due yet. */
     const linesAfter = async (lookedAtMs: number, answer: (() => Called<Image> | Promise<never>) | null) => {
-      const { store, looking, runtime, lines } = worldWith(
+      const { store, looking, runtime, lines, overdue } = worldWith(
         [
           { seq: 1, imageId: 'm-custom01', looks: 2, lookedAtMs: START_MS + lookedAtMs },
           { seq: 2, imageId: 'm-custom01', beganAtMs: START_MS + 3 * dayMs },
@@ -206,6 +212,8 @@ describe('the resolver', () => {
         3 * dayMs,
       );
       await resolveUnknown(store, answer === null ? null : looking(answer), AFTER_S, runtime);
+      // What calls the operator is counted, too.
+      expect(overdue).toHaveLength(lines.filter(({ severity }) => severity === 'ERROR').length);
       return lines.map(({ severity, record }) => [severity, record['event.name'], record['image.id']]);
     };
 

@@ -2,7 +2,7 @@
 import { describe, expect, inject, it } from 'vitest';
 import { problemSchema } from '../../src/http/schemas.ts';
 import { failure } from '../emulator/emulator.ts';
-import { KEYS } from '../fixtures.ts';
+import { CALLERS, KEYS } from '../fixtures.ts';
 import { bearer, createHarness, documentedCodes, type HarnessOptions, problemOf } from '../harness.ts';
 import { AUDIENCE, part } from '../issuer.ts';
 
@@ -33,6 +33,9 @@ const ISSUERS = JSON.stringify({
 const NOW_S = Math.floor(Date.now() / 1000);
 const CLAIMS = { iss: 'nobody', aud: AUDIENCE, iat: NOW_S, exp: NOW_S + 600 };
 const TOKEN = [{ alg: 'ES256', kid: 'key-1' }, CLAIMS, 'x'].map(part).join('.');
+
+/** A caller that may read metrics. */
+const WITH_METRICS = JSON.stringify({ both: { ...CALLERS.both, scopes: ['metrics:read'] } });
 
 /** How each call that needs a caller can fail before it is let through. */
 const ADMISSION: Readonly<Record<string, Scenario>> = {
@@ -92,6 +95,16 @@ const OPERATIONS: readonly [method: string, path: string, key: string, scenarios
       internal_error: {
         options: { env: { LEDGER: { getByName: () => ({ history: async () => [{ reservedAtMs: Number.NaN }] }) } } },
       },
+    },
+  ],
+  [
+    'GET',
+    '/metrics',
+    KEYS.both,
+    {
+      ...ADMISSION,
+      permission_denied: { headers: bearer(KEYS.cleaner) },
+      ledger_unavailable: { options: { env: { CALLERS: WITH_METRICS, LEDGER: noLedger } } },
     },
   ],
   ['GET', '/readyz', KEYS.both, ADMISSION],

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Budgets, HistoryQuery } from '../../src/ledger/rows.ts';
 import { SQL } from '../../src/ledger/schema.ts';
-import { LedgerStore, REMOVAL_BATCH, type Sql } from '../../src/ledger/store.ts';
+import type { Sql } from '../../src/ledger/sql.ts';
+import { LedgerStore, REMOVAL_BATCH } from '../../src/ledger/store.ts';
 import { ALL_ROWS, budgets, idOf, reservation, settlement } from '../fixtures.ts';
 import { insideLedger, storeIn } from '../harness.ts';
 

@@ -40,6 +40,7 @@ const WITHOUT_TEST: readonly string[] = [
   'http/context.ts',
   'http/respond.ts',
   'ledger/rows.ts',
+  'ledger/sql.ts',
   'outcome.ts',
   'problems/facts.ts',
   'problems/failure.ts',

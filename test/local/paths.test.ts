@@ -13,7 +13,8 @@ import { createGateway } from '../../src/create-gateway.ts';
 import { resolveUnknown } from '../../src/deletions/resolver.ts';
 import { isRecord } from '../../src/json.ts';
 import type { DeletionRow, Ledger } from '../../src/ledger/rows.ts';
-import { LedgerStore, type Sql } from '../../src/ledger/store.ts';
+import type { Sql } from '../../src/ledger/sql.ts';
+import { LedgerStore } from '../../src/ledger/store.ts';
 import type { Runtime } from '../../src/runtime.ts';
 import { Emulator, type FaultName, LATER_MS } from '../emulator/emulator.ts';
 import { joint } from '../emulator/joint.ts';
@@ -209,6 +210,7 @@ class Process {
       }),
     peek: never,
     history: never,
+    metrics: never,
   };
 
   readonly config: Config = {

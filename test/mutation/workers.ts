@@ -53,6 +53,7 @@ export const env = {
       settle: async (...args: Parameters<Ledger['settle']>) => (await liveObject(name).instance).settle(...args),
       cancel: async (...args: Parameters<Ledger['cancel']>) => (await liveObject(name).instance).cancel(...args),
       peek: async (...args: Parameters<Ledger['peek']>) => (await liveObject(name).instance).peek(...args),
+      metrics: async () => (await liveObject(name).instance).metrics(),
       history: async (...args: Parameters<Ledger['history']>) => (await liveObject(name).instance).history(...args),
     }),
   },

@@ -1,0 +1,74 @@
+/**
+ * What `GET /metrics` answers, as text for Prometheus.
+ *
+ * Promises: counters come from the ledger and never go down, whatever retention removes; a caller without a deletion has no series.
+ * Never: names an image, a request or a subject, of which there would be without end.
+ *
+ * Source: https://prometheus.io/docs/instrumenting/exposition_formats/ (text format 0.0.4) and
+ * https://prometheus.io/docs/practices/naming/.
+ */
+import type { LedgerMetrics } from '../ledger/rows.ts';
+
+export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** What the ledger does not know. */
+export interface MetricsContext {
+  /** The budget of the caller with this name, or `null` if there is no such caller any more. */
+  readonly budgetOf: (caller: string) => number | null;
+  readonly accountBudget: number;
+  readonly version: string | null;
+  readonly nowMs: number;
+}
+
+type Labels = Readonly<Record<string, string>>;
+type Sample = readonly [labels: Labels, value: number];
+
+/** The metrics in the text format. */
+export function metricsText(
+  metrics: LedgerMetrics,
+  { budgetOf, accountBudget, version, nowMs }: MetricsContext,
+): string {
+  const { deletions, refusals, resolutions, overdue, unresolved, rows, counting } = metrics;
+  const { oldestAtMs } = unresolved;
+  const remaining = Object.entries(counting.callers).flatMap(([caller, count]): Sample[] => {
+    const budget = budgetOf(caller);
+    return budget === null ? [] : [[{ caller }, Math.max(budget - count, 0)]];
+  });
+  return [
+    family('deletions_total', 'counter', 'Deletions whose outcome is final.', [
+      ...deletions.map(({ caller, outcome, count }): Sample => [{ caller, outcome }, count]),
+    ]),
+    family('budget_refusals_total', 'counter', 'Deletions that a daily budget refused.', [
+      ...refusals.map(({ budget, count }): Sample => [{ budget }, count]),
+    ]),
+    family('resolutions_total', 'counter', 'Unknown outcomes that a look at the image decided.', [
+      ...resolutions.map(({ outcome, count }): Sample => [{ outcome }, count]),
+    ]),
+    family('overdue_images_total', 'counter', 'Images whose looks all failed for a day.', [[{}, overdue]]),
+    family('unresolved_deletions', 'gauge', 'Rows whose outcome is unknown.', [[{}, unresolved.rows]]),
+    family('oldest_unresolved_age_seconds', 'gauge', 'Age of the oldest row whose outcome is unknown, or 0.', [
+      [{}, oldestAtMs === null ? 0 : Math.max(nowMs - oldestAtMs, 0) / 1000],
+    ]),
+    family('ledger_rows', 'gauge', 'Rows in the ledger.', [[{}, rows]]),
+    family('caller_budget_remaining', 'gauge', 'Images that a caller may still delete today.', remaining),
+    family('account_budget_remaining', 'gauge', 'Images that all callers together may still delete today.', [
+      [{}, Math.max(accountBudget - counting.account, 0)],
+    ]),
+    family('build_info', 'gauge', 'The version that runs.', [[{ version: version ?? 'unknown' }, 1]]),
+  ].join('');
+}
+
+function family(name: string, type: 'counter' | 'gauge', help: string, samples: readonly Sample[]): string {
+  const full = `bcc_image_gateway_${name}`;
+  const lines = samples.map(([labels, value]) => `${full}${labelsText(labels)} ${value}\n`);
+  return `# HELP ${full} ${help}\n# TYPE ${full} ${type}\n${lines.join('')}`;
+}
+
+function labelsText(labels: Labels): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value.replace(/[\\"\n]/g, escaped)}"`);
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+}
+
+function escaped(character: string): string {
+  return character === '\n' ? '\\n' : `\\${character}`;
+}

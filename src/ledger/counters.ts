@@ -1,0 +1,58 @@
+/**
+ * Counts that never go down, whatever retention removes.
+ *
+ * Promises: one row for each name, caller and label, changed in the same step as what it counts. Never: has a clock.
+ */
+import type { Sql } from './sql.ts';
+
+/**
+ * What is counted, and what its label says. `deletions`: rows that got a final outcome, by caller and outcome. `refusals`:
+ * reservations, by the budget that was used up. `resolutions`: fates that a look found, by outcome. `overdue`: images whose looks all
+ * failed for a day. `removed`: rows with a final outcome that retention removed.
+ */
+export type CounterName = 'deletions' | 'refusals' | 'resolutions' | 'overdue' | 'removed';
+
+export interface Count {
+  /** Blank unless the counter has callers. */
+  readonly caller: string;
+  /** Blank unless the counter has labels. */
+  readonly label: string;
+  readonly value: number;
+}
+
+export const COUNTERS_TABLE = `CREATE TABLE counters (
+     name TEXT NOT NULL,
+     caller TEXT NOT NULL,
+     label TEXT NOT NULL,
+     value INTEGER NOT NULL,
+     PRIMARY KEY (name, caller, label)
+   ) STRICT, WITHOUT ROWID`;
+
+export const COUNTER_SQL = {
+  count: `INSERT INTO counters (name, caller, label, value) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET value = value + excluded.value`,
+  counts: 'SELECT caller, label, value FROM counters WHERE name = ?',
+} as const;
+
+export class Counters {
+  readonly #sql: Sql;
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+  }
+
+  add(name: CounterName, { caller = '', label = '', value = 1 }: Partial<Count> = {}): void {
+    this.#sql.exec(COUNTER_SQL.count, name, caller, label, value);
+  }
+
+  of(name: CounterName): Count[] {
+    return this.#sql
+      .exec(COUNTER_SQL.counts, name)
+      .toArray()
+      .map(({ caller, label, value }) => ({ caller: String(caller), label: String(label), value: Number(value) }));
+  }
+
+  total(name: CounterName): number {
+    return this.of(name).reduce((sum, { value }) => sum + value, 0);
+  }
+}

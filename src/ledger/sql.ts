@@ -1,0 +1,6 @@
+/** The part of the platform's `SqlStorage` that the ledger uses. */
+export type SqlRow = Record<string, ArrayBuffer | string | number | null>;
+
+export interface Sql {
+  exec(query: string, ...bindings: (string | number | null)[]): { toArray(): SqlRow[]; one(): SqlRow };
+}
