@@ -15,7 +15,7 @@ export default defineConfig({
     coverage: {
       provider: 'istanbul',
       include: ['src/**/*.ts'],
-      exclude: ['src/callers/new-key.ts', 'src/env.d.ts'],
+      exclude: ['src/tools/**', 'src/env.d.ts'],
       reporter: ['text'],
     },
     projects: [
@@ -38,7 +38,7 @@ export default defineConfig({
         test: {
           name: 'workerd',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/local/**', 'test/bench/**', 'test/callers/new-key.test.ts'],
+          exclude: ['test/local/**', 'test/bench/**', 'test/tools/**'],
           globalSetup: ['test/local/global-setup.ts'],
         },
       },
@@ -46,7 +46,7 @@ export default defineConfig({
         root,
         test: {
           name: 'local',
-          include: ['test/local/**/*.test.ts', 'test/callers/new-key.test.ts'],
+          include: ['test/local/**/*.test.ts', 'test/tools/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

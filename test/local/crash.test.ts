@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { createKey } from '../../src/callers/new-key.ts';
 import { isRecord } from '../../src/json.ts';
+import { createKey } from '../../src/tools/new-key.ts';
 import { startEmulator, startGateway, varsFor } from './stack.ts';
 
 const KILLS = 8;

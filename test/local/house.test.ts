@@ -17,6 +17,7 @@ const LAYERS = [
   ['http'],
   ['app', 'ledger-object'],
   ['index'],
+  ['tools'],
 ];
 /** Rooms of one layer that must not know each other, and one that must know nothing of ours but the ground. */
 const STRANGERS: readonly (readonly [from: string, to: string])[] = [
@@ -30,6 +31,8 @@ const STRANGERS: readonly (readonly [from: string, to: string])[] = [
   ['app', 'ledger-object'],
 ];
 const KNOWS_HONO: readonly string[] = ['http', 'app', 'index'];
+/** Runs in Node.js, on the operator's machine; nothing in the Worker may import it. */
+const TOOLS = 'tools';
 const MAX_CODE_LINES = 300;
 const MAX_FLAT_FILES = 12;
 /** Types, constants, and what is tested through the whole. */
@@ -55,7 +58,7 @@ const textOf = (file: string) => readFileSync(join(ROOT, 'src', file), 'utf8');
 const roomOf = (file: string) => file.replace(/\.ts$/, '').split('/')[0] ?? '';
 const layerOf = (room: string) => LAYERS.findIndex((rooms) => rooms.includes(room));
 const importsOf = (file: string) =>
-  [...textOf(file).matchAll(/(?:from|import) ["']([^"']+)["']/g)].map(([, name = '']) => name);
+  [...textOf(file).matchAll(/(?:from |import |import\()["']([^"']+)["']/g)].map(([, name = '']) => name);
 const ownImportsOf = (file: string) =>
   importsOf(file)
     .filter((name) => name.startsWith('.'))
@@ -88,6 +91,15 @@ describe('src', () => {
     const knowing = code.filter((file) => importsOf(file).some((name) => /^hono(?:\/|$)/.test(name))).map(roomOf);
     expect([...new Set(knowing)].filter((room) => !KNOWS_HONO.includes(room))).toEqual([]);
     expect(knowing).toContain('http');
+  });
+
+  it('lets only the tools know Node.js and Wrangler, and nobody know the tools', () => {
+    const knowing = code
+      .filter((file) => importsOf(file).some((name) => /^(?:node:|wrangler$)/.test(name)))
+      .map(roomOf);
+    expect([...new Set(knowing)]).toEqual([TOOLS]);
+    const others = code.filter((file) => roomOf(file) !== TOOLS).flatMap(ownImportsOf);
+    expect(others.filter((file) => roomOf(file) === TOOLS)).toEqual([]);
   });
 
   it.each(code)('%s has at most 300 lines of code', (file) => {

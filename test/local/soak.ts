@@ -6,9 +6,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Validator } from '@cfworker/json-schema';
-import { createKey } from '../../src/callers/new-key.ts';
 import { problemSchema } from '../../src/http/schemas.ts';
 import { isRecord, parseJson } from '../../src/json.ts';
+import { createKey } from '../../src/tools/new-key.ts';
 import { FAULTS } from '../emulator/emulator.ts';
 import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
 import { type Server, startEmulator, startGateway, temporaryFolder, varsFor } from './stack.ts';

@@ -7,7 +7,7 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createKey } from '../../src/callers/new-key.ts';
+import { createKey } from '../../src/tools/new-key.ts';
 import { TestIssuer } from '../issuer.ts';
 import { startIssuer } from './issuer.ts';
 import { startCaller, startEmulator, startGateway, varsFor } from './stack.ts';

@@ -14,7 +14,7 @@ export default defineConfig({
     include: ['*', 'baidu/*', 'callers/*', 'deletions/*', 'http/*', 'ledger/*', 'problems/*'].map(
       (name) => `test/${name}.test.ts`,
     ),
-    exclude: ['test/index.test.ts', 'test/callers/new-key.test.ts', 'test/ledger/cost.test.ts', 'test/paths.test.ts'],
+    exclude: ['test/index.test.ts', 'test/ledger/cost.test.ts', 'test/paths.test.ts'],
     setupFiles: [beside('platform.ts')],
     globalSetup: [beside('global-setup.ts')],
     testTimeout: 60_000,

@@ -5,8 +5,8 @@
  * Promises: 256 random bits; only the digest is for the configuration. Never: writes a file or sends anything.
  */
 import { randomBytes } from 'node:crypto';
-import { CALLER_ID_RULE, isCallerId, type Scope } from './caller.ts';
-import { KEY_PREFIX, keyDigest } from './key.ts';
+import { CALLER_ID_RULE, isCallerId, type Scope } from '../callers/caller.ts';
+import { KEY_PREFIX, keyDigest } from '../callers/key.ts';
 
 /** A key, and the digest to configure. */
 export function createKey(): { key: string; keySha256: string } {
