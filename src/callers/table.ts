@@ -27,7 +27,7 @@ export interface Part<N extends string> {
   readonly json: string;
 }
 
-const MAX_KEYS_PER_CALLER = 2;
+export const MAX_KEYS_PER_CALLER = 2;
 const MAX_NAME_PATTERNS = 100;
 const SHA256_HEX = /^[0-9a-f]{64}$/i;
 

@@ -1,0 +1,100 @@
+/**
+ * What the tools do to the machine: read a file, replace a file, print.
+ *
+ * Promises: a file is replaced whole or not at all, whenever the process dies. Never: quotes what a file holds.
+ */
+import { randomUUID } from 'node:crypto';
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { isRecord } from '../json.ts';
+import { failed, ok, type Result } from '../result.ts';
+
+/** What a tool has to say, and its exit status. */
+export interface Outcome {
+  readonly status: 0 | 1;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export function done(stdout: string): Outcome {
+  return { status: 0, stdout, stderr: '' };
+}
+
+export function refused(stderr: string): Outcome {
+  return { status: 1, stdout: '', stderr };
+}
+
+/** The Worker's own configuration, unless `--config` names another. */
+export const WRANGLER_CONFIG = join(import.meta.dirname, '../../wrangler.toml');
+
+/** Runs a tool with the arguments of the process; relative paths begin where the operator called npm. */
+export async function runAsProgram(tool: (args: readonly string[], folder: string) => Promise<Outcome>): Promise<void> {
+  const { status, stdout, stderr } = await tool(process.argv.slice(2), process.env['INIT_CWD'] ?? process.cwd());
+  process.stdout.write(stdout);
+  process.stderr.write(stderr);
+  process.exitCode = status;
+}
+
+/** The text of a file, `null` if there is none, or why it cannot be read. */
+export function readText(folder: string, file: string): Result<string | null, string> {
+  try {
+    return ok(readFileSync(resolve(folder, file), 'utf8'));
+  } catch (error) {
+    return codeOf(error) === 'ENOENT' ? ok(null) : failed(`cannot be read (${codeOf(error)})`);
+  }
+}
+
+/** Whether others than its owner may read the file. `false` for what is no file, such as a pipe, and on Windows. */
+export function isOpenToOthers(folder: string, file: string): boolean {
+  const stats = statSync(resolve(folder, file), { throwIfNoEntry: false });
+  return process.platform !== 'win32' && stats?.isFile() === true && (stats.mode & 0o044) !== 0;
+}
+
+/**
+ * Replaces a file by way of another one in the same folder, which keeps the mode of the old one. A link still leads to it.
+ * @param rename is there for a test to die in its place
+ */
+export function replaceFile(folder: string, file: string, text: string, rename = renameSync): Result<null, string> {
+  const path = realPath(resolve(folder, file));
+  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
+  try {
+    const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0o666;
+    const descriptor = openSync(temporary, 'wx', mode & 0o777);
+    try {
+      writeFileSync(descriptor, text);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    rename(temporary, path);
+    return ok(null);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    return failed(`cannot be written (${codeOf(error)})`);
+  }
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+/** The code of an error of the system, such as `EACCES`. @throws any other error, which is a bug */
+function codeOf(error: unknown): string {
+  const code = isRecord(error) ? error['code'] : undefined;
+  if (typeof code !== 'string') throw error;
+  return code;
+}

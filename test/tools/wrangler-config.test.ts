@@ -1,0 +1,113 @@
+/** What is read from Wrangler's configuration, with Wrangler's own reader. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { RATE_LIMITS } from '../../src/callers/rate-limits.ts';
+import { WRANGLER_CONFIG } from '../../src/tools/shell.ts';
+import { readWranglerConfig } from '../../src/tools/wrangler-config.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'bcg-config-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const read = (text: string, env?: string) => {
+  writeFileSync(join(folder, 'w.toml'), text);
+  return readWranglerConfig(folder, 'w.toml', env);
+};
+const EMPTY = {
+  vars: {},
+  requiredSecrets: [],
+  durableObjects: new Map(),
+  rateLimits: new Map(),
+  version: null,
+  routes: [],
+  isOnWorkersDev: true,
+};
+const WITH_ENV = `name = "a"
+route = "a.test/*"
+workers_dev = true
+[vars]
+A = "1"
+[[ratelimits]]
+name = "R"
+namespace_id = "1"
+simple = { limit = 2, period = 10 }
+[env.gz]
+vars = { B = { c = 1 } }
+secrets = { required = ["S"] }
+durable_objects.bindings = [{ name = "D", class_name = "C" }]
+version_metadata = { binding = "V" }
+`;
+
+describe('the configuration of Wrangler', () => {
+  it('that the Worker has says what the Worker needs', async () => {
+    const config = await readWranglerConfig('/', WRANGLER_CONFIG, undefined);
+    expect(config).toMatchObject({
+      ok: true,
+      value: {
+        vars: { DELETIONS: 'enabled', PROTECTED_IMAGES: '[]' },
+        requiredSecrets: ['BCE_ACCESS_KEY_ID', 'BCE_SECRET_ACCESS_KEY', 'CALLERS'],
+        durableObjects: new Map([['LEDGER', 'Ledger']]),
+        version: 'VERSION',
+        routes: [],
+        isOnWorkersDev: false,
+      },
+    });
+    const { burst } = RATE_LIMITS;
+    const limits = config.ok ? config.value.rateLimits : new Map();
+    expect(limits.get(burst.binding)).toMatchObject({ requests: burst.requests, periodS: burst.periodS });
+    expect(limits.size).toBe(2);
+  });
+
+  it('may lack everything, and puts a Worker without routes on workers.dev', async () => {
+    expect(await read('name = "a"')).toEqual({ ok: true, value: EMPTY });
+    expect(await read('name = "a"\nworkers_dev = false')).toMatchObject({ value: { isOnWorkersDev: false } });
+  });
+
+  it('has routes in several forms', async () => {
+    const routes = 'routes = ["a.test/*", { pattern = "b.test", custom_domain = true }]';
+    expect(await read(`name = "a"\n${routes}`)).toMatchObject({
+      value: { routes: ['a.test/*', 'b.test'], isOnWorkersDev: false },
+    });
+  });
+
+  it('gives an environment what Wrangler gives it: routes are inherited, variables and bindings are not', async () => {
+    expect(await read(WITH_ENV, 'gz')).toEqual({
+      ok: true,
+      value: {
+        vars: { B: { c: 1 } },
+        requiredSecrets: ['S'],
+        durableObjects: new Map([['D', 'C']]),
+        rateLimits: new Map(),
+        version: 'V',
+        routes: ['a.test/*'],
+        isOnWorkersDev: true,
+      },
+    });
+    expect(await read(WITH_ENV)).toMatchObject({
+      value: { vars: { A: '1' }, rateLimits: new Map([['R', { namespaceId: '1', requests: 2, periodS: 10 }]]) },
+    });
+  });
+
+  it('is refused with the words of Wrangler', async () => {
+    expect(await read('name = "a"\nb = c')).toEqual({
+      ok: false,
+      failure: 'w.toml: Invalid TOML document: invalid value (line 2)',
+    });
+    expect(await read('name = "a"\nworkers_dev = 1')).toMatchObject({
+      failure: expect.stringContaining('Expected "workers_dev" to be of type boolean'),
+    });
+    expect(await readWranglerConfig(folder, 'absent.toml', undefined)).toMatchObject({
+      failure: expect.stringMatching(/^absent\.toml: Could not read file/),
+    });
+  });
+
+  it('is refused if it has no environment of the name, even if it has none at all', async () => {
+    expect(await read(WITH_ENV, 'bj')).toMatchObject({
+      failure: expect.stringContaining('No environment found in configuration with name "bj"'),
+    });
+    expect(await read('name = "a"', 'bj')).toEqual({
+      ok: false,
+      failure: 'w.toml: has no environment of this name',
+    });
+  });
+});
