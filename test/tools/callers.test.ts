@@ -1,7 +1,9 @@
 /** `npm run callers`: in this process, and as an operator runs it. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -70,6 +72,46 @@ describe('npm run callers', () => {
     const refused = npm('callers.json', 'revoke', 'ci', digestOf(second).slice(0, 8));
     expect([refused.status, refused.stdout]).toEqual([1, '']);
     expect(refused.stderr).toMatch(/^Nothing was changed: this key is the only proof of ci: /);
+  });
+
+  it('replaces a leaked key, through the pipe to Wrangler that the README tells of', async () => {
+    const leaked = only(keysIn((await run('callers.json', 'add', 'ci')).stdout));
+    const fresh = only(keysIn((await run('callers.json', 'rotate', 'ci')).stdout));
+    await run('callers.json', 'revoke', 'ci', digestOf(leaked).slice(0, 8));
+    const uploads: string[] = [];
+    // Stands in for Cloudflare's API.
+    const server = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk) => chunks.push(chunk));
+      request.on('end', () => {
+        if (request.url?.endsWith('/secrets-bulk')) uploads.push(Buffer.concat(chunks).toString());
+        response.end(JSON.stringify({ success: true, errors: [], messages: [], result: null }));
+      });
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const address = server.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
+    const file = join(folder, 'callers.json');
+    const pipe = spawn('sh', ['-c', `npm run -s callers -- '${file}' secrets | npx wrangler secret bulk`], {
+      cwd: ROOT,
+      stdio: 'ignore',
+      env: {
+        ...process.env,
+        HOME: folder,
+        XDG_CONFIG_HOME: folder,
+        CLOUDFLARE_API_BASE_URL: `http://127.0.0.1:${port}`,
+        CLOUDFLARE_API_TOKEN: 'none',
+        CLOUDFLARE_ACCOUNT_ID: 'none',
+        WRANGLER_SEND_METRICS: 'false',
+      },
+    });
+    const [status] = await once(pipe, 'exit');
+    server.close();
+    expect(status).toBe(0);
+    const upload = parseJson(only(uploads));
+    const { CALLERS } = isRecord(upload) && isRecord(upload['secrets']) ? upload['secrets'] : {};
+    const { callers, problems } = parsedSecrets(JSON.stringify({ CALLERS: isRecord(CALLERS) && CALLERS['text'] }));
+    expect([problems, [...(callers?.byKey.keys() ?? [])]]).toEqual([[], [digestOf(fresh)]]);
   });
 
   it('makes the file, tells where the caller stands and how large the part is', async () => {
