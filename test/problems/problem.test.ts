@@ -92,6 +92,18 @@ describe('the detail of a problem', () => {
   });
 });
 
+describe('the body of a problem', () => {
+  it('has no member for what is not known', () => {
+    const unknown = { imageId: 'm-custom01', upstream: undefined, retryAfterS: undefined, deletedBefore: undefined };
+    const failure: Failure = { ...unknown, code: 'image_not_found', outcome: 'already_absent' };
+    for (const member of ['upstream', 'deletedBefore', 'deletion', 'problems']) {
+      expect(problemBody(failure, { ...context, deletion: 'https://gateway.test/deletions' })).not.toHaveProperty(
+        member,
+      );
+    }
+  });
+});
+
 describe('the instance of a problem', () => {
   it('is the path, cut at 256 characters but never inside a percent-encoded byte', async () => {
     const harness = createHarness();

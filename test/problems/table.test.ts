@@ -24,7 +24,27 @@ describe('the code', () => {
 });
 
 describe('each code', () => {
-  it('has a title of its own', () => {
+  it('has a title of its own, which is no sentence, and an explanation of whole sentences', () => {
     expect(new Set(codes.map((code) => PROBLEMS[code].title)).size).toBe(codes.length);
+    for (const code of codes) {
+      expect(PROBLEMS[code].title).toMatch(/^[A-Z].{10,}[^.]$/);
+      expect(PROBLEMS[code].explanation).toMatch(/^[A-Z].{10,}\.$/);
+    }
+  });
+
+  it('calls the operator if nobody else can mend it, warns if it passes, and is everyday work otherwise', () => {
+    const severities = codes.map((code) => [code, PROBLEMS[code].severity]);
+    expect(Object.fromEntries(severities.filter(([, severity]) => severity !== 'INFO'))).toEqual({
+      upstream_rejected_credentials: 'ERROR',
+      upstream_unexpected: 'ERROR',
+      gateway_misconfigured: 'ERROR',
+      ledger_unavailable: 'ERROR',
+      rate_limiter_unavailable: 'ERROR',
+      identity_unavailable: 'ERROR',
+      internal_error: 'ERROR',
+      upstream_throttled: 'WARN',
+      upstream_error: 'WARN',
+      upstream_timeout: 'WARN',
+    });
   });
 });
