@@ -95,15 +95,15 @@ export function createApp({ callers, config, problems }: ParsedConfig, runtime: 
 
   app.get(
     '/metrics',
-    gate.admitted({ scope: 'metrics:read' }, async (c, { gateway }) => {
+    gate.admitted({ scope: 'metrics:read' }, async (c, { caller, gateway }) => {
       const metrics = await gateway.ledger.metrics();
       if (!metrics.ok) return respondProblem(c, metrics.failure);
       return respondMetrics(metrics.value, {
         budgetOf: (name) => {
-          const caller = callers?.byName.get(name);
-          return caller === undefined ? null : gateway.budgetsOf(caller).caller;
+          const counted = callers?.byName.get(name);
+          return counted === undefined ? null : gateway.budgetsOf(counted).caller;
         },
-        accountBudget: gateway.accountBudget,
+        accountBudget: gateway.budgetsOf(caller).account,
         version: gateway.version,
         nowMs: runtime.now(),
       });

@@ -51,10 +51,10 @@ export class BindingReader {
     this.#problems.push(`${name} ${problem}`);
   }
 
-  /** The names of the bindings that begin with `prefix`, sorted. */
-  namesBelow<P extends 'CALLERS_'>(prefix: P): `${P}${string}`[] {
-    const isBelow = (name: string): name is `${P}${string}` => name.startsWith(prefix);
-    return [...this.#env.keys()].filter(isBelow).sort();
+  /** The names of all parts of the table of callers: `CALLERS`, then the others, sorted. */
+  callerParts(): readonly BindingName[] {
+    const isFurther = (name: string): name is `CALLERS_${string}` => name.startsWith('CALLERS_');
+    return ['CALLERS', ...[...this.#env.keys()].filter(isFurther).sort()];
   }
 
   /** Whatever is there. */

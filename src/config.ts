@@ -137,7 +137,7 @@ function versionOf(metadata: unknown): string | null {
 function readCallers(read: BindingReader): Callers | null {
   const { issuers, problems: issuerProblems } = parseIssuers(read.value('ISSUERS') ?? {});
   for (const problem of issuerProblems) read.report('ISSUERS', problem);
-  const parts = (['CALLERS', ...read.namesBelow('CALLERS_')] as const).map((name) => ({ name, json: read.text(name) }));
+  const parts = read.callerParts().map((name) => ({ name, json: read.text(name) }));
   const there = parts.flatMap(({ name, json }) => (json === null ? [] : [{ name, json }]));
   const { callers, problems } = parseCallers(there, issuers);
   for (const { part, problem } of problems) read.report(part, problem);

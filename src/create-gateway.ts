@@ -18,7 +18,6 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     keyFingerprint: client.keyFingerprint,
     upstreamHost: new URL(endpoint).host,
     ledger: new LedgerStub(config.ledger, runtime),
-    accountBudget: dailyDeletionsTotal,
     budgetsOf: (caller) => ({ caller: caller.dailyDeletions ?? dailyDeletions, account: dailyDeletionsTotal }),
     version: config.version,
   };

@@ -11,7 +11,7 @@ import { isRecord } from '../json.ts';
 import { failed, ok, type Result } from '../result.ts';
 import type { RequestScope, Runtime } from '../runtime.ts';
 import type { Caller } from './caller.ts';
-import { KEY_PREFIX, keyDigest } from './key.ts';
+import { fingerprintOf, KEY_PREFIX, keyDigest } from './key.ts';
 import type { Callers } from './table.ts';
 import { isToken, MAX_TOKEN_CHARS, type TokenFailure, TokenVerifier } from './token.ts';
 
@@ -24,7 +24,7 @@ export interface Identified {
   readonly proof:
     | {
         readonly kind: 'key';
-        /** Tells which of the caller's keys was used: 32 bits of its digest, which reveal no key. */
+        /** Tells which of the caller's keys was used. */
         readonly fingerprint: string;
       }
     | {
@@ -69,9 +69,8 @@ export class Identity {
   /** Who sends the request. Through a binding only its properties count, and over HTTP only the headers. */
   async identify(arrival: Arrival, headerOf: HeaderOf, scope: RequestScope): Promise<Result<Identified, TokenFailure>> {
     if (arrival.by === 'binding') return this.#bound(arrival.props);
-    const brought = this.tokenHeaders.filter((name) => headerOf(name) !== undefined);
+    const [header, ...more] = this.tokenHeaders.filter((name) => headerOf(name) !== undefined);
     const authorization = headerOf(AUTHORIZATION);
-    const [header, ...more] = brought;
     if (header === undefined) return this.#bearer(BEARER.exec(authorization ?? '')?.[1], scope);
     // Two proofs at once: whichever we believed, the request would not be what it looks like to somebody else.
     if (more.length > 0 || authorization !== undefined) return unauthenticated;
@@ -91,7 +90,7 @@ export class Identity {
     if (!mayBeToken && text.length > MAX_KEY_CHARS) return unauthenticated;
     const digest = keyDigest(text);
     const caller = this.#callers.byKey.get(digest);
-    if (caller !== undefined) return ok({ caller, proof: { kind: 'key', fingerprint: digest.slice(0, 8) } });
+    if (caller !== undefined) return ok({ caller, proof: { kind: 'key', fingerprint: fingerprintOf(digest) } });
     return mayBeToken ? this.#token(text, digest, null, scope) : unauthenticated;
   }
 

@@ -8,14 +8,13 @@
  * The state is plain data: a promise or a response that belongs to one request may not be used by another.
  * Source: RFC 7517 §5 (JWK Set); https://developers.cloudflare.com/workers/runtime-apis/request/.
  */
-import type { JWK } from 'jose';
-import { isRecord, parseJson, readText } from '../json.ts';
+import { parseJson, readText } from '../json.ts';
 import { type LogLine, logLine, type RequestScope, type Runtime, withTimeout } from '../runtime.ts';
 import type { Issuer } from './issuers.ts';
-import { readPublicKey } from './public-key.ts';
+import { type PublicKey, readKeySet } from './public-key.ts';
 
 /** By `alg` and `kid`. A new set is a new object, by which everyone can tell that a token must be verified again. */
-export type KeySet = ReadonlyMap<string, JWK>;
+export type KeySet = ReadonlyMap<string, PublicKey>;
 
 /** Where the key with this algorithm and id stands in a `KeySet`. */
 export function keyName({ alg, kid }: { readonly alg?: unknown; readonly kid?: unknown }): string {
@@ -126,16 +125,14 @@ export class IssuerKeys {
   }
 
   /** The usable keys, or what was wrong. @throws what `fetch` and the body throw */
-  async #download(signal: AbortSignal): Promise<JWK[] | FetchFault> {
+  async #download(signal: AbortSignal): Promise<readonly PublicKey[] | FetchFault> {
     const headers = { accept: 'application/json' };
     const address = String(this.#issuer.jwks);
     const response = await this.#runtime.fetch(address, { method: 'GET', headers, redirect: 'manual', signal });
     if (response.status !== 200) return 'status';
     const text = response.body === null ? '' : await readText(response.body, MAX_KEYS_BYTES);
     if (text === null) return 'too_long';
-    const body = parseJson(text);
-    const listed = isRecord(body) && Array.isArray(body['keys']) ? body['keys'] : [];
-    const keys = listed.map(readPublicKey).filter((key) => key !== null);
+    const { keys } = readKeySet(parseJson(text));
     return keys.length > 0 ? keys : 'no_keys';
   }
 
@@ -150,6 +147,6 @@ export class IssuerKeys {
   }
 }
 
-function keySet(keys: readonly JWK[]): KeySet {
+function keySet(keys: readonly PublicKey[]): KeySet {
   return new Map(keys.map((key) => [keyName(key), key]));
 }

@@ -5,10 +5,9 @@
  *
  * Source: RFC 7519 §4.1 (`iss`, `aud`, `exp`, `iat`), RFC 9110 §5.1 (field names).
  */
-import type { JWK } from 'jose';
 import { isRecord, parseJson, repeatedNames } from '../json.ts';
 import { LOOPBACK_HOST } from '../runtime.ts';
-import { PUBLIC_KEY_RULE, readPublicKey } from './public-key.ts';
+import { PUBLIC_KEY_RULE, type PublicKey, readKeySet } from './public-key.ts';
 
 export interface Issuer {
   /** What callers' entries and the log call it. */
@@ -18,7 +17,7 @@ export interface Issuer {
   /** What `aud` must be, or have among others. */
   readonly audience: string;
   /** Where its keys are fetched, or the keys themselves. */
-  readonly jwks: string | readonly JWK[];
+  readonly jwks: string | readonly PublicKey[];
   /** The greatest `exp` − `iat`, in seconds. */
   readonly maxLifetimeS: number;
   /** The header, in lower case, that alone brings its tokens; `null` for `Authorization`. */
@@ -82,10 +81,9 @@ function parseJwks(value: unknown, report: Report): Issuer['jwks'] {
     report('jwks must be an address: https, or http on loopback, without user and fragment');
     return [];
   }
-  const list = isRecord(value) && Array.isArray(value['keys']) ? value['keys'] : [];
-  const keys = list.map(readPublicKey).filter((key) => key !== null);
-  const isWhole = keys.length === list.length && new Set(keys.map(({ kid }) => kid)).size === keys.length;
-  if (keys.length < 1 || !isWhole) report(`jwks must be an address or {"keys": […]}: ${PUBLIC_KEY_RULE}`);
+  const { keys, hasOthers } = readKeySet(value);
+  const hasTwins = new Set(keys.map(({ kid }) => kid)).size < keys.length;
+  if (keys.length < 1 || hasOthers || hasTwins) report(`jwks must be an address or {"keys": […]}: ${PUBLIC_KEY_RULE}`);
   return keys;
 }
 

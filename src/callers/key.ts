@@ -16,3 +16,8 @@ const ENCODER = new TextEncoder();
 export function keyDigest(key: string): string {
   return bytesToHex(sha256(ENCODER.encode(key)));
 }
+
+/** Tells two keys apart: 32 bits of the digest, which reveal neither. 8 lowercase hex characters. */
+export function fingerprintOf(digest: string): string {
+  return digest.slice(0, 8).toLowerCase();
+}

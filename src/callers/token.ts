@@ -7,7 +7,7 @@
  *
  * Source: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practices).
  */
-import { base64url, compactVerify, type JWK } from 'jose';
+import { base64url, compactVerify } from 'jose';
 import { isRecord, parseJson } from '../json.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
@@ -15,7 +15,7 @@ import type { RequestScope, Runtime } from '../runtime.ts';
 import type { Caller } from './caller.ts';
 import { IssuerKeys, type KeySet, keyName } from './issuer-keys.ts';
 import type { Issuer } from './issuers.ts';
-import { ALGORITHMS } from './public-key.ts';
+import { ALGORITHMS, type PublicKey } from './public-key.ts';
 import type { TokenRule } from './token-rules.ts';
 
 /** Whom a token stands for. */
@@ -154,7 +154,7 @@ function readPart(base64: string): unknown {
   }
 }
 
-async function isSigned(token: string, key: JWK | undefined): Promise<boolean> {
+async function isSigned(token: string, key: PublicKey | undefined): Promise<boolean> {
   if (key === undefined) return false;
   try {
     await compactVerify(token, key, { algorithms: Object.values(ALGORITHMS) });

@@ -18,8 +18,6 @@ export interface Gateway {
   readonly keyFingerprint: string;
   readonly upstreamHost: string;
   readonly ledger: LedgerStub;
-  /** For all callers together. */
-  readonly accountBudget: number;
   readonly budgetsOf: (caller: Caller) => Budgets;
   /** The version that runs, as the platform names it. */
   readonly version: string | null;

@@ -9,7 +9,7 @@
  */
 import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
-import { type HeaderOf, type Identity, mayBeSecret } from '../callers/identify.ts';
+import { type Identity, mayBeSecret } from '../callers/identify.ts';
 import type { Gateway } from '../deletions/gateway.ts';
 import { deletionUrl } from '../deletions/history.ts';
 import { isImageId } from '../image-id.ts';
@@ -85,12 +85,11 @@ export function audit(
   identity: Identity | null,
   gateway: Gateway | null,
 ): MiddlewareHandler<HttpEnv> {
-  const isSecret = (text: string, headerOf: HeaderOf) => mayBeSecret(text, headerOf, identity?.tokenHeaders);
   return async function writeAuditRecord(c, next) {
     const startMs = now();
     const id = randomUUID();
     const given = c.req.header('x-request-id') ?? '';
-    const isSafe = REQUEST_ID.test(given) && !isSecret(given, (name) => c.req.header(name));
+    const isSafe = REQUEST_ID.test(given) && !mayBeSecret(given, (name) => c.req.header(name), identity?.tokenHeaders);
     const scope = new RequestScope((work) => c.executionCtx.waitUntil(work));
     const imageId = imageIdSegment(c.req.path);
     c.set('id', id);

@@ -51,8 +51,8 @@ export class Counters {
       .toArray()
       .map(({ caller, label, value }) => ({ caller: String(caller), label: String(label), value: Number(value) }));
   }
+}
 
-  total(name: CounterName): number {
-    return this.of(name).reduce((sum, { value }) => sum + value, 0);
-  }
+export function totalOf(counts: readonly Count[]): number {
+  return counts.reduce((sum, { value }) => sum + value, 0);
 }

@@ -10,7 +10,7 @@
 import { ROW_OUTCOMES, type RowOutcome } from '../outcome.ts';
 import { failed, ok, type Result } from '../result.ts';
 import { BUDGET_WINDOW_MS, BudgetBook } from './budgets.ts';
-import { Counters } from './counters.ts';
+import { Counters, totalOf } from './counters.ts';
 import type { Step, UnknownRow } from './resolution.ts';
 import type {
   Budgets,
@@ -24,7 +24,8 @@ import type {
   Settlement,
 } from './rows.ts';
 import { historyStatement, MIGRATIONS, SCHEMA_VERSION_TABLE, SQL } from './schema.ts';
-import type { Sql, SqlRow } from './sql.ts';
+import type { Sql } from './sql.ts';
+import { type StoredRow, toDeletionRow, toInteger, toStoredRow, toUnknownRow } from './stored-row.ts';
 
 /** How many rows one call removes, so that it never blocks the object for long. */
 export const REMOVAL_BATCH = 5_000;
@@ -194,9 +195,9 @@ export class LedgerStore {
       deletions: deletions.map(({ caller, label, value }) => ({ caller, outcome: label, count: value })),
       refusals: this.#counters.of('refusals').map(({ label, value }) => ({ budget: label, count: value })),
       resolutions: this.#counters.of('resolutions').map(({ label, value }) => ({ outcome: label, count: value })),
-      overdue: this.#counters.total('overdue'),
+      overdue: totalOf(this.#counters.of('overdue')),
       unresolved,
-      rows: this.#counters.total('deletions') - this.#counters.total('removed') + unresolved.rows,
+      rows: totalOf(deletions) - totalOf(this.#counters.of('removed')) + unresolved.rows,
       counting: {
         account: counts.count(null, nowMs),
         callers: Object.fromEntries([...callers].map((caller) => [caller, counts.count(caller, nowMs)])),
@@ -262,56 +263,6 @@ function counts(outcome: RowOutcome): boolean {
   return outcome === 'deleted' || outcome === 'unknown';
 }
 
-interface StoredRow extends DeletionRow {
-  readonly beganAtMs: number;
-  readonly looks: number;
-  readonly lookedAtMs: number | null;
-}
-
-function toStoredRow(columns: SqlRow): StoredRow {
-  const text = (name: string) => (columns[name] === null ? null : String(columns[name]));
-  const number = (name: string) => (columns[name] === null ? null : Number(columns[name]));
-  return {
-    seq: Number(columns['seq']),
-    id: String(columns['id']),
-    requestId: String(columns['request_id']),
-    caller: String(columns['caller']),
-    subject: text('subject'),
-    imageId: String(columns['image_id']),
-    imageName: text('image_name'),
-    keyFingerprint: String(columns['key_fingerprint']),
-    reservedAtMs: Number(columns['reserved_at']),
-    settledAtMs: number('settled_at'),
-    resolvedAtMs: number('resolved_at'),
-    outcome: ROW_OUTCOMES.find((outcome) => outcome === columns['outcome']) ?? 'unknown',
-    confirmed: columns['confirmed'] === null ? null : columns['confirmed'] === 1,
-    code: text('code'),
-    attempts: number('attempts'),
-    upstreamRequestId: text('upstream_request_id'),
-    beganAtMs: Number(columns['began_at']),
-    looks: Number(columns['looks']),
-    lookedAtMs: number('looked_at'),
-  };
-}
-
-function toDeletionRow({
-  beganAtMs: _beganAtMs,
-  looks: _looks,
-  lookedAtMs: _lookedAtMs,
-  ...row
-}: StoredRow): DeletionRow {
-  return row;
-}
-
-function toUnknownRow({ seq, imageId, beganAtMs, settledAtMs, attempts, looks, lookedAtMs }: StoredRow): UnknownRow {
-  // A bug may have ended the counting after the first deletion was sent; then a settled row has no number.
-  return { seq, imageId, beganAtMs, sent: settledAtMs !== null && attempts !== 0, looks, lookedAtMs };
-}
-
 function lesser(a: number | null, b: number): number {
   return a === null ? b : Math.min(a, b);
-}
-
-function toInteger(value: boolean | null): number | null {
-  return value === null ? null : Number(value);
 }

@@ -89,15 +89,22 @@ export class LedgerStub {
 
   /** What `reserve` would say now. */
   peek(caller: string, imageId: string, budgets: Budgets): Promise<Result<Outlook, Unavailable>> {
-    return withTimeout(this.#call((ledger) => ledger.peek(caller, imageId, budgets))).then(ok, () => unavailable);
+    return this.#ask((ledger) => ledger.peek(caller, imageId, budgets));
   }
 
   history(query: HistoryQuery): Promise<Result<readonly DeletionRow[], Unavailable>> {
-    return withTimeout(this.#call((ledger) => ledger.history(query))).then(ok, () => unavailable);
+    return this.#ask((ledger) => ledger.history(query));
   }
 
   metrics(): Promise<Result<LedgerMetrics, Unavailable>> {
-    return withTimeout(this.#call((ledger) => ledger.metrics())).then(ok, () => unavailable);
+    return this.#ask((ledger) => ledger.metrics());
+  }
+
+  #ask<T>(question: (ledger: Ledger) => Promise<T>): Promise<Result<T, Unavailable>> {
+    return withTimeout(this.#call(question)).then(
+      (value) => ok(value),
+      () => unavailable,
+    );
   }
 
   /** Tells the ledger, twice if it fails once. `false`, with a line in the log, if it did not take it. */

@@ -5,10 +5,11 @@
  * Never: repeats an argument, because somebody may paste a key.
  */
 import { parseArgs } from 'node:util';
-import { CALLER_ID_RULE, isCallerId, MAX_DAILY_DELETIONS, SCOPES, type Scope } from '../callers/caller.ts';
+import { CALLER_ID_RULE, isCallerId, MAX_DAILY_DELETIONS, SCOPES } from '../callers/caller.ts';
 import { KEY_PREFIX } from '../callers/key.ts';
 import { failed, ok, type Result } from '../result.ts';
 import type { Entry } from './callers-file.ts';
+import { DEFAULT_SCOPES } from './new-key.ts';
 
 export type Command = Target &
   (
@@ -28,7 +29,6 @@ export interface Target {
   readonly env: string | undefined;
 }
 
-const DEFAULT_SCOPES: readonly Scope[] = ['images:delete', 'images:read'];
 const LACKS_CLAIM = 'After --token ISSUER comes CLAIM=TEXT, at least once.';
 const FINGERPRINT = /^[0-9a-f]{8}$/i;
 

@@ -4,23 +4,17 @@
  * Promises: callers keep their order; no caller loses its last proof; no part grows beyond what Cloudflare takes. A part that becomes
  * empty stays, because `wrangler secret bulk` leaves a secret as it is that is not named. Never: sees a key.
  */
+import { fingerprintOf } from '../callers/key.ts';
 import { MAX_KEYS_PER_CALLER } from '../callers/table.ts';
+import { listOf } from '../json.ts';
 import { failed, ok, type Result } from '../result.ts';
 import { type CallersFile, type Entry, FIRST_PART, type FilePart, MAX_VALUE_BYTES, partBytes } from './callers-file.ts';
 
 /** The changed file, or one sentence about why there is none and what to do. */
 export type Edit = Result<CallersFile, string>;
 
-/** As many characters of the digest name a key in the audit records. */
-const FINGERPRINT_CHARS = 8;
-
-export function fingerprintOf(digest: string): string {
-  return digest.slice(0, FINGERPRINT_CHARS).toLowerCase();
-}
-
 export function digestsOf({ fields }: Entry): readonly string[] {
-  const { keySha256 } = fields;
-  return Array.isArray(keySha256) ? keySha256.map(String) : [];
+  return listOf(fields['keySha256']).map(String);
 }
 
 /** The caller with this name and the part that holds it. */

@@ -3,8 +3,9 @@
  *
  * Promises: one line for each caller, so that it can be searched. Never: shows a digest whole.
  */
-import { isRecord } from '../json.ts';
-import { digestsOf, fingerprintOf } from './callers-edit.ts';
+import { fingerprintOf } from '../callers/key.ts';
+import { isRecord, listOf } from '../json.ts';
+import { digestsOf } from './callers-edit.ts';
 import { type CallersFile, type Entry, MAX_VALUE_BYTES, partBytes } from './callers-file.ts';
 
 /** The callers, or the one with this name: name, part, scopes, limits, proofs. */
@@ -59,10 +60,6 @@ function proofsOf(caller: Entry): string {
   });
   const keys = digestsOf(caller).map((digest) => `key ${fingerprintOf(digest)}`);
   return [...keys, ...rules, ...(binding === true ? ['binding'] : [])].join('; ');
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
 }
 
 /** A claim may be any text; a terminal must not take it for a command. */

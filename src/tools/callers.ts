@@ -5,9 +5,10 @@
  * it has just made, or writes one.
  */
 import { type Issuer, parseIssuers } from '../callers/issuers.ts';
+import { fingerprintOf } from '../callers/key.ts';
 import { failed, ok, type Result } from '../result.ts';
 import { type Command, HELP, parseCommand } from './callers-command.ts';
-import { addCaller, addDigest, type Edit, findCaller, fingerprintOf, revokeCaller, revokeKey } from './callers-edit.ts';
+import { addCaller, addDigest, type Edit, findCaller, revokeCaller, revokeKey } from './callers-edit.ts';
 import {
   type CallersFile,
   FIRST_PART,
@@ -18,7 +19,7 @@ import {
 } from './callers-file.ts';
 import { listCallers, sizesOf } from './callers-list.ts';
 import { createKey } from './new-key.ts';
-import { done, type Outcome, readText, refused, replaceFile, runAsProgram, WRANGLER_CONFIG } from './shell.ts';
+import { done, type Outcome, readTextFile, refused, replaceFile, runAsProgram, WRANGLER_CONFIG } from './shell.ts';
 import { readWranglerConfig } from './wrangler-config.ts';
 
 /** Runs a command. Relative paths begin at `folder`. */
@@ -28,7 +29,7 @@ export async function runCallers(args: readonly string[], folder: string): Promi
   const command = parsed.value;
   if (command === null) return done(HELP);
   const { file, verb } = command;
-  const text = readText(folder, file);
+  const text = readTextFile(folder, file);
   if (!text.ok) return refused(`${file} ${text.failure}.\n`);
   if (text.value === null && verb !== 'add') return refused(`${file} does not exist. "add" makes it.\n`);
   const issuers = await readIssuers(command, folder);

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { failed, ok, type Result } from '../result.ts';
 import { checkDeployment, type Finding } from './deployment.ts';
 import { readSecretsFile, type Secret } from './secrets-file.ts';
-import { done, isOpenToOthers, type Outcome, readText, refused, runAsProgram, WRANGLER_CONFIG } from './shell.ts';
+import { done, isOpenToOthers, type Outcome, readTextFile, refused, runAsProgram, WRANGLER_CONFIG } from './shell.ts';
 import { readWranglerConfig } from './wrangler-config.ts';
 
 const HELP = `Usage: npm run check-config -- FILE… [--config FILE] [--env NAME]
@@ -64,7 +64,7 @@ async function readConfigs(folder: string, file: string, env: string | undefined
 }
 
 function readFile(folder: string, file: string): { secrets: readonly Secret[]; findings: readonly Finding[] } {
-  const text = readText(folder, file);
+  const text = readTextFile(folder, file);
   const fault = (problem: string): Finding => ({ level: 'fault', text: `${file} ${problem}` });
   if (!text.ok) return { secrets: [], findings: [fault(text.failure)] };
   if (text.value === null) return { secrets: [], findings: [fault('does not exist')] };

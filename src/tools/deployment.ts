@@ -5,7 +5,6 @@
  * as a name that the Worker does not know. Never: repeats a value.
  */
 import type { UncheckedEnv } from '../bindings.ts';
-import type { Caller } from '../callers/caller.ts';
 import { KEY_PREFIX } from '../callers/key.ts';
 import { RATE_LIMITS } from '../callers/rate-limits.ts';
 import { type ParsedConfig, parseConfig } from '../config.ts';
@@ -162,13 +161,8 @@ function note(config: WranglerConfig, { callers, config: whole }: ParsedConfig, 
     }
   }
   if (callers === null) return;
-  const all = new Set<Caller>([
-    ...callers.byKey.values(),
-    ...callers.bound.values(),
-    ...callers.rules.map(({ caller }) => caller),
-  ]);
-  if (all.size === 0) say('CALLERS is empty: nobody may call');
-  for (const { id, scopes } of all) {
+  if (callers.byName.size === 0) say('CALLERS is empty: nobody may call');
+  for (const { id, scopes } of callers.byName.values()) {
     if (scopes.size === 0) say(`${id.startsWith(KEY_PREFIX) ? 'a caller' : id} has no scopes, so it can do nothing`);
   }
 }

@@ -8,6 +8,9 @@ import { randomBytes } from 'node:crypto';
 import { CALLER_ID_RULE, isCallerId, type Scope } from '../callers/caller.ts';
 import { KEY_PREFIX, keyDigest } from '../callers/key.ts';
 
+/** What a new caller may do unless somebody says otherwise. */
+export const DEFAULT_SCOPES: readonly Scope[] = ['images:delete', 'images:read'];
+
 /** A key, and the digest to configure. */
 export function createKey(): { key: string; keySha256: string } {
   const key = `${KEY_PREFIX}${randomBytes(32).toString('base64url')}`;
@@ -23,7 +26,6 @@ function main(args: readonly string[]): void {
     return;
   }
   const { key, keySha256 } = createKey();
-  const scopes: Scope[] = ['images:delete', 'images:read'];
   console.log(`The key of ${name}. It is shown this once; hand it over by a safe way:\n\n  ${key}\n`);
   if (isRotation) {
     console.log(
@@ -32,7 +34,7 @@ function main(args: readonly string[]): void {
     console.log(JSON.stringify(keySha256));
   } else {
     console.log('The entry of a new caller in CALLERS:\n');
-    console.log(JSON.stringify({ [name]: { keySha256: [keySha256], scopes } }));
+    console.log(JSON.stringify({ [name]: { keySha256: [keySha256], scopes: DEFAULT_SCOPES } }));
   }
 }
 

@@ -46,7 +46,7 @@ export async function runAsProgram(tool: (args: readonly string[], folder: strin
 }
 
 /** The text of a file, `null` if there is none, or why it cannot be read. */
-export function readText(folder: string, file: string): Result<string | null, string> {
+export function readTextFile(folder: string, file: string): Result<string | null, string> {
   try {
     return ok(readFileSync(resolve(folder, file), 'utf8'));
   } catch (error) {

@@ -8,7 +8,7 @@
  * Source: https://developers.cloudflare.com/workers/wrangler/configuration/
  */
 import { resolve } from 'node:path';
-import { isRecord } from '../json.ts';
+import { isRecord, listOf } from '../json.ts';
 import { failed, ok, type Result } from '../result.ts';
 
 export interface WranglerConfig {
@@ -82,10 +82,6 @@ type Fields = Readonly<Record<string, unknown>>;
 
 function recordOf(value: unknown): Fields {
   return isRecord(value) ? value : {};
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
 }
 
 function textsOf(values: readonly unknown[]): string[] {

@@ -50,6 +50,16 @@ const failure = (severity: 'ERROR' | 'WARN', reason: string) => [
   { severity_text: severity, 'event.name': 'issuer_failed', 'issuer.name': 'local', reason },
 ];
 
+/** How an issuer fails without making anybody wait, and what the log calls it. */
+const FAULTS: [IssuerMode, string][] = [
+  ['down', 'no_answer'],
+  ['html', 'no_keys'],
+  ['error', 'status'],
+  ['redirect', 'status'],
+  ['huge', 'too_long'],
+  ['empty', 'no_keys'],
+];
+
 describe('the keys of an issuer', () => {
   it('are fetched once, however many requests want them at the same time', async () => {
     const issuer = await TestIssuer.create(inject('issuerUrl'));
@@ -96,16 +106,7 @@ describe('the keys of an issuer', () => {
     expect(await issuer.fetches()).toBe(2);
   });
 
-  it.each<[IssuerMode, string]>([
-    ['down', 'no_answer'],
-    ['html', 'no_keys'],
-    ['error', 'status'],
-    ['redirect', 'status'],
-    ['huge', 'too_long'],
-    ['empty', 'no_keys'],
-    ['hanging', 'no_answer'],
-    ['stalled', 'no_answer'],
-  ])(
+  it.each<[IssuerMode, string]>([...FAULTS, ['hanging', 'no_answer'], ['stalled', 'no_answer']])(
     'of which nothing is known while the issuer is %s are null, and it is asked once in five seconds',
     async (mode, reason) => {
       const issuer = await TestIssuer.create(inject('issuerUrl'));
@@ -123,30 +124,26 @@ describe('the keys of an issuer', () => {
     },
   );
 
-  it.each<[IssuerMode, string]>([
-    ['down', 'no_answer'],
-    ['html', 'no_keys'],
-    ['error', 'status'],
-    ['redirect', 'status'],
-    ['huge', 'too_long'],
-    ['empty', 'no_keys'],
-  ])('that are known serve for a day while the issuer is %s, which is asked once a minute', async (mode, reason) => {
-    const issuer = await TestIssuer.create(inject('issuerUrl'));
-    const { ask, clock, lines } = keysOf(issuer.parsed());
-    const known = await ask();
-    await issuer.become(mode);
-    clock.nowMs += 10 * MINUTE_MS;
-    for (let n = 0; n < 20; n++) expect(await ask()).toBe(known);
-    expect(await issuer.fetches()).toBe(2);
-    clock.nowMs += MINUTE_MS;
-    expect(await ask('unknown')).toBe(known);
-    expect(await issuer.fetches()).toBe(3);
-    expect(lines).toEqual([failure('WARN', reason), failure('WARN', reason)]);
-    clock.nowMs += DAY_MS - 11 * MINUTE_MS - 1;
-    expect(await ask()).toBe(known);
-    clock.nowMs += 1;
-    expect(await ask()).toBeNull();
-  });
+  it.each(FAULTS)(
+    'that are known serve for a day while the issuer is %s, which is asked once a minute',
+    async (mode, reason) => {
+      const issuer = await TestIssuer.create(inject('issuerUrl'));
+      const { ask, clock, lines } = keysOf(issuer.parsed());
+      const known = await ask();
+      await issuer.become(mode);
+      clock.nowMs += 10 * MINUTE_MS;
+      for (let n = 0; n < 20; n++) expect(await ask()).toBe(known);
+      expect(await issuer.fetches()).toBe(2);
+      clock.nowMs += MINUTE_MS;
+      expect(await ask('unknown')).toBe(known);
+      expect(await issuer.fetches()).toBe(3);
+      expect(lines).toEqual([failure('WARN', reason), failure('WARN', reason)]);
+      clock.nowMs += DAY_MS - 11 * MINUTE_MS - 1;
+      expect(await ask()).toBe(known);
+      clock.nowMs += 1;
+      expect(await ask()).toBeNull();
+    },
+  );
 
   it('are not waited for by a request that knows older ones, even if the issuer hangs', async () => {
     const issuer = await TestIssuer.create(inject('issuerUrl'));

@@ -54,35 +54,39 @@ function fill(sql: SqlStorage, count: number): void {
   );
 }
 
-/** A store whose counts have been taken, with so many old rows. */
-function storeWith(sql: SqlStorage, oldRows: number): { store: LedgerStore; meter: Meter } {
-  fill(sql, oldRows);
-  const meter = new Meter(sql);
-  const store = new LedgerStore(meter);
-  store.peek('c1', 'm-image1', ROOM, START_MS);
-  return { store, meter };
+/** What `act` finds with each number of old rows, in a store whose counts have been taken. */
+async function withOldRows<T>(
+  counts: readonly number[],
+  act: (store: LedgerStore, meter: Meter, oldRows: number) => T,
+): Promise<T[]> {
+  const found: T[] = [];
+  for (const oldRows of counts) {
+    const each = await insideLedger((sql) => {
+      fill(sql, oldRows);
+      const meter = new Meter(sql);
+      const store = new LedgerStore(meter);
+      store.peek('c1', 'm-image1', ROOM, START_MS);
+      return act(store, meter, oldRows);
+    });
+    found.push(each);
+  }
+  return found;
 }
 
 describe('the rows written', () => {
   it('by a reservation and a settlement are exact numbers, which more rows do not change', async () => {
-    const costs = [];
-    for (const oldRows of [0, 2_000]) {
-      costs.push(
-        await insideLedger((sql) => {
-          const { store, meter } = storeWith(sql, oldRows);
-          // The first row of a table costs one more, because its numbers begin.
-          store.reserve(reservation('first'), ROOM, START_MS);
-          return {
-            reserve: meter.of(() => store.reserve(reservation('r1'), ROOM, START_MS)).written,
-            settle: meter.of(() => store.settle(idOf('r1'), settlement('deleted'), START_MS)).written,
-            again: meter.of(() => store.settle(idOf('r1'), settlement('deleted'), START_MS)).written,
-            unknown: meter.of(() => store.settle(idOf('first'), settlement('unknown'), START_MS)).written,
-            refusal: meter.of(() => store.reserve(reservation('r2', 'm-other001'), budgets(0), START_MS)).written,
-            peek: meter.of(() => store.peek('cleaner', 'm-other001', ROOM, START_MS)).written,
-          };
-        }),
-      );
-    }
+    const costs = await withOldRows([0, 2_000], (store, meter) => {
+      // The first row of a table costs one more, because its numbers begin.
+      store.reserve(reservation('first'), ROOM, START_MS);
+      return {
+        reserve: meter.of(() => store.reserve(reservation('r1'), ROOM, START_MS)).written,
+        settle: meter.of(() => store.settle(idOf('r1'), settlement('deleted'), START_MS)).written,
+        again: meter.of(() => store.settle(idOf('r1'), settlement('deleted'), START_MS)).written,
+        unknown: meter.of(() => store.settle(idOf('first'), settlement('unknown'), START_MS)).written,
+        refusal: meter.of(() => store.reserve(reservation('r2', 'm-other001'), budgets(0), START_MS)).written,
+        peek: meter.of(() => store.peek('cleaner', 'm-other001', ROOM, START_MS)).written,
+      };
+    });
     // The row and its five indexes; then the row, the three indexes that have the outcome, and the counter of final outcomes.
     expect(costs[0]).toEqual({ reserve: 6, settle: 5, again: 0, unknown: 4, refusal: 1, peek: 0 });
     expect(costs[1]).toEqual(costs[0]);
@@ -99,15 +103,9 @@ describe('the rows read', () => {
     ['a request', { requestId: 'old40' }],
     ['everything since some time', { sinceMs: START_MS - 31 * DAY_MS }],
   ])('for a page of %s do not grow with the rows', async (_what, filter) => {
-    const reads = [];
-    for (const oldRows of [1_000, 4_000]) {
-      reads.push(
-        await insideLedger((sql) => {
-          const { store, meter } = storeWith(sql, oldRows);
-          return meter.of(() => store.history({ ...ALL_ROWS, ...filter, limit: 5 })).read;
-        }),
-      );
-    }
+    const reads = await withOldRows([1_000, 4_000], (store, meter) => {
+      return meter.of(() => store.history({ ...ALL_ROWS, ...filter, limit: 5 })).read;
+    });
     expect(reads[1]).toBe(reads[0]);
     expect(reads[0]).toBeLessThan(150);
   });
@@ -116,50 +114,31 @@ describe('the rows read', () => {
     ['a caller', { caller: 'rare' }],
     ['an image', { imageId: 'm-rare0001' }],
   ])('for a page of %s in a time range do not grow with the rows of others', async (_what, filter) => {
-    const reads = [];
-    for (const oldRows of [1_000, 4_000]) {
-      reads.push(
-        await insideLedger((sql) => {
-          const { store, meter } = storeWith(sql, oldRows);
-          store.reserve(reservation('r1', 'm-rare0001', 'rare'), ROOM, START_MS - 20 * DAY_MS);
-          store.settle(idOf('r1'), settlement('deleted'), START_MS);
-          const range = { outcome: 'deleted', sinceMs: START_MS - 31 * DAY_MS, untilMs: START_MS + DAY_MS } as const;
-          return meter.of(() => store.history({ ...ALL_ROWS, ...filter, ...range, limit: 5 })).read;
-        }),
-      );
-    }
+    const reads = await withOldRows([1_000, 4_000], (store, meter) => {
+      store.reserve(reservation('r1', 'm-rare0001', 'rare'), ROOM, START_MS - 20 * DAY_MS);
+      store.settle(idOf('r1'), settlement('deleted'), START_MS);
+      const range = { outcome: 'deleted', sinceMs: START_MS - 31 * DAY_MS, untilMs: START_MS + DAY_MS } as const;
+      return meter.of(() => store.history({ ...ALL_ROWS, ...filter, ...range, limit: 5 })).read;
+    });
     expect(reads[1]).toBe(reads[0]);
   });
 
   it('by a reservation and a settlement do not grow with the rows, nor with the images that count', async () => {
-    const reads = [];
-    for (const counting of [10, 1_000]) {
-      reads.push(
-        await insideLedger((sql) => {
-          const { store, meter } = storeWith(sql, counting);
-          for (let n = 0; n < counting; n++)
-            store.reserve(reservation(`n${n}`, `m-count${n}`, 'c1'), ROOM, START_MS + n);
-          return {
-            reserve: meter.of(() => store.reserve(reservation('r1'), ROOM, START_MS + HOUR_MS)).read,
-            settle: meter.of(() => store.settle(idOf('r1'), settlement('deleted'), START_MS + HOUR_MS)).read,
-          };
-        }),
-      );
-    }
+    const reads = await withOldRows([10, 1_000], (store, meter, counting) => {
+      for (let n = 0; n < counting; n++) store.reserve(reservation(`n${n}`, `m-count${n}`, 'c1'), ROOM, START_MS + n);
+      return {
+        reserve: meter.of(() => store.reserve(reservation('r1'), ROOM, START_MS + HOUR_MS)).read,
+        settle: meter.of(() => store.settle(idOf('r1'), settlement('deleted'), START_MS + HOUR_MS)).read,
+      };
+    });
     expect(reads[1]).toEqual(reads[0]);
   });
 
   it('by the metrics do not grow with the rows', async () => {
-    const reads = [];
-    for (const oldRows of [1_000, 4_000]) {
-      reads.push(
-        await insideLedger((sql) => {
-          const { store, meter } = storeWith(sql, oldRows);
-          store.reserve(reservation('r1'), ROOM, START_MS);
-          return meter.of(() => store.metrics(START_MS));
-        }),
-      );
-    }
+    const reads = await withOldRows([1_000, 4_000], (store, meter) => {
+      store.reserve(reservation('r1'), ROOM, START_MS);
+      return meter.of(() => store.metrics(START_MS));
+    });
     expect(reads[1]).toEqual(reads[0]);
     expect(reads[0]?.written).toBe(0);
   });

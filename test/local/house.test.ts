@@ -44,6 +44,7 @@ const WITHOUT_TEST: readonly string[] = [
   'http/respond.ts',
   'ledger/rows.ts',
   'ledger/sql.ts',
+  'ledger/stored-row.ts',
   'outcome.ts',
   'problems/facts.ts',
   'problems/failure.ts',

@@ -167,8 +167,8 @@ describe('a note', () => {
     expect(check(withVars({ ISSUERS: issuers }), secrets)).toEqual([
       'note: a has no scopes, so it can do nothing',
       'note: b has no scopes, so it can do nothing',
-      'note: a caller has no scopes, so it can do nothing',
       'note: c has no scopes, so it can do nothing',
+      'note: a caller has no scopes, so it can do nothing',
     ]);
     expect(check(CONFIG, secretsFrom({ ...VALUES, CALLERS: '{}' }))).toEqual([
       'note: CALLERS is empty: nobody may call',

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { isOpenToOthers, readText, replaceFile } from '../../src/tools/shell.ts';
+import { isOpenToOthers, readTextFile, replaceFile } from '../../src/tools/shell.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -70,10 +70,10 @@ describe('a file', () => {
 
   it('is read, or missing, or unreadable', () => {
     writeFileSync(join(folder, 'a.json'), 'text');
-    expect(readText(folder, 'a.json')).toEqual({ ok: true, value: 'text' });
-    expect(readText('/', join(folder, 'a.json'))).toEqual({ ok: true, value: 'text' });
-    expect(readText(folder, 'b.json')).toEqual({ ok: true, value: null });
-    expect(readText(folder, '.')).toEqual({ ok: false, failure: 'cannot be read (EISDIR)' });
+    expect(readTextFile(folder, 'a.json')).toEqual({ ok: true, value: 'text' });
+    expect(readTextFile('/', join(folder, 'a.json'))).toEqual({ ok: true, value: 'text' });
+    expect(readTextFile(folder, 'b.json')).toEqual({ ok: true, value: null });
+    expect(readTextFile(folder, '.')).toEqual({ ok: false, failure: 'cannot be read (EISDIR)' });
   });
 
   it.each([
