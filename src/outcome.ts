@@ -8,15 +8,13 @@ export type FailureOutcome = (typeof FAILURE_OUTCOMES)[number];
 export const SUCCESS_OUTCOMES = ['deleted', 'already_absent'] as const;
 export type SuccessOutcome = (typeof SUCCESS_OUTCOMES)[number];
 
-/** A ledger row's. A row is `unknown` until it is settled or resolved; `not_deleted` says that the image is still there. */
-export const ROW_OUTCOMES = [
-  'deleted',
-  'already_absent',
-  'rejected',
-  'not_attempted',
-  'not_deleted',
-  'unknown',
-] as const;
+/** A ledger row's, once it is settled or resolved; `not_deleted` says that the image is still there. */
+export const FINAL_OUTCOMES = ['deleted', 'already_absent', 'rejected', 'not_attempted', 'not_deleted'] as const;
+/** Those that a later look at the image can find. */
+export const RESOLVED_OUTCOMES = ['deleted', 'already_absent', 'not_deleted'] as const;
+export type ResolvedOutcome = (typeof RESOLVED_OUTCOMES)[number];
+/** A ledger row's at any time. */
+export const ROW_OUTCOMES = [...FINAL_OUTCOMES, 'unknown'] as const;
 export type RowOutcome = (typeof ROW_OUTCOMES)[number];
 
 /** ERROR calls the operator, because no caller can mend it. WARN is trouble that passes. INFO is everyday work. */

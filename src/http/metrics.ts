@@ -1,13 +1,15 @@
 /**
  * What `GET /metrics` answers, as text for Prometheus.
  *
- * Promises: counters come from the ledger and never go down, whatever retention removes; a caller without a deletion has no series.
- * Never: names an image, a request or a subject, of which there would be without end.
+ * Promises: counters come from the ledger and never go down, whatever retention removes; each begins at 0, because `increase` does
+ * not see the first event of a series that begins with it. Only a caller without a deletion has no series. Never: names an image,
+ * a request or a subject, of which there would be without end.
  *
- * Source: https://prometheus.io/docs/instrumenting/exposition_formats/ (text format 0.0.4) and
- * https://prometheus.io/docs/practices/naming/.
+ * Source: https://prometheus.io/docs/instrumenting/exposition_formats/ (text format 0.0.4),
+ * https://prometheus.io/docs/practices/naming/ and https://prometheus.io/docs/practices/instrumentation/ ("Avoid missing metrics").
  */
-import type { LedgerMetrics } from '../ledger/rows.ts';
+import type { Budgets, LedgerMetrics } from '../ledger/rows.ts';
+import { FINAL_OUTCOMES, RESOLVED_OUTCOMES } from '../outcome.ts';
 
 export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
@@ -20,6 +22,8 @@ export interface MetricsContext {
   readonly nowMs: number;
 }
 
+const BUDGETS = ['caller', 'account'] as const satisfies readonly (keyof Budgets)[];
+
 type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [labels: Labels, value: number];
 
@@ -30,29 +34,56 @@ export function metricsText(
 ): string {
   const { deletions, refusals, resolutions, overdue, unresolved, rows, counting } = metrics;
   const { oldestAtMs } = unresolved;
-  const remaining = Object.entries(counting.callers).flatMap(([caller, count]): Sample[] => {
+  const callers = Object.entries(counting.callers).flatMap(([caller, count]) => {
     const budget = budgetOf(caller);
-    return budget === null ? [] : [[{ caller }, Math.max(budget - count, 0)]];
+    return budget === null ? [] : [{ caller, budget, remaining: remaining(budget, count) }];
   });
   return [
-    family('deletions_total', 'counter', 'Deletions whose outcome is final.', [
-      ...deletions.map(({ caller, outcome, count }): Sample => [{ caller, outcome }, count]),
-    ]),
-    family('budget_refusals_total', 'counter', 'Deletions that a daily budget refused.', [
-      ...refusals.map(({ budget, count }): Sample => [{ budget }, count]),
-    ]),
-    family('resolutions_total', 'counter', 'Unknown outcomes that a look at the image decided.', [
-      ...resolutions.map(({ outcome, count }): Sample => [{ outcome }, count]),
-    ]),
+    family(
+      'deletions_total',
+      'counter',
+      'Deletions whose outcome is final.',
+      Object.entries(deletions).flatMap(([caller, counts]) =>
+        FINAL_OUTCOMES.map((outcome): Sample => [{ caller, outcome }, counts[outcome] ?? 0]),
+      ),
+    ),
+    family(
+      'budget_refusals_total',
+      'counter',
+      'Deletions that a budget refused.',
+      BUDGETS.map((budget): Sample => [{ budget }, refusals[budget] ?? 0]),
+    ),
+    family(
+      'resolutions_total',
+      'counter',
+      'Unknown outcomes that a look at the image decided.',
+      RESOLVED_OUTCOMES.map((outcome): Sample => [{ outcome }, resolutions[outcome] ?? 0]),
+    ),
     family('overdue_images_total', 'counter', 'Images whose looks all failed for a day.', [[{}, overdue]]),
-    family('unresolved_deletions', 'gauge', 'Rows whose outcome is unknown.', [[{}, unresolved.rows]]),
-    family('oldest_unresolved_age_seconds', 'gauge', 'Age of the oldest row whose outcome is unknown, or 0.', [
+    family('unresolved_deletions', 'gauge', 'Deletions whose outcome is unknown, those under way included.', [
+      [{}, unresolved.rows],
+    ]),
+    family('oldest_unresolved_age_seconds', 'gauge', 'Age of the oldest deletion whose outcome is unknown, or 0.', [
       [{}, oldestAtMs === null ? 0 : Math.max(nowMs - oldestAtMs, 0) / 1000],
     ]),
     family('ledger_rows', 'gauge', 'Rows in the ledger.', [[{}, rows]]),
-    family('caller_budget_remaining', 'gauge', 'Images that a caller may still delete today.', remaining),
-    family('account_budget_remaining', 'gauge', 'Images that all callers together may still delete today.', [
-      [{}, Math.max(accountBudget - counting.account, 0)],
+    family(
+      'caller_budget',
+      'gauge',
+      'Images that a caller may delete within 24 hours.',
+      callers.map(({ caller, budget }): Sample => [{ caller }, budget]),
+    ),
+    family(
+      'caller_budget_remaining',
+      'gauge',
+      'Images that a caller may still delete now.',
+      callers.map(({ caller, remaining }): Sample => [{ caller }, remaining]),
+    ),
+    family('account_budget', 'gauge', 'Images that all callers together may delete within 24 hours.', [
+      [{}, accountBudget],
+    ]),
+    family('account_budget_remaining', 'gauge', 'Images that all callers together may still delete now.', [
+      [{}, remaining(accountBudget, counting.account)],
     ]),
     family('build_info', 'gauge', 'The version that runs.', [[{ version: version ?? 'unknown' }, 1]]),
   ].join('');
@@ -62,6 +93,11 @@ function family(name: string, type: 'counter' | 'gauge', help: string, samples: 
   const full = `bcc_image_gateway_${name}`;
   const lines = samples.map(([labels, value]) => `${full}${labelsText(labels)} ${value}\n`);
   return `# HELP ${full} ${help}\n# TYPE ${full} ${type}\n${lines.join('')}`;
+}
+
+/** What is left of a budget. A budget that was lowered may be exceeded already. */
+function remaining(budget: number, count: number): number {
+  return Math.max(budget - count, 0);
 }
 
 function labelsText(labels: Labels): string {

@@ -3,6 +3,7 @@
  *
  * Promises: one row for each name, caller and label, changed in the same step as what it counts. Never: has a clock.
  */
+import type { Counts } from './rows.ts';
 import type { Sql } from './sql.ts';
 
 /**
@@ -12,7 +13,7 @@ import type { Sql } from './sql.ts';
  */
 export type CounterName = 'deletions' | 'refusals' | 'resolutions' | 'overdue' | 'removed';
 
-export interface Count {
+interface Count {
   /** Blank unless the counter has callers. */
   readonly caller: string;
   /** Blank unless the counter has labels. */
@@ -45,7 +46,20 @@ export class Counters {
     this.#sql.exec(COUNTER_SQL.count, name, caller, label, value);
   }
 
-  of(name: CounterName): Count[] {
+  byLabel(name: CounterName): Counts {
+    return byLabel(this.#of(name));
+  }
+
+  byCaller(name: CounterName): Readonly<Record<string, Counts>> {
+    const callers = Map.groupBy(this.#of(name), ({ caller }) => caller);
+    return Object.fromEntries([...callers].map(([caller, counts]) => [caller, byLabel(counts)]));
+  }
+
+  total(name: CounterName): number {
+    return this.#of(name).reduce((sum, { value }) => sum + value, 0);
+  }
+
+  #of(name: CounterName): Count[] {
     return this.#sql
       .exec(COUNTER_SQL.counts, name)
       .toArray()
@@ -53,6 +67,6 @@ export class Counters {
   }
 }
 
-export function totalOf(counts: readonly Count[]): number {
-  return counts.reduce((sum, { value }) => sum + value, 0);
+function byLabel(counts: readonly Count[]): Counts {
+  return Object.fromEntries(counts.map(({ label, value }) => [label, value]));
 }

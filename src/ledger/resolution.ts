@@ -3,7 +3,7 @@
  *
  * Promises: pure. Never: reads an image or touches storage. Times are milliseconds since the epoch.
  */
-import type { RowOutcome } from '../outcome.ts';
+import type { ResolvedOutcome } from '../outcome.ts';
 
 /** What one look at an image said. `failed`: nothing. */
 export type Look = 'absent' | 'there' | 'failed';
@@ -23,7 +23,7 @@ export interface UnknownRow {
 
 /** What follows from a look for one row: its fate, or the number of planned looks that are over now. */
 export type Step =
-  | { readonly seq: number; readonly outcome: Exclude<RowOutcome, 'unknown'>; readonly confirmed: false | null }
+  | { readonly seq: number; readonly outcome: ResolvedOutcome; readonly confirmed: false | null }
   | { readonly seq: number; readonly outcome: 'unknown'; readonly looks: number };
 
 const HOUR_MS = 60 * 60 * 1000;

@@ -82,21 +82,24 @@ export interface Outlook {
   readonly exhausted: Exhausted | null;
 }
 
+/** Numbers by a word; a word that was never counted is absent. */
+export type Counts = Readonly<Record<string, number>>;
+
 /** What the ledger has counted since it began, and what it knows now. */
 export interface LedgerMetrics {
-  /** Deletions whose outcome is final, once each. */
-  readonly deletions: readonly { readonly caller: string; readonly outcome: string; readonly count: number }[];
+  /** Deletions whose outcome is final, once each, by caller and outcome. */
+  readonly deletions: Readonly<Record<string, Counts>>;
   /** Reservations that a budget refused, by the budget. */
-  readonly refusals: readonly { readonly budget: string; readonly count: number }[];
-  /** Fates that a look found. */
-  readonly resolutions: readonly { readonly outcome: string; readonly count: number }[];
+  readonly refusals: Counts;
+  /** Fates that a look found, by outcome. */
+  readonly resolutions: Counts;
   /** Images whose looks all failed for a day. */
   readonly overdue: number;
-  /** Rows whose outcome is unknown now, and when the oldest of them was reserved. */
+  /** Rows whose outcome is unknown now, and when the oldest of them was reserved, by a clock that was not ahead. */
   readonly unresolved: { readonly rows: number; readonly oldestAtMs: number | null };
   readonly rows: number;
   /** Images that count against the budgets now; of callers, those with a deletion ever. */
-  readonly counting: { readonly account: number; readonly callers: Readonly<Record<string, number>> };
+  readonly counting: { readonly account: number; readonly callers: Counts };
 }
 
 /** The ledger's calls, as its Durable Object offers them. */

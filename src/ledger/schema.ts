@@ -68,7 +68,7 @@ export const SQL = {
   unknownOfImage: `SELECT * FROM deletions WHERE image_id = ? AND outcome = 'unknown' ORDER BY reserved_at, seq`,
   resolve: 'UPDATE deletions SET outcome = ?, confirmed = ?, resolved_at = ?, looks = ?, looked_at = ? WHERE seq = ?',
   looked: 'UPDATE deletions SET looks = ?, looked_at = ? WHERE seq = ?',
-  unresolved: `SELECT COUNT(*) AS count, MIN(reserved_at) AS oldest FROM deletions WHERE outcome = 'unknown'`,
+  unresolved: `SELECT COUNT(*) AS count, MIN(began_at) AS oldest FROM deletions WHERE outcome = 'unknown'`,
   oldest: 'SELECT MIN(reserved_at) AS at FROM deletions WHERE outcome = ?',
   remove: `DELETE FROM deletions WHERE seq IN
     (SELECT seq FROM deletions WHERE outcome IN (${literals(ROW_OUTCOMES)}) AND reserved_at < ? LIMIT ?)`,

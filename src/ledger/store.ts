@@ -10,7 +10,7 @@
 import { ROW_OUTCOMES, type RowOutcome } from '../outcome.ts';
 import { failed, ok, type Result } from '../result.ts';
 import { BUDGET_WINDOW_MS, BudgetBook } from './budgets.ts';
-import { Counters, totalOf } from './counters.ts';
+import { Counters } from './counters.ts';
 import type { Step, UnknownRow } from './resolution.ts';
 import type {
   Budgets,
@@ -187,20 +187,19 @@ export class LedgerStore {
   /** Costs the same however many rows there are, but for those that are unresolved. */
   metrics(nowMs: number): LedgerMetrics {
     const counts = this.#countsAt(nowMs);
-    const deletions = this.#counters.of('deletions');
+    const deletions = this.#counters.byCaller('deletions');
     const { count, oldest } = this.#sql.exec(SQL.unresolved).one();
     const unresolved = { rows: Number(count), oldestAtMs: typeof oldest === 'number' ? oldest : null };
-    const callers = new Set(deletions.map(({ caller }) => caller));
     return {
-      deletions: deletions.map(({ caller, label, value }) => ({ caller, outcome: label, count: value })),
-      refusals: this.#counters.of('refusals').map(({ label, value }) => ({ budget: label, count: value })),
-      resolutions: this.#counters.of('resolutions').map(({ label, value }) => ({ outcome: label, count: value })),
-      overdue: totalOf(this.#counters.of('overdue')),
+      deletions,
+      refusals: this.#counters.byLabel('refusals'),
+      resolutions: this.#counters.byLabel('resolutions'),
+      overdue: this.#counters.total('overdue'),
       unresolved,
-      rows: totalOf(deletions) - totalOf(this.#counters.of('removed')) + unresolved.rows,
+      rows: this.#counters.total('deletions') - this.#counters.total('removed') + unresolved.rows,
       counting: {
         account: counts.count(null, nowMs),
-        callers: Object.fromEntries([...callers].map((caller) => [caller, counts.count(caller, nowMs)])),
+        callers: Object.fromEntries(Object.keys(deletions).map((caller) => [caller, counts.count(caller, nowMs)])),
       },
     };
   }

@@ -9,6 +9,15 @@ const CALLERS_WITH_METRICS = JSON.stringify({
   reader: { ...CALLERS.reader, scopes: ['metrics:read'] },
 });
 
+/** What the counters without callers say before anything has happened. */
+const UNTOUCHED = [
+  'bcc_image_gateway_budget_refusals_total{budget="caller"} 0',
+  'bcc_image_gateway_budget_refusals_total{budget="account"} 0',
+  'bcc_image_gateway_resolutions_total{outcome="deleted"} 0',
+  'bcc_image_gateway_resolutions_total{outcome="already_absent"} 0',
+  'bcc_image_gateway_resolutions_total{outcome="not_deleted"} 0',
+];
+
 describe('the metrics', () => {
   it('tell what the ledger has counted, with the budgets of the callers that have a deletion', async () => {
     const env = {
@@ -30,17 +39,58 @@ describe('the metrics', () => {
     const samples = (await response.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
     expect(samples).toEqual([
       'bcc_image_gateway_deletions_total{caller="cleaner",outcome="deleted"} 1',
+      'bcc_image_gateway_deletions_total{caller="cleaner",outcome="already_absent"} 0',
       'bcc_image_gateway_deletions_total{caller="cleaner",outcome="rejected"} 1',
+      'bcc_image_gateway_deletions_total{caller="cleaner",outcome="not_attempted"} 0',
+      'bcc_image_gateway_deletions_total{caller="cleaner",outcome="not_deleted"} 0',
       'bcc_image_gateway_deletions_total{caller="named",outcome="deleted"} 1',
+      'bcc_image_gateway_deletions_total{caller="named",outcome="already_absent"} 0',
+      'bcc_image_gateway_deletions_total{caller="named",outcome="rejected"} 0',
+      'bcc_image_gateway_deletions_total{caller="named",outcome="not_attempted"} 0',
+      'bcc_image_gateway_deletions_total{caller="named",outcome="not_deleted"} 0',
+      ...UNTOUCHED,
       'bcc_image_gateway_overdue_images_total 0',
       'bcc_image_gateway_unresolved_deletions 0',
       'bcc_image_gateway_oldest_unresolved_age_seconds 0',
       'bcc_image_gateway_ledger_rows 3',
+      'bcc_image_gateway_caller_budget{caller="cleaner"} 20',
+      'bcc_image_gateway_caller_budget{caller="named"} 2',
       'bcc_image_gateway_caller_budget_remaining{caller="cleaner"} 19',
       'bcc_image_gateway_caller_budget_remaining{caller="named"} 1',
+      'bcc_image_gateway_account_budget 30',
       'bcc_image_gateway_account_budget_remaining 28',
       'bcc_image_gateway_build_info{version="v-7"} 1',
     ]);
+  });
+
+  it('begin at 0 and without callers, so that the first event of each kind is an increase', async () => {
+    const harness = createHarness({ env: { CALLERS: CALLERS_WITH_METRICS } });
+    const text = await (await harness.call('GET', '/metrics', bearer(KEYS.reader))).text();
+    const counters = text.split('\n').filter((line) => /^\w+_total/.test(line));
+    expect(counters).toEqual([...UNTOUCHED, 'bcc_image_gateway_overdue_images_total 0']);
+    expect(text).not.toContain('caller="');
+  });
+
+  it('count a refusal by the budget that refused, beside the other at 0', async () => {
+    const env = { CALLERS: CALLERS_WITH_METRICS, DAILY_DELETIONS: '0' };
+    const harness = createHarness({ env });
+    expect(await problemOf(await harness.call('DELETE', '/images/m-custom01'))).toMatchObject({
+      code: 'budget_exhausted',
+    });
+    const text = await (await harness.call('GET', '/metrics', bearer(KEYS.reader))).text();
+    expect(text).toContain('_budget_refusals_total{budget="caller"} 1\n');
+    expect(text).toContain('_budget_refusals_total{budget="account"} 0\n');
+  });
+
+  it('answer HEAD as GET, without the text', async () => {
+    const harness = createHarness({ env: { CALLERS: CALLERS_WITH_METRICS } });
+    const head = await harness.call('HEAD', '/metrics', bearer(KEYS.reader));
+    expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([
+      200,
+      'text/plain; version=0.0.4; charset=utf-8',
+      '',
+    ]);
+    expect((await harness.call('HEAD', '/metrics', bearer(KEYS.both))).status).toBe(403);
   });
 
   it('need the scope metrics:read, and a ledger that answers', async () => {
@@ -60,9 +110,9 @@ describe('the metrics', () => {
   });
 
   const metrics = {
-    deletions: [],
-    refusals: [],
-    resolutions: [],
+    deletions: {},
+    refusals: {},
+    resolutions: {},
     overdue: 0,
     unresolved: { rows: 1, oldestAtMs: 4_000 },
     rows: 1,
@@ -83,6 +133,7 @@ describe('the metrics', () => {
   it('never have less than nothing left of a budget, and no budget of a caller that is gone', () => {
     const text = metricsText(metrics, context);
     expect(text).toContain('_caller_budget_remaining{caller="few"} 0\n');
+    expect(text).toContain('_caller_budget{caller="few"} 5\n');
     expect(text).toContain('_account_budget_remaining 0\n');
     expect(text).not.toContain('gone');
     expect(text).toContain('_build_info{version="unknown"} 1\n');
@@ -96,7 +147,7 @@ describe('the metrics', () => {
   it('say of each family what it is, once', () => {
     const text = metricsText(metrics, context);
     const families = [...text.matchAll(/^# TYPE (\S+) (counter|gauge)$/gm)];
-    expect(families).toHaveLength(10);
+    expect(families).toHaveLength(12);
     for (const [, name = '', type] of families) {
       expect(text.match(new RegExp(`^# HELP ${name} \\S`, 'gm'))).toHaveLength(1);
       expect(name.endsWith('_total')).toBe(type === 'counter');

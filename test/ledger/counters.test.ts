@@ -22,16 +22,13 @@ describe('a deletion', () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       for (const [id, caller] of Object.entries({ r1: 'a', r2: 'a', r3: 'b' })) reserve(store, id, caller);
-      expect(store.metrics(START_MS).deletions).toEqual([]);
+      expect(store.metrics(START_MS).deletions).toEqual({});
       store.settle(idOf('r1'), settlement('deleted'), START_MS);
       store.settle(idOf('r1'), settlement('deleted'), START_MS);
       store.settle(idOf('r2'), settlement('deleted'), START_MS);
       store.settle(idOf('r3'), settlement('rejected'), START_MS);
-      expect(store.metrics(START_MS).deletions).toEqual([
-        { caller: 'a', outcome: 'deleted', count: 2 },
-        { caller: 'b', outcome: 'rejected', count: 1 },
-      ]);
-      expect(store.metrics(START_MS).resolutions).toEqual([]);
+      expect(store.metrics(START_MS).deletions).toEqual({ a: { deleted: 2 }, b: { rejected: 1 } });
+      expect(store.metrics(START_MS).resolutions).toEqual({});
     });
   });
 
@@ -41,11 +38,11 @@ describe('a deletion', () => {
       reserve(store, 'r1');
       store.settle(idOf('r1'), settlement('unknown'), START_MS + 1);
       expect(store.metrics(START_MS + 11).unresolved).toEqual({ rows: 1, oldestAtMs: START_MS });
-      expect(store.metrics(START_MS).deletions).toEqual([]);
+      expect(store.metrics(START_MS).deletions).toEqual({});
       resolve(store, 'm-r1', 'deleted');
       const metrics = store.metrics(START_MS + 3);
-      expect(metrics.deletions).toEqual([{ caller: 'a', outcome: 'deleted', count: 1 }]);
-      expect(metrics.resolutions).toEqual([{ outcome: 'deleted', count: 1 }]);
+      expect(metrics.deletions).toEqual({ a: { deleted: 1 } });
+      expect(metrics.resolutions).toEqual({ deleted: 1 });
       expect(metrics.unresolved).toEqual({ rows: 0, oldestAtMs: null });
     });
   });
@@ -56,7 +53,7 @@ describe('a deletion', () => {
       reserve(store, 'r1');
       resolve(store, 'm-r1', 'not_deleted');
       store.settle(idOf('r1'), settlement('deleted'), START_MS + 5);
-      expect(store.metrics(START_MS + 6).deletions).toEqual([{ caller: 'a', outcome: 'not_deleted', count: 1 }]);
+      expect(store.metrics(START_MS + 6).deletions).toEqual({ a: { not_deleted: 1 } });
       expect(store.metrics(START_MS + 6).rows).toBe(1);
     });
   });
@@ -65,7 +62,18 @@ describe('a deletion', () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       store.cancel(reservation('r1'), settlement('not_attempted'), START_MS);
-      expect(store.metrics(START_MS).deletions).toEqual([{ caller: 'cleaner', outcome: 'not_attempted', count: 1 }]);
+      expect(store.metrics(START_MS).deletions).toEqual({ cleaner: { not_attempted: 1 } });
+    });
+  });
+});
+
+describe('the oldest unresolved deletion', () => {
+  it('is as old as a clock says that was not ahead', async () => {
+    await insideLedger((sql) => {
+      const store = storeIn(sql);
+      reserve(store, 'r1', 'a', 'm-custom01', START_MS + 9 * DAY_MS);
+      expect(store.metrics(START_MS).unresolved).toEqual({ rows: 1, oldestAtMs: START_MS });
+      expect(store.metrics(START_MS + DAY_MS).unresolved).toEqual({ rows: 1, oldestAtMs: START_MS });
     });
   });
 });
@@ -82,7 +90,7 @@ describe('the counts', () => {
       expect(store.remove(START_MS + DAY_MS)).toBe(4);
       const metrics = store.metrics(START_MS + 9 * DAY_MS);
       expect(metrics.rows).toBe(1);
-      expect(metrics.deletions).toEqual([{ caller: 'a', outcome: 'deleted', count: 2 }]);
+      expect(metrics.deletions).toEqual({ a: { deleted: 2 } });
       expect(store.remove(START_MS + DAY_MS)).toBe(0);
       expect(store.metrics(START_MS + 9 * DAY_MS).rows).toBe(1);
     });
@@ -95,10 +103,7 @@ describe('the counts', () => {
       for (const given of [budgets(1), budgets(1), budgets(9, 1)]) {
         store.reserve(reservation('more', 'm-other001', 'a'), given, START_MS);
       }
-      expect(store.metrics(START_MS).refusals).toEqual([
-        { budget: 'account', count: 1 },
-        { budget: 'caller', count: 2 },
-      ]);
+      expect(store.metrics(START_MS).refusals).toEqual({ account: 1, caller: 2 });
     });
   });
 
