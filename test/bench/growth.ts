@@ -10,6 +10,7 @@ const OPERATIONS = {
   'a page of one caller': 100,
   'a page of one outcome': 100,
   'a page of one image': 500,
+  metrics: 500,
 };
 /** Images that count against the budgets already. */
 const COUNTED = [10, 10_000];

@@ -1,0 +1,7 @@
+/** The tests with a real Prometheus. They follow its clock, so they are no part of `npm test`. */
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  root: new URL('../..', import.meta.url).pathname,
+  test: { include: ['test/prometheus/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 },
+});
