@@ -7,31 +7,11 @@
  */
 import type { Caller } from '../callers/caller.ts';
 import type { Cursor, DeletionRow, HistoryQuery } from '../ledger/rows.ts';
-import type { RowOutcome } from '../outcome.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
+import type { DeletionJson } from './bodies.ts';
 
 export const DELETIONS_PATH = '/deletions';
-
-/** A row as JSON. Times are ISO 8601. */
-export interface DeletionJson {
-  readonly requestId: string;
-  readonly caller: string;
-  readonly subject: string | null;
-  readonly imageId: string;
-  readonly imageName: string | null;
-  readonly reservedAt: string;
-  /** `null` until the request has said what became of the deletion. */
-  readonly settledAt: string | null;
-  /** `null` unless a later look at the image decided the outcome. */
-  readonly resolvedAt: string | null;
-  readonly outcome: RowOutcome;
-  readonly confirmed: boolean | null;
-  readonly code: string | null;
-  readonly attempts: number | null;
-  readonly upstreamRequestId: string | null;
-  readonly keyFingerprint: string;
-}
 
 /** Whose history a caller gets: with `deletions:read` whosever it asks for, by default everyone's; otherwise its own. */
 export function visibleTo(caller: Caller, query: HistoryQuery): Result<HistoryQuery, Failure<'permission_denied'>> {

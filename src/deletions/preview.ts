@@ -9,19 +9,15 @@ import type { CallFailure, Image } from '../baidu/images.ts';
 import type { Caller } from '../callers/caller.ts';
 import type { ImageId } from '../image-id.ts';
 import type { Outlook } from '../ledger/rows.ts';
-import { detailOf, type Failure, type ProblemCode } from '../problems/failure.ts';
+import { detailOf, type Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
+import type { PreviewBody } from './bodies.ts';
 import type { Gateway } from './gateway.ts';
 import { blockedBeforeRead, blockedByName, blockedByState, isCustom } from './policy.ts';
 import { asNotAttempted, upstreamFailure, withLastDeletion } from './upstream.ts';
 
-export interface Preview extends Image {
-  /** How many accounts the image is shared with; `null` if that could not be read, or if the image cannot be shared. */
-  readonly sharedWith: number | null;
-  /** `null`: nothing known stands in the way, but whether the image is shared is not known. */
-  readonly deletable: boolean | null;
-  readonly blockers: readonly { readonly code: ProblemCode; readonly detail: string }[];
-}
+/** The image as Baidu describes it, with what the rules say about it. */
+export interface Preview extends Image, Pick<PreviewBody, 'sharedWith' | 'deletable' | 'blockers'> {}
 
 export interface Previewed {
   readonly result: Result<Preview, Failure>;

@@ -4,6 +4,7 @@
  * Promises: every failure has the one shape; whatever is answered is noted for the audit record.
  */
 import type { Context } from 'hono';
+import type { DeletionBody, HistoryBody, PreviewBody } from '../deletions/bodies.ts';
 import type { Deletion, DeletionRequest } from '../deletions/deletion.ts';
 import { deletionUrl, describeRow, nextLink } from '../deletions/history.ts';
 import type { Previewed } from '../deletions/preview.ts';
@@ -13,7 +14,6 @@ import { PROBLEM_CONTENT_TYPE, problemBody } from '../problems/problem.ts';
 import { type HttpEnv, record } from './context.ts';
 import { METRICS_CONTENT_TYPE, type MetricsContext, metricsText } from './metrics.ts';
 import { originOf } from './request.ts';
-import type { DeletionBody, HistoryBody, PreviewBody } from './schemas.ts';
 
 /** `deletion` is where the fate of this request's deletion is told, if it is one. */
 export function respondProblem(c: Context<HttpEnv>, failure: Failure, deletion?: string): Response {

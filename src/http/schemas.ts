@@ -4,16 +4,9 @@
  * Promises: a member too few or too many does not compile; a problem's schema allows for each code exactly what its row says. The
  * schemas are part of the OpenAPI document, and the tests hold every answer against them.
  */
-import type { DeletionJson } from '../deletions/history.ts';
-import type { Preview } from '../deletions/preview.ts';
+import type { Blocker, DeletionBody, DeletionJson, HistoryBody, PreviewBody } from '../deletions/bodies.ts';
 import { IMAGE_ID } from '../image-id.ts';
-import {
-  FAILURE_OUTCOMES,
-  type FailureOutcome,
-  ROW_OUTCOMES,
-  SUCCESS_OUTCOMES,
-  type SuccessOutcome,
-} from '../outcome.ts';
+import { FAILURE_OUTCOMES, type FailureOutcome, ROW_OUTCOMES, SUCCESS_OUTCOMES } from '../outcome.ts';
 import type { DeletedBefore, Upstream } from '../problems/facts.ts';
 import { PROBLEM_CODES, PROBLEMS } from '../problems/failure.ts';
 import { MAX_INSTANCE_CHARS, type ProblemBody } from '../problems/problem.ts';
@@ -36,15 +29,6 @@ const dateTime: Schema = { type: 'string', format: 'date-time' };
 export const imageIdSchema: Schema = { type: 'string', pattern: IMAGE_ID.source };
 const code: Schema = { enum: PROBLEM_CODES };
 
-/** What a `DELETE` that succeeded answers. */
-export interface DeletionBody {
-  readonly id: string;
-  readonly outcome: SuccessOutcome;
-  readonly confirmed: boolean;
-  readonly requestId: string;
-  readonly upstreamRequestId: string | null;
-}
-
 export const deletionSchema = object<DeletionBody>({
   id: imageIdSchema,
   outcome: { enum: SUCCESS_OUTCOMES },
@@ -55,12 +39,6 @@ export const deletionSchema = object<DeletionBody>({
   requestId: text,
   upstreamRequestId: nullable('string'),
 });
-
-/** What a `GET` of an image answers. */
-export interface PreviewBody extends Preview {
-  readonly requestId: string;
-  readonly upstreamRequestId: string | null;
-}
 
 export const previewSchema = object<PreviewBody>({
   id: imageIdSchema,
@@ -79,15 +57,10 @@ export const previewSchema = object<PreviewBody>({
     ...nullable('boolean'),
     description: 'null: nothing known stands in the way, but whether the image is shared could not be read.',
   },
-  blockers: { type: 'array', items: object<Preview['blockers'][number]>({ code, detail: text }) },
+  blockers: { type: 'array', items: object<Blocker>({ code, detail: text }) },
   requestId: text,
   upstreamRequestId: nullable('string'),
 });
-
-/** What a page of history answers. */
-export interface HistoryBody {
-  readonly deletions: readonly DeletionJson[];
-}
 
 export const historySchema = object<HistoryBody>({
   deletions: {

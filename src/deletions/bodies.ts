@@ -1,0 +1,76 @@
+/**
+ * The bodies of successful answers, as types: what the code answers, what the document describes and what the client reads.
+ *
+ * Promises: the client's package takes this file along, so it refers to as little as it can. Never: anything that runs.
+ */
+import type { RowOutcome, SuccessOutcome } from '../outcome.ts';
+import type { ProblemCode } from '../problems/failure.ts';
+
+/** What a `DELETE` that succeeded answers: the image is gone. */
+export interface DeletionBody {
+  readonly id: string;
+  readonly outcome: SuccessOutcome;
+  /** `true`: Baidu said so. `false`: the image was gone after an attempt whose effect is unknown. */
+  readonly confirmed: boolean;
+  readonly requestId: string;
+  readonly upstreamRequestId: string | null;
+}
+
+/** What a `GET` of an image answers. */
+export interface PreviewBody {
+  readonly id: string;
+  readonly name: string;
+  /** An open set: `Custom`, `System`, `Integration`, `Sharing`, and relatives such as `BbcCustom`. */
+  readonly type: string;
+  /** `Creating`, `Available`, `NotAvailable`, `Error`, `CreateFailed` or `CreatedFailed`. */
+  readonly status: string;
+  readonly desc: string | null;
+  readonly osName: string | null;
+  readonly osVersion: string | null;
+  readonly createTime: string | null;
+  /** How many accounts the image is shared with; `null` if that could not be read, or if the image cannot be shared. */
+  readonly sharedWith: number | null;
+  /** `null`: nothing known stands in the way, but whether the image is shared is not known. */
+  readonly deletable: boolean | null;
+  /** Everything that stands in the way, each with the code with which a deletion would fail. */
+  readonly blockers: readonly Blocker[];
+  readonly requestId: string;
+  readonly upstreamRequestId: string | null;
+}
+
+/** One thing that stands in the way of a deletion. */
+export interface Blocker {
+  readonly code: ProblemCode;
+  readonly detail: string;
+}
+
+/** What a page of history answers. */
+export interface HistoryBody {
+  readonly deletions: readonly DeletionJson[];
+}
+
+/** A row of the history. Times are ISO 8601. */
+export interface DeletionJson {
+  readonly requestId: string;
+  readonly caller: string;
+  /** Whom a token was issued to, or `null` for other proofs. */
+  readonly subject: string | null;
+  readonly imageId: string;
+  /** `null` unless a rule needed it. */
+  readonly imageName: string | null;
+  readonly reservedAt: string;
+  /** `null` until the request has said what became of the deletion. */
+  readonly settledAt: string | null;
+  /** `null` unless a later look at the image decided the outcome. */
+  readonly resolvedAt: string | null;
+  readonly outcome: RowOutcome;
+  /** Whether Baidu said so (`true`) or it was inferred (`false`); `null` unless `deleted` or `already_absent`. */
+  readonly confirmed: boolean | null;
+  /** The code of the problem that the request was answered with, or `null`. */
+  readonly code: string | null;
+  /** Deletions sent to Baidu: 0, 1 or 2; `null` if that is not known. */
+  readonly attempts: number | null;
+  readonly upstreamRequestId: string | null;
+  /** Tells which Baidu key signed. */
+  readonly keyFingerprint: string;
+}
