@@ -92,15 +92,19 @@ describe('for any path, query and method', () => {
     TIMEOUT_MS,
   );
 
-  it('a well-formed id always reaches Baidu, so that the property above is about real calls', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.stringMatching(/^m-[A-Za-z0-9]{6,32}$/), async (id) => {
-        const harness = createHarness();
-        await harness.call('DELETE', `/images/${id}`);
-        expect(harness.requests.map(({ url }) => url)).toEqual([`${ENDPOINT}/v2/image/${id}`]);
-      }),
-    );
-  });
+  it(
+    'a well-formed id always reaches Baidu, so that the property above is about real calls',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.stringMatching(/^m-[A-Za-z0-9]{6,32}$/), async (id) => {
+          const harness = createHarness();
+          await harness.call('DELETE', `/images/${id}`);
+          expect(harness.requests.map(({ url }) => url)).toEqual([`${ENDPOINT}/v2/image/${id}`]);
+        }),
+      );
+    },
+    TIMEOUT_MS,
+  );
 });
 
 const TOKEN = 'dG9rZW4+c2VjcmV0/dG9rZW4=c2VjcmV0';
