@@ -19,7 +19,7 @@ import { Gate } from './http/gate.ts';
 import { openapi } from './http/openapi.ts';
 import { IMAGE_ROUTE, pathOf, readDeletion, readHistory, readPreview } from './http/request.ts';
 import { respondDeletion, respondHistory, respondMetrics, respondPreview, respondProblem } from './http/respond.ts';
-import type { StatusBody } from './http/schemas.ts';
+import type { Bodies } from './http/schemas.ts';
 import { explanationOf, isProblemCode } from './problems/failure.ts';
 import { PROBLEMS_PATH } from './problems/problem.ts';
 import { logLine, type Runtime } from './runtime.ts';
@@ -49,7 +49,7 @@ export function createApp({ callers, config, problems }: ParsedConfig, runtime: 
     }),
   );
 
-  app.get('/healthz', (c) => c.json<StatusBody>({ status: 'ok' }));
+  app.get('/healthz', (c) => c.json<Bodies['Health']>({ status: 'ok' }));
   app.get('/openapi.json', (c) => c.json(openapi(new URL(c.req.url).origin)));
   app.get(`${PROBLEMS_PATH}/:code`, (c) => {
     const code = c.req.param('code');
@@ -57,7 +57,7 @@ export function createApp({ callers, config, problems }: ParsedConfig, runtime: 
   });
   app.get(
     '/readyz',
-    gate.admitted({ scope: null, problems }, (c) => c.json<StatusBody>({ status: 'ready' })),
+    gate.admitted({ scope: null, problems }, (c) => c.json<Bodies['Readiness']>({ status: 'ready' })),
   );
 
   app.get(

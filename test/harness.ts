@@ -4,21 +4,19 @@
  * Promises: the gateway is the real one, from configuration to log line. Only the arguments of `createApp` are replaced, and a
  * test can look at each replacement afterwards. The function between the two behaves as a network does: answer and body end with
  * the signal, and it throws if the connection drops. A call returns when everything is done that the request set going, so that its
- * audit record and its row in the ledger are there.
+ * audit record and its row in the ledger are there. Every answer is held against the OpenAPI document.
  */
 import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { Validator } from '@cfworker/json-schema';
 import { expect, inject } from 'vitest';
 import { createApp } from '../src/app.ts';
 import type { UncheckedEnv } from '../src/bindings.ts';
 import type { Arrival } from '../src/callers/identify.ts';
 import { parseConfig } from '../src/config.ts';
-import { openapi } from '../src/http/openapi.ts';
-import { deletionSchema, historySchema, previewSchema, problemSchema } from '../src/http/schemas.ts';
 import { isRecord } from '../src/json.ts';
 import type { Sql } from '../src/ledger/sql.ts';
 import { LedgerStore } from '../src/ledger/store.ts';
+import { checked, problemFaults } from './answers.ts';
 import type { Account } from './emulator/bce-auth.ts';
 import { Emulator } from './emulator/emulator.ts';
 import { joint } from './emulator/joint.ts';
@@ -29,14 +27,6 @@ export const ENDPOINT = 'https://bcc.bj.baidubce.com';
 export const GATEWAY = 'https://gateway.test';
 /** The second argument of `app.fetch` for a request over HTTP. */
 export const HTTP: Arrival = { by: 'http' };
-const DOCUMENT = openapi(GATEWAY);
-const validatorOf = (schema: object) => new Validator(JSON.parse(JSON.stringify(schema)), '2020-12');
-const validators = {
-  problem: validatorOf(problemSchema),
-  deletion: validatorOf(deletionSchema),
-  preview: validatorOf(previewSchema),
-  history: validatorOf(historySchema),
-};
 
 export interface HarnessOptions {
   env?: UncheckedEnv;
@@ -103,6 +93,8 @@ export function createHarness({ env: change, account, fetch, clockOffsetMs = 0, 
       return joint(() => answering)(request);
     },
   });
+  const { fetch: answerTo } = app;
+  app.fetch = async (request, ...rest) => checked(request.method, request.url, await answerTo(request, ...rest));
   return {
     app,
     emulator,
@@ -111,36 +103,13 @@ export function createHarness({ env: change, account, fetch, clockOffsetMs = 0, 
     requests,
     /** The gateway's pauses between attempts, which take no time here. */
     pausesMs,
-    /** Calls the gateway. Every answer that is not 2xx is checked against the problem schema and the OpenAPI document. */
     call: async (method: string, path: string, headers: HeadersInit = { Authorization: `Bearer ${KEYS.cleaner}` }) => {
       const ctx = createExecutionContext();
       const response = await app.fetch(new Request(GATEWAY + path, { method, headers }), arrival, ctx);
       await waitOnExecutionContext(ctx);
-      if (!response.ok && response.body !== null) {
-        const { code } = await problemOf(response.clone());
-        const documented = documentedCodes(method, path);
-        if (documented !== null && !documented.includes(String(code))) {
-          throw new Error(`${method} ${path} answered ${code}, which the OpenAPI document does not list`);
-        }
-      }
       return response;
     },
   };
-}
-
-/** The codes that the OpenAPI document lists for a call, or `null` if the call is none of its operations. */
-export function documentedCodes(method: string, path: string): string[] | null {
-  const [pathname = ''] = path.split('?');
-  const template = Object.keys(DOCUMENT.paths).find((known) =>
-    new RegExp(`^${known.replace(/\{\w+\}/g, '[^/]+')}$`).test(pathname),
-  );
-  const operations: unknown = template === undefined ? undefined : Reflect.get(DOCUMENT.paths, template);
-  const operation = isRecord(operations) ? operations[method.toLowerCase()] : undefined;
-  const responses = isRecord(operation) ? operation['responses'] : undefined;
-  if (!isRecord(responses)) return null;
-  return Object.entries(responses)
-    .filter(([status]) => status !== '200')
-    .flatMap(([, response]) => (isRecord(response) ? String(response['description']).split(', ') : []));
 }
 
 export type Harness = ReturnType<typeof createHarness>;
@@ -153,22 +122,11 @@ function parseRecord(text: string): Line['record'] {
   return record;
 }
 
-/** The body of an answer that is not 2xx, after a check of everything that holds for all such answers. */
+/** The body of an answer that must be a problem. */
 export async function problemOf(response: Response): Promise<Readonly<Record<string, unknown>>> {
   const body: unknown = await response.json();
-  const { valid, errors } = validators.problem.validate(body);
-  if (!valid) throw new Error(`Not a problem: ${JSON.stringify(body)}\n${JSON.stringify(errors, null, 1)}`);
-  if (!isRecord(body)) throw new Error('Not an object');
-  const expected = {
-    'content-type': 'application/problem+json',
-    'cache-control': 'no-store',
-    'x-request-id': body['requestId'],
-  };
-  for (const [name, value] of Object.entries(expected)) {
-    if (response.headers.get(name) !== value) throw new Error(`${name}: ${response.headers.get(name)}`);
-  }
-  if (body['outcome'] === 'unknown' && body['retryable'] !== false) throw new Error('unknown, but retryable');
-  if (body['status'] !== response.status) throw new Error(`status ${body['status']} in an answer ${response.status}`);
+  const faults = problemFaults(body);
+  if (faults !== '' || !isRecord(body)) throw new Error(`Not a problem: ${JSON.stringify(body)}\n${faults}`);
   return body;
 }
 
@@ -178,13 +136,11 @@ export interface Preview {
   blockers: { code: string; detail: string }[];
 }
 
-/** The preview of an image, checked against its schema. */
+/** The preview of an image. */
 export async function previewOf(harness: Harness, id: string, key = KEYS.both): Promise<Preview> {
   const response = await harness.call('GET', `/images/${id}`, bearer(key));
   const body: Preview = await response.json();
   expect(response.status, JSON.stringify(body)).toBe(200);
-  expect(validators.preview.validate(body).errors).toEqual([]);
-  expect(response.headers.get('cache-control')).toBe('no-store');
   return body;
 }
 
@@ -202,7 +158,7 @@ export interface HistoryPage {
   }[];
 }
 
-/** A page of the history, checked against its schema, and the path of the next page. */
+/** A page of the history, and the path of the next page. */
 export async function historyPage(
   harness: Harness,
   path: string,
@@ -211,7 +167,6 @@ export async function historyPage(
   const response = await harness.call('GET', path, bearer(key));
   const body: HistoryPage = await response.json();
   expect(response.status, JSON.stringify(body)).toBe(200);
-  expect(validators.history.validate(body).errors).toEqual([]);
   const link = /^<([^>]+)>; rel="next"$/.exec(response.headers.get('link') ?? '')?.[1];
   return { body, next: link === undefined ? null : link.slice(GATEWAY.length) };
 }
@@ -245,8 +200,7 @@ export async function expectDeletion(harness: Harness, path: string, expected: E
   const imageId = path.slice('/images/'.length).split('?')[0];
   const confirmed = isSuccess ? (expected.confirmed ?? true) : undefined;
   expect(body['confirmed']).toBe(confirmed);
-  if (isSuccess) expect(validators.deletion.validate(body).errors).toEqual([]);
-  else expect(body['code']).toBe(expected.code);
+  if (!isSuccess) expect(body['code']).toBe(expected.code);
   const fate = `${GATEWAY}/deletions?caller=cleaner&imageId=${imageId}&requestId=${body['requestId']}`;
   expect(body['deletion']).toBe(expected.outcome === 'unknown' ? fate : undefined);
   expect(response.headers.get('retry-after')).toBe(expected.retryAfter ?? null);

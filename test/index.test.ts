@@ -11,6 +11,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { UncheckedEnv } from '../src/bindings.ts';
 import worker, { Ledger } from '../src/index.ts';
 import { isRecord } from '../src/json.ts';
+import { checked } from './answers.ts';
 import type { FaultName } from './emulator/emulator.ts';
 import { ALL_ROWS, budgets, idOf, KEYS, reservation, settlement } from './fixtures.ts';
 import { freshLedger, problemOf } from './harness.ts';
@@ -18,19 +19,21 @@ import { freshLedger, problemOf } from './harness.ts';
 const direct = (order: string, body: unknown) =>
   fetch(`${env.BCC_ENDPOINT}/__emulator/${order}`, { method: 'POST', body: JSON.stringify(body) });
 const misbehave = (...faults: FaultName[]) => direct('faults', faults);
-const remove = (id: string, headers: Record<string, string> = {}) =>
-  exports.default.fetch(`https://gateway.test/images/${id}`, {
-    method: 'DELETE',
-    headers: { Authorization: `Bearer ${KEYS.cleaner}`, ...headers },
-  });
+const remove = async (id: string, headers: Record<string, string> = {}) => {
+  const url = `https://gateway.test/images/${id}`;
+  const init = { method: 'DELETE', headers: { Authorization: `Bearer ${KEYS.cleaner}`, ...headers } };
+  return checked('DELETE', url, await exports.default.fetch(url, init));
+};
 
 beforeEach(async () => {
   await direct('reset', null);
 });
 
 describe('the entrypoint for other Workers', () => {
-  const bound = (props: Readonly<Record<string, unknown>>, path: string, method = 'DELETE') =>
-    exports.ImageGateway({ props }).fetch(`https://gateway.test${path}`, { method });
+  const bound = async (props: Readonly<Record<string, unknown>>, path: string, method = 'DELETE') => {
+    const url = `https://gateway.test${path}`;
+    return checked(method, url, await exports.ImageGateway({ props }).fetch(url, { method }));
+  };
 
   it('deletes an image for the caller that its properties name', async () => {
     const response = await bound({ caller: 'bound' }, '/images/m-custom01');

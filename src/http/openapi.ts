@@ -1,48 +1,77 @@
 /**
  * The OpenAPI document, derived from the tables that the code itself works with.
  *
- * Promises: the failures of an operation are exactly those that it can answer, by the stages that it passes.
+ * Promises: the failures of an operation are exactly those that it can answer, by the stages that it passes, and each has an
+ * example; every header of an answer is described. Never: forbids an answer to grow (`schemas.ts` says why).
  *
  * Source: https://spec.openapis.org/oas/v3.1.1.html.
  */
-
+import type { OpenAPIV3_1 } from 'openapi-types';
 import type { Stage } from '../problems/facts.ts';
-import { PROBLEM_CODES, PROBLEMS, type ProblemCode } from '../problems/failure.ts';
+import { type Failure, headersOf, outcomeOf, PROBLEMS } from '../problems/failure.ts';
 import { PROBLEM_CONTENT_TYPE, PROBLEMS_PATH } from '../problems/problem.ts';
+import { EXAMPLES, FAILURES, problemExample } from './examples.ts';
 import { METRICS_CONTENT_TYPE } from './metrics.ts';
-import { DELETION_PARAMETERS, HISTORY_PARAMETERS, PARAMETERS, type ParameterName } from './query.ts';
-import { deletionSchema, historySchema, imageIdSchema, previewSchema, problemSchema, statusSchema } from './schemas.ts';
+import { DELETION_PARAMETERS, HISTORY_PARAMETERS, PARAMETERS, type ParameterName, REQUEST_ID } from './query.ts';
+import { imageIdSchema, schema, schemas } from './schemas.ts';
+
+/** Beside Content-Type, which the specification wants left out. The first two are in every answer. */
+const HEADERS = {
+  'X-Request-Id': {
+    required: true,
+    description: "The caller's own if it was safe, else ours.",
+    schema: { type: 'string', pattern: REQUEST_ID.source },
+  },
+  'Cache-Control': { required: true, description: 'no-store.', schema: { type: 'string' } },
+  'WWW-Authenticate': { description: 'Bearer.', schema: { type: 'string' } },
+  'Retry-After': {
+    description: 'Seconds to wait.',
+    schema: { type: 'integer', minimum: 1, maximum: 86_400 },
+  },
+  'RateLimit-Policy': { description: 'The limits of a caller.', schema: { type: 'string' } },
+  Link: { description: 'The next page: <URL>; rel="next". Absent on the last.', schema: { type: 'string' } },
+} satisfies Record<string, OpenAPIV3_1.HeaderObject>;
 
 /** The document, with `origin` as the server. */
 export function openapi(origin: string) {
+  const id = { $ref: '#/components/parameters/id' };
   return {
     openapi: '3.1.1',
     info: {
       title: 'bcc-image-gateway',
       version: '1',
-      description: 'Deletes Baidu Cloud custom images for internal services that hold no Baidu credential.',
+      license: { name: 'MIT', identifier: 'MIT' },
+      description:
+        'Deletes Baidu Cloud custom images for internal services that hold no Baidu credential. Answers may get more members. HEAD works wherever GET does.',
     },
     servers: [{ url: origin }],
     security: [{ key: [] }],
+    tags: [
+      { name: 'images', description: 'Look at an image, and delete it.' },
+      { name: 'deletions', description: 'What was deleted.' },
+      { name: 'gateway', description: 'The gateway itself.' },
+    ],
     paths: {
       '/images/{id}': {
         get: {
           operationId: 'previewImage',
+          tags: ['images'],
           summary: 'What an image is, and whether the caller could delete it now. Needs images:read.',
-          parameters: [{ $ref: '#/components/parameters/id' }],
+          parameters: [id],
           responses: {
-            200: json('The image, and what stands in the way of its deletion.', previewSchema),
+            200: success('The image, and what stands in the way of its deletion.', 'Image'),
             ...failures('any', 'admission', 'permission', 'image', 'upstream'),
           },
         },
         delete: {
           operationId: 'deleteImage',
+          tags: ['images'],
           summary: 'Delete a custom image. It cannot be recovered. Needs images:delete.',
           description:
             'If the outcome is unknown, do not delete again: look under `deletion`, where the fate becomes known.',
-          parameters: [{ $ref: '#/components/parameters/id' }, ...queryParameters(DELETION_PARAMETERS)],
+          parameters: [id, ...queryParameters(DELETION_PARAMETERS)],
           responses: {
-            200: json('The image is gone.', deletionSchema),
+            200: success('The image is gone.', 'Deletion'),
             ...failures('any', 'admission', 'permission', 'image', 'upstream', 'ledger', 'deletion'),
           },
         },
@@ -50,10 +79,11 @@ export function openapi(origin: string) {
       '/deletions': {
         get: {
           operationId: 'listDeletions',
+          tags: ['deletions'],
           summary: 'The history of deletions, newest first, with the next page in the Link header.',
           parameters: queryParameters(HISTORY_PARAMETERS),
           responses: {
-            200: json('One page.', historySchema),
+            200: success('One page.', 'HistoryPage', 'Link'),
             ...failures('any', 'admission', 'permission', 'ledger'),
           },
         },
@@ -61,9 +91,10 @@ export function openapi(origin: string) {
       '/metrics': {
         get: {
           operationId: 'metrics',
+          tags: ['gateway'],
           summary: 'Counts and budgets for Prometheus, in its text format 0.0.4. Needs metrics:read.',
           responses: {
-            200: { description: 'The metrics.', content: { [METRICS_CONTENT_TYPE]: { schema: { type: 'string' } } } },
+            200: answer('The metrics.', { [METRICS_CONTENT_TYPE]: { schema: { type: 'string' } } }),
             ...failures('any', 'admission', 'permission', 'ledger'),
           },
         },
@@ -71,72 +102,130 @@ export function openapi(origin: string) {
       '/healthz': {
         get: {
           operationId: 'healthz',
+          tags: ['gateway'],
           summary: 'Whether the Worker runs.',
           security: [],
-          responses: { 200: json('It runs.', statusSchema('ok')), ...failures('any') },
+          responses: { 200: success('It runs.', 'Health'), ...failures('any') },
         },
       },
       '/readyz': {
         get: {
           operationId: 'readyz',
+          tags: ['gateway'],
           summary: 'Whether the configuration is whole, and if not, what is wrong.',
-          responses: { 200: json('It is whole.', statusSchema('ready')), ...failures('any', 'admission') },
+          responses: { 200: success('It is whole.', 'Readiness'), ...failures('any', 'admission') },
         },
       },
       '/openapi.json': {
         get: {
           operationId: 'openapi',
+          tags: ['gateway'],
           summary: 'This document.',
           security: [],
-          responses: { 200: json('The document.', { type: 'object' }), ...failures('any') },
+          responses: {
+            200: answer('The document.', {
+              'application/json': { schema: { type: 'object', additionalProperties: true } },
+            }),
+            ...failures('any'),
+          },
         },
       },
       [`${PROBLEMS_PATH}/{code}`]: {
         get: {
           operationId: 'explainProblem',
+          tags: ['gateway'],
           summary: 'What the code of a problem means, and what to do.',
           security: [],
-          parameters: [{ name: 'code', in: 'path', required: true, schema: { enum: PROBLEM_CODES } }],
+          parameters: [
+            {
+              name: 'code',
+              in: 'path',
+              required: true,
+              description: 'Of a problem.',
+              schema: schema('ProblemCode'),
+            },
+          ],
           responses: {
-            200: json('The explanation.', { type: 'object' }),
-            ...byStatus(PROBLEM_CODES.filter((code) => code === 'route_not_found' || PROBLEMS[code].stage === 'any')),
+            200: success('The explanation.', 'Explanation'),
+            ...failures('any', 'routing'),
           },
         },
       },
     },
     components: {
-      securitySchemes: { key: { type: 'http', scheme: 'bearer' } },
-      parameters: { id: { name: 'id', in: 'path', required: true, schema: imageIdSchema } },
-      schemas: { Problem: problemSchema },
+      securitySchemes: {
+        key: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'A key, or a token of an issuer that the operator configured.',
+        },
+      },
+      parameters: {
+        id: {
+          name: 'id',
+          in: 'path',
+          required: true,
+          description: 'It belongs to one region.',
+          schema: imageIdSchema,
+        },
+      },
+      headers: HEADERS,
+      schemas: {
+        ...schemas,
+        Problem: { ...schemas.Problem, examples: ofNone.map((failure) => problemExample(failure, origin)) },
+      },
+      examples: Object.fromEntries(
+        ofOperations.map((failure) => [
+          exampleName(failure),
+          { summary: PROBLEMS[failure.code].title, value: problemExample(failure, origin) },
+        ]),
+      ),
     },
-  };
+  } satisfies OpenAPIV3_1.Document;
 }
 
-function json(description: string, schema: object) {
-  return { description, content: { 'application/json': { schema } } };
+/** No operation answers 405: it is what a path says to a method that is no operation. */
+const ofNone = FAILURES.filter(({ code }) => code === 'method_not_allowed');
+const ofOperations = FAILURES.filter((failure) => !ofNone.includes(failure));
+
+/** The example's name, by which a client can look it up: `image_shared.rejected`. */
+const exampleName = (failure: Failure) => `${failure.code}.${outcomeOf(failure)}`;
+
+function success(description: string, name: keyof typeof EXAMPLES, ...more: readonly (keyof typeof HEADERS)[]) {
+  return answer(description, { 'application/json': { schema: schema(name), example: EXAMPLES[name] } }, more);
 }
 
-function queryParameters(names: readonly ParameterName[]) {
+/** An answer has the headers of every answer, and `more`. */
+function answer<Content>(description: string, content: Content, more: readonly string[] = []) {
+  const names = ['X-Request-Id', 'Cache-Control', ...more];
+  const headers = Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
+  return { description, headers, content };
+}
+
+function queryParameters(names: readonly ParameterName[]): OpenAPIV3_1.ParameterObject[] {
   return names.map((name) => {
     const { description, schema } = PARAMETERS[name];
     return { name, in: 'query', description, schema };
   });
 }
 
-/** The failures of an operation that passes these stages. */
+/** The failures of an operation that passes these stages, by status. Baidu can refuse only a deletion. */
 function failures(...stages: readonly Stage[]) {
-  return byStatus(PROBLEM_CODES.filter((code) => stages.includes(PROBLEMS[code].stage)));
+  const possible = ofOperations.filter((failure) => {
+    const isCertain = !['rejected', 'unknown'].includes(outcomeOf(failure));
+    return stages.includes(PROBLEMS[failure.code].stage) && (isCertain || stages.includes('deletion'));
+  });
+  const statuses = new Set(possible.map(({ code }) => PROBLEMS[code].status));
+  return Object.fromEntries(
+    [...statuses].map((status) => [status, failureOf(possible.filter(({ code }) => PROBLEMS[code].status === status))]),
+  );
 }
 
-/** One response for each status, with the codes that can stand behind it. */
-function byStatus(codes: readonly ProblemCode[]) {
-  const statuses = new Set(codes.map((code) => PROBLEMS[code].status));
-  return Object.fromEntries([...statuses].map((status) => [status, failure(codes, status)]));
-}
-
-function failure(codes: readonly ProblemCode[], status: number) {
-  return {
-    description: codes.filter((code) => PROBLEMS[code].status === status).join(', '),
-    content: { [PROBLEM_CONTENT_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } },
-  };
+function failureOf(failures: readonly Failure[]) {
+  const examples = failures.map(exampleName).map((name) => [name, { $ref: `#/components/examples/${name}` }]);
+  return answer(
+    [...new Set(failures.map(({ code }) => code))].join(', '),
+    { [PROBLEM_CONTENT_TYPE]: { schema: schema('Problem'), examples: Object.fromEntries(examples) } },
+    failures.flatMap((failure) => Object.keys(headersOf(failure))),
+  );
 }

@@ -4,6 +4,7 @@
  * Promises: an unknown, repeated or malformed parameter is a failure, so that `?dryrun=1` cannot delete. Never: puts text of the
  * request into a failure.
  */
+import type { OpenAPIV3 } from 'openapi-types';
 import { isCallerId } from '../callers/caller.ts';
 import { parseCursor } from '../deletions/history.ts';
 import { IMAGE_ID, IMAGE_ID_RULE, type ImageId, isImageId } from '../image-id.ts';
@@ -17,7 +18,7 @@ interface Parameter<T> {
   readonly rule: string;
   readonly description: string;
   /** JSON Schema of the text. */
-  readonly schema: object;
+  readonly schema: OpenAPIV3.NonArraySchemaObject;
   /** The value if the parameter is absent. */
   readonly absent: T;
   /** `undefined` if the text breaks the rule. */
@@ -74,7 +75,7 @@ export const PARAMETERS = {
   outcome: parameter<RowOutcome | null>({
     rule: `one of ${ROW_OUTCOMES.join(', ')}`,
     description: 'Only with this outcome.',
-    schema: { enum: ROW_OUTCOMES },
+    schema: { type: 'string', enum: [...ROW_OUTCOMES] },
     absent: null,
     parse: (text) => ROW_OUTCOMES.find((outcome) => outcome === text),
   }),

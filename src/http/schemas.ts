@@ -1,142 +1,174 @@
 /**
  * The bodies as JSON Schema (2020-12), held to their types by the compiler.
  *
- * Promises: a member too few or too many does not compile; a problem's schema allows for each code exactly what its row says. The
- * schemas are part of the OpenAPI document, and the tests hold every answer against them.
+ * Promises: a member too few or too many does not compile. Never: forbids further members or fixes a sentence, because an answer
+ * may grow without breaking what a caller has generated from the document. What the answers are today is stricter, and the tests
+ * hold them to that. A problem is one flat schema: what belongs to a code is in its example and at its own URL, because generators
+ * make a class of every branch.
  */
+import type { OpenAPIV3_1 } from 'openapi-types';
 import type { Blocker, DeletionBody, DeletionJson, HistoryBody, PreviewBody } from '../deletions/bodies.ts';
 import { IMAGE_ID } from '../image-id.ts';
-import { FAILURE_OUTCOMES, type FailureOutcome, ROW_OUTCOMES, SUCCESS_OUTCOMES } from '../outcome.ts';
+import { FAILURE_OUTCOMES, ROW_OUTCOMES, SUCCESS_OUTCOMES } from '../outcome.ts';
 import type { DeletedBefore, Upstream } from '../problems/facts.ts';
-import { PROBLEM_CODES, PROBLEMS } from '../problems/failure.ts';
+import { type Explanation, PROBLEM_CODES, PROBLEMS, type ProblemCode } from '../problems/failure.ts';
 import { MAX_INSTANCE_CHARS, type ProblemBody } from '../problems/problem.ts';
 import { REQUEST_ID } from './query.ts';
 
-type Schema = Readonly<Record<string, unknown>>;
+/** The body of every answer, and the parts of those, by the names that they have in the document. */
+export interface Bodies {
+  readonly Image: PreviewBody;
+  readonly Blocker: Blocker;
+  readonly Deletion: DeletionBody;
+  readonly HistoryPage: HistoryBody;
+  readonly HistoryRow: DeletionJson;
+  readonly Health: { readonly status: 'ok' };
+  readonly Readiness: { readonly status: 'ready' };
+  readonly Explanation: Explanation;
+  readonly Problem: ProblemBody;
+  readonly ProblemCode: ProblemCode;
+  readonly Upstream: Upstream;
+  readonly DeletedBefore: DeletedBefore;
+}
+
+export type Schema = OpenAPIV3_1.SchemaObject;
+type SchemaOrReference = Schema | OpenAPIV3_1.ReferenceObject;
 
 type OptionalKeys<T> = { [K in keyof T]-?: object extends Pick<T, K> ? K : never }[keyof T];
 
-/** The schema of an object that has exactly the members of `T`. */
-function object<T>(properties: { readonly [K in keyof T]-?: Schema }, optional: readonly OptionalKeys<T>[] = []) {
+/** The schema of an object that has the members of `T`. */
+function object<T>(
+  properties: { readonly [K in keyof T]-?: SchemaOrReference },
+  optional: readonly OptionalKeys<T>[] = [],
+): Schema {
   const isOptional = (name: string) => optional.some((known) => known === name);
-  const required = Object.keys(properties).filter((name) => !isOptional(name));
-  return { type: 'object', required, additionalProperties: false, properties } as const;
+  return { type: 'object', required: Object.keys(properties).filter((name) => !isOptional(name)), properties };
 }
 
-const nullable = (type: string): Schema => ({ type: [type, 'null'] });
+/** A reference to a named schema. */
+export function schema(name: keyof Bodies, description?: string): OpenAPIV3_1.ReferenceObject {
+  return { $ref: `#/components/schemas/${name}`, ...(description && { description }) };
+}
+
+const oneOf = (values: readonly string[], description?: string): Schema => ({
+  type: 'string',
+  enum: [...values],
+  ...(description && { description }),
+});
+const nullable = (type: 'string' | 'integer' | 'boolean', description?: string): Schema => ({
+  type: [type, 'null'],
+  ...(description && { description }),
+});
+const described = (description: string): Schema => ({ type: 'string', description });
 const text: Schema = { type: 'string' };
 const dateTime: Schema = { type: 'string', format: 'date-time' };
-export const imageIdSchema: Schema = { type: 'string', pattern: IMAGE_ID.source };
-const code: Schema = { enum: PROBLEM_CODES };
+const maybeDateTime = (description: string): Schema => ({ ...nullable('string', description), format: 'date-time' });
+export const imageIdSchema = { type: 'string', pattern: IMAGE_ID.source } satisfies Schema;
+const requestId: Schema = {
+  type: 'string',
+  pattern: REQUEST_ID.source,
+  description: 'The X-Request-Id of the request.',
+};
+const upstreamRequestId = nullable('string', "Baidu's id of the last call to it.");
+const CONFIRMED = 'true: Baidu said so. false: the image was gone after an attempt whose effect is unknown.';
 
-export const deletionSchema = object<DeletionBody>({
-  id: imageIdSchema,
-  outcome: { enum: SUCCESS_OUTCOMES },
-  confirmed: {
-    type: 'boolean',
-    description: 'true: Baidu said so. false: the image was gone after an attempt whose effect is unknown.',
-  },
-  requestId: text,
-  upstreamRequestId: nullable('string'),
-});
-
-export const previewSchema = object<PreviewBody>({
-  id: imageIdSchema,
-  name: text,
-  type: text,
-  status: text,
-  desc: nullable('string'),
-  osName: nullable('string'),
-  osVersion: nullable('string'),
-  createTime: nullable('string'),
-  sharedWith: {
-    ...nullable('integer'),
-    description: 'How many accounts the image is shared with; null if that could not be read.',
-  },
-  deletable: {
-    ...nullable('boolean'),
-    description: 'null: nothing known stands in the way, but whether the image is shared could not be read.',
-  },
-  blockers: { type: 'array', items: object<Blocker>({ code, detail: text }) },
-  requestId: text,
-  upstreamRequestId: nullable('string'),
-});
-
-export const historySchema = object<HistoryBody>({
-  deletions: {
-    type: 'array',
-    items: object<DeletionJson>({
-      requestId: text,
-      caller: text,
-      subject: nullable('string'),
-      imageId: text,
-      imageName: nullable('string'),
-      reservedAt: dateTime,
-      settledAt: { ...nullable('string'), format: 'date-time' },
-      resolvedAt: { ...nullable('string'), format: 'date-time' },
-      outcome: { enum: ROW_OUTCOMES },
-      confirmed: nullable('boolean'),
-      code: { enum: [...PROBLEM_CODES, null] },
-      attempts: { ...nullable('integer'), minimum: 0, maximum: 2 },
-      upstreamRequestId: nullable('string'),
-      keyFingerprint: text,
-    }),
-  },
-});
-
-/** What `/healthz` and `/readyz` answer. */
-export interface StatusBody {
-  readonly status: 'ok' | 'ready';
-}
-
-export function statusSchema(status: StatusBody['status']) {
-  return object<StatusBody>({ status: { const: status } });
-}
-
-const OPTIONAL_PROBLEM_MEMBERS = ['upstream', 'deletedBefore', 'deletion', 'problems'] as const;
-
-export const problemSchema = {
-  ...object<ProblemBody>(
-    {
-      type: { type: 'string', format: 'uri-reference' },
-      title: text,
-      status: { type: 'integer', minimum: 400, maximum: 599 },
-      detail: { type: 'string', minLength: 1 },
-      instance: { type: 'string', pattern: '^/', maxLength: MAX_INSTANCE_CHARS },
-      code,
-      outcome: { enum: FAILURE_OUTCOMES },
-      retryable: { type: 'boolean' },
-      requestId: { type: 'string', pattern: REQUEST_ID.source },
-      upstream: object<Upstream>({
-        status: { type: 'integer' },
-        code: nullable('string'),
-        requestId: nullable('string'),
-      }),
-      deletedBefore: object<DeletedBefore>({ at: dateTime, requestId: nullable('string') }),
-      deletion: {
-        type: 'string',
-        format: 'uri-reference',
-        description: 'Where the fate of a deletion becomes known whose outcome is unknown.',
-      },
-      problems: { type: 'array', items: text },
+const problem = object<ProblemBody>(
+  {
+    type: { type: 'string', format: 'uri-reference', description: 'Where the code is explained.' },
+    title: described('The code in words.'),
+    status: { type: 'integer', minimum: 400, maximum: 599 },
+    detail: { type: 'string', minLength: 1, description: 'This occurrence in a sentence.' },
+    instance: { type: 'string', pattern: '^/', maxLength: MAX_INSTANCE_CHARS, description: 'The path of the request.' },
+    code: schema('ProblemCode'),
+    outcome: oneOf(
+      FAILURE_OUTCOMES,
+      'not_attempted: no deletion was sent to Baidu. rejected: Baidu refused, and nothing changed. already_absent: Baidu has no such image. unknown: a deletion was sent, and its effect is not known yet.',
+    ),
+    retryable: {
+      type: 'boolean',
+      description: 'Never true if the outcome is unknown.',
     },
-    OPTIONAL_PROBLEM_MEMBERS,
-  ),
-  oneOf: PROBLEM_CODES.flatMap((name) => {
-    const { status, title, outcomes, retryable } = PROBLEMS[name];
-    const branch = (outcome: readonly FailureOutcome[], advice: boolean) => ({
-      properties: {
-        code: { const: name },
-        title: { const: title },
-        status: { const: status },
-        outcome: { enum: outcome },
-        retryable: { const: advice },
-      },
-    });
-    const known = outcomes.filter((outcome) => outcome !== 'unknown');
-    // With an unknown outcome, deleting again is never the advice.
-    return retryable && known.length < outcomes.length
-      ? [branch(known, true), branch(['unknown'], false)]
-      : [branch(outcomes, retryable)];
+    requestId,
+    upstream: schema('Upstream', "Baidu's last answer, if one came."),
+    deletedBefore: schema('DeletedBefore', 'The last deletion of an image that is absent.'),
+    deletion: {
+      type: 'string',
+      format: 'uri-reference',
+      description: 'If the outcome is unknown: where it will be told.',
+    },
+    problems: { type: 'array', items: text, description: 'Of /readyz only: the faults of the configuration.' },
+  },
+  ['upstream', 'deletedBefore', 'deletion', 'problems'],
+);
+
+/** The named schemas of the document. */
+export const schemas: { readonly [N in keyof Bodies]: Schema } = {
+  Image: object<PreviewBody>({
+    id: imageIdSchema,
+    name: text,
+    type: text,
+    status: text,
+    desc: nullable('string'),
+    osName: nullable('string'),
+    osVersion: nullable('string'),
+    createTime: nullable('string'),
+    sharedWith: nullable('integer', 'With how many accounts the image is shared; null if not known.'),
+    deletable: nullable(
+      'boolean',
+      'null: it is not known whether the image is shared, and nothing else stands in the way.',
+    ),
+    blockers: { type: 'array', items: schema('Blocker') },
+    requestId,
+    upstreamRequestId,
+  }),
+  Blocker: object<Blocker>({ code: schema('ProblemCode'), detail: text }),
+  Deletion: object<DeletionBody>({
+    id: imageIdSchema,
+    outcome: oneOf(SUCCESS_OUTCOMES),
+    confirmed: { type: 'boolean', description: CONFIRMED },
+    requestId,
+    upstreamRequestId,
+  }),
+  HistoryPage: object<HistoryBody>({ deletions: { type: 'array', items: schema('HistoryRow') } }),
+  HistoryRow: object<DeletionJson>({
+    requestId,
+    caller: text,
+    subject: nullable('string', "Of the caller's token."),
+    imageId: text,
+    imageName: nullable('string'),
+    reservedAt: dateTime,
+    settledAt: maybeDateTime('When the request told it.'),
+    resolvedAt: maybeDateTime('When a later look found it.'),
+    outcome: oneOf(ROW_OUTCOMES),
+    confirmed: nullable('boolean', CONFIRMED),
+    code: nullable('string', 'Of the failure.'),
+    attempts: { ...nullable('integer', 'Deletions sent to Baidu.'), minimum: 0, maximum: 2 },
+    upstreamRequestId,
+    keyFingerprint: described("Tells the gateway's Baidu keys apart."),
+  }),
+  Health: object<Bodies['Health']>({ status: oneOf(['ok']) }),
+  Readiness: object<Bodies['Readiness']>({ status: oneOf(['ready']) }),
+  Explanation: object<Explanation>({
+    code: schema('ProblemCode'),
+    status: { type: 'integer' },
+    outcomes: { type: 'array', items: oneOf(FAILURE_OUTCOMES) },
+    retryable: { type: 'boolean' },
+    title: text,
+    explanation: text,
+  }),
+  Problem: problem,
+  ProblemCode: {
+    ...oneOf(PROBLEM_CODES, 'A later version may have more codes.'),
+    // Generators that know this extension document each value.
+    ...{ 'x-enum-descriptions': PROBLEM_CODES.map((code) => PROBLEMS[code].title) },
+  },
+  Upstream: object<Upstream>({
+    status: { type: 'integer' },
+    code: nullable('string'),
+    requestId: nullable('string'),
+  }),
+  DeletedBefore: object<DeletedBefore>({
+    at: dateTime,
+    requestId: nullable('string', "null if it was another caller's."),
   }),
 };

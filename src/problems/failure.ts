@@ -40,7 +40,16 @@ export function isRetryable(failure: Failure): boolean {
 }
 
 /** What `GET /problems/{code}` tells. */
-export function explanationOf(code: ProblemCode) {
+export interface Explanation {
+  readonly code: ProblemCode;
+  readonly status: number;
+  readonly outcomes: readonly FailureOutcome[];
+  readonly retryable: boolean;
+  readonly title: string;
+  readonly explanation: string;
+}
+
+export function explanationOf(code: ProblemCode): Explanation {
   const { status, outcomes, retryable, title, explanation } = PROBLEMS[code];
   return { code, status, outcomes, retryable, title, explanation };
 }

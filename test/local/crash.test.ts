@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { isRecord } from '../../src/json.ts';
+import { isRecord, parseJson } from '../../src/json.ts';
 import { createKey } from '../../src/tools/new-key.ts';
+import { checkAnswer, checked } from '../answers.ts';
 import { startEmulator, startGateway, varsFor } from './stack.ts';
 
 const KILLS = 8;
@@ -65,9 +66,13 @@ it(
       const queue = [...ids];
       const worker = async () => {
         for (let id = queue.shift(); id !== undefined; id = queue.shift()) {
-          const response = await fetch(`${gateway.url}/images/${id}`, { method: 'DELETE', headers }).catch(() => null);
-          const body: unknown = await response?.json().catch(() => null);
-          if (isRecord(body)) told.set(id, String(body['outcome']));
+          const url = `${gateway.url}/images/${id}`;
+          const response = await fetch(url, { method: 'DELETE', headers }).catch(() => null);
+          const text = (await response?.text().catch(() => null)) ?? '';
+          const body = parseJson(text);
+          if (!response || !isRecord(body)) continue;
+          checkAnswer('DELETE', url, response, text);
+          told.set(id, String(body['outcome']));
         }
       };
       const work = Promise.all(Array.from({ length: CONCURRENCY }, worker));
@@ -84,7 +89,8 @@ it(
     const gateway = await startGateway(options);
     const history = async (query: string) => {
       const headers = { Authorization: `Bearer ${auditor.key}` };
-      return listOf(await (await fetch(`${gateway.url}/deletions?limit=500${query}`, { headers })).json(), 'deletions');
+      const url = `${gateway.url}/deletions?limit=500${query}`;
+      return listOf(await (await checked('GET', url, await fetch(url, { headers }))).json(), 'deletions');
     };
     const giveUpMs = Date.now() + RESOLUTION_MS;
     // As often as the rate limit allows.

@@ -11,11 +11,12 @@ import { parseCallers } from '../../src/callers/table.ts';
 import type { Config } from '../../src/config.ts';
 import { createGateway } from '../../src/create-gateway.ts';
 import { resolveUnknown } from '../../src/deletions/resolver.ts';
-import { isRecord } from '../../src/json.ts';
+import { isRecord, parseJson } from '../../src/json.ts';
 import type { DeletionRow, Ledger } from '../../src/ledger/rows.ts';
 import type { Sql } from '../../src/ledger/sql.ts';
 import { LedgerStore } from '../../src/ledger/store.ts';
 import type { Runtime } from '../../src/runtime.ts';
+import { checkAnswer } from '../answers.ts';
 import { Emulator, type FaultName, LATER_MS } from '../emulator/emulator.ts';
 import { joint } from '../emulator/joint.ts';
 import { CALLERS, EMULATOR_CREDENTIALS, KEYS } from '../fixtures.ts';
@@ -246,7 +247,11 @@ class Process {
     };
     const app = createApp({ callers: CALLERS_TABLE, problems: [], config: this.config }, this.runtime);
     const request = new Request(`https://gateway.test/images/${imageId}`, { method: 'DELETE', headers: AUTHORIZATION });
-    const answering = Promise.resolve(app.fetch(request, { by: 'http' }, ctx)).then((response) => response.json());
+    const answering = Promise.resolve(app.fetch(request, { by: 'http' }, ctx)).then(async (response) => {
+      const text = await response.text();
+      checkAnswer('DELETE', request.url, response, text);
+      return parseJson(text);
+    });
     const body = await Promise.race([answering, this.#death]);
     for (let done = 0; done < works.length; done++) await Promise.race([works[done], this.#death]);
     return isRecord(body) ? { outcome: body['outcome'], confirmed: body['confirmed'] } : null;

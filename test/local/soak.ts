@@ -5,10 +5,9 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { Validator } from '@cfworker/json-schema';
-import { problemSchema } from '../../src/http/schemas.ts';
 import { isRecord, parseJson } from '../../src/json.ts';
 import { createKey } from '../../src/tools/new-key.ts';
+import { checkAnswer } from '../answers.ts';
 import { FAULTS } from '../emulator/emulator.ts';
 import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
 import { type Server, startEmulator, startGateway, temporaryFolder, varsFor } from './stack.ts';
@@ -45,7 +44,6 @@ const tally: Record<string, number> = {};
 const count = (what: string) => {
   tally[what] = (tally[what] ?? 0) + 1;
 };
-const validator = new Validator(JSON.parse(JSON.stringify(problemSchema)), '2020-12');
 const secrets = [EMULATOR_CREDENTIALS.secretAccessKey, EMULATOR_CREDENTIALS.accessKeyId];
 
 const keys = Array.from({ length: CALLERS }, createKey);
@@ -103,6 +101,15 @@ const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(Math.rand
 const told: Told[] = [];
 let images = 0;
 
+/** Holds an answer against the OpenAPI document. */
+function checkShape(method: string, response: Response, text: string): void {
+  try {
+    checkAnswer(method, response.url, response, text);
+  } catch (error) {
+    contradictions.push(String(error));
+  }
+}
+
 /** One deletion by one caller, with whatever may happen to it. */
 async function deleteOne(): Promise<void> {
   const n = Math.floor(Math.random() * CALLERS);
@@ -122,7 +129,7 @@ async function deleteOne(): Promise<void> {
     captured += `${JSON.stringify([...response.headers])}${text}\n`;
     const body: unknown = JSON.parse(text);
     if (!isRecord(body)) throw new SyntaxError('not an object');
-    if (!response.ok && !validator.validate(body).valid) contradictions.push(`not in the shape: ${text}`);
+    checkShape('DELETE', response, text);
     if (body['requestId'] !== memory.requestId) contradictions.push(`another request id: ${text}`);
     memory.outcome = String(body['outcome']);
     memory.code = response.ok ? null : String(body['code']);
@@ -189,6 +196,7 @@ async function history(query: string): Promise<Row[]> {
     const response: Response = await fetch(url, { headers: { Authorization: `Bearer ${key}` } });
     const text = await response.text();
     captured += `${text}\n`;
+    checkShape('GET', response, text);
     rows.push(
       ...listOf(parseJson(text), 'deletions', (row) => ({
         requestId: String(row['requestId']),

@@ -8,6 +8,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import sdk from '@baiducloud/sdk';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { isRecord } from '../../src/json.ts';
+import { checkAnswer, checked } from '../answers.ts';
 import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
 
 let npmStart: ChildProcess;
@@ -81,9 +82,14 @@ function recordOf(requestId: string) {
   });
 }
 
-/** Writes exactly `text` to a socket, and reads until the other side closes it. */
+/** Calls the gateway, whose answer is held against the OpenAPI document. */
+async function call(method: string, url: string, headers: Record<string, string> = {}): Promise<Response> {
+  return checked(method, url, await fetch(url, { method, headers }));
+}
+
+/** Writes exactly `text` to a socket, and reads until the other side closes it. The answer is held against the document. */
 function raw(text: string): Promise<string> {
-  return new Promise((resolve, reject) => {
+  return new Promise<string>((resolve, reject) => {
     const socket = connect(Number(new URL(gateway).port), '127.0.0.1', () => socket.write(text));
     let answer = '';
     socket.on('data', (chunk) => {
@@ -91,13 +97,23 @@ function raw(text: string): Promise<string> {
     });
     socket.on('end', () => resolve(answer));
     socket.on('error', reject);
+  }).then((answer) => {
+    const [, method = '', target = ''] = /^(\S+) (\S+)/.exec(text) ?? [];
+    const [head = '', body = ''] = answer.split(/\r\n\r\n(.*)/s);
+    const [statusLine = '', ...lines] = head.split('\r\n');
+    const headers = new Headers();
+    for (const line of lines) headers.append(line.replace(/:.*/, ''), line.replace(/^[^:]*: */, ''));
+    // JSON has no line ends, so in a chunked body all that is beside it goes.
+    const json = body.replace(/^[^{]+/, '').replace(/[^}]+$/, '');
+    checkAnswer(method, target, { status: Number(statusLine.split(' ')[1]), headers }, json);
+    return answer;
   });
 }
 
 describe('the curl lines that npm start prints', () => {
   const lines = () => [...output.matchAll(/curl -i -X (\S+) (\S+)(?: -H '([^:]+): ([^']+)')?/g)];
   const run = ([, method = '', url = '', name, value = '']: RegExpMatchArray) =>
-    fetch(url, { method, headers: name === undefined ? {} : { [name]: value } });
+    call(method, url, name === undefined ? {} : { [name]: value });
 
   it('delete a custom image, but not a system image', async () => {
     const [first, second] = lines();
@@ -122,10 +138,7 @@ describe('the three proofs that npm start shows', () => {
     return { url, authorization };
   };
   const remove = ({ url, authorization }: { url: string; authorization: string | undefined }, requestId: string) =>
-    fetch(url, {
-      method: 'DELETE',
-      headers: { 'X-Request-Id': requestId, ...(authorization && { Authorization: authorization }) },
-    });
+    call('DELETE', url, { 'X-Request-Id': requestId, ...(authorization && { Authorization: authorization }) });
 
   it.each([
     ['m-custom01', { 'caller.id': 'demo', 'caller.proof': 'key' }],
@@ -147,14 +160,14 @@ describe('the three proofs that npm start shows', () => {
   it('do not mix: through the binding a foreign key changes nothing, and a caller cannot be named in a header', async () => {
     const { url } = lineOf('m-custom04');
     const headers = { Authorization: `Bearer ${key}`, 'X-Request-Id': 'bound-1' };
-    expect((await fetch(url, { method: 'DELETE', headers })).status).toBe(200);
+    expect((await call('DELETE', url, headers)).status).toBe(200);
     expect(await recordOf('bound-1')).toMatchObject({ 'caller.id': 'demo-worker' });
-    expect((await fetch(`${gateway}/readyz`, { headers: { caller: 'demo-worker' } })).status).toBe(401);
+    expect((await call('GET', `${gateway}/readyz`, { caller: 'demo-worker' })).status).toBe(401);
   });
 
   it('give a bound Worker the failures in the same shape', async () => {
     const { url } = lineOf('m-custom04');
-    const response = await fetch(url.replace('m-custom04', 'm-system01'), { method: 'DELETE' });
+    const response = await call('DELETE', url.replace('m-custom04', 'm-system01'));
     expect(response.headers.get('content-type')).toBe('application/problem+json');
     expect([response.status, await response.json()]).toEqual([
       403,
@@ -165,9 +178,9 @@ describe('the three proofs that npm start shows', () => {
 
 describe('the type of a problem', () => {
   it('is a URL that explains it', async () => {
-    const problem: unknown = await (await fetch(`${gateway}/images/m-custom01`, { method: 'DELETE' })).json();
+    const problem: unknown = await (await call('DELETE', `${gateway}/images/m-custom01`)).json();
     if (!isRecord(problem) || typeof problem['type'] !== 'string') throw new Error('no problem');
-    expect(await (await fetch(problem['type'])).json()).toMatchObject({ code: 'unauthenticated' });
+    expect(await (await call('GET', problem['type'])).json()).toMatchObject({ code: 'unauthenticated' });
   });
 });
 
@@ -236,11 +249,11 @@ describe('a caller that hangs up', () => {
 describe('the history', () => {
   it('survives a restart', async () => {
     const rows = async (): Promise<unknown> => {
-      const response = await fetch(`${gateway}/deletions`, { headers: { Authorization: `Bearer ${key}` } });
+      const response = await call('GET', `${gateway}/deletions`, { Authorization: `Bearer ${key}` });
       const body: unknown = await response.json();
       return isRecord(body) ? body['deletions'] : body;
     };
-    await fetch(`${gateway}/images/m-custom03`, { method: 'DELETE', headers: { Authorization: `Bearer ${key}` } });
+    await call('DELETE', `${gateway}/images/m-custom03`, { Authorization: `Bearer ${key}` });
     const before = await rows();
     expect(before).toEqual(
       expect.arrayContaining([expect.objectContaining({ imageId: 'm-custom03', outcome: 'deleted' })]),

@@ -1,0 +1,103 @@
+/**
+ * Examples for the OpenAPI document: one of each body, and every failure with each outcome that its code can have.
+ *
+ * Promises: a problem is made by the code that answers it, from the table and the facts below, so its words are always those of
+ * the answers.
+ */
+import { deletionUrl } from '../deletions/history.ts';
+import { IMAGE_ID_RULE } from '../image-id.ts';
+import { explanationOf, type Failure, PROBLEM_CODES, PROBLEMS, type ProblemCode } from '../problems/failure.ts';
+import { type ProblemBody, problemBody } from '../problems/problem.ts';
+import type { Bodies } from './schemas.ts';
+
+const imageId = 'm-nky7qeom';
+const requestId = 'job-4711';
+const caller = 'ci-cleaner';
+const upstreamRequestId = 'cc981e59-84f3-4b1c-8d5e-2f1f5a7b6c03';
+const reservedAt = '2026-11-23T08:00:00.000Z';
+const settledAt = '2026-11-23T08:00:01.000Z';
+const gone = { outcome: 'deleted', confirmed: true, requestId, upstreamRequestId } as const;
+
+/** Baidu's answer before a failure, as status and code. */
+const UPSTREAM: Partial<Record<ProblemCode, readonly [status: number, code?: string]>> = {
+  image_not_found: [404],
+  image_not_custom: [400, 'Image.UnCustomImageCannotBeDeleted'],
+  image_creating: [400, 'Image.CreatingImageCannotBeDeleted'],
+  image_shared: [409, 'Image.ImageHasBeenSharedToOthers'],
+  upstream_rejected_credentials: [403],
+  upstream_throttled: [429],
+  upstream_unexpected: [400],
+  upstream_error: [500],
+};
+
+type Intersection<U> = (U extends unknown ? (each: U) => void : never) extends (all: infer I) => void ? I : never;
+type FactsOfAll = Intersection<Failure extends infer F ? Omit<F, 'code' | 'outcome'> : never>;
+
+/** What any code may need: each takes its own out of these. */
+const FACTS: Omit<FactsOfAll, 'code' | 'outcome' | 'upstream' | 'deletedBefore'> = {
+  rule: IMAGE_ID_RULE,
+  fault: 'unknown_parameter',
+  missing: 'images:delete',
+  imageId,
+  by: 'id',
+  allow: ['GET', 'HEAD'],
+  requests: 20,
+  periodS: 10,
+  policy: '',
+  of: 'caller',
+  budget: 50,
+  retryAfterS: 30,
+};
+export const FAILURES: readonly Failure[] = PROBLEM_CODES.flatMap((code) => {
+  const [status, upstreamCode = null] = UPSTREAM[code] ?? [];
+  const upstream = status && { status, code: upstreamCode, requestId: upstreamRequestId };
+  const deletedBefore = code === 'image_not_found' ? { at: settledAt, requestId: null } : undefined;
+  // With the facts of all codes it has those of its own, which the compiler cannot see.
+  return PROBLEMS[code].outcomes.map((outcome) => ({ ...FACTS, code, outcome, upstream, deletedBefore }) as Failure);
+});
+
+/** The answer to a deletion that failed in this way. */
+export function problemExample(failure: Failure, origin: string): ProblemBody {
+  const deletion = deletionUrl(origin, caller, imageId, requestId);
+  return problemBody(failure, { origin, path: `/images/${imageId}`, requestId, deletion });
+}
+
+/** The bodies of success. */
+export const EXAMPLES: Pick<Bodies, 'Image' | 'Deletion' | 'HistoryPage' | 'Health' | 'Readiness' | 'Explanation'> = {
+  Image: {
+    id: imageId,
+    name: 'ci-build-1842',
+    type: 'Custom',
+    status: 'Available',
+    desc: null,
+    osName: 'Ubuntu',
+    osVersion: '22.04',
+    createTime: reservedAt,
+    sharedWith: 0,
+    deletable: true,
+    blockers: [],
+    requestId,
+    upstreamRequestId,
+  },
+  Deletion: { id: imageId, ...gone },
+  HistoryPage: {
+    deletions: [
+      {
+        ...gone,
+        caller,
+        subject: null,
+        imageId,
+        imageName: null,
+        reservedAt,
+        settledAt,
+        resolvedAt: null,
+        code: null,
+        attempts: 1,
+        keyFingerprint: '9ae8a8b2',
+      },
+    ],
+  },
+  Health: { status: 'ok' },
+  Readiness: { status: 'ready' },
+  Explanation: explanationOf('image_shared'),
+};
