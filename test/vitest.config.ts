@@ -38,7 +38,7 @@ export default defineConfig({
         test: {
           name: 'workerd',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/local/**', 'test/bench/**', 'test/prometheus/**', 'test/tools/**'],
+          exclude: ['**/node_modules/**', 'test/local/**', 'test/bench/**', 'test/prometheus/**', 'test/tools/**'],
           globalSetup: ['test/local/global-setup.ts'],
         },
       },
