@@ -1,7 +1,7 @@
 /**
  * The gateway as a table of contents: each route, what it needs, what it calls.
  *
- * Promises: every request passes `audit` first, and only `deleteImage` and `previewImage` send anything to Baidu. Never:
+ * Promises: every request passes `audit` first, and only `deleteImage`, `previewImage` and the probe send anything to Baidu. Never:
  * touches a clock, randomness or the network other than those of the given runtime.
  */
 import { HonoBase } from 'hono/hono-base';
@@ -17,8 +17,15 @@ import { audit, type MisconfigurationLine, respondCrash } from './http/audit.ts'
 import { type HttpEnv, record } from './http/context.ts';
 import { Gate } from './http/gate.ts';
 import { openapi } from './http/openapi.ts';
-import { IMAGE_ROUTE, pathOf, readDeletion, readHistory, readPreview } from './http/request.ts';
-import { respondDeletion, respondHistory, respondMetrics, respondPreview, respondProblem } from './http/respond.ts';
+import { IMAGE_ROUTE, pathOf, readDeletion, readHistory, readPreview, readReadiness } from './http/request.ts';
+import {
+  respondDeletion,
+  respondHistory,
+  respondMetrics,
+  respondPreview,
+  respondProblem,
+  respondReadiness,
+} from './http/respond.ts';
 import type { Bodies } from './http/schemas.ts';
 import { explanationOf, isProblemCode } from './problems/failure.ts';
 import { PROBLEMS_PATH } from './problems/problem.ts';
@@ -57,7 +64,12 @@ export function createApp({ callers, config, problems }: ParsedConfig, runtime: 
   });
   app.get(
     '/readyz',
-    gate.admitted({ scope: null, problems }, (c) => c.json<Bodies['Readiness']>({ status: 'ready' })),
+    gate.admitted({ scope: null, problems }, async (c, { caller, gateway }) => {
+      const asked = readReadiness(c.req.raw);
+      if (!asked.ok) return respondProblem(c, asked.failure);
+      const probed = asked.value.upstream ? await gateway.probe.ask() : null;
+      return respondReadiness(c, caller, gateway.keyFingerprint, probed);
+    }),
   );
 
   app.get(

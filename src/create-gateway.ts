@@ -3,14 +3,17 @@ import { BceClient } from './baidu/client.ts';
 import { createImageApi } from './baidu/images.ts';
 import type { Config } from './config.ts';
 import type { Gateway } from './deletions/gateway.ts';
+import { UpstreamProbe } from './deletions/probe.ts';
 import { LedgerStub } from './ledger/stub.ts';
 import type { Runtime } from './runtime.ts';
 
 export function createGateway(config: Config, runtime: Runtime): Gateway {
   const { endpoint, attemptTimeoutMs, policy, rateLimiters, deadlineMs, dailyDeletions, dailyDeletionsTotal } = config;
   const client = new BceClient(config.credentials, runtime);
+  const images = createImageApi(endpoint, { client, attemptTimeoutMs, runtime });
   return {
-    images: createImageApi(endpoint, { client, attemptTimeoutMs, runtime }),
+    images,
+    probe: new UpstreamProbe(images, deadlineMs, runtime),
     policy,
     rateLimiters,
     deadlineMs,

@@ -11,6 +11,9 @@ export type ImageId = string & { readonly [checked]: true };
 export const IMAGE_ID = /^m-[A-Za-z0-9]{6,32}$/;
 export const IMAGE_ID_RULE = '"m-" and 6 to 32 ASCII letters or digits';
 
+/** The id of no image: Baidu's have 8 characters after the prefix. */
+export const ID_OF_NO_IMAGE = `m-${'0'.repeat(32)}` as ImageId;
+
 export function isImageId(text: string): text is ImageId {
   return IMAGE_ID.test(text);
 }

@@ -1,7 +1,9 @@
 /** Which paths there are, and which methods they take. */
 import { describe, expect, it } from 'vitest';
 import { KEYS } from './fixtures.ts';
-import { createHarness, problemOf } from './harness.ts';
+import { bearer, createHarness, problemOf } from './harness.ts';
+
+const READY = { status: 'ready', caller: 'reader', scopes: ['images:read'], keyFingerprint: '9ae8a8b2' };
 
 describe('the gateway', () => {
   it.each([
@@ -43,8 +45,27 @@ describe('the gateway', () => {
     expect([response.status, await response.json()]).toEqual([200, { status: 'ok' }]);
   });
 
-  it('answers GET /readyz with ready if the configuration has no fault', async () => {
-    const response = await createHarness().call('GET', '/readyz', { Authorization: `Bearer ${KEYS.reader}` });
-    expect([response.status, await response.json()]).toEqual([200, { status: 'ready' }]);
+  it('answers GET /readyz with who asks and what it may if the configuration has no fault, and asks nobody', async () => {
+    const harness = createHarness();
+    const response = await harness.call('GET', '/readyz', bearer(KEYS.reader));
+    expect([response.status, await response.json()]).toEqual([200, { ...READY, credentialAccepted: null }]);
+    expect(harness.requests).toEqual([]);
+  });
+
+  it('proves the credential with GET /readyz?upstream=true, by one read in ten seconds', async () => {
+    const harness = createHarness();
+    for (let times = 0; times < 3; times++) {
+      const response = await harness.call('GET', '/readyz?upstream=true', bearer(KEYS.reader));
+      expect([response.status, await response.json()]).toEqual([200, { ...READY, credentialAccepted: true }]);
+    }
+    expect(harness.lines.map(({ record }) => record['attempts'])).toEqual([1, 0, 0]);
+    expect(harness.lines.map(({ record }) => record['bce.status_code'])).toEqual([404, undefined, undefined]);
+  });
+
+  it('refuses a question that GET /readyz does not know, because it would be answered as if it had been asked', async () => {
+    const harness = createHarness();
+    for (const query of ['?upstrem=true', '?upstream=1', '?upstream=true&upstream=true']) {
+      expect((await harness.call('GET', `/readyz${query}`, bearer(KEYS.reader))).status).toBe(400);
+    }
   });
 });

@@ -3,6 +3,7 @@
  *
  * Promises: the client's package takes this file along, so it refers to as little as it can. Never: anything that runs.
  */
+import type { Scope } from '../callers/caller.ts';
 import type { RowOutcome, SuccessOutcome } from '../outcome.ts';
 import type { ProblemCode } from '../problems/failure.ts';
 
@@ -42,6 +43,18 @@ export interface PreviewBody {
 export interface Blocker {
   readonly code: ProblemCode;
   readonly detail: string;
+}
+
+/** What `GET /readyz` answers if the configuration is whole. */
+export interface ReadinessBody {
+  readonly status: 'ready';
+  /** Who asks, and what it may. */
+  readonly caller: string;
+  readonly scopes: readonly Scope[];
+  /** Which Baidu key signs. */
+  readonly keyFingerprint: string;
+  /** `true`: Baidu accepts the key. `null`: it was not asked. */
+  readonly credentialAccepted: true | null;
 }
 
 /** What a page of history answers. */

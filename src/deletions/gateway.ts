@@ -6,9 +6,11 @@ import type { Budgets } from '../ledger/rows.ts';
 import type { LedgerStub } from '../ledger/stub.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Policy } from './policy.ts';
+import type { UpstreamProbe } from './probe.ts';
 
 export interface Gateway {
   readonly images: ImageApi;
+  readonly probe: UpstreamProbe;
   readonly policy: Policy;
   readonly rateLimiters: RateLimiters;
   /** From the reservation, or the first read, to Baidu's last answer. */

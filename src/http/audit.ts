@@ -56,7 +56,7 @@ export interface AuditRecord extends LogLine {
   readonly outcome: FailureOutcome | SuccessOutcome | undefined;
   /** Of a successful deletion: whether Baidu said so. */
   readonly confirmed: boolean | undefined;
-  /** Deletions sent to Baidu: 0, 1 or 2; for a preview, its reads. Absent if a bug ended the counting. */
+  /** Deletions sent to Baidu: 0, 1 or 2; for a preview or a probe, its reads. Absent if a bug ended the counting. */
   readonly attempts: number | undefined;
   /** Milliseconds, by the Worker's clock, which stands still between I/O. */
   readonly duration_ms: number;
@@ -138,9 +138,9 @@ function auditRecord(
   gateway: Gateway | null,
   { startMs, durationMs, settled }: Ending,
 ): AuditRecord {
-  const { failure, identified, historyOf, imageId, deletion, preview, thrown } = c.get('record');
+  const { failure, identified, historyOf, imageId, deletion, read, thrown } = c.get('record');
   const proof = identified?.proof;
-  const { attempts = 0, answer } = deletion ?? preview ?? {};
+  const { attempts = 0, answer } = deletion ?? read ?? {};
   const gone = deletion?.result.ok ? deletion.result.value : undefined;
   const outcome = failure === undefined ? gone?.outcome : outcomeOf(failure);
   const hasCalled = answer !== undefined || attempts === null || attempts > 0;

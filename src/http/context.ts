@@ -15,7 +15,8 @@ export interface RequestRecord {
   readonly historyOf?: string;
   readonly imageId?: ImageId;
   readonly deletion?: Deletion;
-  readonly preview?: Previewed;
+  /** What reading took, if nothing is to be deleted. */
+  readonly read?: Pick<Previewed, 'attempts' | 'answer'>;
   /** What a bug threw. */
   readonly thrown?: unknown;
 }

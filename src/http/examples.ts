@@ -16,6 +16,7 @@ const caller = 'ci-cleaner';
 const upstreamRequestId = 'cc981e59-84f3-4b1c-8d5e-2f1f5a7b6c03';
 const reservedAt = '2026-11-23T08:00:00.000Z';
 const settledAt = '2026-11-23T08:00:01.000Z';
+const keyFingerprint = '9ae8a8b2';
 const gone = { outcome: 'deleted', confirmed: true, requestId, upstreamRequestId } as const;
 
 /** Baidu's answer before a failure, as status and code. */
@@ -93,11 +94,17 @@ export const EXAMPLES: Pick<Bodies, 'Image' | 'Deletion' | 'HistoryPage' | 'Heal
         resolvedAt: null,
         code: null,
         attempts: 1,
-        keyFingerprint: '9ae8a8b2',
+        keyFingerprint,
       },
     ],
   },
   Health: { status: 'ok' },
-  Readiness: { status: 'ready' },
+  Readiness: {
+    status: 'ready',
+    caller,
+    scopes: ['images:delete', 'images:read'],
+    keyFingerprint,
+    credentialAccepted: true,
+  },
   Explanation: explanationOf('image_shared'),
 };

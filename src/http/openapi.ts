@@ -12,7 +12,14 @@ import { type Failure, headersOf, outcomeOf, PROBLEMS } from '../problems/failur
 import { PROBLEM_CONTENT_TYPE, PROBLEMS_PATH } from '../problems/problem.ts';
 import { EXAMPLES, FAILURES, problemExample } from './examples.ts';
 import { METRICS_CONTENT_TYPE } from './metrics.ts';
-import { DELETION_PARAMETERS, HISTORY_PARAMETERS, PARAMETERS, type ParameterName, REQUEST_ID } from './query.ts';
+import {
+  DELETION_PARAMETERS,
+  HISTORY_PARAMETERS,
+  PARAMETERS,
+  type ParameterName,
+  READINESS_PARAMETERS,
+  REQUEST_ID,
+} from './query.ts';
 import { imageIdSchema, schema, schemas } from './schemas.ts';
 
 /** Beside Content-Type, which the specification wants left out. The first two are in every answer. */
@@ -113,7 +120,9 @@ export function openapi(origin: string) {
           operationId: 'readyz',
           tags: ['gateway'],
           summary: 'Whether the configuration is whole, and if not, what is wrong.',
-          responses: { 200: success('It is whole.', 'Readiness'), ...failures('any', 'admission') },
+          description: 'With `upstream=true` it also proves the credential, without deleting anything.',
+          parameters: queryParameters(READINESS_PARAMETERS),
+          responses: { 200: success('It is whole.', 'Readiness'), ...failures('any', 'admission', 'upstream') },
         },
       },
       '/openapi.json': {

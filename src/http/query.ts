@@ -42,7 +42,7 @@ export const PARAMETERS = {
     description: 'With true, an absent image answers 200 already_absent instead of 404.',
     schema: { type: 'boolean', default: false },
     absent: false,
-    parse: (text) => (text === 'true' || text === 'false' ? text === 'true' : undefined),
+    parse: parseBoolean,
   }),
   expectName: parameter<string | null>({
     rule: `an image name of 1 to ${MAX_NAME_CHARS} characters`,
@@ -50,6 +50,13 @@ export const PARAMETERS = {
     schema: { type: 'string', minLength: 1, maxLength: MAX_NAME_CHARS },
     absent: null,
     parse: (text) => (text.length >= 1 && text.length <= MAX_NAME_CHARS ? text : undefined),
+  }),
+  upstream: parameter<boolean>({
+    rule: 'true or false',
+    description: 'With true, Baidu is asked, too, whether it accepts the credential; at most once in ten seconds.',
+    schema: { type: 'boolean', default: false },
+    absent: false,
+    parse: parseBoolean,
   }),
   caller: parameter<string | null>({
     rule: 'the name of a caller',
@@ -110,6 +117,7 @@ type Values = { readonly [N in ParameterName]: (typeof PARAMETERS)[N]['absent'] 
 
 /** The parameters of each call that takes any. */
 export const DELETION_PARAMETERS = ['allowMissing', 'expectName'] as const;
+export const READINESS_PARAMETERS = ['upstream'] as const;
 export const HISTORY_PARAMETERS = [
   'caller',
   'imageId',
@@ -147,6 +155,10 @@ function parameter<T>(row: Parameter<T>): Parameter<T> {
 
 function invalid(fault: Failure<'invalid_request'>['fault']): Result<never, Failure<'invalid_request'>> {
   return failed({ code: 'invalid_request', fault });
+}
+
+function parseBoolean(text: string): boolean | undefined {
+  return text === 'true' || text === 'false' ? text === 'true' : undefined;
 }
 
 const DATE_TIME = /^(?<day>\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;

@@ -8,7 +8,7 @@ import type { HistoryQuery } from '../ledger/rows.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
 import { withTimeout } from '../runtime.ts';
-import { DELETION_PARAMETERS, HISTORY_PARAMETERS, readQuery } from './query.ts';
+import { DELETION_PARAMETERS, HISTORY_PARAMETERS, READINESS_PARAMETERS, readQuery } from './query.ts';
 
 type Fault = Failure<'invalid_request' | 'invalid_image_id'>;
 
@@ -65,6 +65,11 @@ export function readPreview({ url }: Request, path: string): Result<ImageId, Fau
   if (!imageId.ok) return imageId;
   const query = readQuery(queryOf(url), []);
   return query.ok ? imageId : query;
+}
+
+/** Reads `GET /readyz`. */
+export function readReadiness({ url }: Request): Result<{ readonly upstream: boolean }, Fault> {
+  return readQuery(queryOf(url), READINESS_PARAMETERS);
 }
 
 /** Reads `GET /deletions`. */

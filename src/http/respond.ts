@@ -4,10 +4,12 @@
  * Promises: every failure has the one shape; whatever is answered is noted for the audit record.
  */
 import type { Context } from 'hono';
-import type { DeletionBody, HistoryBody, PreviewBody } from '../deletions/bodies.ts';
+import type { Caller } from '../callers/caller.ts';
+import type { DeletionBody, HistoryBody, PreviewBody, ReadinessBody } from '../deletions/bodies.ts';
 import type { Deletion, DeletionRequest } from '../deletions/deletion.ts';
 import { deletionUrl, describeRow, nextLink } from '../deletions/history.ts';
 import type { Previewed } from '../deletions/preview.ts';
+import type { Probed } from '../deletions/probe.ts';
 import type { DeletionRow, LedgerMetrics } from '../ledger/rows.ts';
 import { type Failure, headersOf } from '../problems/failure.ts';
 import { PROBLEM_CONTENT_TYPE, problemBody } from '../problems/problem.ts';
@@ -42,11 +44,29 @@ export function respondDeletion(
 }
 
 export function respondPreview(c: Context<HttpEnv>, preview: Previewed): Response {
-  record(c, { preview });
+  record(c, { read: preview });
   const { result, answer } = preview;
   if (!result.ok) return respondProblem(c, result.failure);
   const upstreamRequestId = answer?.requestId ?? null;
   return c.json<PreviewBody>({ ...result.value, requestId: c.get('requestId'), upstreamRequestId });
+}
+
+/** `probed` is `null` if Baidu was not to be asked. */
+export function respondReadiness(
+  c: Context<HttpEnv>,
+  { id, scopes }: Caller,
+  keyFingerprint: string,
+  probed: Probed | null,
+): Response {
+  if (probed !== null) record(c, { read: probed });
+  if (probed?.result.ok === false) return respondProblem(c, probed.result.failure);
+  return c.json<ReadinessBody>({
+    status: 'ready',
+    caller: id,
+    scopes: [...scopes],
+    keyFingerprint,
+    credentialAccepted: probed && true,
+  });
 }
 
 export function respondMetrics(metrics: LedgerMetrics, context: MetricsContext): Response {

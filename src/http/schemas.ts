@@ -7,7 +7,15 @@
  * make a class of every branch.
  */
 import type { OpenAPIV3_1 } from 'openapi-types';
-import type { Blocker, DeletionBody, DeletionJson, HistoryBody, PreviewBody } from '../deletions/bodies.ts';
+import { SCOPES } from '../callers/caller.ts';
+import type {
+  Blocker,
+  DeletionBody,
+  DeletionJson,
+  HistoryBody,
+  PreviewBody,
+  ReadinessBody,
+} from '../deletions/bodies.ts';
 import { IMAGE_ID } from '../image-id.ts';
 import { FAILURE_OUTCOMES, ROW_OUTCOMES, SUCCESS_OUTCOMES } from '../outcome.ts';
 import type { DeletedBefore, Upstream } from '../problems/facts.ts';
@@ -23,7 +31,7 @@ export interface Bodies {
   readonly HistoryPage: HistoryBody;
   readonly HistoryRow: DeletionJson;
   readonly Health: { readonly status: 'ok' };
-  readonly Readiness: { readonly status: 'ready' };
+  readonly Readiness: ReadinessBody;
   readonly Explanation: Explanation;
   readonly Problem: ProblemBody;
   readonly ProblemCode: ProblemCode;
@@ -147,7 +155,13 @@ export const schemas: { readonly [N in keyof Bodies]: Schema } = {
     keyFingerprint: described("Tells the gateway's Baidu keys apart."),
   }),
   Health: object<Bodies['Health']>({ status: oneOf(['ok']) }),
-  Readiness: object<Bodies['Readiness']>({ status: oneOf(['ready']) }),
+  Readiness: object<ReadinessBody>({
+    status: oneOf(['ready']),
+    caller: described('Who asks.'),
+    scopes: { type: 'array', items: oneOf(SCOPES), description: 'What the caller may.' },
+    keyFingerprint: described("Tells the operator's Baidu keys apart."),
+    credentialAccepted: nullable('boolean', 'true: Baidu accepts the key. null: it was not asked.'),
+  }),
   Explanation: object<Explanation>({
     code: schema('ProblemCode'),
     status: { type: 'integer' },

@@ -182,7 +182,7 @@ export const ROWS = {
     outcomes: ['already_absent'],
     retryable: false,
     severity: 'INFO',
-    stage: 'upstream',
+    stage: 'image',
     title: 'There is no such image',
     explanation:
       'Baidu has no image with this id in this region. A caller who is content with that sends allowMissing=true.',

@@ -76,14 +76,19 @@ const OF_THE_IMAGE = {
 
 /** How each call that reads from Baidu can fail, when `path` makes it read. */
 const reading = (path: string): Record<string, Scenario> => ({
-  'invalid_image_id.not_attempted': { path: '/images/nonsense' },
-  'image_not_found.already_absent': { path: path.replace('m-custom01', 'm-absent01') },
   ...Object.fromEntries(
     Object.entries(REFUSALS).map(([code, answer]) => [`${code}.not_attempted`, { path, options: answers(answer) }]),
   ),
   'upstream_error.not_attempted': { path, options: answers(LOST) },
   'upstream_timeout.not_attempted': { path, options: silence },
   'internal_error.not_attempted': { path, options: bug },
+});
+
+/** How each call on an image can fail, when `path` makes it read. */
+const onImage = (path: string): Record<string, Scenario> => ({
+  'invalid_image_id.not_attempted': { path: '/images/nonsense' },
+  'image_not_found.already_absent': { path: path.replace('m-custom01', 'm-absent01') },
+  ...reading(path),
 });
 
 /** How a deletion can fail that was sent. After an attempt whose effect is not known, a refusal says nothing. */
@@ -106,7 +111,7 @@ const OPERATIONS: readonly [method: string, path: string, key: string, scenarios
     KEYS.both,
     {
       ...ADMISSION,
-      ...reading(`${ID}?expectName=ci-build-1842`),
+      ...onImage(`${ID}?expectName=ci-build-1842`),
       ...DELETING,
       'permission_denied.not_attempted': { headers: bearer(KEYS.reader) },
       'image_protected.not_attempted': { options: { env: { PROTECTED_IMAGES: '["m-custom01"]' } } },
@@ -120,7 +125,7 @@ const OPERATIONS: readonly [method: string, path: string, key: string, scenarios
     'GET',
     ID,
     KEYS.both,
-    { ...ADMISSION, ...reading(ID), 'permission_denied.not_attempted': { headers: bearer(KEYS.cleaner) } },
+    { ...ADMISSION, ...onImage(ID), 'permission_denied.not_attempted': { headers: bearer(KEYS.cleaner) } },
   ],
   [
     'GET',
@@ -145,7 +150,7 @@ const OPERATIONS: readonly [method: string, path: string, key: string, scenarios
       'ledger_unavailable.not_attempted': { options: { env: { CALLERS: WITH_METRICS, LEDGER: noLedger } } },
     },
   ],
-  ['GET', '/readyz', KEYS.both, ADMISSION],
+  ['GET', '/readyz', KEYS.both, { ...ADMISSION, ...reading('/readyz?upstream=true') }],
   ['GET', '/healthz', '', { 'invalid_request.not_attempted': { headers: { Host: 'a b' } } }],
   ['GET', '/openapi.json', '', { 'invalid_request.not_attempted': { headers: { Host: 'a b' } } }],
   [

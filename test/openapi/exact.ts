@@ -49,9 +49,10 @@ export type Failures = Nothing<
 
 export type Query = Nothing<
   Different<
-    { readonly [Id in 'deleteImage' | 'listDeletions']: QueryOf<operations[Id]> },
+    { readonly [Id in 'deleteImage' | 'readyz' | 'listDeletions']: QueryOf<operations[Id]> },
     {
       readonly deleteImage: { readonly allowMissing?: boolean; readonly expectName?: string };
+      readonly readyz: { readonly upstream?: boolean };
       readonly listDeletions: {
         readonly caller?: string;
         readonly imageId?: string;
