@@ -31,7 +31,7 @@ import { explanationOf, isProblemCode } from './problems/failure.ts';
 import { PROBLEMS_PATH } from './problems/problem.ts';
 import { logLine, type Runtime } from './runtime.ts';
 
-export function createApp({ callers, config, problems }: ParsedConfig, runtime: Runtime): HonoBase<HttpEnv> {
+export function createApp({ callers, config, problems, version }: ParsedConfig, runtime: Runtime): HonoBase<HttpEnv> {
   if (problems.length > 0) {
     const timestamp = new Date(runtime.now()).toISOString();
     logLine<MisconfigurationLine>(runtime.log, {
@@ -48,7 +48,7 @@ export function createApp({ callers, config, problems }: ParsedConfig, runtime: 
   // One router, which `methodNotAllowed` brings anyway: the default would bring three.
   const app = new HonoBase<HttpEnv>({ getPath: ({ url }) => pathOf(url), router: new TrieRouter() });
 
-  app.use(audit(runtime, identity, gateway));
+  app.use(audit(runtime, { identity, gateway, version }));
   app.use(
     methodNotAllowed({
       app,
@@ -116,7 +116,7 @@ export function createApp({ callers, config, problems }: ParsedConfig, runtime: 
           return counted === undefined ? null : gateway.budgetsOf(counted).caller;
         },
         accountBudget: gateway.budgetsOf(caller).account,
-        version: gateway.version,
+        version,
         nowMs: runtime.now(),
       });
     }),

@@ -29,8 +29,6 @@ export interface Config {
   readonly dailyDeletionsTotal: number;
   readonly rateLimiters: RateLimiters;
   readonly ledger: LedgerNamespace;
-  /** The version that runs, as the platform names it; `null` if it does not. */
-  readonly version: string | null;
 }
 
 /** What the ledger itself goes by. */
@@ -47,6 +45,8 @@ export interface ParsedConfig {
   readonly config: Config | null;
   /** One sentence for each problem, beginning with the name of the binding. */
   readonly problems: readonly string[];
+  /** The version that runs, as the platform names it, whatever else is at fault; `null` if it does not. */
+  readonly version: string | null;
 }
 
 const DEFAULT_ENDPOINT = 'https://bcc.bj.baidubce.com';
@@ -88,7 +88,6 @@ export function parseConfig(env: UncheckedEnv): ParsedConfig {
     },
     dailyDeletions: read.number('DAILY_DELETIONS', DAILY_DELETIONS),
     dailyDeletionsTotal: read.number('DAILY_DELETIONS_TOTAL', DAILY_DELETIONS_TOTAL),
-    version: versionOf(env.VERSION),
   };
   // The ledger reads these for itself, but a fault in them must show here.
   readLedgerSettings(read, deadlineMs);
@@ -96,10 +95,11 @@ export function parseConfig(env: UncheckedEnv): ParsedConfig {
   const burst = readRateLimiter(read, 'burst');
   const sustained = readRateLimiter(read, 'sustained');
   const { problems } = read;
+  const version = versionOf(env.VERSION);
   if (problems.length > 0 || ledger === null || burst === null || sustained === null) {
-    return { callers, config: null, problems };
+    return { callers, config: null, problems, version };
   }
-  return { callers, config: { ...values, ledger, rateLimiters: { burst, sustained } }, problems };
+  return { callers, config: { ...values, ledger, rateLimiters: { burst, sustained } }, problems, version };
 }
 
 /** What the ledger goes by. If that is malformed, it keeps rows as long as possible and looks when it does by default. */
@@ -129,9 +129,13 @@ function isSchedule(value: unknown, earliestS: number): value is readonly number
   return value.every(follows) && Number(value.at(-1)) <= MAX_RESOLVE_AFTER_S;
 }
 
+/** It goes into a header, so its form is checked. */
+const VERSION_ID = /^[\w-]{1,64}$/;
+
 /** The id of `version_metadata`. Source: https://developers.cloudflare.com/workers/runtime-apis/bindings/version-metadata/ */
 function versionOf(metadata: unknown): string | null {
-  return isRecord(metadata) && typeof metadata['id'] === 'string' ? metadata['id'] : null;
+  const id = isRecord(metadata) ? metadata['id'] : null;
+  return typeof id === 'string' && VERSION_ID.test(id) ? id : null;
 }
 
 function readCallers(read: BindingReader): Callers | null {

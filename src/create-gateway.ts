@@ -22,6 +22,5 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     upstreamHost: new URL(endpoint).host,
     ledger: new LedgerStub(config.ledger, runtime),
     budgetsOf: (caller) => ({ caller: caller.dailyDeletions ?? dailyDeletions, account: dailyDeletionsTotal }),
-    version: config.version,
   };
 }

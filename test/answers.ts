@@ -150,6 +150,7 @@ export async function checked(method: string, url: string, response: Response): 
 const operationHeaders = (status: number) => ({
   'X-Request-Id': {},
   'Cache-Control': {},
+  'Gateway-Version': {},
   ...(status === 405 && { Allow: {} }),
 });
 

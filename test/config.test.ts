@@ -21,7 +21,6 @@ describe('the configuration', () => {
       deadlineMs: 20000,
       dailyDeletions: 50,
       dailyDeletionsTotal: 500,
-      version: null,
       policy: { deletionsEnabled: true, protectedImages: new Set(), protectedNames: [] },
     });
   });
@@ -62,9 +61,18 @@ describe('the configuration', () => {
 
   it('names the version that runs, if the platform tells it', () => {
     const version = { id: 'd5c1b2a3', tag: '', timestamp: '2026-11-24T00:00:00Z' };
-    expect(parseConfig({ ...validEnv(), VERSION: version }).config?.version).toBe('d5c1b2a3');
-    for (const VERSION of ['d5c1b2a3', { id: 7 }, null]) {
-      expect(parseConfig({ ...validEnv(), VERSION }).config?.version).toBeNull();
+    expect(parseConfig({ ...validEnv(), VERSION: version }).version).toBe('d5c1b2a3');
+    expect(parseConfig({ VERSION: version }).version).toBe('d5c1b2a3');
+    for (const VERSION of [
+      undefined,
+      'd5c1b2a3',
+      { id: 7 },
+      { id: '' },
+      { id: 'd5\n' },
+      { id: 'x'.repeat(65) },
+      null,
+    ]) {
+      expect(parseConfig({ ...validEnv(), VERSION }).version).toBeNull();
     }
   });
 

@@ -65,6 +65,7 @@ describe('the Worker', () => {
     expect(await response.json()).toMatchObject(body);
     expect(response.headers.get('x-request-id')).toBe('job-1');
     expect(response.headers.get('cache-control')).toBe('no-store');
+    expect(response.headers.get('gateway-version')).toBe(env.VERSION.id);
   });
 
   it('answers image_not_found for an absent image', async () => {

@@ -21,6 +21,4 @@ export interface Gateway {
   readonly upstreamHost: string;
   readonly ledger: LedgerStub;
   readonly budgetsOf: (caller: Caller) => Budgets;
-  /** The version that runs, as the platform names it. */
-  readonly version: string | null;
 }

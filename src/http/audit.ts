@@ -21,6 +21,9 @@ import { REQUEST_ID } from './query.ts';
 import { hasValidHost, imageIdSegment, originOf } from './request.ts';
 import { respondProblem } from './respond.ts';
 
+/** On every answer: the version of the Worker, as in `service.version`. Absent if the platform does not name it. */
+export const VERSION_HEADER = 'Gateway-Version';
+
 /** `timestamp` is when the request arrived. */
 export interface AuditRecord extends LogLine {
   readonly 'event.name': 'audit';
@@ -79,11 +82,17 @@ export interface MisconfigurationLine extends LogLine {
   readonly problems: readonly string[];
 }
 
+/** What runs here. Identity and gateway are `null` if the configuration does not allow for them. */
+interface Audited {
+  readonly identity: Identity | null;
+  readonly gateway: Gateway | null;
+  readonly version: string | null;
+}
+
 /** The outermost step: names the request, and when everything is done writes its record. */
 export function audit(
   { now, randomUUID, log }: Pick<Runtime, 'now' | 'randomUUID' | 'log'>,
-  identity: Identity | null,
-  gateway: Gateway | null,
+  { identity, gateway, version }: Audited,
 ): MiddlewareHandler<HttpEnv> {
   return async function writeAuditRecord(c, next) {
     const startMs = now();
@@ -104,11 +113,12 @@ export function audit(
     }
     c.res.headers.set('X-Request-Id', c.get('requestId'));
     c.res.headers.set('Cache-Control', 'no-store');
+    if (version !== null) c.res.headers.set(VERSION_HEADER, version);
 
     const durationMs = now() - startMs;
     const write = (settled?: boolean) => {
       scope.end();
-      logLine(log, auditRecord(c, gateway, { startMs, durationMs, settled }));
+      logLine(log, auditRecord(c, { gateway, version }, { startMs, durationMs, settled }));
     };
     const settled = c.get('record').deletion?.settled;
     // The record closes when the ledger has the outcome, while the answer is on its way.
@@ -135,7 +145,7 @@ interface Ending {
 
 function auditRecord(
   c: Context<HttpEnv>,
-  gateway: Gateway | null,
+  { gateway, version }: Omit<Audited, 'identity'>,
   { startMs, durationMs, settled }: Ending,
 ): AuditRecord {
   const { failure, identified, historyOf, imageId, deletion, read, thrown } = c.get('record');
@@ -162,7 +172,7 @@ function auditRecord(
     'caller.subject': proof?.kind === 'token' ? (proof.subject ?? undefined) : undefined,
     'client.address': headerOf(c, 'cf-connecting-ip', ADDRESS),
     'cloudflare.ray_id': headerOf(c, 'cf-ray', RAY_ID),
-    'service.version': gateway?.version ?? undefined,
+    'service.version': version ?? undefined,
     'history.caller.id': historyOf,
     'image.id': imageId,
     decision: isRefused(failure, outcome) ? 'refused' : 'allowed',

@@ -10,6 +10,7 @@ import type { OpenAPIV3_1 } from 'openapi-types';
 import type { Stage } from '../problems/facts.ts';
 import { type Failure, headersOf, outcomeOf, PROBLEMS } from '../problems/failure.ts';
 import { PROBLEM_CONTENT_TYPE, PROBLEMS_PATH } from '../problems/problem.ts';
+import { VERSION_HEADER } from './audit.ts';
 import { EXAMPLES, FAILURES, problemExample } from './examples.ts';
 import { METRICS_CONTENT_TYPE } from './metrics.ts';
 import {
@@ -22,7 +23,7 @@ import {
 } from './query.ts';
 import { imageIdSchema, schema, schemas } from './schemas.ts';
 
-/** Beside Content-Type, which the specification wants left out. The first two are in every answer. */
+/** Beside Content-Type, which the specification wants left out. The first three are in every answer. */
 const HEADERS = {
   'X-Request-Id': {
     required: true,
@@ -30,6 +31,10 @@ const HEADERS = {
     schema: { type: 'string', pattern: REQUEST_ID.source },
   },
   'Cache-Control': { required: true, description: 'no-store.', schema: { type: 'string' } },
+  [VERSION_HEADER]: {
+    description: 'The version of the Worker that answered. Absent if the platform does not name it.',
+    schema: { type: 'string' },
+  },
   'WWW-Authenticate': { description: 'Bearer.', schema: { type: 'string' } },
   'Retry-After': {
     description: 'Seconds to wait.',
@@ -206,7 +211,7 @@ function success(description: string, name: keyof typeof EXAMPLES, ...more: read
 
 /** An answer has the headers of every answer, and `more`. */
 function answer<Content>(description: string, content: Content, more: readonly string[] = []) {
-  const names = ['X-Request-Id', 'Cache-Control', ...more];
+  const names = ['X-Request-Id', 'Cache-Control', VERSION_HEADER, ...more];
   const headers = Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
   return { description, headers, content };
 }

@@ -80,6 +80,30 @@ describe('the audit record', () => {
     }
   });
 
+  it('and every answer name the version that runs, even if the configuration is at fault or a bug ends the request', async () => {
+    const VERSION = { id: 'd5c1b2a3', tag: '', timestamp: '' };
+    const broken = () => {
+      throw new Error('a bug');
+    };
+    for (const harness of [
+      createHarness({ env: { VERSION } }),
+      createHarness({ env: { VERSION, BCC_ENDPOINT: 'nowhere' } }),
+      createHarness({ env: { VERSION }, fetch: broken }),
+    ]) {
+      for (const path of ['/healthz', '/nowhere', '/images/m-custom01', '/problems/internal_error']) {
+        const response = await harness.call('GET', path, bearer(KEYS.reader));
+        expect(response.headers.get('gateway-version')).toBe('d5c1b2a3');
+        expect(harness.lines.at(-1)?.record['service.version']).toBe('d5c1b2a3');
+      }
+    }
+  });
+
+  it('and the answer name no version that the platform does not name', async () => {
+    const harness = createHarness();
+    expect((await harness.call('GET', '/healthz')).headers.has('gateway-version')).toBe(false);
+    expect(harness.lines[0]?.record).not.toHaveProperty('service.version');
+  });
+
   it('names the image of a refused request, whoever sent it', async () => {
     const harness = createHarness();
     await harness.call('DELETE', '/images/m-custom01', {});

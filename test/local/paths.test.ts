@@ -224,7 +224,6 @@ class Process {
     dailyDeletionsTotal: 100,
     rateLimiters: { burst: PASS, sustained: PASS },
     ledger: { getByName: () => this.#ledger },
-    version: null,
   };
 
   /** Lets a late reservation arrive at last. */
@@ -245,7 +244,7 @@ class Process {
       passThroughOnException: () => undefined,
       props: {},
     };
-    const app = createApp({ callers: CALLERS_TABLE, problems: [], config: this.config }, this.runtime);
+    const app = createApp({ callers: CALLERS_TABLE, problems: [], config: this.config, version: null }, this.runtime);
     const request = new Request(`https://gateway.test/images/${imageId}`, { method: 'DELETE', headers: AUTHORIZATION });
     const answering = Promise.resolve(app.fetch(request, { by: 'http' }, ctx)).then(async (response) => {
       const text = await response.text();
