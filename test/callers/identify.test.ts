@@ -216,13 +216,13 @@ describe('a token', () => {
         [name, token],
       ];
       expect((await viaHeader().call('DELETE', '/images/m-custom01', twice)).status).toBe(401);
-      const other = issuer.entry({ header: 'X-Other', audience: 'other' });
+      const other = issuer.entry({ header: 'X-Other-Token', audience: 'other' });
       const ISSUERS = JSON.stringify({ local: issuer.entry({ header: name }), other });
       const harness = createHarness({ env: { ...env(), ISSUERS } });
-      const both = { [name]: token, 'X-Other': await issuer.token({ aud: 'other' }) };
+      const both = { [name]: token, 'X-Other-Token': await issuer.token({ aud: 'other' }) };
       expect((await harness.call('DELETE', '/images/m-custom01', both)).status).toBe(401);
       expect((await harness.call('DELETE', '/images/m-custom01', { [name]: token })).status).toBe(200);
-      const wrong = { 'X-Other': token };
+      const wrong = { 'X-Other-Token': token };
       expect((await harness.call('DELETE', '/images/m-custom02', wrong)).status).toBe(401);
     });
 

@@ -56,6 +56,7 @@ describe('ISSUERS', () => {
     ['half a second of lifetime', { maxLifetimeS: 0.5 }, /maxLifetimeS must be/],
     ['the header Authorization', { header: 'AUTHORIZATION' }, /header must name/],
     ['the header Cookie', { header: 'Cookie' }, /header must name/],
+    ['a header that logs would show', { header: 'X-Identity' }, /header must name .* token in its name/],
     ['a header with a blank', { header: 'X Y' }, /header must name/],
     ['a header that is no text', { header: null }, /header must name/],
   ])('may not have %s', (_what, fields, problem) => {
