@@ -1,0 +1,82 @@
+/** The deployments that `wrangler.toml` describes, compared with each other: what Wrangler inherits is not what one would think. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { unstable_readConfig } from 'wrangler';
+import { isRecord } from '../../src/json.ts';
+import { checkDeployment } from '../../src/tools/deployment.ts';
+import { WRANGLER_CONFIG } from '../../src/tools/shell.ts';
+import { readWranglerConfig } from '../../src/tools/wrangler-config.ts';
+import { CALLERS, EMULATOR_CREDENTIALS } from '../fixtures.ts';
+
+/** Source: https://cloud.baidu.com/doc/BCC/s/0jwvyo603, and the list that the SDKs carry. */
+const REGIONS = ['bj', 'gz', 'su', 'hkg', 'fwh', 'bd', 'cd', 'sin', 'fsh'];
+/** What may differ from one deployment to another, and what Wrangler adds about the one that was read. */
+const OWN = ['name', 'routes', 'placement', 'vars', 'ratelimits', 'targetEnvironment'];
+const SECRETS = Object.entries({
+  BCE_ACCESS_KEY_ID: EMULATOR_CREDENTIALS.accessKeyId,
+  BCE_SECRET_ACCESS_KEY: EMULATOR_CREDENTIALS.secretAccessKey,
+  CALLERS: JSON.stringify(CALLERS),
+}).map(([name, value]) => ({ name, value, bytes: value.length }));
+
+/** One deployment, as Wrangler reads it: all of it, and the part of it that our own reader takes. */
+async function read(env: string | undefined, file = WRANGLER_CONFIG) {
+  const whole: unknown = unstable_readConfig({ config: file, env }, { hideWarnings: true });
+  const config = await readWranglerConfig('/', file, env);
+  if (!isRecord(whole) || !config.ok) throw new Error(`${file} cannot be read`);
+  return { whole, ...config.value };
+}
+type Deployment = Awaited<ReturnType<typeof read>>;
+
+const base = await read(undefined);
+const defined = base.whole['definedEnvironments'];
+const names = (Array.isArray(defined) ? defined : []).map(String);
+const environments = await Promise.all(names.map((name) => read(name)));
+const all = [base, ...environments];
+const shared = ({ whole }: Deployment) =>
+  Object.fromEntries(Object.entries(whole).filter(([key]) => !OWN.includes(key)));
+const limits = ({ rateLimits }: Deployment) =>
+  [...rateLimits].map(([name, { namespaceId: _, ...limit }]) => ({ name, ...limit }));
+
+const folder = mkdtempSync(join(tmpdir(), 'bcg-environments-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('the environments', () => {
+  it('are another region and a stage', () => {
+    expect(names).toContain('staging');
+    expect(new Set(all.map(({ vars }) => vars['BCC_ENDPOINT'])).size).toBeGreaterThan(1);
+  });
+
+  it.each(environments)('have in $whole.name everything that the deployment at the top has', (own) => {
+    expect(shared(own)).toEqual(shared(base));
+    expect(Object.keys(own.vars).sort()).toEqual(Object.keys(base.vars).sort());
+    expect(limits(own)).toEqual(limits(base));
+    expect(own.whole['name']).toBe(`${base.whole['name']}-${own.whole['targetEnvironment']}`);
+  });
+
+  it('count requests apart from each other', () => {
+    const namespaces = all.flatMap(({ rateLimits }) => [...rateLimits.values()].map(({ namespaceId }) => namespaceId));
+    expect(namespaces).toHaveLength(2 * all.length);
+    expect(new Set(namespaces).size).toBe(namespaces.length);
+  });
+
+  it.each(all)('run in $whole.name near the region that they call', ({ vars, whole }) => {
+    const { host } = new URL(String(vars['BCC_ENDPOINT']));
+    expect(REGIONS.map((region) => `bcc.${region}.baidubce.com`)).toContain(host);
+    expect(whole['placement']).toEqual({ hostname: host });
+  });
+
+  it.each(names)('leave in %s the address of the deployment at the top alone', async (name) => {
+    const file = join(folder, 'wrangler.toml');
+    writeFileSync(file, readFileSync(WRANGLER_CONFIG, 'utf8').replace(/^# (routes = .*)$/m, '$1'));
+    const { routes } = await read(undefined, file);
+    expect(routes).not.toEqual([]);
+    expect((await read(name, file)).routes).not.toContain(routes[0]);
+  });
+
+  it.each(environments)('have in $whole.name no fault, and nothing that they share or lack', (own) => {
+    const findings = checkDeployment(own, SECRETS, base);
+    expect(findings.filter(({ level }) => level !== 'note')).toEqual([]);
+  });
+});
