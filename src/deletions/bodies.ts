@@ -54,7 +54,7 @@ export interface ReadinessBody {
   /** Which Baidu key signs. */
   readonly keyFingerprint: string;
   /** `true`: Baidu accepts the key. `null`: it was not asked. */
-  readonly credentialAccepted: true | null;
+  readonly credentialAccepted: boolean | null;
 }
 
 /** What a page of history answers. */

@@ -86,15 +86,15 @@ describe('npm run check-config', () => {
 
   it('checks an environment with what it has itself', async () => {
     const base = readFileSync(WRANGLER_CONFIG, 'utf8');
-    const gz = `
-[env.gz]
-routes = ["gz.test"]
-vars = { BCC_ENDPOINT = "https://bcc.gz.baidubce.com", PROTECTED_IMAGES = "[]", PROTECTED_NAMES = '["a"]' }
+    const su = `
+[env.su]
+routes = ["su.test"]
+vars = { BCC_ENDPOINT = "https://bcc.su.baidubce.com", PROTECTED_IMAGES = "[]", PROTECTED_NAMES = '["a"]' }
 durable_objects.bindings = [{ name = "LEDGER", class_name = "Ledger" }]
 ratelimits = [{ name = "RATE_LIMITER_BURST", namespace_id = "1", simple = { limit = 20, period = 10 } }]
 `;
-    write('w.toml', `${base}${gz}`);
-    const { status, stdout } = await check('baidu.json', 'callers.json', '--config', 'w.toml', '--env', 'gz');
+    write('w.toml', `${base}${su}`);
+    const { status, stdout } = await check('baidu.json', 'callers.json', '--config', 'w.toml', '--env', 'su');
     const lines = linesOf(stdout);
     expect([status, ...lines.slice(0, 2), lines.at(-1)]).toEqual([
       1,
@@ -103,7 +103,7 @@ ratelimits = [{ name = "RATE_LIMITER_BURST", namespace_id = "1", simple = { limi
       '2 faults: do not deploy this.',
     ]);
     expect(lines).toContain("warning  ISSUERS is not inherited: this environment has the Worker's default");
-    expect(await check('baidu.json', '--env', 'gz')).toMatchObject({ status: 1, stdout: '' });
+    expect(await check('baidu.json', '--env', 'su')).toMatchObject({ status: 1, stdout: '' });
   });
 
   it('refuses a configuration of Wrangler that cannot be read, and arguments that it does not take', async () => {
