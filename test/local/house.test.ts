@@ -17,6 +17,7 @@ const LAYERS = [
   ['http'],
   ['app', 'ledger-object'],
   ['index'],
+  ['client'],
   ['tools'],
 ];
 /** Rooms of one layer that must not know each other, and one that must know nothing of ours but the ground. */
@@ -37,6 +38,7 @@ const MAX_CODE_LINES = 300;
 const MAX_FLAT_FILES = 12;
 /** Types, constants, and what is tested through the whole. */
 const WITHOUT_TEST: readonly string[] = [
+  'client/errors.ts',
   'create-gateway.ts',
   'deletions/bodies.ts',
   'deletions/gateway.ts',
@@ -102,6 +104,18 @@ describe('src', () => {
     expect([...new Set(knowing)]).toEqual([TOOLS]);
     const others = code.filter((file) => roomOf(file) !== TOOLS).flatMap(ownImportsOf);
     expect(others.filter((file) => roomOf(file) === TOOLS)).toEqual([]);
+  });
+
+  it('lets the client have nothing from outside of its folder but types', () => {
+    const client = code.filter((file) => roomOf(file) === 'client');
+    const foreign = client.flatMap((file) =>
+      [...textOf(file).matchAll(/^(?:import|export)\b(?! type\b)(?:[^;'"]*? from)? ["']([^"']+)["'];/gm)]
+        .map(([, name = '']) => name)
+        .filter((name) => !name.startsWith('./'))
+        .map((name) => `${file} runs ${name}`),
+    );
+    expect(foreign).toEqual([]);
+    expect(client.flatMap(importsOf).filter((name) => name.startsWith('../'))).not.toEqual([]);
   });
 
   it.each(code)('%s has at most 300 lines of code', (file) => {

@@ -97,10 +97,14 @@ export async function startGateway({ port, vars, onLine, persistTo }: GatewayOpt
   };
 }
 
-/** A Worker that is bound to the gateway, as a caller of its own. */
-export function startCaller(port: number, { registry }: Gateway): Promise<Server> {
-  const config = ['--config', join(ROOT, 'test/local/caller/wrangler.toml')];
-  return startWorker([...config, '--persist-to', join(registry, '../caller')], { port, probe: '/healthz', registry });
+/** A Worker that is bound to the gateway, as a caller of its own; by default the one that passes every request on. */
+export function startCaller(
+  port: number,
+  { registry }: Gateway,
+  config = join(ROOT, 'test/local/caller/wrangler.toml'),
+): Promise<Server> {
+  const args = ['--config', config, '--persist-to', join(registry, '../caller')];
+  return startWorker(args, { port, probe: '/healthz', registry });
 }
 
 /** The emulator behind a proxy that cuts the connection if the emulator says so, because a Worker cannot do that itself. */

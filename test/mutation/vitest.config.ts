@@ -11,10 +11,10 @@ export default defineConfig({
   root: new URL('../..', import.meta.url).pathname,
   resolve: { alias: { 'cloudflare:workers': beside('workers.ts'), 'cloudflare:test': beside('platform.ts') } },
   test: {
-    include: ['*', 'baidu/*', 'callers/*', 'deletions/*', 'http/*', 'ledger/*', 'problems/*'].map(
+    include: ['*', 'baidu/*', 'callers/*', 'client/*', 'deletions/*', 'http/*', 'ledger/*', 'problems/*'].map(
       (name) => `test/${name}.test.ts`,
     ),
-    exclude: ['test/index.test.ts', 'test/ledger/cost.test.ts', 'test/paths.test.ts'],
+    exclude: ['test/index.test.ts', 'test/ledger/cost.test.ts', 'test/paths.test.ts', 'test/client/worker.test.ts'],
     setupFiles: [beside('platform.ts')],
     globalSetup: [beside('global-setup.ts')],
     testTimeout: 60_000,

@@ -1,0 +1,158 @@
+/**
+ * One request to the gateway, and its answer.
+ *
+ * Promises: calls only its own origin, follows no redirect, reads at most a megabyte, ends within the given time and with the given
+ * signal, and leaves no timer behind. Whatever is thrown says whether anything was sent: `NotSentError` if nothing was, else
+ * `LostAnswerError`. Never: repeats a request, or lets the token into a message.
+ *
+ * Source: RFC 6750 §2.1 (Bearer), RFC 9110 §10.2.3 (Retry-After).
+ */
+import { LostAnswerError, NotSentError } from './errors.ts';
+
+/** What `fetch` is given besides the address. */
+export interface OutgoingRequest {
+  readonly method: 'DELETE' | 'GET';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly redirect: 'manual';
+  readonly signal: AbortSignal;
+}
+
+/** How a request is sent. The platform's own `fetch` fits, and so does that of a service binding. */
+export type SendRequest = (input: string, init: OutgoingRequest) => Promise<Response>;
+
+/** The bearer token, or a function that returns it. */
+export type Token = string | (() => Promise<string>);
+
+/** Where requests go, and how. */
+export interface Line {
+  /** Without a slash at its end. */
+  readonly origin: string;
+  readonly send: SendRequest;
+  /** Without a token no `Authorization` is sent. */
+  readonly token: Token | undefined;
+}
+
+/** Calls `ring` after so many milliseconds, unless the function that it returns is called before. */
+export type StartTimer = (ms: number, ring: () => void) => () => void;
+
+export interface Outgoing {
+  readonly method: OutgoingRequest['method'];
+  /** Path and query. */
+  readonly target: string;
+  readonly requestId: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How long a part of an exchange may take. */
+export interface Limit {
+  readonly timeoutMs: number;
+  readonly startTimer: StartTimer;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** The JSON value, or `undefined` if the body is not JSON. */
+  readonly body: unknown;
+}
+
+/** More than the longest page of the history. */
+const MAX_BODY_BYTES = 1024 * 1024;
+const TOKEN = /^[\w.~+/-]+=*$/;
+
+/** Sends once. @throws NotSentError; LostAnswerError if no whole answer to this very request comes back */
+export async function exchange({ origin, send, token }: Line, outgoing: Outgoing, limit: Limit): Promise<Answer> {
+  const { method, target, requestId, signal } = outgoing;
+  const authorization = token === undefined ? undefined : await authorize(token, signal, limit);
+  // The gateway would take such an id for a part of the key and replace it.
+  if (authorization?.includes(requestId)) throw new NotSentError('the request id is a part of the authorization');
+  if (signal?.aborted) throw new NotSentError('the signal had been given', signal.reason);
+  const headers = { 'X-Request-Id': requestId, ...(authorization && { Authorization: authorization }) };
+  let status: number | null = null;
+  try {
+    return await within(limit, signal, async (ending) => {
+      const response = await send(origin + target, { method, headers, redirect: 'manual', signal: ending });
+      status = response.status;
+      const body = parseJson(await readText(response));
+      if (response.redirected) throw new Error('A redirect was followed.');
+      if (response.headers.get('x-request-id') !== requestId) throw new Error('The answer has another request id.');
+      return { status, headers: response.headers, body };
+    });
+  } catch (cause) {
+    throw new LostAnswerError(requestId, status, cause);
+  }
+}
+
+async function authorize(source: Token, signal: AbortSignal | undefined, limit: Limit): Promise<string> {
+  let token: unknown = source;
+  try {
+    if (typeof source === 'function') token = await within(limit, signal, source);
+  } catch (cause) {
+    throw new NotSentError('the token could not be had', cause);
+  }
+  if (typeof token === 'string' && TOKEN.test(token)) return `Bearer ${token}`;
+  throw new NotSentError('the token is not a bearer token: it is blank, or has a space or a newline in it');
+}
+
+/** Seconds to wait, or `null` if the answer does not say. A date is compared with the answer's own, or else with our clock. */
+export function retryAfterS(headers: Headers, nowMs: number): number | null {
+  const text = headers.get('retry-after') ?? '';
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  const untilMs = / GMT$/.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(untilMs) ? null : Math.max(0, Math.ceil((untilMs - timeOf(headers, nowMs)) / 1000));
+}
+
+/** When the answer was made, by the clock on the other side if it tells; milliseconds since the epoch. */
+export function timeOf(headers: Headers, nowMs: number): number {
+  const dateMs = Date.parse(headers.get('date') ?? '');
+  return Number.isNaN(dateMs) ? nowMs : dateMs;
+}
+
+/** Ends with `act`, or rejects as soon as the time is over or the caller's signal is given, even if `act` does not listen. */
+async function within<T>(
+  { timeoutMs, startTimer }: Limit,
+  signal: AbortSignal | undefined,
+  act: (ending: AbortSignal) => Promise<T>,
+): Promise<T> {
+  signal?.throwIfAborted();
+  const ending = new AbortController();
+  const ended = new Promise<never>((_, reject) => {
+    ending.signal.addEventListener('abort', () => reject(ending.signal.reason));
+  });
+  const stopTimer = startTimer(timeoutMs, () => ending.abort(new Error(`It took longer than ${timeoutMs} ms.`)));
+  const stop = () => ending.abort(signal?.reason);
+  signal?.addEventListener('abort', stop);
+  try {
+    return await Promise.race([ended, act(ending.signal)]);
+  } finally {
+    stopTimer();
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+/** @throws if the body breaks off, is too long, or is not UTF-8 */
+async function readText({ body }: Response): Promise<string> {
+  if (body === null) return '';
+  const reader: ReadableStreamDefaultReader<Uint8Array> = body.getReader();
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
+  let text = '';
+  let bytes = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    bytes += value.byteLength;
+    if (bytes > MAX_BODY_BYTES) {
+      reader.cancel().catch(() => undefined);
+      throw new Error('The body is too long.');
+    }
+    text += decoder.decode(value, { stream: true });
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

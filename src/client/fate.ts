@@ -1,0 +1,47 @@
+/**
+ * What the rows of the ledger say about a deletion whose answer did not tell.
+ *
+ * Promises: pure; a row that may be another deletion's decides nothing, and rows that contradict each other decide nothing.
+ */
+import type { DeletionBody, DeletionJson } from '../deletions/bodies.ts';
+import { ProblemError } from './errors.ts';
+import { isCode } from './shapes.ts';
+
+/** Which rows may be those of a deletion. */
+export interface Sought {
+  readonly imageId: string;
+  readonly requestId: string;
+  /** An older row is of an earlier call with the same request id. Milliseconds since the epoch, by the gateway's clock. */
+  readonly sinceMs: number;
+}
+
+/**
+ * The row that tells the deletion's fate, or `undefined` while none does. Several rows mean that somebody on the way sent the request
+ * again, or used its id: then one that says `deleted` decides, because the image is gone, and otherwise they must agree.
+ */
+export function fateIn(
+  rows: readonly DeletionJson[],
+  { imageId, requestId, sinceMs }: Sought,
+): DeletionJson | undefined {
+  const ours = rows.filter(
+    (row) => row.imageId === imageId && row.requestId === requestId && Date.parse(row.reservedAt) >= sinceMs,
+  );
+  const [row] = ours;
+  const deleted = ours.find(({ outcome }) => outcome === 'deleted');
+  if (deleted !== undefined || row === undefined || row.outcome === 'unknown') return deleted;
+  return ours.every(({ outcome }) => outcome === row.outcome) ? row : undefined;
+}
+
+/** The fate as the gateway would have answered it. @throws ProblemError if that is a failure */
+export function concluded(row: DeletionJson, allowMissing: boolean): DeletionBody {
+  const { imageId, outcome, requestId, upstreamRequestId } = row;
+  if (outcome === 'deleted' || (outcome === 'already_absent' && allowMissing)) {
+    return { id: imageId, outcome, confirmed: row.confirmed === true, requestId, upstreamRequestId };
+  }
+  // The row's code says how the request failed. That the image is absent may have been found out since.
+  const rowCode = isCode(row.code) ? row.code : null;
+  const code = outcome === 'already_absent' ? 'image_not_found' : rowCode;
+  const message = `The ledger says of ${imageId}: ${outcome}, ${code ?? 'without a code'} (request ${requestId})`;
+  const none = { retryable: false, problem: null, retryAfterS: null };
+  throw new ProblemError(message, { code, outcome, requestId, row, ...none });
+}

@@ -1,0 +1,261 @@
+/**
+ * The client of bcc-image-gateway.
+ *
+ * Promises: it claims no outcome that the gateway did not tell; it never sends a second deletion after one whose outcome is unknown,
+ * but asks the ledger what became of it. The token goes to the configured origin alone: addresses in an answer are not called.
+ * Never: runs code of the Worker, or needs more than the web platform has.
+ */
+import type { DeletionBody, DeletionJson, PreviewBody } from '../deletions/bodies.ts';
+import { ImageGatewayError, LostAnswerError, NotSentError, ProblemError } from './errors.ts';
+import { type Answer, exchange, type Outgoing, retryAfterS, type StartTimer, timeOf } from './exchange.ts';
+import { concluded, fateIn } from './fate.ts';
+import {
+  type DeleteOptions,
+  type DeletionsFilter,
+  type ImageGatewayOptions,
+  imagePath,
+  type ReadOptions,
+  readOptions,
+  readOrder,
+  type Settings,
+  searchOf,
+} from './options.ts';
+import { isDeletion, isHistory, isPreview, isProblem } from './shapes.ts';
+
+export type { Blocker, DeletionBody, DeletionJson, PreviewBody } from '../deletions/bodies.ts';
+export type { FailureOutcome, RowOutcome, SuccessOutcome } from '../outcome.ts';
+export type { DeletedBefore, Upstream } from '../problems/facts.ts';
+export type { ProblemCode } from '../problems/failure.ts';
+export type { ProblemBody } from '../problems/problem.ts';
+export { type ErrorOutcome, ImageGatewayError, LostAnswerError, NotSentError, ProblemError } from './errors.ts';
+export type { OutgoingRequest, SendRequest, Token } from './exchange.ts';
+export type { DeleteOptions, DeletionsFilter, ImageGatewayOptions, ReadOptions } from './options.ts';
+
+/** What the client takes from the world; tests give their own. */
+interface World {
+  /** Milliseconds by a clock that never jumps. */
+  readonly now: () => number;
+  /** At least 0, less than 1. */
+  readonly random: () => number;
+  /** Ends after so many milliseconds, or when the signal is given. */
+  readonly sleep: (ms: number, signal: AbortSignal | undefined) => Promise<void>;
+  readonly startTimer: StartTimer;
+}
+
+/** A request, and how its answer is read. `requestId` is the first attempt's. */
+interface Call<T> extends Outgoing {
+  /** The value of a 200, or `undefined` if it is not what was asked for. */
+  readonly read: (answer: Answer, requestId: string) => T | undefined;
+}
+
+interface Page {
+  readonly rows: readonly DeletionJson[];
+  /** The query of the page that follows, or `null`. */
+  readonly nextSearch: string | null;
+  /** When the page was made, by the gateway's clock if it tells; milliseconds since the epoch. */
+  readonly atMs: number;
+}
+
+/** A gateway that is whole answers within 26 s, whatever Baidu does. */
+const ANSWER_TIMEOUT_MS = 30_000;
+/** The first pause before a retry. Each one that follows is twice as long. */
+const RETRY_PAUSE_MS = 2_000;
+/** The same between questions to the ledger, which looks at an image for the first time after 45 s. */
+const ASK_PAUSE_MS = 500;
+const MAX_ASK_PAUSE_MS = 10_000;
+/** By how much the clock of the gateway's answers may be ahead of that of its ledger. */
+const CLOCK_SLACK_MS = 2_000;
+
+const startTimer: StartTimer = (ms, ring) => {
+  const timer = setTimeout(ring, ms);
+  return () => clearTimeout(timer);
+};
+
+const PLATFORM: World = {
+  now: () => performance.now(),
+  random: () => Math.random(),
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      const end = () => {
+        stopTimer();
+        signal?.removeEventListener('abort', end);
+        resolve();
+      };
+      const stopTimer = startTimer(ms, end);
+      signal?.addEventListener('abort', end);
+      if (signal?.aborted) end();
+    }),
+  startTimer,
+};
+
+/** Deletes custom images of Baidu Cloud through the gateway, previews deletions, and reads their history. */
+export class ImageGateway {
+  readonly #settings: Settings;
+  readonly #world: World;
+
+  /** @throws TypeError if an option is missing or malformed */
+  constructor(options: ImageGatewayOptions);
+  /** @internal */
+  constructor(options: ImageGatewayOptions, world: Partial<World>);
+  constructor(options: ImageGatewayOptions, world: Partial<World> = {}) {
+    this.#settings = readOptions(options);
+    this.#world = { ...PLATFORM, ...world };
+  }
+
+  /**
+   * Deletes the image, which cannot be undone. `requestId` of the result is that of the attempt that succeeded.
+   *
+   * If the answer is lost, or says that the outcome is unknown, the ledger is asked until it knows or `patienceMs` is over.
+   *
+   * @throws ProblemError if the gateway refused or failed, or the ledger says that the image was not deleted
+   * @throws LostAnswerError if the answer was lost and the ledger has not told either. If `signal` is given after the deletion was
+   *   sent, this comes at once, and the outcome is unknown
+   * @throws NotSentError if nothing was sent, also because `signal` had been given
+   */
+  async deleteImage(id: string, options: DeleteOptions = {}): Promise<DeletionBody> {
+    const { target, allowMissing, requestId, signal } = readOrder(id, options, this.#settings.retries);
+    // Nobody else knows an id that was made here, so the row that bears it is ours, however old it looks.
+    const startMs = options.requestId === undefined ? Number.NEGATIVE_INFINITY : this.#world.now();
+    const read: Call<DeletionBody>['read'] = ({ body }, sentId) =>
+      isDeletion(body) && body.id === id && body.requestId === sentId ? body : undefined;
+    try {
+      return await this.#call({ method: 'DELETE', target, requestId, signal, read });
+    } catch (error) {
+      if (!(error instanceof ProblemError || error instanceof LostAnswerError)) throw error;
+      const row = error.outcome === 'unknown' ? await this.#fateOf(id, error, startMs, signal) : undefined;
+      if (row === undefined) throw error;
+      return concluded(row, allowMissing);
+    }
+  }
+
+  /**
+   * What the image is, and whether this caller could delete it now. Deletes nothing, whatever comes of it. Needs `images:read`.
+   * @throws ProblemError, LostAnswerError or NotSentError
+   */
+  async previewImage(id: string, { signal }: ReadOptions = {}): Promise<PreviewBody> {
+    const read: Call<PreviewBody>['read'] = ({ body }, sentId) =>
+      isPreview(body) && body.id === id && body.requestId === sentId ? body : undefined;
+    return this.#call({ method: 'GET', target: imagePath(id), requestId: crypto.randomUUID(), signal, read });
+  }
+
+  /**
+   * The newest row of the history with this request id, or `null`. `null` does not prove that no deletion is on its way.
+   * @throws ProblemError, LostAnswerError or NotSentError
+   */
+  async deletion(requestId: string): Promise<DeletionJson | null> {
+    const { rows } = await this.#call(pageCall(searchOf({ requestId })));
+    return rows.find((row) => row.requestId === requestId) ?? null;
+  }
+
+  /**
+   * The rows of the history, newest first, read page by page as they are taken. Without `deletions:read` only the caller's own.
+   * @throws ProblemError, LostAnswerError or NotSentError
+   */
+  async *deletions(filter: DeletionsFilter = {}): AsyncGenerator<DeletionJson, void, undefined> {
+    for (let search: string | null = searchOf({ ...filter }); search !== null; ) {
+      const page: Page = await this.#call(pageCall(search));
+      yield* page.rows;
+      search = page.nextSearch;
+    }
+  }
+
+  /** Attempts, and attempts again what is known to have changed nothing. */
+  async #call<T>(call: Call<T>): Promise<T> {
+    const { retries, patienceMs } = this.#settings;
+    let known: ProblemError | undefined;
+    for (let attempt = 1; ; attempt++) {
+      const requestId = attempt === 1 ? call.requestId : `${call.requestId}.${attempt}`;
+      try {
+        return await this.#attempt({ ...call, requestId });
+      } catch (error) {
+        // If this attempt was not sent, what the last one told is still what is known.
+        if (error instanceof NotSentError) throw known ?? error;
+        if (!(error instanceof ProblemError) || !isSafeToRepeat(error) || attempt > retries) throw error;
+        known = error;
+      }
+      const { retryAfterS } = known;
+      if (retryAfterS !== null && retryAfterS * 1000 > patienceMs) throw known;
+      const pauseMs = retryAfterS === null ? this.#jitter(RETRY_PAUSE_MS * 2 ** (attempt - 1)) : retryAfterS * 1000;
+      await this.#world.sleep(pauseMs, call.signal);
+    }
+  }
+
+  /** Sends once. @throws ProblemError, LostAnswerError or NotSentError */
+  async #attempt<T>(call: Call<T>, timeoutMs = ANSWER_TIMEOUT_MS): Promise<T> {
+    const answer = await exchange(this.#settings, call, { timeoutMs, startTimer: this.#world.startTimer });
+    const { status, headers, body } = answer;
+    const value = status === 200 ? call.read(answer, call.requestId) : undefined;
+    if (value !== undefined) return value;
+    const isOurs = status >= 400 && isProblem(body) && body.status === status && body.requestId === call.requestId;
+    if (!isOurs) throw new LostAnswerError(call.requestId, status);
+    const { code, outcome, retryable, requestId, detail } = body;
+    const facts = { code, outcome, retryable, requestId, problem: body, row: null };
+    const message = `${code}, ${outcome}: ${detail} (request ${requestId})`;
+    throw new ProblemError(message, { ...facts, retryAfterS: retryAfterS(headers, Date.now()) });
+  }
+
+  /** Asks the ledger until it knows the fate of our deletion. `undefined` if the time is over or the signal is given first. */
+  async #fateOf(
+    imageId: string,
+    unknown: ProblemError | LostAnswerError,
+    startMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<DeletionJson | undefined> {
+    const { now, sleep } = this.#world;
+    const { requestId } = unknown;
+    const caller = unknown instanceof ProblemError ? callerIn(unknown.problem?.deletion) : undefined;
+    const search = searchOf({ imageId, requestId, caller });
+    const endMs = now() + this.#settings.patienceMs;
+    let pauseMs = ASK_PAUSE_MS;
+    while (now() < endMs && !signal?.aborted) {
+      let waitMs = this.#jitter(pauseMs);
+      pauseMs = Math.min(2 * pauseMs, MAX_ASK_PAUSE_MS);
+      try {
+        const timeoutMs = Math.min(ANSWER_TIMEOUT_MS, endMs - now());
+        const { rows, atMs } = await this.#attempt({ ...pageCall(search), signal }, timeoutMs);
+        const sinceMs = atMs - (now() - startMs) - CLOCK_SLACK_MS;
+        const row = fateIn(rows, { imageId, requestId, sinceMs });
+        if (row !== undefined) return row;
+      } catch (error) {
+        // A ledger that does not answer now may answer later.
+        if (!(error instanceof ImageGatewayError)) throw error;
+        if (error instanceof ProblemError) waitMs = Math.max(waitMs, (error.retryAfterS ?? 0) * 1000);
+      }
+      await sleep(Math.max(0, Math.min(waitMs, endMs - now())), signal);
+    }
+    return undefined;
+  }
+
+  /** Between half of it and all of it. */
+  #jitter(ms: number): number {
+    return ms * (0.5 + this.#world.random() / 2);
+  }
+}
+
+function isSafeToRepeat({ retryable, outcome }: ProblemError): boolean {
+  return retryable && (outcome === 'not_attempted' || outcome === 'rejected');
+}
+
+/** Reads a page of the history. */
+function pageCall(search: string): Call<Page> {
+  const read: Call<Page>['read'] = ({ headers, body }) => {
+    if (!isHistory(body)) return undefined;
+    return { rows: body.deletions, nextSearch: nextIn(headers.get('link')), atMs: timeOf(headers, Date.now()) };
+  };
+  return { method: 'GET', target: `/deletions${search}`, requestId: crypto.randomUUID(), read };
+}
+
+/** The query of the next page. The rest of the address is never called, because the token would travel along. */
+function nextIn(link: string | null): string | null {
+  const next = /<([^>]*)>\s*;[^,]*\brel="?next\b/.exec(link ?? '')?.[1];
+  return next === undefined ? null : queryOf(next);
+}
+
+/** The caller in the address where the fate of a deletion is told: our own name at the gateway. */
+function callerIn(deletion: string | undefined): string | undefined {
+  return new URLSearchParams(queryOf(deletion ?? '')).get('caller') || undefined;
+}
+
+function queryOf(address: string): string {
+  return /\?[^#]*/.exec(address)?.[0] ?? '';
+}

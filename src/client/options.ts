@@ -1,0 +1,131 @@
+/**
+ * What the client is given, read strictly.
+ *
+ * Promises: what is not exactly understood is refused before anything is sent. The token travels only over https, or to loopback.
+ * Never: decides what the gateway decides, such as which image ids exist.
+ */
+import type { RowOutcome } from '../outcome.ts';
+import { NotSentError } from './errors.ts';
+import type { Line, SendRequest, Token } from './exchange.ts';
+
+/** Where the gateway is, and how patient the client is. */
+export interface ImageGatewayOptions {
+  /** The gateway's origin: https, or http on loopback, without a path. Not needed with `fetch`. */
+  readonly baseUrl?: string;
+  /** The key or token, or a function that is asked for it before each request. Not needed with `fetch`. */
+  readonly token?: Token;
+  /** Sends the requests in place of the platform's `fetch`. For a service binding: `(input, init) => env.IMAGES.fetch(input, init)`. */
+  readonly fetch?: SendRequest;
+  /** How often a call is repeated of which it is known that it changed nothing. 0 to 9, default 2. */
+  readonly retries?: number;
+  /** How long to ask what became of a deletion, and the longest `Retry-After` to wait for. Milliseconds, 0 to 86400000, default 60000. */
+  readonly patienceMs?: number;
+}
+
+/** How to delete. A member that is not listed here is refused, so that a mistyped one deletes nothing. */
+export interface DeleteOptions {
+  /** With `true`, an absent image is a success: `already_absent`. */
+  readonly allowMissing?: boolean;
+  /** Deletes only if the image has this very name. */
+  readonly expectName?: string;
+  /**
+   * Names the call in the history and the log: 1 to 62 of `A-Z a-z 0-9 _ . -` (of the 64 that the gateway takes, two are for `.2` and
+   * `.3`, the attempts that follow). Give each call another one. Default: a random UUID.
+   */
+  readonly requestId?: string;
+  /** Ends the call. It does not take back what has been sent. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How to read. */
+export interface ReadOptions {
+  /** Ends the call. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Which rows of the history. */
+export interface DeletionsFilter {
+  readonly imageId?: string;
+  readonly outcome?: RowOutcome;
+  /** Inclusive. A text is an RFC 3339 date-time. */
+  readonly since?: Date | string;
+  /** Exclusive. A text is an RFC 3339 date-time. */
+  readonly until?: Date | string;
+  /** Another caller's rows need the scope `deletions:read`. */
+  readonly caller?: string;
+}
+
+export interface Settings extends Line {
+  readonly retries: number;
+  readonly patienceMs: number;
+}
+
+const DEFAULT_RETRIES = 2;
+const MAX_RETRIES = 9;
+const DEFAULT_PATIENCE_MS = 60_000;
+/** A day, which is the longest `Retry-After` of the gateway. */
+const MAX_PATIENCE_MS = 86_400_000;
+/** A service binding takes any origin. */
+const BINDING_ORIGIN = 'https://gateway.internal';
+const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+/** One segment of a path, whatever a URL parser makes of it. */
+const SEGMENT = /^[\w-]+$/;
+/** The gateway replaces any other id, and then nothing could be found under it. */
+const REQUEST_ID = /^(?!bcg_)[\w.-]+$/;
+const MAX_REQUEST_ID_CHARS = 64;
+
+/** @throws TypeError */
+export function readOptions(options: ImageGatewayOptions): Settings {
+  const { baseUrl, token, retries = DEFAULT_RETRIES, patienceMs = DEFAULT_PATIENCE_MS } = options;
+  if (options.fetch === undefined && token === undefined) throw new TypeError('token is missing.');
+  if (options.fetch === undefined && baseUrl === undefined) throw new TypeError('baseUrl is missing.');
+  if (!Number.isInteger(retries) || retries < 0 || retries > MAX_RETRIES) {
+    throw new TypeError(`retries must be a whole number from 0 to ${MAX_RETRIES}.`);
+  }
+  if (!(patienceMs >= 0 && patienceMs <= MAX_PATIENCE_MS)) {
+    throw new TypeError(`patienceMs must be a number from 0 to ${MAX_PATIENCE_MS}.`);
+  }
+  const origin = baseUrl === undefined ? BINDING_ORIGIN : originOf(baseUrl);
+  // Looked up for each request, and called without an object, as the platforms demand.
+  const send = options.fetch ?? ((input, init) => fetch(input, init));
+  return { origin, send, token, retries, patienceMs };
+}
+
+/** The gateway answers at the root of its origin, so a path is a mistake, and a query or a user even more so. */
+function originOf(baseUrl: string): string {
+  const { protocol, hostname, origin, href } = new URL(baseUrl);
+  const isSafe = protocol === 'https:' || (protocol === 'http:' && LOOPBACK_HOST.test(hostname));
+  if (isSafe && href === `${origin}/`) return origin;
+  throw new TypeError('baseUrl must be an origin: https, or http on loopback, without path, query or user.');
+}
+
+/** The path of an image. @throws NotSentError if the id is no segment of a path */
+export function imagePath(id: string): string {
+  if (typeof id === 'string' && SEGMENT.test(id)) return `/images/${id}`;
+  throw new NotSentError('the image id has characters that no image id has');
+}
+
+/** What is sent for a deletion. @throws NotSentError */
+export function readOrder(id: string, options: DeleteOptions, retries: number) {
+  const { allowMissing = false, expectName, requestId = crypto.randomUUID(), signal, ...unknown } = options;
+  for (const name of Object.keys(unknown)) throw new NotSentError(`deleteImage has no option ${name}`);
+  if (typeof allowMissing !== 'boolean') throw new NotSentError('allowMissing must be true or false');
+  // If a name was to be expected but got lost on the way here, nothing must be deleted.
+  if ('expectName' in options && typeof expectName !== 'string') throw new NotSentError('expectName must be a text');
+  const suffixChars = retries === 0 ? 0 : `.${retries + 1}`.length;
+  if (!REQUEST_ID.test(requestId) || requestId.length > MAX_REQUEST_ID_CHARS - suffixChars) {
+    const rule = `1 to ${MAX_REQUEST_ID_CHARS - suffixChars} of A-Z a-z 0-9 _ . - and not begin with bcg_`;
+    throw new NotSentError(`requestId must be ${rule}`);
+  }
+  const search = searchOf({ allowMissing: allowMissing ? 'true' : undefined, expectName });
+  return { target: imagePath(id) + search, allowMissing, requestId, signal };
+}
+
+/** The parameters that have a value, as a query with its question mark; blank if there are none. */
+export function searchOf(parameters: Readonly<Record<string, string | Date | undefined>>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== undefined) query.set(name, value instanceof Date ? value.toISOString() : value);
+  }
+  return query.toString() === '' ? '' : `?${query}`;
+}

@@ -1,0 +1,43 @@
+/** What an answer's headers say about time. The exchange itself is tested through the client, in index.test.ts. */
+import { describe, expect, it } from 'vitest';
+import { retryAfterS, timeOf } from '../../src/client/exchange.ts';
+
+const NOW_MS = Date.parse('2026-11-25T08:00:00Z');
+
+describe('retryAfterS', () => {
+  it.each<[string | null, number | null]>([
+    [null, null],
+    ['', null],
+    ['0', 0],
+    ['10', 10],
+    ['86400', 86_400],
+    ['1.5', null],
+    ['-1', null],
+    ['1e3', null],
+    ['9999999999', null],
+    ['soon', null],
+    ['2026-11-25T08:00:30Z', null],
+    ['Wed, 25 Nov 2026 08:00:30 GMT', 30],
+    ['Wed, 25 Nov 2026 07:00:00 GMT', 0],
+    ['Wed, 99 Nov 2026 07:00:00 GMT', null],
+  ])('reads %j as %j', (value, seconds) => {
+    const headers = new Headers(value === null ? {} : { 'retry-after': value });
+    expect(retryAfterS(headers, NOW_MS)).toBe(seconds);
+  });
+
+  it("compares a date with the answer's own, because our clock may be wrong", () => {
+    const headers = new Headers({
+      'retry-after': 'Wed, 25 Nov 2026 12:00:30 GMT',
+      date: 'Wed, 25 Nov 2026 12:00:00 GMT',
+    });
+    expect(retryAfterS(headers, NOW_MS)).toBe(30);
+  });
+});
+
+describe('timeOf', () => {
+  it('is when the answer says that it was made, or else now', () => {
+    expect(timeOf(new Headers({ date: 'Wed, 25 Nov 2026 12:00:00 GMT' }), NOW_MS)).toBe(NOW_MS + 4 * 3_600_000);
+    expect(timeOf(new Headers({ date: 'yesterday' }), NOW_MS)).toBe(NOW_MS);
+    expect(timeOf(new Headers(), NOW_MS)).toBe(NOW_MS);
+  });
+});

@@ -1,0 +1,182 @@
+/**
+ * Whatever goes wrong between client, gateway and Baidu: the client claims nothing that the emulator's own record contradicts, and
+ * sends no second deletion after one whose outcome it does not know.
+ *
+ * The gateway, its ledger and the looks at images are the real ones; the emulator and the line keep the records that the claims are
+ * held against. The seed is fixed, so that a failure can be repeated.
+ */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { LostAnswerError, NotSentError, ProblemError } from '../../src/client/index.ts';
+import { FAULTS, type FaultName } from '../emulator/emulator.ts';
+import { KEYS } from '../fixtures.ts';
+import { createLine, LINE_FAULTS, type LineFault, type TestLine } from './line.ts';
+
+const SEED = 20_261_125;
+const RUNS = 400;
+const TIMEOUT_MS = 300_000;
+/** When the ledger looks. If the first look is the last, an image that stands becomes `not_deleted`. */
+const SCHEDULES_S: readonly (readonly number[])[] = [[45, 3_600], [45]];
+
+interface Story {
+  readonly imageId: string;
+  readonly allowMissing: boolean;
+  readonly expectName: string | undefined;
+  readonly retries: number;
+  readonly patienceMs: number;
+  /** What becomes of each deletion and each question on its way to the gateway. */
+  readonly deletions: readonly (LineFault | null)[];
+  readonly reads: readonly (LineFault | null)[];
+  /** How Baidu misbehaves, call by call. */
+  readonly baidu: readonly FaultName[];
+  /** The requests that the limiter refuses, by their number. */
+  readonly limited: readonly number[];
+  /** The requests for which there is no token, by their number. */
+  readonly tokenless: readonly number[];
+  /** Whether the gateway lives long enough to settle. */
+  readonly settles: boolean;
+  readonly scheduleS: readonly number[];
+  /** When requests arrive that were thought lost, and when the signal is given, by the client's clock; `null` is not before its end. */
+  readonly lateMs: number | null;
+  readonly abortMs: number | null;
+}
+
+/** Those that take longer than a test may are tried elsewhere: `local/paths`. */
+const baiduFaults = Object.keys(FAULTS).filter((name): name is FaultName => name !== 'drop_and_later');
+const lineFault = fc.option(fc.constantFrom(...LINE_FAULTS), { freq: 2 });
+const elapsedMs = fc.option(fc.integer({ min: 0, max: 70_000 }), { freq: 2 });
+const numbers = fc.array(fc.integer({ min: 0, max: 8 }), { maxLength: 3 });
+
+const story: fc.Arbitrary<Story> = fc.record({
+  imageId: fc.constantFrom(
+    'm-custom01',
+    'm-custom01',
+    'm-custom01',
+    'm-absent01',
+    'm-shared01',
+    'm-create01',
+    'm-system01',
+  ),
+  allowMissing: fc.boolean(),
+  expectName: fc.constantFrom(undefined, undefined, 'ci-build-1842', 'another'),
+  retries: fc.integer({ min: 0, max: 3 }),
+  patienceMs: fc.constantFrom(0, 5_000, 60_000, 90_000),
+  deletions: fc.array(lineFault, { maxLength: 3 }),
+  reads: fc.array(lineFault, { maxLength: 4 }),
+  baidu: fc.array(fc.constantFrom(...baiduFaults), { maxLength: 4 }),
+  limited: numbers,
+  tokenless: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, numbers),
+  settles: fc.boolean(),
+  scheduleS: fc.constantFrom(...SCHEDULES_S),
+  lateMs: elapsedMs,
+  abortMs: elapsedMs,
+});
+
+interface End {
+  readonly outcome: string;
+  readonly confirmed: boolean | null;
+  readonly requestId: string | null;
+}
+
+async function live(line: TestLine, { imageId, allowMissing, expectName, ...rest }: Story): Promise<End> {
+  const controller = new AbortController();
+  let isLookedAt = false;
+  line.faults.DELETE.push(...rest.deletions);
+  line.faults.GET.push(...rest.reads);
+  line.harness.emulator.misbehave(...rest.baidu);
+  line.hooks.afterPause = async (nowMs) => {
+    if (rest.lateMs !== null && nowMs >= rest.lateMs) await line.arriveLate();
+    if (nowMs >= 45_000 && !isLookedAt) {
+      isLookedAt = true;
+      await line.look(imageId, rest.scheduleS);
+    }
+    if (rest.abortMs !== null && nowMs >= rest.abortMs) controller.abort();
+  };
+  const options = { allowMissing, requestId: 'job-1', signal: controller.signal };
+  try {
+    return await line.images.deleteImage(imageId, { ...options, ...(expectName !== undefined && { expectName }) });
+  } catch (error) {
+    if (error instanceof NotSentError) return { outcome: error.outcome, confirmed: null, requestId: null };
+    if (!(error instanceof ProblemError || error instanceof LostAnswerError)) throw error;
+    return { outcome: error.outcome, confirmed: null, requestId: error.requestId };
+  }
+}
+
+describe('for any sequence of faults', () => {
+  it(
+    'the client says nothing that is not so, and repeats no deletion whose outcome it does not know',
+    async () => {
+      const outcomes = new Map<string, number>();
+      await fc.assert(
+        fc.asyncProperty(story, async (told) => {
+          let requests = 0;
+          let tokens = 0;
+          const isIn = (list: readonly number[], n: number) => list.includes(n);
+          const line = createLine({
+            env: { RATE_LIMITER_BURST: { limit: async () => ({ success: !isIn(told.limited, requests++) }) } },
+            settles: () => told.settles,
+            client: {
+              retries: told.retries,
+              patienceMs: told.patienceMs,
+              token: async () => {
+                if (isIn(told.tokenless, tokens++)) throw new Error('no token');
+                return KEYS.both;
+              },
+            },
+          });
+          const { images, calls } = line.harness.emulator;
+          const existed = images.has(told.imageId);
+          const end = await live(line, told);
+          // Whatever is still on its way arrives now. No claim may become false by that.
+          await line.arriveLate();
+          outcomes.set(end.outcome, (outcomes.get(end.outcome) ?? 0) + 1);
+
+          const atBaidu = calls.filter(({ method }) => method === 'DELETE');
+          const hasDeleted = atBaidu.some(({ deleted }) => deleted);
+          expect(hasDeleted, 'the emulator agrees with itself').toBe(existed && !images.has(told.imageId));
+          switch (end.outcome) {
+            case 'deleted':
+              expect([images.has(told.imageId), atBaidu.length > 0]).toEqual([false, true]);
+              if (end.confirmed === true) expect(hasDeleted || claimsOf(told).length > 0).toBe(true);
+              break;
+            case 'already_absent':
+              expect(images.has(told.imageId)).toBe(false);
+              break;
+            case 'rejected':
+              expect([hasDeleted, atBaidu.length > 0]).toEqual([false, true]);
+              break;
+            case 'not_attempted':
+              expect(hasDeleted).toBe(false);
+              break;
+            case 'not_deleted':
+              expect([hasDeleted, images.has(told.imageId)]).toEqual([false, existed]);
+              break;
+            default:
+              expect(end.outcome).toBe('unknown');
+          }
+
+          // The line's own record: what each deletion was truly told before the next one was sent.
+          const sent = line.deletions();
+          for (const { told: outcome } of sent.slice(0, -1)) expect(outcome).toMatch(/^(?:not_attempted|rejected)$/);
+          expect(sent.map(({ requestId }) => requestId)).toEqual(
+            ['job-1', 'job-1.2', 'job-1.3', 'job-1.4'].slice(0, sent.length),
+          );
+          expect(sent.length).toBeLessThanOrEqual(told.retries + 1);
+          expect(end.requestId).toBe(sent.at(-1)?.requestId ?? null);
+          expect(line.timers.size).toBe(0);
+        }),
+        { seed: SEED, numRuns: RUNS },
+      );
+      // The property is about all of them.
+      expect([...outcomes.keys()].sort()).toEqual(
+        ['already_absent', 'deleted', 'not_attempted', 'not_deleted', 'rejected', 'unknown'].sort(),
+      );
+    },
+    TIMEOUT_MS,
+  );
+});
+
+/** Faults with which Baidu claims a deletion that the emulator did not do. */
+function claimsOf({ baidu }: Story): FaultName[] {
+  return baidu.filter((name) => name === 'bare_200' || name === 'accepted_202' || name === 'error_code_on_200');
+}

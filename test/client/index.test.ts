@@ -1,0 +1,679 @@
+/** The client against the real gateway: every line of its contract, and every way in which an answer can be lost. */
+import { describe, expect, it } from 'vitest';
+import * as entry from '../../src/client/index.ts';
+import {
+  type DeletionJson,
+  ImageGateway,
+  LostAnswerError,
+  NotSentError,
+  ProblemError,
+  type SendRequest,
+} from '../../src/client/index.ts';
+import { budgets, CALLERS, idOf, KEYS, reservation, settlement } from '../fixtures.ts';
+import { GATEWAY, manyImages } from '../harness.ts';
+import { createLine, LINE_FAULTS, type TestLine, thrownBy } from './line.ts';
+
+const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
+/** A limiter that refuses the first requests, and then lets all others through. */
+const refusing = (times: number) => ({ limit: async () => ({ success: times-- <= 0 }) });
+const reachesBaidu = ({ harness }: TestLine) =>
+  harness.emulator.calls.filter(({ method }) => method === 'DELETE').length;
+const stands = ({ harness }: TestLine, id: string) => harness.emulator.images.has(id);
+const total = (pausesMs: readonly number[]) => pausesMs.reduce((sum, ms) => sum + ms, 0);
+
+describe('deleteImage', () => {
+  it('returns what the gateway answers, and sends the request once', async () => {
+    const line = createLine();
+    const deleted = await line.images.deleteImage('m-custom01', { requestId: 'job-1' });
+    expect(deleted).toEqual({
+      id: 'm-custom01',
+      outcome: 'deleted',
+      confirmed: true,
+      requestId: 'job-1',
+      upstreamRequestId: expect.stringMatching(UUID),
+    });
+    expect(line.sent).toEqual([
+      {
+        url: `${GATEWAY}/images/m-custom01`,
+        method: 'DELETE',
+        headers: { 'X-Request-Id': 'job-1', Authorization: `Bearer ${KEYS.both}` },
+        redirect: 'manual',
+        signal: expect.any(AbortSignal),
+        requestId: 'job-1',
+        told: 'deleted',
+      },
+    ]);
+  });
+
+  it('makes a request id if it is given none', async () => {
+    const { images, sent } = createLine();
+    const { requestId } = await images.deleteImage('m-custom01');
+    expect(requestId).toMatch(UUID);
+    expect(sent[0]?.requestId).toBe(requestId);
+  });
+
+  it('asks for the name and allows the absence that it is told', async () => {
+    const { images, sent } = createLine();
+    const absent = await images.deleteImage('m-absent01', { allowMissing: true });
+    expect(absent).toMatchObject({ outcome: 'already_absent', confirmed: true });
+    const other = await thrownBy(images.deleteImage('m-custom01', { expectName: 'a b&c', allowMissing: false }));
+    expect(other).toMatchObject({ code: 'precondition_failed', outcome: 'not_attempted' });
+    expect(sent.map(({ url }) => url.slice(GATEWAY.length))).toEqual([
+      '/images/m-absent01?allowMissing=true',
+      '/images/m-custom01?expectName=a+b%26c',
+    ]);
+  });
+
+  it('throws the problem that the gateway answers', async () => {
+    const { images, sent } = createLine();
+    const error = await thrownBy(images.deleteImage('m-shared01', { requestId: 'job-1' }));
+    expect(error).toBeInstanceOf(ProblemError);
+    expect(error).toBeInstanceOf(entry.ImageGatewayError);
+    expect(error).toMatchObject({
+      name: 'ProblemError',
+      message: 'image_shared, rejected: Stop sharing m-shared01, then delete it again. (request job-1)',
+      code: 'image_shared',
+      outcome: 'rejected',
+      retryable: false,
+      requestId: 'job-1',
+      problem: { status: 409, instance: '/images/m-shared01', upstream: { code: 'Image.ImageHasBeenSharedToOthers' } },
+      row: null,
+      retryAfterS: null,
+    });
+    expect(sent).toHaveLength(1);
+  });
+
+  it.each(['', '.', '..', 'm-custom01/..', 'm-custom01?allowMissing=true', 'm-cüstom01', 'm%2D', ' m-custom01'])(
+    'sends nothing for the id %j, which is no segment of a path',
+    async (id) => {
+      const { images, sent } = createLine();
+      expect(await thrownBy(images.deleteImage(id))).toBeInstanceOf(NotSentError);
+      expect(await thrownBy(images.previewImage(id))).toBeInstanceOf(NotSentError);
+      expect(sent).toEqual([]);
+    },
+  );
+
+  it('lets the gateway decide which ids are image ids', async () => {
+    const { images } = createLine();
+    expect(await thrownBy(images.deleteImage('i-custom01'))).toMatchObject({ code: 'invalid_image_id' });
+  });
+});
+
+describe('a call that changed nothing', () => {
+  it('is repeated after Retry-After, each attempt under an id of its own', async () => {
+    const line = createLine({ env: { RATE_LIMITER_BURST: refusing(2) } });
+    const deleted = await line.images.deleteImage('m-custom01', { requestId: 'job-1' });
+    expect(deleted).toMatchObject({ outcome: 'deleted', requestId: 'job-1.3' });
+    expect(line.sent.map(({ requestId }) => requestId)).toEqual(['job-1', 'job-1.2', 'job-1.3']);
+    expect(line.pausesMs).toEqual([10_000, 10_000]);
+  });
+
+  it('is repeated as often as the client is told, and no more', async () => {
+    for (const retries of [0, 1, 2, 9]) {
+      const line = createLine({ env: { RATE_LIMITER_BURST: refusing(99) }, client: { retries } });
+      const error = await thrownBy(line.images.deleteImage('m-custom01'));
+      expect(error).toMatchObject({ code: 'rate_limited', outcome: 'not_attempted', retryAfterS: 10 });
+      expect(line.sent).toHaveLength(retries + 1);
+    }
+  });
+
+  it('is repeated after a refusal of Baidu that may pass', async () => {
+    const line = createLine();
+    line.harness.emulator.misbehave('throttled', 'throttled');
+    expect(await line.images.deleteImage('m-custom01')).toMatchObject({ outcome: 'deleted', confirmed: true });
+    expect(line.deletions().map(({ told }) => told)).toEqual(['rejected', 'deleted']);
+    expect(line.pausesMs).toEqual([1_000]);
+  });
+
+  it('is repeated after a pause that grows and is partly random, if the gateway names none', async () => {
+    const line = createLine();
+    expect(await thrownBy(line.images.deleteImage('m-create01'))).toMatchObject({ code: 'image_creating' });
+    expect(line.pausesMs).toEqual([1_500, 3_000]);
+    expect(reachesBaidu(line)).toBe(3);
+  });
+
+  it('is not repeated if Retry-After is longer than the patience', async () => {
+    const line = createLine({ env: { DAILY_DELETIONS: '1' } });
+    await line.images.deleteImage('m-custom01');
+    const error = await thrownBy(line.images.deleteImage('m-custom02'));
+    expect(error).toMatchObject({ code: 'budget_exhausted', retryable: true, retryAfterS: 86_400 });
+    expect([line.sent.length, line.pausesMs]).toEqual([2, []]);
+  });
+
+  it('is repeated if Retry-After is as long as the patience', async () => {
+    const line = createLine({ env: { RATE_LIMITER_BURST: refusing(1) }, client: { patienceMs: 10_000 } });
+    expect(await line.images.deleteImage('m-custom01')).toMatchObject({ outcome: 'deleted' });
+    const impatient = createLine({ env: { RATE_LIMITER_BURST: refusing(1) }, client: { patienceMs: 9_999 } });
+    expect(await thrownBy(impatient.images.deleteImage('m-custom01'))).toMatchObject({ code: 'rate_limited' });
+  });
+
+  it('is repeated if it is a read', async () => {
+    const line = createLine({ env: { RATE_LIMITER_SUSTAINED: refusing(1) } });
+    expect(await line.images.previewImage('m-custom01')).toMatchObject({ id: 'm-custom01', deletable: true });
+    expect(line.pausesMs).toEqual([60_000]);
+  });
+
+  it.each([
+    ['m-shared01', 'image_shared'],
+    ['m-system01', 'image_not_custom'],
+    ['m-absent01', 'image_not_found'],
+  ])('is not repeated for %s, because waiting does not help', async (id, code) => {
+    const line = createLine();
+    expect(await thrownBy(line.images.deleteImage(id))).toMatchObject({ code, retryable: false });
+    expect([line.sent.length, line.pausesMs]).toEqual([1, []]);
+  });
+});
+
+describe('a deletion whose answer is lost', () => {
+  it.each(LINE_FAULTS.filter((fault) => fault.endsWith('_after')))(
+    'ends in deleted if the gateway got it (%s)',
+    async (fault) => {
+      const line = createLine();
+      line.faults.DELETE.push(fault);
+      expect(await line.images.deleteImage('m-custom01', { requestId: 'job-1' })).toEqual({
+        id: 'm-custom01',
+        outcome: 'deleted',
+        confirmed: true,
+        requestId: 'job-1',
+        upstreamRequestId: expect.stringMatching(UUID),
+      });
+      expect(reachesBaidu(line)).toBe(1);
+      expect(line.sent.map(({ method }) => method)).toEqual(['DELETE', 'GET']);
+      expect(line.sent[1]?.url).toBe(`${GATEWAY}/deletions?imageId=m-custom01&requestId=job-1`);
+      expect(line.sent[1]?.requestId).toMatch(UUID);
+    },
+  );
+
+  it.each(LINE_FAULTS.filter((fault) => !fault.endsWith('_after')))(
+    'stays unknown if the gateway did not get it, as far as anybody can see (%s)',
+    async (fault) => {
+      const line = createLine();
+      line.faults.DELETE.push(fault);
+      const error = await thrownBy(line.images.deleteImage('m-custom01', { requestId: 'job-1' }));
+      expect(error).toBeInstanceOf(LostAnswerError);
+      expect(error).toBeInstanceOf(entry.ImageGatewayError);
+      expect(error).toMatchObject({ name: 'LostAnswerError', outcome: 'unknown', requestId: 'job-1' });
+      expect(line.deletions()).toHaveLength(1);
+      // It asks until its patience is over, fast at first.
+      expect(total(line.pausesMs)).toBe(60_000);
+      expect(line.pausesMs.slice(0, 6)).toEqual([375, 750, 1_500, 3_000, 6_000, 7_500]);
+      expect(line.reads()).toHaveLength(line.pausesMs.length);
+      await line.arriveLate();
+      expect(stands(line, 'm-custom01')).toBe(fault !== 'lost_and_late');
+    },
+  );
+
+  it('says what came in place of the answer', async () => {
+    const line = createLine({ client: { patienceMs: 0 } });
+    line.faults.DELETE.push('html_502_before', 'lost_before', 'hang_before');
+    const errors = [];
+    for (let n = 0; n < 3; n++)
+      errors.push(await thrownBy(line.images.deleteImage('m-custom01', { requestId: 'job-1' })));
+    expect(errors).toMatchObject([
+      {
+        status: 502,
+        message: "The gateway's answer to request job-1 did not arrive: something else with status 502 came.",
+      },
+      {
+        status: null,
+        message: "The gateway's answer to request job-1 did not arrive: nothing came.",
+        cause: { message: 'fetch failed' },
+      },
+      { status: null, cause: { message: 'It took longer than 30000 ms.' } },
+    ]);
+    // Without patience it asks nothing.
+    expect(line.reads()).toEqual([]);
+  });
+
+  it('ends in deleted if the deletion arrives while the ledger is asked', async () => {
+    const line = createLine();
+    line.faults.DELETE.push('lost_and_late');
+    line.hooks.afterPause = async (elapsedMs) => {
+      if (elapsedMs > 20_000) await line.arriveLate();
+    };
+    expect(await line.images.deleteImage('m-custom01')).toMatchObject({ outcome: 'deleted', confirmed: true });
+    expect(line.deletions()).toHaveLength(1);
+  });
+
+  it('goes on asking if the ledger cannot be asked', async () => {
+    const line = createLine();
+    line.faults.DELETE.push('lost_after');
+    line.faults.GET.push(
+      'lost_before',
+      'html_502_before',
+      'hang_before',
+      'other_image_after',
+      'other_shape_200_before',
+    );
+    expect(await line.images.deleteImage('m-custom01')).toMatchObject({ outcome: 'deleted' });
+    expect(line.reads()).toHaveLength(6);
+  });
+
+  it('waits as long as the gateway asks it to, and then asks again', async () => {
+    // The deletion passes; the first two questions do not.
+    let asked = 0;
+    const line = createLine({
+      env: { RATE_LIMITER_BURST: { limit: async () => ({ success: ![2, 3].includes(++asked) }) } },
+    });
+    line.faults.DELETE.push('lost_after');
+    expect(await line.images.deleteImage('m-custom01')).toMatchObject({ outcome: 'deleted' });
+    expect(line.pausesMs).toEqual([10_000, 10_000]);
+  });
+
+  it('does not wait past its patience, whatever the gateway asks', async () => {
+    let asked = 0;
+    const line = createLine({
+      env: { RATE_LIMITER_SUSTAINED: { limit: async () => ({ success: ++asked === 1 }) } },
+      client: { patienceMs: 25_000 },
+    });
+    line.faults.DELETE.push('lost_after');
+    expect(await thrownBy(line.images.deleteImage('m-custom01'))).toMatchObject({ outcome: 'unknown' });
+    expect(line.pausesMs).toEqual([25_000]);
+  });
+
+  it('throws a refusal that the ledger knows, made of the row', async () => {
+    const line = createLine();
+    line.faults.DELETE.push('lost_after');
+    const error = await thrownBy(line.images.deleteImage('m-shared01', { requestId: 'job-1' }));
+    expect(error).toBeInstanceOf(ProblemError);
+    expect(error).toMatchObject({
+      message: 'The ledger says of m-shared01: rejected, image_shared (request job-1)',
+      code: 'image_shared',
+      outcome: 'rejected',
+      retryable: false,
+      requestId: 'job-1',
+      problem: null,
+      row: { imageId: 'm-shared01', outcome: 'rejected', code: 'image_shared' },
+      retryAfterS: null,
+    });
+  });
+
+  it('is not sent again even if the ledger says that nothing changed', async () => {
+    const line = createLine();
+    line.faults.DELETE.push('lost_after', 'lost_after');
+    expect(await thrownBy(line.images.deleteImage('m-create01'))).toMatchObject({
+      code: 'image_creating',
+      retryable: false,
+    });
+    const other = await thrownBy(line.images.deleteImage('m-custom01', { expectName: 'another' }));
+    expect(other).toMatchObject({ code: 'precondition_failed', outcome: 'not_attempted', retryable: false });
+    expect(line.deletions()).toHaveLength(2);
+  });
+
+  it('of an absent image is a failure or a success, as its answer would have been', async () => {
+    const line = createLine();
+    line.faults.DELETE.push('lost_after', 'lost_after');
+    const error = await thrownBy(line.images.deleteImage('m-absent01'));
+    expect(error).toMatchObject({ code: 'image_not_found', outcome: 'already_absent', problem: null });
+    const absent = await line.images.deleteImage('m-absent01', { allowMissing: true });
+    expect(absent).toMatchObject({ outcome: 'already_absent', confirmed: true });
+  });
+
+  it('after a first attempt that was refused is asked for under its own id', async () => {
+    const line = createLine({ env: { RATE_LIMITER_BURST: refusing(1) } });
+    line.faults.DELETE.push(null, 'lost_after');
+    const deleted = await line.images.deleteImage('m-custom01', { requestId: 'job-1' });
+    expect(deleted).toMatchObject({ outcome: 'deleted', requestId: 'job-1.2' });
+    expect(line.reads().map(({ url }) => new URL(url).searchParams.get('requestId'))).toEqual(['job-1.2']);
+  });
+});
+
+describe('a deletion whose outcome the gateway does not know', () => {
+  it('ends in deleted when a look finds the image gone', async () => {
+    const line = createLine();
+    line.harness.emulator.misbehave('drop_after', 'internal_error');
+    line.hooks.afterPause = async (elapsedMs) => {
+      if (elapsedMs > 45_000) await line.look('m-custom01', [45, 3_600]);
+    };
+    const deleted = await line.images.deleteImage('m-custom01', { requestId: 'job-1' });
+    expect(deleted).toEqual({
+      id: 'm-custom01',
+      outcome: 'deleted',
+      confirmed: false,
+      requestId: 'job-1',
+      upstreamRequestId: expect.any(String),
+    });
+    expect(line.deletions().map(({ told }) => told)).toEqual(['unknown']);
+    expect(total(line.pausesMs)).toBeLessThan(60_000);
+    // The gateway told the caller's name, which makes the question exact.
+    const query = '?imageId=m-custom01&requestId=job-1&caller=both';
+    expect(new Set(line.reads().map(({ url }) => url))).toEqual(new Set([`${GATEWAY}/deletions${query}`]));
+  });
+
+  it('is thrown as not_deleted when the last look finds the image', async () => {
+    const line = createLine();
+    line.harness.emulator.misbehave('hang', 'hang');
+    line.hooks.afterPause = async (elapsedMs) => {
+      if (elapsedMs > 45_000) await line.look('m-custom01', [45]);
+    };
+    const error = await thrownBy(line.images.deleteImage('m-custom01'));
+    expect(error).toMatchObject({ code: 'upstream_timeout', outcome: 'not_deleted', retryable: false, problem: null });
+    expect(stands(line, 'm-custom01')).toBe(true);
+  });
+
+  it('has no code if the gateway was killed before it could say why', async () => {
+    const line = createLine({ settles: () => false });
+    line.harness.emulator.misbehave('hang', 'hang');
+    line.faults.DELETE.push('lost_after');
+    line.hooks.afterPause = async (elapsedMs) => {
+      if (elapsedMs > 45_000) await line.look('m-custom01', [45]);
+    };
+    const error = await thrownBy(line.images.deleteImage('m-custom01', { requestId: 'job-1' }));
+    expect(error).toMatchObject({
+      message: 'The ledger says of m-custom01: not_deleted, without a code (request job-1)',
+      code: null,
+      outcome: 'not_deleted',
+      row: { settledAt: null },
+    });
+  });
+
+  it('is thrown as the gateway answered it if the patience is over first', async () => {
+    const line = createLine();
+    line.harness.emulator.misbehave('hang', 'hang');
+    const error = await thrownBy(line.images.deleteImage('m-custom01'));
+    expect(error).toBeInstanceOf(ProblemError);
+    expect(error).toMatchObject({ code: 'upstream_timeout', outcome: 'unknown', retryable: false, row: null });
+    expect(line.deletions()).toHaveLength(1);
+    expect(total(line.pausesMs)).toBe(60_000);
+  });
+});
+
+describe('a row with the same image and request id', () => {
+  const SAME = { requestId: 'job-1' };
+
+  it('of an earlier call decides nothing', async () => {
+    const line = createLine();
+    expect(await thrownBy(line.images.deleteImage('m-shared01', SAME))).toMatchObject({ outcome: 'rejected' });
+    await line.age(60_000);
+    line.faults.DELETE.push('lost_and_late');
+    expect(await thrownBy(line.images.deleteImage('m-shared01', SAME))).toMatchObject({ outcome: 'unknown' });
+  });
+
+  it('is ours only if it is new by the clock of the answer', async () => {
+    // The answers say that it is an hour later than the ledger thinks, so the row looks older than the request.
+    const line = createLine();
+    const dated: SendRequest = async (url, init) => {
+      line.faults[init.method].push(init.method === 'DELETE' ? 'lost_after' : null);
+      const { body, status, headers } = await line.send(url, init);
+      const response = new Response(body, { status, headers });
+      response.headers.set('date', new Date(Date.now() + 3_600_000).toUTCString());
+      return response;
+    };
+    const images = line.clientWith({ fetch: dated });
+    expect(await thrownBy(images.deleteImage('m-custom01', SAME))).toMatchObject({ outcome: 'unknown' });
+    // An id of its own making needs no clock.
+    expect(await images.deleteImage('m-custom02')).toMatchObject({ outcome: 'deleted' });
+  });
+
+  it('of another caller decides nothing if the gateway has told our name', async () => {
+    const table = { ...CALLERS, both: { ...CALLERS.both, scopes: ['images:delete', 'deletions:read'] } };
+    const line = createLine({ env: { CALLERS: JSON.stringify(table) } });
+    await line.ledger.reserve(reservation('job-1', 'm-custom01', 'cleaner'), budgets(9));
+    await line.ledger.settle(idOf('job-1'), settlement('deleted'));
+    expect(await line.images.deletion('job-1')).toMatchObject({ caller: 'cleaner', outcome: 'deleted' });
+    line.harness.emulator.misbehave('hang', 'hang');
+    expect(await thrownBy(line.images.deleteImage('m-custom01', SAME))).toMatchObject({ outcome: 'unknown' });
+  });
+});
+
+describe('the signal', () => {
+  it('that was given before lets nothing be sent', async () => {
+    const { images, sent } = createLine();
+    const signal = AbortSignal.abort('enough');
+    for (const call of [images.deleteImage('m-custom01', { signal }), images.previewImage('m-custom01', { signal })]) {
+      const error = await thrownBy(call);
+      expect(error).toBeInstanceOf(NotSentError);
+      expect(error).toMatchObject({ name: 'NotSentError', outcome: 'not_attempted', cause: 'enough' });
+    }
+    expect(sent).toEqual([]);
+  });
+
+  it('that is given during the deletion ends it at once, with an unknown outcome', async () => {
+    const line = createLine();
+    const controller = new AbortController();
+    const images = line.clientWith({
+      fetch: async (url, init) => {
+        await line.send(url, init);
+        controller.abort('enough');
+        // Like a fetch that does not listen.
+        return new Promise(() => undefined);
+      },
+    });
+    const error = await thrownBy(images.deleteImage('m-custom01', { signal: controller.signal }));
+    expect(error).toBeInstanceOf(LostAnswerError);
+    expect(error).toMatchObject({ outcome: 'unknown', status: null, cause: 'enough' });
+    expect([line.sent.length, line.pausesMs, stands(line, 'm-custom01')]).toEqual([1, [], false]);
+  });
+
+  it('that is given in a pause ends it with what is known', async () => {
+    const line = createLine({ env: { RATE_LIMITER_BURST: refusing(9) } });
+    const controller = new AbortController();
+    line.hooks.afterPause = async () => controller.abort();
+    const error = await thrownBy(line.images.deleteImage('m-custom01', { signal: controller.signal }));
+    expect(error).toMatchObject({ code: 'rate_limited', outcome: 'not_attempted' });
+    expect(line.sent).toHaveLength(1);
+  });
+
+  it('that is given while the ledger is asked ends it with an unknown outcome', async () => {
+    const line = createLine();
+    line.faults.DELETE.push('lost_before');
+    const controller = new AbortController();
+    line.hooks.afterPause = async (elapsedMs) => {
+      if (elapsedMs > 2_000) controller.abort();
+    };
+    const error = await thrownBy(line.images.deleteImage('m-custom01', { signal: controller.signal }));
+    expect(error).toMatchObject({ outcome: 'unknown', cause: { message: 'fetch failed' } });
+    expect(line.reads()).toHaveLength(3);
+  });
+
+  it('ends a real pause, and leaves no timer behind', async () => {
+    const line = createLine({ env: { RATE_LIMITER_BURST: refusing(9) } });
+    const controller = new AbortController();
+    const images = new ImageGateway({ baseUrl: GATEWAY, token: KEYS.both, fetch: line.send });
+    const call = thrownBy(images.deleteImage('m-custom01', { signal: controller.signal }));
+    await scheduler.wait(50);
+    controller.abort();
+    expect(await call).toMatchObject({ code: 'rate_limited' });
+    expect(line.sent).toHaveLength(1);
+  });
+});
+
+describe('the token', () => {
+  it('is asked for before each request', async () => {
+    const tokens = [KEYS.reader, KEYS.cleaner, KEYS.both];
+    const line = createLine({ env: { RATE_LIMITER_BURST: refusing(1) } });
+    const images = line.clientWith({ token: async () => tokens.pop() ?? 'none' });
+    line.faults.DELETE.push(null, 'lost_after');
+    // The last key may only read, and the deletion was another caller's: its row is not told.
+    expect(await thrownBy(images.deleteImage('m-custom01'))).toMatchObject({ outcome: 'unknown' });
+    expect(line.sent.slice(0, 3).map(({ headers }) => headers['Authorization'])).toEqual(
+      [KEYS.both, KEYS.cleaner, KEYS.reader].map((key) => `Bearer ${key}`),
+    );
+  });
+
+  it('that cannot be had lets nothing be sent', async () => {
+    const line = createLine();
+    const broken = line.clientWith({ token: () => Promise.reject(new Error('no file')) });
+    const error = await thrownBy(broken.deleteImage('m-custom01'));
+    expect(error).toBeInstanceOf(NotSentError);
+    expect(error).toMatchObject({ outcome: 'not_attempted', cause: { message: 'no file' } });
+
+    const hanging = line.clientWith({ token: () => new Promise(() => undefined) });
+    const call = thrownBy(hanging.deleteImage('m-custom01'));
+    line.ring();
+    const late = await call;
+    expect(late).toMatchObject({ outcome: 'not_attempted', cause: { message: 'It took longer than 30000 ms.' } });
+
+    const controller = new AbortController();
+    const ended = thrownBy(hanging.deleteImage('m-custom01', { signal: controller.signal }));
+    controller.abort('enough');
+    expect(await ended).toMatchObject({ name: 'NotSentError', cause: 'enough' });
+    expect(line.sent).toEqual([]);
+  });
+
+  it('that cannot be had for a second attempt leaves what the first one told', async () => {
+    const line = createLine();
+    const tokens = [KEYS.both];
+    const images = line.clientWith({ token: async () => tokens.pop() ?? Promise.reject(new Error('no file')) });
+    const error = await thrownBy(images.deleteImage('m-create01'));
+    expect(error).toMatchObject({ code: 'image_creating', outcome: 'rejected' });
+    expect(line.sent).toHaveLength(1);
+  });
+
+  it('that cannot be had while the ledger is asked is asked for again', async () => {
+    const line = createLine();
+    let asked = 0;
+    const images = line.clientWith({
+      token: async () => (++asked === 2 ? Promise.reject(new Error('no file')) : KEYS.both),
+    });
+    line.faults.DELETE.push('lost_after');
+    expect(await images.deleteImage('m-custom01')).toMatchObject({ outcome: 'deleted' });
+  });
+
+  it.each(['', ' ', `${KEYS.both}\n`, `Bearer ${KEYS.both}`, `${KEYS.both}, x`])('is refused as %j', async (token) => {
+    const line = createLine();
+    const error = await thrownBy(line.clientWith({ token }).deleteImage('m-custom01'));
+    expect(error).toMatchObject({ name: 'NotSentError', message: expect.not.stringContaining(KEYS.both) });
+    expect(line.sent).toEqual([]);
+  });
+
+  it('must not contain the request id, which the gateway would replace', async () => {
+    const line = createLine();
+    const error = await thrownBy(line.images.deleteImage('m-custom01', { requestId: KEYS.both.slice(6, 12) }));
+    expect(error).toMatchObject({ name: 'NotSentError' });
+    expect(line.sent).toEqual([]);
+    expect(await line.images.deleteImage('m-custom01', { requestId: 'not-in-it' })).toMatchObject({
+      outcome: 'deleted',
+    });
+  });
+});
+
+describe('addresses in answers', () => {
+  it('are never called: only their query is, at the configured origin', async () => {
+    const line = createLine();
+    await fillHistory(line, 230);
+    const images = line.clientWith({
+      fetch: async (url, init) => {
+        const { body, status, headers } = await line.send(url, init);
+        const response = new Response(body, { status, headers });
+        const link = headers.get('link')?.replace(GATEWAY, 'https://elsewhere.test');
+        if (link !== undefined) response.headers.set('link', link);
+        return response;
+      },
+    });
+    const rows = await all(images.deletions());
+    expect(rows).toHaveLength(230);
+    expect(line.sent.map(({ url }) => new URL(url).origin)).toEqual([GATEWAY, GATEWAY, GATEWAY]);
+  });
+});
+
+describe('previewImage', () => {
+  it('returns what the gateway answers', async () => {
+    const { images } = createLine();
+    expect(await images.previewImage('m-shared01')).toMatchObject({
+      id: 'm-shared01',
+      name: 'golden-base',
+      sharedWith: 1,
+      deletable: false,
+      blockers: [{ code: 'image_shared', detail: expect.any(String) }],
+    });
+  });
+
+  it('throws the problem that the gateway answers', async () => {
+    const { images } = createLine();
+    expect(await thrownBy(images.previewImage('m-absent01'))).toMatchObject({
+      code: 'image_not_found',
+      outcome: 'already_absent',
+    });
+  });
+
+  it.each(LINE_FAULTS)('throws that the answer was lost (%s)', async (fault) => {
+    const { images, faults, sent } = createLine();
+    faults.GET.push(fault);
+    const error = await thrownBy(images.previewImage('m-custom01'));
+    expect(error).toBeInstanceOf(LostAnswerError);
+    expect(error).toMatchObject({ outcome: 'unknown' });
+    expect(sent).toHaveLength(1);
+  });
+});
+
+describe('deletion', () => {
+  it('returns the row with the request id, or null', async () => {
+    const { images, sent } = createLine();
+    await images.deleteImage('m-custom01', { requestId: 'job-1' });
+    expect(await images.deletion('job-1')).toMatchObject({
+      imageId: 'm-custom01',
+      requestId: 'job-1',
+      outcome: 'deleted',
+    });
+    expect(await images.deletion('job-2')).toBeNull();
+    expect(sent.at(-1)?.url).toBe(`${GATEWAY}/deletions?requestId=job-2`);
+  });
+
+  it('throws the problem that the gateway answers', async () => {
+    const { images } = createLine();
+    expect(await thrownBy(images.deletion('not a request id'))).toMatchObject({ code: 'invalid_request' });
+  });
+});
+
+describe('deletions', () => {
+  it('returns all rows, newest first, page by page as they are taken', async () => {
+    const line = createLine();
+    await fillHistory(line, 230);
+    const rows = await all(line.images.deletions());
+    expect(rows.map(({ requestId }) => requestId)).toEqual(Array.from({ length: 230 }, (_, n) => `r${229 - n}`));
+    expect(line.sent).toHaveLength(3);
+    for await (const { requestId } of line.images.deletions()) {
+      expect(requestId).toBe('r229');
+      break;
+    }
+    expect(line.sent).toHaveLength(4);
+  });
+
+  it('passes on every filter, and keeps it from page to page', async () => {
+    const line = createLine();
+    await fillHistory(line, 120);
+    const since = new Date(Date.now() - 60_000);
+    const filter = { outcome: 'unknown', since, until: '2126-01-01T00:00:00Z', caller: 'both' } as const;
+    expect(await all(line.images.deletions(filter))).toHaveLength(120);
+    for (const { url } of line.sent) {
+      expect(Object.fromEntries(new URL(url).searchParams)).toMatchObject({ ...filter, since: since.toISOString() });
+    }
+    expect(await all(line.images.deletions({ imageId: 'm-absent01' }))).toEqual([]);
+    expect(await thrownBy(all(line.images.deletions({ caller: 'cleaner' })))).toMatchObject({
+      code: 'permission_denied',
+    });
+  });
+
+  it('throws if a page is lost, and does not end as if there were no more', async () => {
+    const line = createLine();
+    await fillHistory(line, 120);
+    line.faults.GET.push(null, 'html_502_before');
+    expect(await thrownBy(all(line.images.deletions()))).toBeInstanceOf(LostAnswerError);
+  });
+});
+
+describe('the entry', () => {
+  it('exports the client and its errors, and nothing else that runs', () => {
+    expect(Object.keys(entry).sort()).toEqual([
+      'ImageGateway',
+      'ImageGatewayError',
+      'LostAnswerError',
+      'NotSentError',
+      'ProblemError',
+    ]);
+  });
+});
+
+async function all(rows: AsyncIterable<DeletionJson>): Promise<DeletionJson[]> {
+  const list: DeletionJson[] = [];
+  for await (const row of rows) list.push(row);
+  return list;
+}
+
+/** Enters so many deletions for the caller `both`. */
+async function fillHistory(line: TestLine, rows: number): Promise<void> {
+  for (const [n, id] of manyImages(line.harness, rows).entries()) {
+    await line.ledger.reserve(reservation(`r${n}`, id, 'both'), budgets(1_000));
+  }
+}

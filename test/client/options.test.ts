@@ -1,0 +1,117 @@
+/** What the client refuses before anything is sent. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { KEY_PREFIX } from '../../src/callers/key.ts';
+import { ImageGateway, type ImageGatewayOptions, NotSentError } from '../../src/client/index.ts';
+import { readOptions, readOrder } from '../../src/client/options.ts';
+import { REQUEST_ID } from '../../src/http/query.ts';
+
+const WHOLE = { baseUrl: 'https://images.internal.example.com', token: 'key' };
+const refusedOrder = (options: object, retries = 2) => {
+  try {
+    readOrder('m-custom01', options, retries);
+    return null;
+  } catch (error) {
+    return error instanceof NotSentError ? error.message : error;
+  }
+};
+
+describe('the options of the client', () => {
+  it('have defaults', () => {
+    expect(readOptions(WHOLE)).toMatchObject({ origin: WHOLE.baseUrl, token: 'key', retries: 2, patienceMs: 60_000 });
+  });
+
+  it.each([
+    ['https://images.internal.example.com', 'https://images.internal.example.com'],
+    ['https://images.internal.example.com/', 'https://images.internal.example.com'],
+    ['HTTPS://Images.Example.COM:443', 'https://images.example.com'],
+    ['https://images.example.com:8443', 'https://images.example.com:8443'],
+    ['http://localhost:8787', 'http://localhost:8787'],
+    ['http://127.0.0.1:8787/', 'http://127.0.0.1:8787'],
+    ['http://[::1]:8787', 'http://[::1]:8787'],
+  ])('take the origin %s', (baseUrl, origin) => {
+    expect(readOptions({ ...WHOLE, baseUrl }).origin).toBe(origin);
+  });
+
+  it.each<[string, Partial<ImageGatewayOptions>]>([
+    ['http on a host that is not loopback', { baseUrl: 'http://images.internal.example.com' }],
+    ['http on a host that only begins like loopback', { baseUrl: 'http://localhost.example.com' }],
+    ['http on another host that begins like loopback', { baseUrl: 'http://127.0.0.1.example.com' }],
+    ['a path', { baseUrl: 'https://images.internal.example.com/images' }],
+    ['a query', { baseUrl: 'https://images.internal.example.com/?x' }],
+    ['a fragment', { baseUrl: 'https://images.internal.example.com/#x' }],
+    ['a user', { baseUrl: 'https://user:secret@images.internal.example.com' }],
+    ['another scheme', { baseUrl: 'ftp://images.internal.example.com' }],
+    ['no URL', { baseUrl: 'images.internal.example.com' }],
+    ['a blank', { baseUrl: '' }],
+    ['retries that are no number', { retries: Number.NaN }],
+    ['retries that are no whole number', { retries: 1.5 }],
+    ['retries below 0', { retries: -1 }],
+    ['retries above 9', { retries: 10 }],
+    ['patience that is no number', { patienceMs: Number.NaN }],
+    ['patience below 0', { patienceMs: -1 }],
+    ['patience above a day', { patienceMs: 86_400_001 }],
+    ['patience without end', { patienceMs: Number.POSITIVE_INFINITY }],
+  ])('refuse %s', (_what, change) => {
+    expect(() => new ImageGateway({ ...WHOLE, ...change })).toThrow(TypeError);
+  });
+
+  it('need an address and a token, unless they bring their own fetch', () => {
+    expect(() => new ImageGateway({})).toThrow('token is missing.');
+    expect(() => new ImageGateway({ baseUrl: WHOLE.baseUrl })).toThrow('token is missing.');
+    expect(() => new ImageGateway({ token: 'key' })).toThrow('baseUrl is missing.');
+    const send = async () => new Response();
+    expect(readOptions({ fetch: send })).toMatchObject({ origin: 'https://gateway.internal', send, token: undefined });
+    expect(readOptions({ ...WHOLE, fetch: send })).toMatchObject({ origin: WHOLE.baseUrl, send, token: 'key' });
+  });
+
+  it('take the least and the most of each number', () => {
+    for (const retries of [0, 9]) expect(readOptions({ ...WHOLE, retries })).toMatchObject({ retries });
+    for (const patienceMs of [0, 86_400_000])
+      expect(readOptions({ ...WHOLE, patienceMs })).toMatchObject({ patienceMs });
+  });
+});
+
+describe('the options of a deletion', () => {
+  it.each<[string, object]>([
+    ['an option that there is not', { dryRun: true }],
+    ['an option that is mistyped', { expectedName: 'ci-1' }],
+    ['an expected name that got lost', { expectName: undefined }],
+    ['an expected name that is null', { expectName: null }],
+    ['an expected name that is no text', { expectName: 7 }],
+    ['a text in place of true', { allowMissing: 'false' }],
+    ['a number in place of true', { allowMissing: 1 }],
+    ['a blank request id', { requestId: '' }],
+    ['a request id with a space', { requestId: 'job 1' }],
+    ['a request id with a newline at its end', { requestId: 'job-1\n' }],
+    ['a request id with a letter that is not ASCII', { requestId: 'jöb' }],
+    ['a request id that looks like a key', { requestId: 'bcg_job' }],
+  ])('refuse %s', (_what, options) => {
+    expect(refusedOrder(options)).toMatch(/^Nothing was sent: /);
+  });
+
+  it('let a blank name go to the gateway, which refuses it', () => {
+    expect(readOrder('m-custom01', { expectName: '' }, 2).target).toBe('/images/m-custom01?expectName=');
+  });
+
+  it('leave room in the request id for the attempts that follow', () => {
+    expect(refusedOrder({ requestId: 'x'.repeat(64) }, 0)).toBeNull();
+    expect(refusedOrder({ requestId: 'x'.repeat(65) }, 0)).toContain('1 to 64');
+    expect(refusedOrder({ requestId: 'x'.repeat(62) }, 2)).toBeNull();
+    expect(refusedOrder({ requestId: 'x'.repeat(63) }, 2)).toContain('1 to 62');
+    expect(refusedOrder({ requestId: 'x'.repeat(61) }, 9)).toBeNull();
+    expect(refusedOrder({ requestId: 'x'.repeat(62) }, 9)).toContain('1 to 61');
+  });
+
+  it('take no request id that the gateway would replace at any attempt', () => {
+    const text = fc.oneof(fc.string(), fc.stringMatching(/^[\w.-]{1,70}$/), fc.constant(`${KEY_PREFIX}x`));
+    const keeps = (id: string) => REQUEST_ID.test(id) && !id.startsWith(KEY_PREFIX);
+    fc.assert(
+      fc.property(text, fc.integer({ min: 0, max: 9 }), (requestId, retries) => {
+        const isTaken = refusedOrder({ requestId }, retries) === null;
+        const last = retries === 0 ? requestId : `${requestId}.${retries + 1}`;
+        expect(isTaken).toBe(keeps(requestId) && keeps(last));
+      }),
+    );
+  });
+});

@@ -1,0 +1,257 @@
+/**
+ * The client's package as a stranger uses it: packed, installed into an empty project, compiled there on each platform, and run by
+ * this machine's own Node.js and in a Worker, against the running gateway.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { isRecord, parseJson } from '../../src/json.ts';
+import { createKey } from '../../src/tools/new-key.ts';
+import { type Door, type DoorFault, openDoor } from './door.ts';
+import {
+  type Gateway,
+  type Server,
+  startCaller,
+  startEmulator,
+  startGateway,
+  temporaryFolder,
+  varsFor,
+} from './stack.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
+const PROJECT = temporaryFolder('client');
+const PACKAGE = join(PROJECT, 'node_modules/bcc-image-gateway-client');
+/** Without the folders that npm puts first, where another Node.js is. */
+const PATH = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => !folder.includes('node_modules'));
+const PLAIN_NODE = PATH.map((folder) => join(folder, 'node')).find((file) => existsSync(file)) ?? process.execPath;
+const { key, keySha256 } = createKey();
+const SETUP_TIMEOUT_MS = 180_000;
+
+let emulator: Server;
+let gateway: Gateway;
+let worker: Server;
+let door: Door;
+
+/** Returns what the program printed. @throws Error if it failed */
+function run(program: string, args: readonly string[], cwd: string): string {
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${status}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+function write(file: string, content: unknown): void {
+  writeFileSync(join(PROJECT, file), typeof content === 'string' ? content : JSON.stringify(content, null, 2));
+}
+
+/** Compiles files of the project, and checks the package's own types as strictly. */
+function compile(files: readonly string[], options: object): void {
+  const strict = { strict: true, skipLibCheck: false, exactOptionalPropertyTypes: true, target: 'es2022' };
+  const modules = { module: 'esnext', moduleResolution: 'bundler', noEmit: true };
+  write('tsconfig.json', { compilerOptions: { ...strict, ...modules, ...options }, files });
+  run(process.execPath, [TSC, '-p', PROJECT], PROJECT);
+}
+
+interface End {
+  value?: unknown;
+  error?: Readonly<Record<string, unknown>>;
+  alive: unknown;
+  version: unknown;
+}
+
+/** One call of the client, in a process of this machine's own Node.js, which must end by itself. */
+function call(name: string, subject: string, ...options: string[]): Promise<End> {
+  const args = ['node.js', name, subject, '--base-url', door.url, '--token', key, ...options];
+  return new Promise((resolve, reject) => {
+    const child = spawn(PLAIN_NODE, args, { cwd: PROJECT, stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    child.stdout.on('data', (chunk) => {
+      output += chunk;
+    });
+    child.on('error', reject);
+    child.on('close', () => {
+      const end = parseJson(output);
+      if (!isRecord(end)) reject(new Error(`It printed: ${output}`));
+      else resolve({ alive: end['alive'], version: end['version'], ...end });
+    });
+  });
+}
+
+const direct = (order: string, body: unknown) =>
+  fetch(`${emulator.url}/__emulator/${order}`, { method: 'POST', body: JSON.stringify(body) });
+
+/** How often Baidu was asked to delete the image, and whether it still stands. */
+async function booksOf(id: string) {
+  const state: unknown = await (await fetch(`${emulator.url}/__emulator/state`)).json();
+  if (!isRecord(state) || !Array.isArray(state['calls']) || !Array.isArray(state['images']))
+    throw new Error('no books');
+  const calls = state['calls'].filter(
+    (each) => isRecord(each) && each['method'] === 'DELETE' && each['path'] === `/v2/image/${id}`,
+  );
+  return { calls: calls.length, stands: state['images'].some((image) => isRecord(image) && image['id'] === id) };
+}
+
+beforeAll(async () => {
+  const printed = run('npm', ['run', '--silent', 'pack:client'], ROOT).trimEnd().split('\n');
+  write('package.json', { name: 'consumer', private: true, type: 'module' });
+  const install = ['install', printed.at(-1) ?? '', '--offline', '--no-audit', '--no-fund', '--loglevel=error'];
+  run('npm', install, PROJECT);
+  cpSync(join(import.meta.dirname, 'consumer'), PROJECT, { recursive: true });
+  write(
+    'wrangler.toml',
+    readFileSync(join(import.meta.dirname, 'caller/wrangler.toml'), 'utf8').replace('index.ts', 'worker.ts'),
+  );
+
+  emulator = await startEmulator(0);
+  gateway = await startGateway({
+    port: 0,
+    vars: {
+      ...varsFor(emulator),
+      UPSTREAM_ATTEMPT_TIMEOUT_MS: '900',
+      UPSTREAM_DEADLINE_MS: '1000',
+      RESOLVE_UNKNOWN_AFTER_S: '[5, 600]',
+      CALLERS: JSON.stringify({
+        ci: { keySha256: [keySha256], scopes: ['images:delete', 'images:read'] },
+        'demo-worker': { binding: true, scopes: ['images:delete'] },
+      }),
+    },
+  });
+  door = await openDoor(gateway.url);
+}, SETUP_TIMEOUT_MS);
+
+afterAll(async () => {
+  await door?.stop();
+  await worker?.stop();
+  await gateway?.stop();
+  await emulator?.stop();
+  rmSync(PROJECT, { recursive: true, force: true });
+});
+
+beforeEach(async () => {
+  door.fault = null;
+  door.deletions = 0;
+  await direct('reset', null);
+});
+
+describe('the package', () => {
+  it('has the version of the gateway and no dependency', () => {
+    const file = parseJson(readFileSync(join(PACKAGE, 'package.json'), 'utf8'));
+    const gatewayFile = parseJson(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    if (!isRecord(file) || !isRecord(gatewayFile)) throw new Error('no package file');
+    expect(file).toMatchObject({ name: 'bcc-image-gateway-client', version: gatewayFile['version'], type: 'module' });
+    expect(Object.keys(file).filter((name) => /dependencies/i.test(name))).toEqual([]);
+    expect(readdirSync(join(PROJECT, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual([
+      'bcc-image-gateway-client',
+    ]);
+  });
+
+  it('has code of the client alone, and declarations that need nothing outside of it', () => {
+    const files = readdirSync(PACKAGE, { recursive: true, encoding: 'utf8' });
+    expect(files.filter((file) => !file.startsWith('dist')).sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
+    expect(files.filter((file) => file.endsWith('.js') && !file.startsWith('dist/client/'))).toEqual([]);
+    const declarations = files
+      .filter((file) => file.endsWith('.d.ts'))
+      .map((file) => readFileSync(join(PACKAGE, file), 'utf8'));
+    expect(declarations.length).toBeGreaterThan(0);
+    for (const text of declarations) expect(text).not.toMatch(/<reference|@internal|World|(?:from|import\() ?['"][^.]/);
+  });
+
+  it('compiles with the types of Node.js alone', () => {
+    const types = { lib: ['es2022'], types: ['node'], typeRoots: [join(ROOT, 'node_modules/@types')] };
+    // The program that is run below.
+    compile(['contract.ts', 'node.ts'], { ...types, module: 'nodenext', moduleResolution: 'nodenext', noEmit: false });
+    expect(existsSync(join(PROJECT, 'node.js'))).toBe(true);
+  });
+
+  it('compiles with the types of the web platform alone, which Deno and Bun have too', () => {
+    compile(['contract.ts'], { lib: ['es2022', 'webworker'], types: [] });
+  });
+
+  it('compiles with the types of Workers alone', () => {
+    const types = join(ROOT, 'node_modules/@cloudflare/workers-types');
+    compile(['contract.ts', 'worker.ts'], { lib: ['es2022'], types: [types] });
+  });
+
+  it('does not compile if the contract is broken, so that the tests above can fail', () => {
+    write(
+      'broken.ts',
+      "import { ImageGateway } from 'bcc-image-gateway-client';\nnew ImageGateway({ baseURL: 'x' });\n",
+    );
+    expect(() => compile(['broken.ts'], { lib: ['es2022', 'webworker'], types: [] })).toThrow("'baseURL'");
+  });
+});
+
+describe("with this machine's own Node.js, against the running gateway", () => {
+  it('deletes an image, previews another, reads the history, and lets the process end', async () => {
+    const deleted = await call('delete', 'm-custom01', '--request-id', 'node-1');
+    const answer = { id: 'm-custom01', outcome: 'deleted', confirmed: true, requestId: 'node-1' };
+    expect(deleted).toEqual({
+      value: { ...answer, upstreamRequestId: expect.any(String) },
+      alive: [],
+      version: run(PLAIN_NODE, ['--version'], PROJECT).trim(),
+    });
+    expect(await booksOf('m-custom01')).toEqual({ calls: 1, stands: false });
+    expect((await call('preview', 'm-shared01')).value).toMatchObject({ deletable: false, sharedWith: 1 });
+    expect((await call('deletion', 'node-1')).value).toMatchObject({
+      imageId: 'm-custom01',
+      outcome: 'deleted',
+      caller: 'ci',
+    });
+    expect((await call('history', 'm-custom01')).value).toMatchObject([{ requestId: 'node-1' }]);
+  });
+
+  it('throws what the gateway answers', async () => {
+    const { error } = await call('delete', 'm-system01');
+    expect(error).toMatchObject({
+      name: 'ProblemError',
+      code: 'image_not_custom',
+      outcome: 'rejected',
+      retryable: false,
+    });
+  });
+
+  it.each<DoorFault>(['cut_after', 'half_after', 'html_after'])(
+    'ends in deleted if the gateway deleted the image and the answer was lost (%s)',
+    async (fault) => {
+      door.fault = fault;
+      const { value, alive } = await call('delete', 'm-custom02');
+      expect(value).toMatchObject({ id: 'm-custom02', outcome: 'deleted', confirmed: true });
+      expect([alive, door.deletions]).toEqual([[], 1]);
+      expect(await booksOf('m-custom02')).toEqual({ calls: 1, stands: false });
+    },
+  );
+
+  it('ends in deleted when the ledger has looked, if nobody heard what Baidu did', async () => {
+    await direct('faults', ['stalled_200', 'drop_after']);
+    const { value } = await call('delete', 'm-custom03');
+    expect(value).toMatchObject({ id: 'm-custom03', outcome: 'deleted', confirmed: false });
+    expect([door.deletions, (await booksOf('m-custom03')).stands]).toEqual([1, false]);
+  });
+
+  it('says that the outcome is unknown if the request was cut off on its way', async () => {
+    door.fault = 'cut_before';
+    const { error, alive } = await call('delete', 'm-failed01', '--patience-ms', '1500');
+    expect(error).toMatchObject({ name: 'LostAnswerError', outcome: 'unknown', status: null });
+    expect([alive, door.deletions]).toEqual([[], 1]);
+    expect(await booksOf('m-failed01')).toEqual({ calls: 0, stands: true });
+  });
+
+  it('says that the outcome is unknown if its signal is given while Baidu is asked', async () => {
+    await direct('faults', ['hang', 'hang']);
+    const { error, alive } = await call('delete', 'm-failed01', '--abort-after-ms', '200');
+    expect(error).toMatchObject({ name: 'LostAnswerError', outcome: 'unknown' });
+    expect([alive, door.deletions]).toEqual([[], 1]);
+  });
+});
+
+describe('in a Worker that is bound to the gateway', () => {
+  it('deletes an image without a token', async () => {
+    worker = await startCaller(0, gateway, join(PROJECT, 'wrangler.toml'));
+    const deleted = await fetch(`${worker.url}/m-custom01`);
+    expect(await deleted.json()).toMatchObject({ id: 'm-custom01', outcome: 'deleted', confirmed: true });
+    expect(await booksOf('m-custom01')).toEqual({ calls: 1, stands: false });
+    const refused = await fetch(`${worker.url}/m-shared01`);
+    expect(await refused.json()).toMatchObject({ name: 'ProblemError', code: 'image_shared' });
+  });
+});

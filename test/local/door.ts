@@ -1,0 +1,59 @@
+/**
+ * A door in front of the gateway, over real sockets, that can lose what passes through it: what a proxy or a broken connection does to
+ * a deletion. Reads always pass.
+ */
+import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** `cut_before`: it never arrives. The others let it arrive and lose the answer: all of it, its second half, or to a page of HTML. */
+export type DoorFault = 'cut_before' | 'cut_after' | 'half_after' | 'html_after' | null;
+
+export interface Door {
+  url: string;
+  /** What becomes of the deletions that come. */
+  fault: DoorFault;
+  /** How many deletions have come. */
+  deletions: number;
+  stop: () => Promise<void>;
+}
+
+export async function openDoor(gatewayUrl: string): Promise<Door> {
+  const server = createServer((request, response) => {
+    if (request.method === 'DELETE') door.deletions++;
+    const fault = request.method === 'DELETE' ? door.fault : null;
+    if (fault === 'cut_before') request.socket.destroy();
+    else pass(new URL(request.url ?? '/', gatewayUrl), request, response, fault);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const door: Door = {
+    url: `http://127.0.0.1:${port}`,
+    fault: null,
+    deletions: 0,
+    stop: async () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+  return door;
+}
+
+function pass(url: URL, request: IncomingMessage, response: ServerResponse, fault: DoorFault): void {
+  const { method, headers } = request;
+  const inner = httpRequest(url.href, { method, headers: { ...headers, host: url.host } }, async (answer) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of answer) chunks.push(chunk);
+    const body = Buffer.concat(chunks);
+    if (fault === 'cut_after') request.socket.destroy();
+    else if (fault === 'html_after')
+      response.writeHead(502, { 'content-type': 'text/html' }).end('<h1>Bad Gateway</h1>');
+    else {
+      const { 'transfer-encoding': _chunked, ...rest } = answer.headers;
+      response.writeHead(answer.statusCode ?? 500, { ...rest, 'content-length': body.length });
+      if (fault === null) response.end(body);
+      else response.write(body.subarray(0, body.length / 2), () => request.socket.destroy());
+    }
+  });
+  inner.on('error', () => request.socket.destroy());
+  request.pipe(inner);
+}

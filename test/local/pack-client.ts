@@ -1,0 +1,61 @@
+/**
+ * `npm run pack:client`: builds the client and packs it. The last line that it prints is the path of the tarball.
+ *
+ * Promises: the package has the files that its entry reaches and no others, so no code but the client's; it depends on nothing; its
+ * version is the gateway's. Never: needs more than Node.js, npm and the compiler of this repository.
+ */
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { isRecord, parseJson } from '../../src/json.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const CLIENT = join(ROOT, 'src/client');
+const OUTPUT = join(ROOT, '.wrangler/client');
+/** Where src/client/tsconfig.json lets the compiler write. */
+const BUILD = join(OUTPUT, 'build');
+const PACKAGE = join(OUTPUT, 'package');
+const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
+
+/** Returns what the program printed. @throws Error if it failed */
+function run(program: string, args: readonly string[], cwd: string): string {
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')} failed:\n${stdout}${stderr}`);
+  return stdout;
+}
+
+/** The files that `entry` reaches by its imports, itself included. @throws Error if one is outside of the package */
+function reachableFrom(entry: string, extension: '.js' | '.d.ts', found = new Set<string>()): Set<string> {
+  found.add(entry);
+  const text = readFileSync(join(BUILD, entry), 'utf8');
+  for (const [, name = ''] of text.matchAll(/(?:from|import) ?\(?["']([^"']+)["']/g)) {
+    if (!name.startsWith('.')) throw new Error(`${entry} needs ${name}, which the package does not have.`);
+    const file = join(dirname(entry), name).replace(/\.[jt]s$/, extension);
+    if (!found.has(file)) reachableFrom(file, extension, found);
+  }
+  return found;
+}
+
+/** The package file of the client, with the version of the gateway. */
+function packageFile(): string {
+  const client = parseJson(readFileSync(join(CLIENT, 'package.json'), 'utf8'));
+  const gateway = parseJson(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  if (!isRecord(client) || !isRecord(gateway)) throw new Error('A package.json is not an object.');
+  const { name, ...rest } = client;
+  return `${JSON.stringify({ name, version: gateway['version'], ...rest }, null, 2)}\n`;
+}
+
+rmSync(OUTPUT, { recursive: true, force: true });
+run(process.execPath, [TSC, '-p', CLIENT], ROOT);
+const code = [...reachableFrom('client/index.js', '.js')];
+const foreign = code.filter((file) => !file.startsWith('client/'));
+if (foreign.length > 0) throw new Error(`The client would run code of the Worker: ${foreign.join(', ')}`);
+for (const file of [...code, ...reachableFrom('client/index.d.ts', '.d.ts')]) {
+  cpSync(join(BUILD, file), join(PACKAGE, 'dist', file));
+}
+mkdirSync(PACKAGE, { recursive: true });
+writeFileSync(join(PACKAGE, 'package.json'), packageFile());
+cpSync(join(CLIENT, 'README.md'), join(PACKAGE, 'README.md'));
+cpSync(join(ROOT, 'LICENSE'), join(PACKAGE, 'LICENSE'));
+const printed = run('npm', ['pack', '--silent', '--pack-destination', OUTPUT], PACKAGE);
+console.log(join(OUTPUT, printed.trim().split('\n').at(-1) ?? ''));
