@@ -21,6 +21,7 @@ import {
   READINESS_PARAMETERS,
   REQUEST_ID,
 } from './query.ts';
+import { RELEASE } from './release.ts';
 import { imageIdSchema, schema, schemas } from './schemas.ts';
 
 /** Beside Content-Type, which the specification wants left out. The first three are in every answer. */
@@ -51,7 +52,7 @@ export function openapi(origin: string) {
     openapi: '3.1.1',
     info: {
       title: 'bcc-image-gateway',
-      version: '1',
+      version: RELEASE,
       license: { name: 'MIT', identifier: 'MIT' },
       description:
         'Deletes Baidu Cloud custom images for internal services that hold no Baidu credential. Answers may get more members. HEAD works wherever GET does.',

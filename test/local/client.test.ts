@@ -6,6 +6,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { RELEASE } from '../../src/http/release.ts';
 import { isRecord, parseJson } from '../../src/json.ts';
 import { createKey } from '../../src/tools/new-key.ts';
 import { type Door, type DoorFault, openDoor } from './door.ts';
@@ -135,11 +136,10 @@ beforeEach(async () => {
 });
 
 describe('the package', () => {
-  it('has the version of the gateway and no dependency', () => {
+  it('has the number of the release and no dependency', () => {
     const file = parseJson(readFileSync(join(PACKAGE, 'package.json'), 'utf8'));
-    const gatewayFile = parseJson(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-    if (!isRecord(file) || !isRecord(gatewayFile)) throw new Error('no package file');
-    expect(file).toMatchObject({ name: 'bcc-image-gateway-client', version: gatewayFile['version'], type: 'module' });
+    if (!isRecord(file)) throw new Error('no package file');
+    expect(file).toMatchObject({ name: 'bcc-image-gateway-client', version: RELEASE, type: 'module' });
     expect(Object.keys(file).filter((name) => /dependencies/i.test(name))).toEqual([]);
     expect(readdirSync(join(PROJECT, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual([
       'bcc-image-gateway-client',

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { RELEASE } from '../../src/http/release.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -44,6 +45,7 @@ const WITHOUT_TEST: readonly string[] = [
   'deletions/gateway.ts',
   'env.d.ts',
   'http/context.ts',
+  'http/release.ts',
   'http/respond.ts',
   'ledger/rows.ts',
   'ledger/sql.ts',
@@ -139,5 +141,12 @@ describe('test', () => {
 
   it('is not asked for a test of a file that does not exist', () => {
     expect(WITHOUT_TEST.filter((file) => !files.includes(file))).toEqual([]);
+  });
+});
+
+describe('the change log', () => {
+  it('begins with the release', () => {
+    const [, newest] = /^## \[([^\]]+)\]/m.exec(readFileSync(join(ROOT, 'CHANGELOG.md'), 'utf8')) ?? [];
+    expect(newest).toBe(RELEASE);
   });
 });

@@ -2,11 +2,12 @@
  * `npm run pack:client`: builds the client and packs it. The last line that it prints is the path of the tarball.
  *
  * Promises: the package has the files that its entry reaches and no others, so no code but the client's; it depends on nothing; its
- * version is the gateway's. Never: needs more than Node.js, npm and the compiler of this repository.
+ * version is the release. Never: needs more than Node.js, npm and the compiler of this repository.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { RELEASE } from '../../src/http/release.ts';
 import { isRecord, parseJson } from '../../src/json.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -39,10 +40,9 @@ function reachableFrom(entry: string, extension: '.js' | '.d.ts', found = new Se
 /** The package file of the client, with the version of the gateway. */
 function packageFile(): string {
   const client = parseJson(readFileSync(join(CLIENT, 'package.json'), 'utf8'));
-  const gateway = parseJson(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-  if (!isRecord(client) || !isRecord(gateway)) throw new Error('A package.json is not an object.');
+  if (!isRecord(client)) throw new Error('The package.json of the client is not an object.');
   const { name, ...rest } = client;
-  return `${JSON.stringify({ name, version: gateway['version'], ...rest }, null, 2)}\n`;
+  return `${JSON.stringify({ name, version: RELEASE, ...rest }, null, 2)}\n`;
 }
 
 rmSync(OUTPUT, { recursive: true, force: true });
