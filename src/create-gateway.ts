@@ -10,6 +10,7 @@ import type { Runtime } from './runtime.ts';
 export function createGateway(config: Config, runtime: Runtime): Gateway {
   const { endpoint, attemptTimeoutMs, policy, rateLimiters, deadlineMs, dailyDeletions, dailyDeletionsTotal } = config;
   const client = new BceClient(config.credentials, runtime);
+  const upstreamHost = new URL(endpoint).host;
   const images = createImageApi(endpoint, { client, attemptTimeoutMs, runtime });
   return {
     images,
@@ -19,8 +20,8 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
     deadlineMs,
     now: runtime.now,
     keyFingerprint: client.keyFingerprint,
-    upstreamHost: new URL(endpoint).host,
-    ledger: new LedgerStub(config.ledger, runtime),
+    upstreamHost,
+    ledger: new LedgerStub(config.ledger, upstreamHost, runtime),
     budgetsOf: (caller) => ({ caller: caller.dailyDeletions ?? dailyDeletions, account: dailyDeletionsTotal }),
   };
 }

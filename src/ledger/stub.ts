@@ -19,15 +19,17 @@ import type {
   Settlement,
 } from './rows.ts';
 
+type LocationHint = 'apac-ne' | 'apac-se';
+
 /** The platform's binding. */
 export interface LedgerNamespace {
-  getByName(name: string, options: { locationHint: 'apac-ne' }): Ledger;
+  getByName(name: string, options: { locationHint: LocationHint }): Ledger;
 }
 
 /** One ledger for the deployment, because one credential stands behind it. */
 export const LEDGER_NAME = 'ledger';
-/** Near Beijing. Only the first call of all decides where the object lives. */
-const NEAR_BEIJING = { locationHint: 'apac-ne' } as const;
+/** The regions of BCC in the south, of which Hong Kong is one. For the others the hint is that for Beijing. */
+const SOUTHERN_HOST = /^bcc\.(?:gz|hkg|sin)\./;
 
 /** The time for `reserve` is longer than for other calls, because an idle object has to start first. */
 const RESERVE_TIMEOUT_MS = 5_000;
@@ -53,9 +55,12 @@ interface SettleFailedLine extends LogLine {
 export class LedgerStub {
   readonly #namespace: LedgerNamespace;
   readonly #runtime: Pick<Runtime, 'now' | 'log'>;
+  readonly #place: { readonly locationHint: LocationHint };
 
-  constructor(namespace: LedgerNamespace, runtime: Pick<Runtime, 'now' | 'log'>) {
+  /** @param upstreamHost that of Baidu's region. Only the first call of all decides where the object lives, for ever. */
+  constructor(namespace: LedgerNamespace, upstreamHost: string, runtime: Pick<Runtime, 'now' | 'log'>) {
     this.#namespace = namespace;
+    this.#place = { locationHint: SOUTHERN_HOST.test(upstreamHost) ? 'apac-se' : 'apac-ne' };
     this.#runtime = runtime;
   }
 
@@ -131,7 +136,7 @@ export class LedgerStub {
 
   /** Asks the ledger through a new stub. Whatever is thrown on the way rejects. */
   async #call<T>(ask: (ledger: Ledger) => Promise<T>): Promise<T> {
-    return ask(this.#namespace.getByName(LEDGER_NAME, NEAR_BEIJING));
+    return ask(this.#namespace.getByName(LEDGER_NAME, this.#place));
   }
 }
 

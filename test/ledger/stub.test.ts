@@ -199,6 +199,22 @@ describe('the ledger', () => {
     expect(asked).toEqual(asked.map(() => ['ledger', { locationHint: 'apac-ne' }]));
   });
 
+  it.each([
+    ['bj', 'apac-ne'],
+    ['su', 'apac-ne'],
+    ['gz', 'apac-se'],
+    ['hkg', 'apac-se'],
+  ])('of the region %s is asked for in %s', async (region, locationHint) => {
+    const asked: unknown[] = [];
+    const getByName = (_name: string, place: unknown) => {
+      asked.push(place);
+      throw new Error('down');
+    };
+    const env = { LEDGER: { getByName }, BCC_ENDPOINT: `https://bcc.${region}.baidubce.com` };
+    await createHarness({ env }).call('GET', '/deletions', bearer(KEYS.auditor));
+    expect(asked).toEqual([{ locationHint }]);
+  });
+
   it('is not waited for after Baidu has answered: the answer goes first, and the record comes after the settlement', async () => {
     const settling = Promise.withResolvers<void>();
     const ledger = { reserve: async () => ({ ok: true, value: null }), settle: () => settling.promise };
