@@ -44,11 +44,17 @@ export async function readText(body: ReadableStream<Uint8Array>, maxBytes: numbe
   }
 }
 
-/**
- * Where a JSON text repeats a name within one object: for each repetition the position, from 1, of the member of the outermost object
- * that it stands in. `JSON.parse` silently keeps the last of them. The text must be valid JSON.
- */
-export function repeatedNames(json: string): number[] {
+/** What `JSON.parse` does not tell of a text with one object. Positions begin at 1. */
+export interface Outline {
+  /** Where each member of the object stands in the text: `JSON.parse` puts names that are whole numbers first. */
+  readonly positions: ReadonlyMap<string, number>;
+  /** Members in which a name occurs twice, at any depth, or which repeat a name: `JSON.parse` keeps the last. */
+  readonly repeated: readonly number[];
+}
+
+/** The text must be valid JSON. */
+export function outlineOf(json: string): Outline {
+  const positions = new Map<string, number>();
   const repeated: number[] = [];
   const open: (Set<string> | null)[] = [];
   let position = 0;
@@ -59,10 +65,10 @@ export function repeatedNames(json: string): number[] {
     else if (token.endsWith(':')) {
       const names = open.at(-1);
       const name = String(JSON.parse(token.slice(0, -1)));
-      if (open.length === 1) position++;
+      if (open.length === 1) positions.set(name, ++position);
       if (names?.has(name) === true) repeated.push(position);
       names?.add(name);
     }
   }
-  return repeated;
+  return { positions, repeated };
 }

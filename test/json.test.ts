@@ -1,6 +1,6 @@
 /** How outside data is taken apart before anything is known about it. */
 import { describe, expect, it } from 'vitest';
-import { isRecord, parseJson, repeatedNames } from '../src/json.ts';
+import { isRecord, outlineOf, parseJson } from '../src/json.ts';
 
 describe('a record', () => {
   it.each([{}, { a: 1 }, Object.create(null)])('may be %j', (value) => expect(isRecord(value)).toBe(true));
@@ -20,7 +20,16 @@ describe('parseJson', () => {
   );
 });
 
-describe('repeatedNames', () => {
+describe('outlineOf', () => {
+  it('tells where each member stands in the text, not where JSON.parse puts it', () => {
+    const { positions } = outlineOf('{"b": {"x": 1}, "7": [], "a": 0}');
+    expect([...positions]).toEqual([
+      ['b', 1],
+      ['7', 2],
+      ['a', 3],
+    ]);
+  });
+
   it.each<[string, number[]]>([
     ['{}', []],
     ['{"a":{"x":1},"b":{"x":1}}', []],
@@ -35,6 +44,6 @@ describe('repeatedNames', () => {
     ['[1,"a","a"]', []],
   ])('finds in %s the members %j', (json, positions) => {
     expect(parseJson(json)).toBeDefined();
-    expect(repeatedNames(json)).toEqual(positions);
+    expect(outlineOf(json).repeated).toEqual(positions);
   });
 });

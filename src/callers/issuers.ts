@@ -5,7 +5,7 @@
  *
  * Source: RFC 7519 §4.1 (`iss`, `aud`, `exp`, `iat`), RFC 9110 §5.1 (field names).
  */
-import { isRecord, parseJson, repeatedNames } from '../json.ts';
+import { isRecord, outlineOf, parseJson } from '../json.ts';
 import { LOOPBACK_HOST } from '../runtime.ts';
 import { PUBLIC_KEY_RULE, type PublicKey, readKeySet } from './public-key.ts';
 
@@ -40,10 +40,10 @@ export function parseIssuers(value: unknown): { issuers: readonly Issuer[]; prob
   const parsed = typeof value === 'string' ? parseJson(value) : value;
   if (!isRecord(parsed)) return { issuers: [], problems: ['is not a JSON object'] };
   const problems: string[] = [];
-  const repeated = typeof value === 'string' ? repeatedNames(value) : [];
+  const { positions, repeated } = outlineOf(typeof value === 'string' ? value : JSON.stringify(value));
   for (const position of repeated) problems.push(`issuer ${position}: a name or a field occurs twice`);
-  const issuers = Object.entries(parsed).flatMap(([name, entry], index) => {
-    const report: Report = (problem) => problems.push(`issuer ${index + 1}: ${problem}`);
+  const issuers = Object.entries(parsed).flatMap(([name, entry]) => {
+    const report: Report = (problem) => problems.push(`issuer ${positions.get(name)}: ${problem}`);
     return parseIssuer(name, entry, report) ?? [];
   });
   const pairs = issuers.map(({ issuer, audience }) => JSON.stringify([issuer, audience]));

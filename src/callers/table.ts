@@ -4,7 +4,7 @@
  * Promises: every fault is reported by part and position (`CALLERS_1 caller 2: …`) and never by its value, because the text is a
  * secret and what stands in the wrong place may be a key. Never: holds a key.
  */
-import { isRecord, parseJson, repeatedNames } from '../json.ts';
+import { isRecord, outlineOf, parseJson } from '../json.ts';
 import { CALLER_ID_RULE, type Caller, isCallerId, MAX_DAILY_DELETIONS, SCOPES, type Scope } from './caller.ts';
 import type { Issuer } from './issuers.ts';
 import { keyDigest } from './key.ts';
@@ -62,9 +62,10 @@ class TableReader {
       return;
     }
     // JSON.parse keeps the last of two entries, and with it only the restrictions of that one.
-    for (const position of repeatedNames(json)) reportPart(`caller ${position}: a name or a field occurs twice`);
-    for (const [index, [id, entry]] of Object.entries(parsed).entries()) {
-      this.#readCaller(id, entry, (problem) => reportPart(`caller ${index + 1}: ${problem}`));
+    const { positions, repeated } = outlineOf(json);
+    for (const position of repeated) reportPart(`caller ${position}: a name or a field occurs twice`);
+    for (const [id, entry] of Object.entries(parsed)) {
+      this.#readCaller(id, entry, (problem) => reportPart(`caller ${positions.get(id)}: ${problem}`));
     }
   }
 
