@@ -1,4 +1,5 @@
 /** A caller: a name, what it may do, and how much. */
+import { KEY_PREFIX } from './key.ts';
 import type { NamePattern } from './name-pattern.ts';
 
 export const SCOPES = ['images:delete', 'images:read', 'deletions:read', 'metrics:read'] as const;
@@ -13,8 +14,9 @@ export interface Caller {
   readonly dailyDeletions: number | null;
 }
 
-const CALLER_ID = /^[A-Za-z0-9][\w.-]{0,63}$/;
-export const CALLER_ID_RULE = '1 to 64 letters, digits, "_", "." or "-", the first a letter or digit';
+/** Never a key, which somebody may put in the place of a name: names are logged. */
+const CALLER_ID = new RegExp(`^(?!${KEY_PREFIX})[A-Za-z0-9][\\w.-]{0,63}$`);
+export const CALLER_ID_RULE = `1 to 64 letters, digits, "_", "." or "-", the first a letter or digit, and not "${KEY_PREFIX}" at its beginning`;
 
 export function isCallerId(text: string): boolean {
   return CALLER_ID.test(text);

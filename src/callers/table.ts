@@ -95,7 +95,8 @@ class TableReader {
       names: parseNames(names, report),
       dailyDeletions: parseDailyDeletions(dailyDeletions, report),
     };
-    this.#byName.set(id, caller);
+    // What is no name may be a key.
+    if (isCallerId(id)) this.#byName.set(id, caller);
     for (const digest of parseDigests(keySha256, report)) {
       if (this.#byKey.has(digest)) report('keySha256 has a digest that is configured already');
       this.#byKey.set(digest, caller);

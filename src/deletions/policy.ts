@@ -46,7 +46,8 @@ export function blockedByName(policy: Policy, caller: Caller, image: Image, expe
 /** What Baidu would refuse because of the image's state. Only the preview asks this; a deletion asks Baidu itself. */
 export function blockedByState(image: Image, sharedWith: number | null): Failure[] {
   const { id: imageId, type, status } = image;
-  const refused = { imageId, outcome: 'not_attempted', upstream: undefined, retryAfterS: undefined } as const;
+  // As Baidu would refuse the deletion, because then the sentence says what to do.
+  const refused = { imageId, outcome: 'rejected', upstream: undefined, retryAfterS: undefined } as const;
   const blockers: Failure[] = [];
   if (!isCustom(type)) blockers.push({ code: 'image_not_custom', ...refused });
   if (isCustom(type) && status === 'Creating') blockers.push({ code: 'image_creating', ...refused });

@@ -6,7 +6,6 @@
  */
 import { parseArgs } from 'node:util';
 import { CALLER_ID_RULE, isCallerId, MAX_DAILY_DELETIONS, SCOPES } from '../callers/caller.ts';
-import { KEY_PREFIX } from '../callers/key.ts';
 import { failed, ok, type Result } from '../result.ts';
 import type { Entry } from './callers-file.ts';
 import { DEFAULT_SCOPES } from './new-key.ts';
@@ -90,7 +89,6 @@ export function parseCommand(args: readonly string[]): Result<Command | null, st
   if (file === undefined || verb === undefined) return failed('FILE and a command are needed.');
   if (!isAdd && OF_ADD.some((option) => values[option] !== undefined)) return failed('Only "add" takes this option.');
   if (name !== undefined && !isCallerId(name)) return failed(`NAME must be ${CALLER_ID_RULE}.`);
-  if (name?.startsWith(KEY_PREFIX) === true) return failed('NAME begins like a key, and names stand in the log.');
   const target = { file, config: values.config, env: values.env };
   const isTooMuch = more.length > 0 || (fingerprint !== undefined && verb !== 'revoke');
   if (isTooMuch || (verb === 'secrets' && name !== undefined)) return failed('There is an argument too many.');

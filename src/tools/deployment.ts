@@ -5,7 +5,6 @@
  * as a name that the Worker does not know. Never: repeats a value.
  */
 import type { UncheckedEnv } from '../bindings.ts';
-import { KEY_PREFIX } from '../callers/key.ts';
 import { RATE_LIMITS } from '../callers/rate-limits.ts';
 import { type ParsedConfig, parseConfig } from '../config.ts';
 import { isPartName, MAX_VALUE_BYTES } from './callers-file.ts';
@@ -163,6 +162,6 @@ function note(config: WranglerConfig, { callers, config: whole }: ParsedConfig, 
   if (callers === null) return;
   if (callers.byName.size === 0) say('CALLERS is empty: nobody may call');
   for (const { id, scopes } of callers.byName.values()) {
-    if (scopes.size === 0) say(`${id.startsWith(KEY_PREFIX) ? 'a caller' : id} has no scopes, so it can do nothing`);
+    if (scopes.size === 0) say(`${id} has no scopes, so it can do nothing`);
   }
 }

@@ -40,11 +40,18 @@ describe('the preview', () => {
   it('names each blocker by its code and in a sentence', async () => {
     const blockersOf = async (id: string) => (await previewOf(createHarness(), id)).blockers;
     expect(await blockersOf('m-system01')).toEqual([
-      { code: 'image_not_custom', detail: expect.stringContaining('m-system01') },
+      {
+        code: 'image_not_custom',
+        detail: 'm-system01 is a system or service-integration image, which cannot be deleted.',
+      },
     ]);
     expect(await blockersOf('m-integr01')).toEqual([{ code: 'image_not_custom', detail: expect.any(String) }]);
-    expect(await blockersOf('m-create01')).toEqual([{ code: 'image_creating', detail: expect.any(String) }]);
-    expect(await blockersOf('m-shared01')).toEqual([{ code: 'image_shared', detail: expect.any(String) }]);
+    expect(await blockersOf('m-create01')).toEqual([
+      { code: 'image_creating', detail: 'Wait until m-create01 is available, then delete it again.' },
+    ]);
+    expect(await blockersOf('m-shared01')).toEqual([
+      { code: 'image_shared', detail: 'Stop sharing m-shared01, then delete it again.' },
+    ]);
     expect(await blockersOf('m-failed01')).toEqual([]);
     expect((await previewOf(createHarness(), 'm-custom01', KEYS.reader)).blockers).toEqual([
       { code: 'permission_denied', detail: 'This needs the scope images:delete.' },

@@ -1,6 +1,6 @@
 /** The command line of `npm run callers`. */
 import { describe, expect, it } from 'vitest';
-import { SCOPES } from '../../src/callers/caller.ts';
+import { CALLER_ID_RULE, SCOPES } from '../../src/callers/caller.ts';
 import { HELP, parseCommand } from '../../src/tools/callers-command.ts';
 import { createKey } from '../../src/tools/new-key.ts';
 
@@ -95,7 +95,7 @@ describe('a command', () => {
     ['c.json add ci --token gha a=1 a=2', '--token has a claim twice.'],
     ['c.json add ci --binding a=1', 'There is an argument too many.'],
     ['c.json add -ci', 'There is an option that does not exist, lacks its value or has one too many.'],
-    ['c.json list a/b', 'NAME must be 1 to 64 letters, digits, "_", "." or "-", the first a letter or digit.'],
+    ['c.json list a/b', `NAME must be ${CALLER_ID_RULE}.`],
   ])('is not %j', (line, failure) => {
     expect(parse(line)).toEqual({ ok: false, failure });
   });
@@ -104,7 +104,7 @@ describe('a command', () => {
     const { key } = createKey();
     expect(parse(`c.json add ${key}`)).toEqual({
       ok: false,
-      failure: 'NAME begins like a key, and names stand in the log.',
+      failure: `NAME must be ${CALLER_ID_RULE}.`,
     });
     for (const line of [`c.json revoke ci ${key}`, `c.json ${key}`, `c.json add ci --key ${key}`, `c.json --${key}`]) {
       const parsed = parse(line);

@@ -1,5 +1,7 @@
 /** What would be wrong with a deployment. */
+
 import { describe, expect, it } from 'vitest';
+import { CALLER_ID_RULE } from '../../src/callers/caller.ts';
 import { checkDeployment, type Finding } from '../../src/tools/deployment.ts';
 import { createKey } from '../../src/tools/new-key.ts';
 import type { Secret } from '../../src/tools/secrets-file.ts';
@@ -153,14 +155,18 @@ describe('a note', () => {
     expect(check(withVars({ DELETIONS: 'disabled' }))).toEqual(['note: DELETIONS is disabled: nobody can delete']);
   });
 
-  it('tells of callers without scopes, whatever their proof, once each, but not of a key in the place of a name', () => {
-    const { key } = createKey();
+  it('does not repeat a key that stands in the place of a name', () => {
+    const callers = { [createKey().key]: { binding: true, scopes: [] } };
+    const secrets = secretsFrom({ ...VALUES, CALLERS: JSON.stringify(callers) });
+    expect(check(CONFIG, secrets)).toEqual([`fault: CALLERS caller 1: the name must be ${CALLER_ID_RULE}`]);
+  });
+
+  it('tells of callers without scopes, whatever their proof, once each', () => {
     const callers = {
       a: { keySha256: ['1'.repeat(64), '2'.repeat(64)], scopes: [] },
       b: { binding: true, scopes: [] },
       c: { tokens: [{ issuer: 'k8s', claims: { sub: 'c' } }], scopes: [] },
       d: { binding: true, scopes: ['images:read'] },
-      [key]: { binding: true, scopes: [] },
     };
     const issuers = { k8s: { issuer: 'x', audience: 'y', jwks: 'https://k8s.test/jwks' } };
     const secrets = secretsFrom({ ...VALUES, CALLERS: JSON.stringify(callers) });
@@ -168,7 +174,6 @@ describe('a note', () => {
       'note: a has no scopes, so it can do nothing',
       'note: b has no scopes, so it can do nothing',
       'note: c has no scopes, so it can do nothing',
-      'note: a caller has no scopes, so it can do nothing',
     ]);
     expect(check(CONFIG, secretsFrom({ ...VALUES, CALLERS: '{}' }))).toEqual([
       'note: CALLERS is empty: nobody may call',
