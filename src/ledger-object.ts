@@ -36,6 +36,7 @@ export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
     ctx.storage.transactionSync(() => this.#store.migrate());
     // An alarm that could not be set, or was lost with a restored storage, must not leave rows unknown until the next reservation.
     ctx.blockConcurrencyWhile(async () => {
+      this.#store.noticeClock(now());
       const nextMs = this.#nextAlarmMs();
       if (nextMs !== null) await this.#wakeBy(nextMs);
     });

@@ -208,6 +208,16 @@ describe('a ledger that starts', () => {
     expect(await alarmOf(ledger)).toBeGreaterThan(Date.now());
     expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + FIRST_LOOK_MS - 20_000);
   });
+
+  it('does not wait for the date of a clock that was ahead', async () => {
+    const ledger = freshLedger();
+    await enter(ledger, 'r1', 'unknown');
+    await age(ledger, -30 * DAY_MS);
+    await runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.setAlarm(Date.now() + 30 * DAY_MS));
+    await evictDurableObject(ledger);
+    await ledger.history(ALL_ROWS);
+    expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + FIRST_LOOK_MS);
+  });
 });
 
 describe('a ledger that is evicted from memory', () => {

@@ -6,7 +6,7 @@
  */
 import type { ImageApi } from '../baidu/images.ts';
 import { type ImageId, isImageId } from '../image-id.ts';
-import { isDue, isOverdue, type Look, stepsAfterLook } from '../ledger/resolution.ts';
+import { becomesOverdue, isDue, type Look, stepsAfterLook } from '../ledger/resolution.ts';
 import type { DeletionRow } from '../ledger/rows.ts';
 import type { LedgerStore } from '../ledger/store.ts';
 import { type LogLine, logLine, type Runtime } from '../runtime.ts';
@@ -43,12 +43,14 @@ export async function resolveUnknown(
   const lastLookMs = now() + MAX_RUN_MS;
   for (const imageId of new Set(dueAtStart.map((row) => row.imageId))) {
     if (now() > lastLookMs) return;
-    const look = looking === null || !isImageId(imageId) ? 'failed' : await lookAt(looking, imageId, now());
+    // A look proves nothing about what happened after it began.
+    const lookedAtMs = now();
+    const look = looking === null || !isImageId(imageId) ? 'failed' : await lookAt(looking, imageId, lookedAtMs);
     const nowMs = now();
     // Read again: rows may have been settled while Baidu was asked.
     const rows = store.unknownOfImage(imageId);
-    const isOverdueNow = look === 'failed' && rows.some((row) => isDue(row, afterS, nowMs) && isOverdue(row, nowMs));
-    const steps = stepsAfterLook(look, rows, store.isClaimed(imageId), afterS, nowMs);
+    const isOverdueNow = look === 'failed' && becomesOverdue(rows, afterS, lookedAtMs);
+    const steps = stepsAfterLook(look, rows, store.isClaimed(imageId), afterS, lookedAtMs);
     const timestamp = new Date(nowMs).toISOString();
     for (const row of store.apply(imageId, steps, nowMs)) logLine(log, resolved(row, timestamp));
     if (isOverdueNow) {

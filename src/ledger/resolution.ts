@@ -48,13 +48,17 @@ function isOver({ beganAtMs }: UnknownRow, afterS: readonly number[], nowMs: num
   return nowMs - beganAtMs >= (afterS[0] ?? 0) * 1000;
 }
 
-/** Whether this failed look is the first that comes more than a day after the reservation. */
-export function isOverdue({ beganAtMs, lookedAtMs }: UnknownRow, nowMs: number): boolean {
-  return nowMs - beganAtMs > DAY_MS && (lookedAtMs ?? beganAtMs) - beganAtMs <= DAY_MS;
+/** Whether the failed look at `nowMs` is the first at this image that comes more than a day after the reservation of a row. */
+export function becomesOverdue(rows: readonly UnknownRow[], afterS: readonly number[], nowMs: number): boolean {
+  const isOverdue = ({ beganAtMs }: UnknownRow, atMs: number | null) => atMs !== null && atMs - beganAtMs > DAY_MS;
+  return (
+    rows.some((row) => isDue(row, afterS, nowMs) && isOverdue(row, nowMs)) &&
+    !rows.some((row) => isOverdue(row, row.lookedAtMs))
+  );
 }
 
 /**
- * What a look at `nowMs` means for all unknown rows of one image, in the order of the ledger. `isClaimed`: another row says already
+ * What a look that began at `nowMs` means for all unknown rows of one image, in the order of the ledger. `isClaimed`: another row says already
  * that it deleted the image.
  */
 export function stepsAfterLook(

@@ -60,10 +60,14 @@ export const SQL = {
   lastDeleted: `SELECT * FROM deletions WHERE image_id = ? AND outcome = 'deleted' ORDER BY reserved_at DESC, seq DESC LIMIT 1`,
   takeBackInferred: `UPDATE deletions SET outcome = 'already_absent'
     WHERE image_id = ? AND outcome = 'deleted' AND confirmed = 0 AND resolved_at IS NOT NULL RETURNING *`,
+  /** To the first of the rows that the same look decided. */
+  passOnClaim: `UPDATE deletions SET outcome = 'deleted' WHERE seq = (SELECT seq FROM deletions WHERE image_id = ?
+    AND outcome = 'already_absent' AND confirmed = 0 AND resolved_at = ? ORDER BY reserved_at, seq LIMIT 1) RETURNING *`,
   counting: `SELECT caller, image_id, began_at FROM deletions
     WHERE outcome IN ('deleted', 'unknown') AND reserved_at > ?1 AND began_at > ?1`,
   /** The clock was ahead when these were entered, whatever became of them. */
   fromTheFuture: `UPDATE deletions SET began_at = ?1 WHERE outcome IN (${literals(ROW_OUTCOMES)}) AND reserved_at > ?1 AND began_at > ?1`,
+  lookedInTheFuture: `UPDATE deletions SET looked_at = ?1 WHERE outcome = 'unknown' AND looked_at > ?1`,
   unknown: `SELECT * FROM deletions WHERE outcome = 'unknown' ORDER BY reserved_at, seq`,
   unknownOfImage: `SELECT * FROM deletions WHERE image_id = ? AND outcome = 'unknown' ORDER BY reserved_at, seq`,
   resolve: 'UPDATE deletions SET outcome = ?, confirmed = ?, resolved_at = ?, looks = ?, looked_at = ? WHERE seq = ?',

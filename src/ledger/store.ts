@@ -94,7 +94,7 @@ export class LedgerStore {
   /**
    * Writes what came of a deletion. A row settles once, so a second call changes nothing. If a look has resolved the row before,
    * the settlement replaces that unless it says `unknown`. If Baidu confirmed this deletion, no other row of the image keeps a
-   * deletion that only a look had given it.
+   * deletion that only a look had given it; if a look had given it to this row wrongly, another row that it decided gets it.
    */
   settle(id: string, settlement: Settlement, nowMs: number): void {
     const row = this.#rowOf(id);
@@ -116,6 +116,7 @@ export class LedgerStore {
     this.#recount(row, outcome);
     if (row.outcome === 'unknown') this.#countFinal(row.caller, outcome);
     if (outcome === 'deleted' && confirmed === true) this.#takeBackInferred(row.imageId);
+    if (row.outcome === 'deleted' && outcome !== 'deleted') this.#passOnClaim(row);
   }
 
   /** Newest first. */
@@ -217,6 +218,14 @@ export class LedgerStore {
     counts.add(caller, imageId, nowMs);
   }
 
+  /** The image was found gone, so if it was not the deletion of this row, it was that of another. */
+  #passOnClaim({ imageId, resolvedAtMs }: StoredRow): void {
+    if (this.isClaimed(imageId)) return;
+    for (const row of this.#sql.exec(SQL.passOnClaim, imageId, resolvedAtMs).toArray().map(toStoredRow)) {
+      this.#recount({ ...row, outcome: 'already_absent' }, row.outcome);
+    }
+  }
+
   #takeBackInferred(imageId: string): void {
     for (const row of this.#sql.exec(SQL.takeBackInferred, imageId).toArray().map(toStoredRow)) {
       this.#recount({ ...row, outcome: 'deleted' }, row.outcome);
@@ -235,8 +244,8 @@ export class LedgerStore {
 
   /** Keeps the counts right when a row that counted gets an outcome. */
   #recount(row: StoredRow, outcome: RowOutcome): void {
-    if (this.#book === null || counts(row.outcome) === counts(outcome)) return;
-    if (counts(outcome)) this.#book.counts.add(row.caller, row.imageId, row.beganAtMs);
+    if (this.#book === null || mayHaveDeleted(row.outcome) === mayHaveDeleted(outcome)) return;
+    if (mayHaveDeleted(outcome)) this.#book.counts.add(row.caller, row.imageId, row.beganAtMs);
     else this.#book.counts.remove(row.caller, row.imageId, row.beganAtMs);
   }
 
@@ -248,6 +257,7 @@ export class LedgerStore {
       if (holds) return counts;
     }
     this.#sql.exec(SQL.fromTheFuture, nowMs);
+    this.#sql.exec(SQL.lookedInTheFuture, nowMs);
     const counts = new BudgetBook();
     for (const row of this.#sql.exec(SQL.counting, nowMs - BUDGET_WINDOW_MS).toArray()) {
       counts.add(String(row['caller']), String(row['image_id']), Number(row['began_at']));
@@ -258,7 +268,7 @@ export class LedgerStore {
 }
 
 /** Whether a row with this outcome counts against the budgets: its image was or may have been deleted. */
-function counts(outcome: RowOutcome): boolean {
+function mayHaveDeleted(outcome: RowOutcome): boolean {
   return outcome === 'deleted' || outcome === 'unknown';
 }
 

@@ -108,6 +108,27 @@ function worldWith(rows: readonly (Partial<UnknownRow> & { seq: number; imageId:
 }
 
 describe('the resolver', () => {
+  it('takes a look to prove nothing about a deletion that was still under way when it began', async () => {
+    const rows = [
+      { seq: 1, imageId: 'm-custom01' },
+      { seq: 2, imageId: 'm-custom01', beganAtMs: START_MS + 23_000 },
+    ];
+    for (const answer of [there('m-custom01'), absent]) {
+      const world = worldWith(rows);
+      const { sleep } = world.runtime;
+      // Row 2 is 22 s old when the look begins, and 45 s when it ends.
+      const looking = world.looking(() => answer);
+      const { get } = looking.images;
+      const slow = async (id: string, endMs: number) => {
+        const called = await get(id, endMs);
+        await sleep(23_000);
+        return called;
+      };
+      await resolveUnknown(world.store, { ...looking, images: { get: slow } }, [45], world.runtime);
+      expect(world.steps.map(({ seq }) => seq)).toEqual([1]);
+    }
+  });
+
   it('looks once at an image, however many rows it has, and at most ten times a second', async () => {
     const { store, looking, runtime, looks, steps } = worldWith([
       { seq: 1, imageId: 'm-custom01' },

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { DAY_MS, isDue, isOverdue, nextLookMs, stepsAfterLook, type UnknownRow } from '../../src/ledger/resolution.ts';
+import {
+  becomesOverdue,
+  DAY_MS,
+  isDue,
+  nextLookMs,
+  stepsAfterLook,
+  type UnknownRow,
+} from '../../src/ledger/resolution.ts';
 
 const AFTER_S = [45, 120, 900];
 const HOUR_MS = 60 * 60 * 1000;
@@ -90,13 +97,18 @@ describe('a look that fails', () => {
     expect(steps(900_000)).toEqual([{ seq: 1, outcome: 'unknown', looks: 3 }]);
   });
 
-  it('is overdue once: when it is the first after a whole day', () => {
-    const overdue = (lookedAtMs: number | null, nowMs: number) => isOverdue(row({ lookedAtMs }), nowMs);
-    expect([overdue(null, DAY_MS), overdue(DAY_MS, DAY_MS + 1), overdue(null, DAY_MS + 1)]).toEqual([
-      false,
-      true,
-      true,
-    ]);
-    expect(overdue(DAY_MS + 1, DAY_MS + 2)).toBe(false);
+  it('makes an image overdue once: when it is the first after a whole day of any row', () => {
+    const overdue = (nowMs: number, ...rows: UnknownRow[]) => becomesOverdue(rows, AFTER_S, nowMs);
+    const failing = (lookedAtMs: number | null, beganAtMs = 0) => row({ lookedAtMs, beganAtMs, looks: 3 });
+    expect(overdue(DAY_MS, failing(null))).toBe(false);
+    expect(overdue(DAY_MS + 1, failing(null))).toBe(true);
+    expect(overdue(DAY_MS + 1, failing(DAY_MS + 1 - HOUR_MS))).toBe(true);
+    // Not due yet.
+    expect(overdue(DAY_MS + 1, failing(DAY_MS))).toBe(false);
+    expect(overdue(DAY_MS + 2 * HOUR_MS, failing(DAY_MS + 1))).toBe(false);
+    const laterMs = 3 * HOUR_MS;
+    const later = failing(laterMs + DAY_MS - HOUR_MS, laterMs);
+    expect(overdue(laterMs + DAY_MS + 1, later)).toBe(true);
+    expect(overdue(laterMs + DAY_MS + 1, failing(DAY_MS + 1), later)).toBe(false);
   });
 });

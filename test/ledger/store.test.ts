@@ -184,6 +184,31 @@ describe('a resolution', () => {
     });
   });
 
+  it('passes its deletion on to another row that the same look decided, if a settlement takes it away', async () => {
+    await insideLedger((sql) => {
+      const store = storeIn(sql);
+      for (const id of ['r1', 'r2', 'r3']) store.reserve(reservation(id), ROOM, START_MS);
+      store.apply(
+        'm-custom01',
+        [
+          { seq: 1, outcome: 'deleted', confirmed: false },
+          { seq: 2, outcome: 'already_absent', confirmed: false },
+          { seq: 3, outcome: 'already_absent', confirmed: false },
+        ],
+        START_MS + HOUR_MS,
+      );
+      store.settle(idOf('r1'), settlement('already_absent'), START_MS + 2 * HOUR_MS);
+      const outcomes = () => store.history(ALL_ROWS).map(({ requestId, outcome }) => `${requestId} ${outcome}`);
+      expect(outcomes()).toEqual(['r3 already_absent', 'r2 deleted', 'r1 already_absent']);
+      expect(store.peek('cleaner', 'm-other001', budgets(1), START_MS + 2 * HOUR_MS).exhausted).not.toBeNull();
+      store.settle(idOf('r3'), settlement('deleted'), START_MS + 3 * HOUR_MS);
+      expect(outcomes()).toEqual(['r3 deleted', 'r2 already_absent', 'r1 already_absent']);
+      // Somebody claims the deletion, so nothing is passed on.
+      store.settle(idOf('r2'), settlement('rejected'), START_MS + 3 * HOUR_MS);
+      expect(outcomes()).toEqual(['r3 deleted', 'r2 rejected', 'r1 already_absent']);
+    });
+  });
+
   it('is kept if the settlement that comes later says unknown, which adds what was done', async () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
@@ -670,6 +695,17 @@ describe('a row whose outcome is unknown', () => {
       store.noticeClock(START_MS);
       expect(store.unknown().map(({ beganAtMs }) => beganAtMs)).toEqual([START_MS]);
       expect(rowOf(store)?.reservedAtMs).toBe(START_MS + 365 * DAY_MS);
+    });
+  });
+
+  it('does not wait for the date of a look by a clock that was ahead, once that is noticed', async () => {
+    await insideLedger((sql) => {
+      const store = storeIn(sql);
+      store.reserve(reservation('r1'), ROOM, START_MS);
+      store.apply('m-custom01', [{ seq: 1, outcome: 'unknown', looks: 4 }], START_MS + 365 * DAY_MS);
+      store.noticeClock(START_MS + 365 * DAY_MS);
+      store.noticeClock(START_MS + HOUR_MS);
+      expect(store.unknown().map(({ lookedAtMs }) => lookedAtMs)).toEqual([START_MS + HOUR_MS]);
     });
   });
 });
