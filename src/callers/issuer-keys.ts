@@ -9,6 +9,7 @@
  * Source: RFC 7517 §5 (JWK Set); https://developers.cloudflare.com/workers/runtime-apis/request/.
  */
 import { parseJson, readText } from '../json.ts';
+import { failed, ok, type Result } from '../result.ts';
 import { type LogLine, logLine, type RequestScope, type Runtime, withTimeout } from '../runtime.ts';
 import type { Issuer } from './issuers.ts';
 import { type PublicKey, readKeySet } from './public-key.ts';
@@ -37,6 +38,7 @@ const MAX_AGE_MS = 24 * 60 * 60 * 1000;
 const MIN_INTERVAL_MS = 60 * 1000;
 /** While nothing is known, somebody waits, and the issuer may be asked more often. */
 const MIN_FIRST_INTERVAL_MS = 5 * 1000;
+const MAX_STEP_BACK_MS = 60 * 1000;
 /** How often a request looks whether the fetch of another one is over. */
 const POLL_MS = 25;
 
@@ -95,10 +97,10 @@ export class IssuerKeys {
     return this.#isFetching && this.#attemptedAtMs !== null && !this.#isOlder(this.#attemptedAtMs, FETCH_TIMEOUT_MS);
   }
 
-  /** A time in the future was told by a clock that was wrong, so it counts as long ago. */
-  #isOlder(sinceMs: number, ageMs: number): boolean {
-    const nowMs = this.#runtime.now();
-    return sinceMs > nowMs || nowMs - sinceMs >= ageMs;
+  /** A time far in the future was told by a clock that was wrong, so it counts as long ago. Clocks go back a little now and then. */
+  #isOlder(sinceMs: number, limitMs: number): boolean {
+    const ageMs = this.#runtime.now() - sinceMs;
+    return ageMs >= limitMs || ageMs < -MAX_STEP_BACK_MS;
   }
 
   async #waitForOther(): Promise<void> {
@@ -112,28 +114,28 @@ export class IssuerKeys {
     this.#isFetching = true;
     const controller = new AbortController();
     const fetched = await withTimeout(this.#download(controller.signal), FETCH_TIMEOUT_MS).catch(
-      () => 'no_answer' as const,
+      (): Result<never, FetchFault> => failed('no_answer'),
     );
     controller.abort();
     this.#isFetching = false;
-    if (typeof fetched === 'string') {
-      this.#report(fetched);
+    if (!fetched.ok) {
+      this.#report(fetched.failure);
       return;
     }
-    this.#set = keySet(fetched);
+    this.#set = keySet(fetched.value);
     this.#fetchedAtMs = this.#runtime.now();
   }
 
   /** The usable keys, or what was wrong. @throws what `fetch` and the body throw */
-  async #download(signal: AbortSignal): Promise<readonly PublicKey[] | FetchFault> {
+  async #download(signal: AbortSignal): Promise<Result<readonly PublicKey[], FetchFault>> {
     const headers = { accept: 'application/json' };
     const address = String(this.#issuer.jwks);
     const response = await this.#runtime.fetch(address, { method: 'GET', headers, redirect: 'manual', signal });
-    if (response.status !== 200) return 'status';
+    if (response.status !== 200) return failed('status');
     const text = response.body === null ? '' : await readText(response.body, MAX_KEYS_BYTES);
-    if (text === null) return 'too_long';
+    if (text === null) return failed('too_long');
     const { keys } = readKeySet(parseJson(text));
-    return keys.length > 0 ? keys : 'no_keys';
+    return keys.length > 0 ? ok(keys) : failed('no_keys');
   }
 
   #report(reason: FetchFault): void {

@@ -11,7 +11,10 @@ import { isRecord, listOf } from '../json.ts';
 
 const MIN_RSA_BITS = 2_048;
 const PRIVATE_MEMBERS: readonly string[] = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
-const BASE64URL = /^[\w-]+$/;
+const MIN_RSA_EXPONENT_BITS = 2;
+const P256_COORDINATE_BYTES = 32;
+/** Without padding (RFC 7515 §2): one character can be no remainder. */
+const BASE64URL = /^(?:[\w-]{4})*(?:[\w-]{2,3})?$/;
 
 /** The algorithm of each type of key, and the only one that a token may be signed with. */
 export const ALGORITHMS = { RSA: 'RS256', EC: 'ES256' } as const;
@@ -28,14 +31,15 @@ export function readPublicKey(value: unknown): PublicKey | null {
   if (typeof kid !== 'string' || kid === '' || use !== 'sig') return null;
   const text = (name: string) => {
     const member = value[name];
-    return typeof member === 'string' && BASE64URL.test(member) ? member : null;
+    return typeof member === 'string' && BASE64URL.test(member) ? member : '';
   };
   const fits = (algorithm: string) => alg === undefined || alg === algorithm;
   const [n, e, x, y] = [text('n'), text('e'), text('x'), text('y')];
-  if (kty === 'RSA' && n !== null && e !== null && fits(ALGORITHMS.RSA) && bitsOf(n) >= MIN_RSA_BITS) {
+  if (kty === 'RSA' && fits(ALGORITHMS.RSA) && bitsOf(n) >= MIN_RSA_BITS && bitsOf(e) >= MIN_RSA_EXPONENT_BITS) {
     return { kid, kty, n, e, alg: ALGORITHMS.RSA };
   }
-  if (kty === 'EC' && value['crv'] === 'P-256' && x !== null && y !== null && fits(ALGORITHMS.EC)) {
+  const isPoint = [x, y].every((coordinate) => base64url.decode(coordinate).length === P256_COORDINATE_BYTES);
+  if (kty === 'EC' && value['crv'] === 'P-256' && isPoint && fits(ALGORITHMS.EC)) {
     return { kid, kty, crv: 'P-256', x, y, alg: ALGORITHMS.EC };
   }
   return null;

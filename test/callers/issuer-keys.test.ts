@@ -172,6 +172,15 @@ describe('the keys of an issuer', () => {
     expect(await keys.keysFor('ES256 key-1', scope)).not.toBeNull();
   });
 
+  it('are still known when the clock goes back a little', async () => {
+    const issuer = await TestIssuer.create(inject('issuerUrl'));
+    const { ask, clock } = keysOf(issuer.parsed());
+    expect(await ask()).not.toBeNull();
+    await issuer.become(FAULTS[0]?.[0] ?? 'hanging');
+    clock.nowMs -= 60_000;
+    expect(await ask()).not.toBeNull();
+  });
+
   it('do not wait for a date at which the clock was wrong', async () => {
     const issuer = await TestIssuer.create(inject('issuerUrl'));
     const { ask, clock } = keysOf(issuer.parsed());
@@ -215,7 +224,8 @@ describe('the keys of an issuer', () => {
   it('that cannot be used are left out, and do not make the others useless', async () => {
     const issuer = await TestIssuer.create(inject('issuerUrl'));
     const odd = { ...(await createPair('odd')), jwk: { kty: 'oct', k: 'AA', kid: 'odd' } };
-    await issuer.publish(odd, issuer.pair);
+    const torn = { ...odd, jwk: { kty: 'RSA', n: 'A'.repeat(341), e: 'AQAB', kid: 'torn' } };
+    await issuer.publish(odd, torn, issuer.pair);
     const { ask } = keysOf(issuer.parsed());
     const found = await ask();
     expect([found?.has('ES256 key-1'), found?.has('ES256 odd')]).toEqual([true, false]);
