@@ -22,16 +22,21 @@ import {
   respondDeletion,
   respondHistory,
   respondMetrics,
+  respondPage,
   respondPreview,
   respondProblem,
   respondReadiness,
 } from './http/respond.ts';
 import type { Bodies } from './http/schemas.ts';
+import { FILES_PATH, page, pageFile } from './pages/pages.ts';
 import { explanationOf, isProblemCode } from './problems/failure.ts';
 import { PROBLEMS_PATH } from './problems/problem.ts';
 import { logLine, type Runtime } from './runtime.ts';
 
-export function createApp({ callers, config, problems, version }: ParsedConfig, runtime: Runtime): HonoBase<HttpEnv> {
+export function createApp(
+  { callers, config, assets, problems, version }: ParsedConfig,
+  runtime: Runtime,
+): HonoBase<HttpEnv> {
   if (problems.length > 0) {
     const timestamp = new Date(runtime.now()).toISOString();
     logLine<MisconfigurationLine>(runtime.log, {
@@ -58,6 +63,10 @@ export function createApp({ callers, config, problems, version }: ParsedConfig, 
 
   app.get('/healthz', (c) => c.json<Bodies['Health']>({ status: 'ok' }));
   app.get('/openapi.json', (c) => c.json(openapi(new URL(c.req.url).origin)));
+  app.get('/docs', async (c) => respondPage(c, await c.get('scope').withTimeout(page(assets, 'docs'))));
+  app.get(`${FILES_PATH}/:file`, async (c) =>
+    respondPage(c, await c.get('scope').withTimeout(pageFile(assets, c.req.param('file')))),
+  );
   app.get(`${PROBLEMS_PATH}/:code`, (c) => {
     const code = c.req.param('code');
     return isProblemCode(code) ? c.json(explanationOf(code)) : respondProblem(c, { code: 'route_not_found' });

@@ -15,6 +15,7 @@ import type { Policy } from './deletions/policy.ts';
 import { isImageId } from './image-id.ts';
 import { isRecord } from './json.ts';
 import type { LedgerNamespace } from './ledger/stub.ts';
+import type { Assets } from './pages/pages.ts';
 
 export interface Config {
   readonly credentials: BceCredentials;
@@ -43,6 +44,8 @@ export interface ParsedConfig {
   readonly callers: Callers | null;
   /** `null` if anything at all is at fault. */
   readonly config: Config | null;
+  /** `null` if there are none; then there are no pages, and everything else works. */
+  readonly assets: Assets | null;
   /** One sentence for each problem, beginning with the name of the binding. */
   readonly problems: readonly string[];
   /** The version that runs, as the platform names it, whatever else is at fault; `null` if it does not. */
@@ -94,12 +97,13 @@ export function parseConfig(env: UncheckedEnv): ParsedConfig {
   const ledger = read.binding('LEDGER', isLedgerNamespace, 'Durable Object');
   const burst = readRateLimiter(read, 'burst');
   const sustained = readRateLimiter(read, 'sustained');
+  const assets = isAssets(env.ASSETS) ? env.ASSETS : null;
   const { problems } = read;
   const version = versionOf(env.VERSION);
   if (problems.length > 0 || ledger === null || burst === null || sustained === null) {
-    return { callers, config: null, problems, version };
+    return { callers, config: null, assets, problems, version };
   }
-  return { callers, config: { ...values, ledger, rateLimiters: { burst, sustained } }, problems, version };
+  return { callers, config: { ...values, ledger, rateLimiters: { burst, sustained } }, assets, problems, version };
 }
 
 /** What the ledger goes by. If that is malformed, it keeps rows as long as possible and looks when it does by default. */
@@ -175,4 +179,8 @@ function isRateLimiter(value: unknown): value is RateLimiter {
 
 function isLedgerNamespace(value: unknown): value is LedgerNamespace {
   return hasMethod(value, 'getByName');
+}
+
+function isAssets(value: unknown): value is Assets {
+  return hasMethod(value, 'fetch');
 }

@@ -67,6 +67,7 @@ export const validEnv = (): UncheckedEnv => ({
   LEDGER: freshLedgers(),
   RATE_LIMITER_BURST: { limit: async () => ({ success: true }) },
   RATE_LIMITER_SUSTAINED: { limit: async () => ({ success: true }) },
+  ASSETS: env.ASSETS,
 });
 
 export function createHarness({ env: change, account, fetch, clockOffsetMs = 0, arrival = HTTP }: HarnessOptions = {}) {

@@ -38,7 +38,14 @@ export default defineConfig({
         test: {
           name: 'workerd',
           include: ['test/**/*.test.ts'],
-          exclude: ['**/node_modules/**', 'test/local/**', 'test/bench/**', 'test/prometheus/**', 'test/tools/**'],
+          exclude: [
+            '**/node_modules/**',
+            'test/local/**',
+            'test/bench/**',
+            'test/browser/**',
+            'test/prometheus/**',
+            'test/tools/**',
+          ],
           globalSetup: ['test/local/global-setup.ts'],
         },
       },

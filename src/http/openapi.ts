@@ -7,6 +7,7 @@
  * Source: https://spec.openapis.org/oas/v3.1.1.html.
  */
 import type { OpenAPIV3_1 } from 'openapi-types';
+import { CONTENT_TYPES, FILES_PATH, PAGE_HEADERS } from '../pages/pages.ts';
 import type { Stage } from '../problems/facts.ts';
 import { type Failure, headersOf, outcomeOf, PROBLEMS } from '../problems/failure.ts';
 import { PROBLEM_CONTENT_TYPE, PROBLEMS_PATH } from '../problems/problem.ts';
@@ -42,6 +43,9 @@ const HEADERS = {
     schema: { type: 'integer', minimum: 1, maximum: 86_400 },
   },
   'RateLimit-Policy': { description: 'The limits of a caller.', schema: { type: 'string' } },
+  'Content-Security-Policy': { description: 'Only files of this origin.', schema: { type: 'string' } },
+  'X-Content-Type-Options': { description: 'nosniff.', schema: { type: 'string' } },
+  'Referrer-Policy': { description: 'no-referrer.', schema: { type: 'string' } },
   Link: { description: 'The next page: <URL>; rel="next". Absent on the last.', schema: { type: 'string' } },
 } satisfies Record<string, OpenAPIV3_1.HeaderObject>;
 
@@ -145,6 +149,27 @@ export function openapi(origin: string) {
           },
         },
       },
+      '/docs': {
+        get: {
+          operationId: 'docs',
+          tags: ['gateway'],
+          summary: 'This document as a page for people.',
+          security: [],
+          responses: { 200: pageOf('The page.', CONTENT_TYPES.html), ...failures('any', 'routing') },
+        },
+      },
+      [`${FILES_PATH}/{file}`]: {
+        get: {
+          operationId: 'pageFile',
+          tags: ['gateway'],
+          summary: 'Style and script of the pages.',
+          security: [],
+          parameters: [
+            { name: 'file', in: 'path', required: true, description: 'Its name.', schema: { type: 'string' } },
+          ],
+          responses: { 200: pageOf('The file.', CONTENT_TYPES.css, CONTENT_TYPES.js), ...failures('any', 'routing') },
+        },
+      },
       [`${PROBLEMS_PATH}/{code}`]: {
         get: {
           operationId: 'explainProblem',
@@ -215,6 +240,11 @@ function answer<Content>(description: string, content: Content, more: readonly s
   const names = ['X-Request-Id', 'Cache-Control', VERSION_HEADER, ...more];
   const headers = Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
   return { description, headers, content };
+}
+
+function pageOf(description: string, ...types: readonly string[]) {
+  const content = Object.fromEntries(types.map((type) => [type, { schema: { type: 'string' as const } }]));
+  return answer(description, content, Object.keys(PAGE_HEADERS));
 }
 
 function queryParameters(names: readonly ParameterName[]): OpenAPIV3_1.ParameterObject[] {

@@ -73,6 +73,11 @@ export function respondMetrics(metrics: LedgerMetrics, context: MetricsContext):
   return new Response(metricsText(metrics, context), { headers: { 'Content-Type': METRICS_CONTENT_TYPE } });
 }
 
+/** `null` stands for a page or file that there is not. */
+export function respondPage(c: Context<HttpEnv>, page: Response | null): Response {
+  return page ?? respondProblem(c, { code: 'route_not_found' });
+}
+
 export function respondHistory(c: Context<HttpEnv>, rows: readonly DeletionRow[], limit: number): Response {
   const next = nextLink(new URL(c.req.url), rows, limit);
   return c.json<HistoryBody>({ deletions: rows.map(describeRow) }, 200, next === null ? {} : { Link: next });

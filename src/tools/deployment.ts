@@ -38,6 +38,7 @@ const SETTINGS = {
   RATE_LIMITER_BURST: 'binding',
   RATE_LIMITER_SUSTAINED: 'binding',
   VERSION: 'binding',
+  ASSETS: 'binding',
 } as const satisfies Readonly<Record<keyof UncheckedEnv, 'secret' | 'variable' | 'binding'>>;
 /** Every part of the table is a secret, too. */
 const KINDS: ReadonlyMap<string, 'secret' | 'variable' | 'binding'> = new Map(Object.entries(SETTINGS));

@@ -104,6 +104,15 @@ const DELETING: Readonly<Record<string, Scenario>> = {
   'internal_error.unknown': { options: bug },
 };
 
+/** How a page can fail. */
+const PAGE: Readonly<Record<string, Scenario>> = {
+  'invalid_request.not_attempted': { headers: { Host: 'a b' } },
+  'route_not_found.not_attempted': { options: { env: { ASSETS: undefined } } },
+  'internal_error.not_attempted': {
+    options: { env: { ASSETS: { fetch: async () => new Response(null, { status: 500 }) } } },
+  },
+};
+
 const OPERATIONS: readonly [method: string, path: string, key: string, scenarios: Record<string, Scenario>][] = [
   [
     'DELETE',
@@ -153,6 +162,8 @@ const OPERATIONS: readonly [method: string, path: string, key: string, scenarios
   ['GET', '/readyz', KEYS.both, { ...ADMISSION, ...reading('/readyz?upstream=true') }],
   ['GET', '/healthz', '', { 'invalid_request.not_attempted': { headers: { Host: 'a b' } } }],
   ['GET', '/openapi.json', '', { 'invalid_request.not_attempted': { headers: { Host: 'a b' } } }],
+  ['GET', '/docs', '', PAGE],
+  ['GET', '/assets/docs.js', '', PAGE],
   [
     'GET',
     '/problems/rate_limited',
@@ -163,6 +174,9 @@ const OPERATIONS: readonly [method: string, path: string, key: string, scenarios
     },
   ],
 ];
+
+/** An operation may have two dozen scenarios, each with a gateway of its own. */
+const SCENARIOS_TIMEOUT_MS = 60_000;
 
 describe('the OpenAPI document', () => {
   it('is what GET /openapi.json answers, with the gateway as its server', async () => {
@@ -194,24 +208,30 @@ describe('the OpenAPI document', () => {
         'healthz',
         'readyz',
         'openapi',
+        'docs',
+        'pageFile',
         'explainProblem',
       ].sort(),
     );
   });
 
   // `answers.ts` checks the other direction: no answer of any test is a failure that is not listed.
-  it.each(OPERATIONS)('lists for %s %s no failure that cannot be answered', async (method, path, key, scenarios) => {
-    const answered: string[] = [];
-    for (const [name, { options = {}, headers = {}, before = [], ...scenario }] of Object.entries(scenarios)) {
-      const harness = createHarness(options);
-      for (const earlier of before) await harness.call(method, earlier, bearer(key));
-      const response = await harness.call(method, scenario.path ?? path, { ...bearer(key), ...headers });
-      const { code, outcome } = await problemOf(response);
-      answered.push(`${code}.${outcome}`);
-      expect(answered.at(-1), name).toBe(name);
-    }
-    // A bug can be anywhere, but nothing that these calls do can be made to throw.
-    const bugs = answered.some((name) => name.startsWith('internal_error')) ? [] : ['internal_error.not_attempted'];
-    expect([...answered, ...bugs].sort()).toEqual(documentedFailures(method, path)?.sort());
-  });
+  it.each(OPERATIONS)(
+    'lists for %s %s no failure that cannot be answered',
+    async (method, path, key, scenarios) => {
+      const answered: string[] = [];
+      for (const [name, { options = {}, headers = {}, before = [], ...scenario }] of Object.entries(scenarios)) {
+        const harness = createHarness(options);
+        for (const earlier of before) await harness.call(method, earlier, bearer(key));
+        const response = await harness.call(method, scenario.path ?? path, { ...bearer(key), ...headers });
+        const { code, outcome } = await problemOf(response);
+        answered.push(`${code}.${outcome}`);
+        expect(answered.at(-1), name).toBe(name);
+      }
+      // A bug can be anywhere, but nothing that these calls do can be made to throw.
+      const bugs = answered.some((name) => name.startsWith('internal_error')) ? [] : ['internal_error.not_attempted'];
+      expect([...answered, ...bugs].sort()).toEqual(documentedFailures(method, path)?.sort());
+    },
+    SCENARIOS_TIMEOUT_MS,
+  );
 });

@@ -12,7 +12,7 @@ const LAYERS = [
   ['problems'],
   ['baidu', 'callers', 'ledger'],
   ['deletions'],
-  ['bindings'],
+  ['bindings', 'pages'],
   ['config'],
   ['create-gateway'],
   ['http'],

@@ -244,7 +244,8 @@ class Process {
       passThroughOnException: () => undefined,
       props: {},
     };
-    const app = createApp({ callers: CALLERS_TABLE, problems: [], config: this.config, version: null }, this.runtime);
+    const parsed = { callers: CALLERS_TABLE, assets: null, problems: [], config: this.config, version: null };
+    const app = createApp(parsed, this.runtime);
     const request = new Request(`https://gateway.test/images/${imageId}`, { method: 'DELETE', headers: AUTHORIZATION });
     const answering = Promise.resolve(app.fetch(request, { by: 'http' }, ctx)).then(async (response) => {
       const text = await response.text();

@@ -35,6 +35,8 @@ export type Successes = Nothing<
       readonly metrics: string;
       readonly readyz: Bodies['Readiness'];
       readonly openapi: { readonly [name: string]: unknown };
+      readonly docs: string;
+      readonly pageFile: string;
       readonly explainProblem: Bodies['Explanation'];
     }
   >

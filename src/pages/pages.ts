@@ -1,0 +1,50 @@
+/**
+ * The pages for people, from the Worker's static assets, under one policy.
+ *
+ * Promises: a page runs only script and style of files that are deployed with it, talks to no other origin and is in nobody's frame;
+ * the assets learn nothing of the request but which file it is about, so no header of it changes what they answer. Never: text that
+ * was sent, so that nothing can be injected.
+ *
+ * A further page is its HTML, style and script in `public/` and a route in `app.ts`.
+ * Source: https://www.w3.org/TR/CSP3/; https://developers.cloudflare.com/workers/static-assets/binding/.
+ */
+
+/** The binding to the static assets. */
+export interface Assets {
+  readonly fetch: (url: string) => Promise<Response>;
+}
+
+/** Where the style and script of all pages are. */
+export const FILES_PATH = '/assets';
+export const PAGE_HEADERS = {
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+} as const;
+export const CONTENT_TYPES = {
+  html: 'text/html; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+  js: 'text/javascript; charset=utf-8',
+} as const;
+
+const FILE = /^[a-z-]+\.(css|js)$/;
+
+/** A page, such as `docs`. `null` if this deployment has no assets. @throws Error if they answer neither with it nor with 404 */
+export function page(assets: Assets | null, name: string): Promise<Response | null> {
+  return read(assets, `${name}.html`, CONTENT_TYPES.html);
+}
+
+/** Style or script, such as `docs.js`. `null` if there is no such file. @throws Error as `page` does */
+export async function pageFile(assets: Assets | null, name: string): Promise<Response | null> {
+  const [, kind] = FILE.exec(name) ?? [];
+  return kind === 'css' || kind === 'js' ? read(assets, name, CONTENT_TYPES[kind]) : null;
+}
+
+async function read(assets: Assets | null, name: string, type: string): Promise<Response | null> {
+  // Any host will do.
+  const answer = await assets?.fetch(`https://assets/${name}`);
+  if (answer === undefined || answer.status === 404) return null;
+  if (answer.status !== 200) throw new Error(`The assets answered ${answer.status}.`);
+  return new Response(answer.body, { headers: { 'Content-Type': type, ...PAGE_HEADERS } });
+}

@@ -1,0 +1,115 @@
+/** `/docs` as Chromium shows it: whole, under its policy, from one origin. */
+import chromium from '@sparticuz/chromium';
+import { type Browser, launch, type Page } from 'puppeteer-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createKey } from '../../src/tools/new-key.ts';
+import { DOCUMENT } from '../answers.ts';
+import { type Gateway, type Server, startEmulator, startGateway, varsFor } from '../local/stack.ts';
+
+/** Chromium without a graphics card may take a minute for the whole document. */
+const PATIENCE_MS = 180_000;
+
+const { key, keySha256 } = createKey();
+const running: Server[] = [];
+let gateway: Gateway;
+let browser: Browser;
+let page: Page;
+const requests: string[] = [];
+const errors: string[] = [];
+
+/** What a script finds in the page. A text, because the types of a page are not those of this project. */
+const find = (script: string): Promise<unknown> => page.evaluate(script);
+const click = (selector: string) => page.locator(selector).click();
+const operationIds = (isMeant: (method: string) => boolean) =>
+  Object.values(DOCUMENT.paths ?? {}).flatMap((methods) =>
+    Object.entries(methods ?? {}).flatMap(([method, operation]) =>
+      isMeant(method) && typeof operation === 'object' && 'operationId' in operation ? [operation.operationId] : [],
+    ),
+  );
+/** The operations that have this within them, by their ids. */
+const operationsWith = (selector: string) =>
+  find(`[...document.querySelectorAll('.opblock')].filter((each) => each.querySelector('${selector}'))
+    .map(({ id }) => id.split('-').at(-1)).sort()`);
+
+beforeAll(async () => {
+  const emulator = await startEmulator(0);
+  running.push(emulator);
+  const CALLERS = JSON.stringify({ reader: { keySha256: [keySha256], scopes: ['images:read'] } });
+  gateway = await startGateway({ port: 0, vars: { ...varsFor(emulator), CALLERS } });
+  running.push(gateway);
+  browser = await launch({
+    executablePath: await chromium.executablePath(),
+    args: [...chromium.args, '--lang=en-US'],
+    headless: 'shell',
+  });
+  page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
+  page.on('request', (request) => requests.push(request.url()));
+  page.on('pageerror', (error) => errors.push(String(error)));
+  page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+  await page.evaluateOnNewDocument(`window.violations = [];
+    addEventListener('securitypolicyviolation', (event) => violations.push(event.violatedDirective + ' ' + event.blockedURI));`);
+  await page.goto(`${gateway.url}/docs`);
+  await page.waitForSelector('.opblock');
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await Promise.all(running.map((server) => server.stop()));
+});
+
+it('shows every operation of the document', async () => {
+  expect(await operationsWith('.opblock-summary')).toEqual(operationIds(() => true).sort());
+  expect(await find('document.body.innerText')).toContain('Delete a custom image. It cannot be recovered.');
+});
+
+it('calls the gateway with the key that somebody has entered', async () => {
+  await click('.btn.authorize');
+  await page.locator('.auth-container input').fill(key);
+  await click('.auth-btn-wrapper .authorize');
+  await click('.btn-done');
+  await click('#operations-images-previewImage .opblock-summary-control');
+  await click('#operations-images-previewImage .try-out__btn');
+  await page.locator('#operations-images-previewImage input[placeholder="id"]').fill('m-custom01');
+  await click('#operations-images-previewImage .execute');
+  await page.waitForSelector('#operations-images-previewImage .live-responses-table');
+  const answer = await find(
+    `document.querySelector('#operations-images-previewImage .live-responses-table').innerText`,
+  );
+  expect(answer).toMatch(/^200\t/m);
+  expect(answer).toContain('"id": "m-custom01"');
+});
+
+it('lets every GET be tried out, and no deletion', async () => {
+  const closed = operationIds(() => true).length - 1;
+  const opened = await find(`{
+    const closed = document.querySelectorAll('.opblock:not(.is-open) .opblock-summary-control');
+    for (const each of closed) each.click();
+    closed.length;
+  }`);
+  expect(opened).toBe(closed);
+  await page.waitForFunction(
+    `document.querySelectorAll('.opblock.is-open .responses-wrapper').length === ${closed + 1}`,
+  );
+  expect(await operationsWith('.try-out')).toEqual(operationIds((method) => method === 'get').sort());
+});
+
+it('has asked no other origin for anything, broken no rule of its policy, and reported no error', async () => {
+  const foreign = requests.filter((url) => !url.startsWith(`${gateway.url}/`) && !url.startsWith('data:'));
+  expect([foreign, await find('violations'), errors]).toEqual([[], [], []]);
+  expect(requests).toContain(`${gateway.url}/openapi.json`);
+});
+
+it('would notice a style or script in the page, which the policy stops', async () => {
+  await find(`{
+    const script = document.createElement('script');
+    script.textContent = 'window.hasRun = true';
+    document.body.append(script);
+    document.body.setAttribute('style', 'color: red');
+  }`);
+  await page.waitForFunction('violations.length === 2');
+  expect(await find('[violations, window.hasRun]')).toEqual([
+    ['script-src-elem inline', 'style-src-attr inline'],
+    null,
+  ]);
+});

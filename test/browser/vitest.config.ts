@@ -1,0 +1,7 @@
+/** The tests in a real browser, which is not installed with the rest, so they are no part of `npm test`. */
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  root: new URL('../..', import.meta.url).pathname,
+  test: { include: ['test/browser/*.test.ts'], testTimeout: 200_000, hookTimeout: 200_000 },
+});

@@ -1,0 +1,87 @@
+/** The pages, from the assets that are deployed. `test/browser` opens them in a browser. */
+import { describe, expect, it } from 'vitest';
+import { createHarness, problemOf } from '../harness.ts';
+
+const POLICY = {
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+};
+const get = (path: string, headers: Record<string, string> = {}) => createHarness().call('GET', path, headers);
+/** What a page loads, by its own HTML. */
+const filesOf = (html: string) =>
+  [...html.matchAll(/ (?:src|href)="([^"]+\.(?:js|css))"/g)].map(([, file = '']) => file);
+
+describe('GET /docs', () => {
+  it('answers a page under the policy, without a key, and leaves an audit record', async () => {
+    const { call, lines } = createHarness();
+    const response = await call('GET', '/docs', {});
+    expect(response.status).toBe(200);
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      ...POLICY,
+      'content-type': 'text/html; charset=utf-8',
+    });
+    expect(await response.text()).toContain('<div id="docs">');
+    expect(lines.map(({ record }) => [record['http.route'], record['decision']])).toEqual([['/docs', 'allowed']]);
+  });
+
+  it('has no script or style in itself, and everything that it loads is there, under the same policy', async () => {
+    const html = await (await get('/docs')).text();
+    expect(html).not.toMatch(/<style|<script(?![^>]* src=)| style=| on\w+=/);
+    const files = filesOf(html);
+    expect(files).toEqual(['/assets/swagger-ui.css', '/assets/swagger-ui-bundle.js', '/assets/docs.js']);
+    for (const file of files) {
+      const response = await get(file);
+      const type = file.endsWith('.css') ? 'text/css; charset=utf-8' : 'text/javascript; charset=utf-8';
+      expect(response.status, file).toBe(200);
+      expect(Object.fromEntries(response.headers)).toMatchObject({ ...POLICY, 'content-type': type });
+      expect((await response.text()).length, file).toBeGreaterThan(0);
+    }
+  });
+
+  it('answers whole whatever the request asks of a cache or a range', async () => {
+    const response = await get('/assets/docs.js', { 'If-None-Match': '*', Range: 'bytes=0-1' });
+    expect(response.status).toBe(200);
+    expect(await response.text()).toContain('SwaggerUIBundle(');
+  });
+
+  it('has the failures of the rest', async () => {
+    for (const path of [
+      '/docs/',
+      '/docs.html',
+      '/assets/',
+      '/assets/docs.html',
+      '/assets/nothing.js',
+      '/assets/..%2fdocs.js',
+    ]) {
+      expect(await problemOf(await get(path)), path).toMatchObject({ code: 'route_not_found' });
+    }
+    const refused = await createHarness().call('POST', '/docs', {});
+    expect(await problemOf(refused)).toMatchObject({ code: 'method_not_allowed' });
+    expect(refused.headers.get('allow')).toBe('GET, HEAD');
+  });
+
+  it('answers even if the configuration is at fault', async () => {
+    const harness = createHarness({ env: { BCE_ACCESS_KEY_ID: undefined } });
+    expect((await harness.call('GET', '/docs', {})).status).toBe(200);
+  });
+
+  it('is not there if nothing is deployed with the Worker, which breaks nothing else', async () => {
+    const harness = createHarness({ env: { ASSETS: undefined } });
+    expect(await problemOf(await harness.call('GET', '/docs', {}))).toMatchObject({ code: 'route_not_found' });
+    expect((await harness.call('DELETE', '/images/m-custom01')).status).toBe(200);
+  });
+});
+
+describe('the assets', () => {
+  it('are told which file is meant and nothing else of the request', async () => {
+    const calls: unknown[][] = [];
+    const fetch = async (...args: unknown[]) => {
+      calls.push(args);
+      return new Response('x');
+    };
+    await createHarness({ env: { ASSETS: { fetch } } }).call('GET', '/assets/docs.js?key=secret');
+    expect(calls).toEqual([['https://assets/docs.js']]);
+  });
+});
