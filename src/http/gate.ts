@@ -1,8 +1,8 @@
 /**
  * Who gets in: every call that needs a caller passes here first.
  *
- * Promises: in this order: who calls, whether the gateway is whole, how often, whether the caller may. What a handler may use it
- * is given. Never: decides anything itself; the decisions are functions elsewhere.
+ * Promises: in this order: who calls, whether the gateway is whole, how often, whether the caller may. Hands a handler
+ * what it may use. Never: decides anything itself; the decisions are functions elsewhere.
  */
 import type { Context, Handler } from 'hono';
 import type { Caller, Scope } from '../callers/caller.ts';

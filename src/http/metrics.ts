@@ -42,7 +42,7 @@ export function metricsText(
     family(
       'deletions_total',
       'counter',
-      'Deletions whose outcome is final.',
+      'Deletions by their first final outcome.',
       Object.entries(deletions).flatMap(([caller, counts]) =>
         FINAL_OUTCOMES.map((outcome): Sample => [{ caller, outcome }, counts[outcome] ?? 0]),
       ),

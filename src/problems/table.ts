@@ -32,19 +32,23 @@ function retryAfter(seconds: number): Readonly<Record<string, string>> {
 }
 
 function notSent({ imageId }: UpstreamFacts): string {
-  return `The gateway could not find out enough about ${imageId} in time. No deletion was sent.`;
+  return `Baidu did not tell what ${imageId} is. No deletion was sent.`;
 }
 
 function notKnown({ imageId }: UpstreamFacts): string {
   return `It is not known yet whether ${imageId} was deleted.`;
 }
 
-/** The sentence of a failure at Baidu: `refusal` is told only if Baidu refused the deletion. */
-function told(refusal: (facts: UpstreamFacts) => string): (facts: UpstreamFacts) => string {
-  return (facts) => {
-    if (facts.outcome === 'not_attempted') return notSent(facts);
-    return facts.outcome === 'unknown' ? notKnown(facts) : refusal(facts);
-  };
+type Sentence = (facts: UpstreamFacts) => string;
+
+/** The sentence of a failure at Baidu, unless the first thing to say is that the effect of a deletion is not known. */
+function unlessUnknown(sentence: Sentence): Sentence {
+  return (facts) => (facts.outcome === 'unknown' ? notKnown(facts) : sentence(facts));
+}
+
+/** The same if `refusal` is true only of a deletion that Baidu refused. */
+function told(refusal: Sentence): Sentence {
+  return unlessUnknown((facts) => (facts.outcome === 'not_attempted' ? notSent(facts) : refusal(facts)));
 }
 
 function problem<Facts>(row: ProblemRow<Facts>): ProblemRow<Facts> {
@@ -65,8 +69,8 @@ const upstreamIsSilent = {
   severity: 'WARN',
   stage: 'upstream',
   explanation:
-    'If the outcome is unknown, do not delete again: look under "deletion", where the fate of the image becomes known, after an hour at the latest if Baidu can be asked.',
-  detail: (facts: UpstreamFacts) => (facts.outcome === 'not_attempted' ? notSent(facts) : notKnown(facts)),
+    'If the outcome is unknown, do not delete again: look under "deletion", where the fate of the image becomes known as soon as Baidu can be asked.',
+  detail: unlessUnknown(notSent),
 } as const;
 
 export const ROWS = {
@@ -95,7 +99,7 @@ export const ROWS = {
     stage: 'admission',
     title: 'The caller is not known',
     explanation:
-      'Send "Authorization: Bearer <key or token>" once, with a key or a token that the operator has configured. What was wrong with it is not told.',
+      'Send "Authorization: Bearer <key or token>" once, with a key or a token that the operator has configured. Where Cloudflare Access is the proof, its token is enough, and nothing may stand beside it. What was wrong is not told.',
     detail: () => 'Send one Authorization header with the scheme Bearer and a key or a token of a configured caller.',
     headers: () => ({ 'WWW-Authenticate': 'Bearer' }),
   }),
@@ -227,7 +231,7 @@ export const ROWS = {
     title: "Baidu refused the gateway's own credentials",
     explanation:
       "The gateway's key, signature, clock or permission is wrong at Baidu. No caller can mend that. It has been logged.",
-    detail: told(() => 'The fault is on the side of the gateway. It has been logged.'),
+    detail: unlessUnknown(() => 'The fault is on the side of the gateway. It has been logged.'),
   }),
   upstream_throttled: problem({
     status: 503,
@@ -237,7 +241,7 @@ export const ROWS = {
     stage: 'upstream',
     title: 'Baidu limits the rate of requests',
     explanation: 'The limit is on the account that all callers share. Wait for as many seconds as Retry-After says.',
-    detail: told(() => 'Try again after as many seconds as Retry-After says.'),
+    detail: unlessUnknown(() => 'Try again after as many seconds as Retry-After says.'),
     headers: ({ retryAfterS }) => retryAfter(retryAfterS ?? DEFAULT_RETRY_AFTER_S),
   }),
   upstream_unexpected: problem({

@@ -11,7 +11,7 @@ describe('the detail of a problem', () => {
   const imageId = 'm-custom01';
   if (!isImageId(imageId)) throw new Error('not an image id');
   const upstream = { imageId, upstream: undefined, retryAfterS: undefined };
-  const never = 'The gateway could not find out enough about m-custom01 in time. No deletion was sent.';
+  const never = 'Baidu did not tell what m-custom01 is. No deletion was sent.';
   const unknown = 'It is not known yet whether m-custom01 was deleted.';
   it.each<[Failure, string]>([
     [{ ...upstream, code: 'upstream_unexpected', outcome: 'not_attempted' }, never],
@@ -30,8 +30,15 @@ describe('the detail of a problem', () => {
     [{ ...upstream, code: 'image_creating', outcome: 'unknown' }, unknown],
     [{ ...upstream, code: 'image_not_custom', outcome: 'unknown' }, unknown],
     [{ ...upstream, code: 'upstream_throttled', outcome: 'unknown' }, unknown],
-    [{ ...upstream, code: 'upstream_throttled', outcome: 'not_attempted' }, never],
+    [
+      { ...upstream, code: 'upstream_throttled', outcome: 'not_attempted' },
+      'Try again after as many seconds as Retry-After says.',
+    ],
     [{ ...upstream, code: 'upstream_rejected_credentials', outcome: 'unknown' }, unknown],
+    [
+      { ...upstream, code: 'upstream_rejected_credentials', outcome: 'not_attempted' },
+      'The fault is on the side of the gateway. It has been logged.',
+    ],
     [
       { ...upstream, code: 'upstream_rejected_credentials', outcome: 'rejected' },
       'The fault is on the side of the gateway. It has been logged.',
