@@ -142,8 +142,8 @@ export class ImageGateway {
    * The newest row of the history with this request id, or `null`. `null` does not prove that no deletion is on its way.
    * @throws ProblemError, LostAnswerError or NotSentError
    */
-  async deletion(requestId: string): Promise<DeletionJson | null> {
-    const { rows } = await this.#call(pageCall(searchOf({ requestId })));
+  async deletion(requestId: string, { signal }: ReadOptions = {}): Promise<DeletionJson | null> {
+    const { rows } = await this.#call(pageCall(searchOf({ requestId }), signal));
     return rows.find((row) => row.requestId === requestId) ?? null;
   }
 
@@ -151,9 +151,12 @@ export class ImageGateway {
    * The rows of the history, newest first, read page by page as they are taken. Without `deletions:read` only the caller's own.
    * @throws ProblemError, LostAnswerError or NotSentError
    */
-  async *deletions(filter: DeletionsFilter = {}): AsyncGenerator<DeletionJson, void, undefined> {
+  async *deletions(
+    filter: DeletionsFilter = {},
+    { signal }: ReadOptions = {},
+  ): AsyncGenerator<DeletionJson, void, undefined> {
     for (let search: string | null = searchOf({ ...filter }); search !== null; ) {
-      const page: Page = await this.#call(pageCall(search));
+      const page: Page = await this.#call(pageCall(search, signal));
       yield* page.rows;
       search = page.nextSearch;
     }
@@ -212,7 +215,7 @@ export class ImageGateway {
       pauseMs = Math.min(2 * pauseMs, MAX_ASK_PAUSE_MS);
       try {
         const timeoutMs = Math.min(ANSWER_TIMEOUT_MS, endMs - now());
-        const { rows, atMs } = await this.#attempt({ ...pageCall(search), signal }, timeoutMs);
+        const { rows, atMs } = await this.#attempt(pageCall(search, signal), timeoutMs);
         const sinceMs = atMs - (now() - startMs) - CLOCK_SLACK_MS;
         const row = fateIn(rows, { imageId, requestId, sinceMs });
         if (row !== undefined) return row;
@@ -237,12 +240,12 @@ function isSafeToRepeat({ retryable, outcome }: ProblemError): boolean {
 }
 
 /** Reads a page of the history. */
-function pageCall(search: string): Call<Page> {
+function pageCall(search: string, signal: AbortSignal | undefined): Call<Page> {
   const read: Call<Page>['read'] = ({ headers, body }) => {
     if (!isHistory(body)) return undefined;
     return { rows: body.deletions, nextSearch: nextIn(headers.get('link')), atMs: timeOf(headers, Date.now()) };
   };
-  return { method: 'GET', target: `/deletions${search}`, requestId: crypto.randomUUID(), read };
+  return { method: 'GET', target: `/deletions${search}`, requestId: crypto.randomUUID(), signal, read };
 }
 
 /** The query of the next page. The rest of the address is never called, because the token would travel along. */

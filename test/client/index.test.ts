@@ -420,7 +420,13 @@ describe('the signal', () => {
   it('that was given before lets nothing be sent', async () => {
     const { images, sent } = createLine();
     const signal = AbortSignal.abort('enough');
-    for (const call of [images.deleteImage('m-custom01', { signal }), images.previewImage('m-custom01', { signal })]) {
+    const calls = [
+      images.deleteImage('m-custom01', { signal }),
+      images.previewImage('m-custom01', { signal }),
+      images.deletion('job-1', { signal }),
+      images.deletions({}, { signal }).next(),
+    ];
+    for (const call of calls) {
       const error = await thrownBy(call);
       expect(error).toBeInstanceOf(NotSentError);
       expect(error).toMatchObject({ name: 'NotSentError', outcome: 'not_attempted', cause: 'enough' });
