@@ -7,7 +7,14 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LostAnswerError, NotSentError, ProblemError } from '../../src/client/index.ts';
+import {
+  ImageGateway,
+  ImageGatewayError,
+  LostAnswerError,
+  NotSentError,
+  ProblemError,
+  type SendRequest,
+} from '../../src/client/index.ts';
 import { FAULTS, type FaultName } from '../emulator/emulator.ts';
 import { KEYS } from '../fixtures.ts';
 import { createLine, LINE_FAULTS, type LineFault, type TestLine } from './line.ts';
@@ -175,6 +182,96 @@ describe('for any sequence of faults', () => {
     TIMEOUT_MS,
   );
 });
+
+const mostly = fc.nat({ max: 9 }).map((n) => n > 0);
+/** What may come in place of the gateway's answer, or as one. `null` is no answer at all. */
+const anyAnswer = fc.option(
+  fc.record({
+    status: fc.constantFrom(200, 202, 301, 409, 429, 500, 502, 503),
+    outcome: fc.constantFrom('deleted', 'already_absent', 'rejected', 'not_attempted', 'unknown', 'gone', null),
+    retryable: fc.constantFrom(true, true, true, false, 'true', null),
+    /** Whether the body says so of the status and of the request that were asked for. */
+    isOfStatus: mostly,
+    isOfRequest: mostly,
+    namesRequest: mostly,
+    retryAfter: fc.constantFrom(undefined, '0', '60', '61', '86400', '-1', 'soon'),
+    isWhole: mostly,
+  }),
+  { freq: 6 },
+);
+
+describe('for any sequence of answers, whoever gives them', () => {
+  it(
+    'no deletion is sent but the first, unless the last answer said that nothing changed and that it may be repeated',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.infiniteStream(anyAnswer), fc.integer({ min: 0, max: 9 }), async (answers, retries) => {
+          let nowMs = 0;
+          // Checked at the end: what is thrown in here looks to the client like a lost connection.
+          const deletions: { id: string; maySend: boolean }[] = [];
+          let reads = 0;
+          let maySend = true;
+          const send: SendRequest = async (_url, { method, headers: { 'X-Request-Id': id = '' } }) => {
+            const answer = answers.next().value;
+            if (method === 'GET') reads++;
+            else {
+              deletions.push({ id, maySend });
+              maySend = answer !== null && permitsRepetition(answer);
+            }
+            if (answer === null) throw new TypeError('fetch failed');
+            return answered(answer, id);
+          };
+          const images = new ImageGateway(
+            { baseUrl: 'https://images.test', token: 'key', fetch: send, retries },
+            {
+              now: () => nowMs,
+              random: () => 0,
+              sleep: async (ms) => {
+                nowMs += ms;
+              },
+              startTimer: () => () => undefined,
+            },
+          );
+          const end = await images.deleteImage('m-custom01', { requestId: 'job-1' }).catch((error: unknown) => error);
+          if (end instanceof Error) expect(end).toBeInstanceOf(ImageGatewayError);
+          const ids = ['job-1', ...Array.from({ length: retries }, (_, n) => `job-1.${n + 2}`)];
+          expect(deletions).toEqual(ids.slice(0, deletions.length).map((id) => ({ id, maySend: true })));
+          expect(reads).toBeLessThanOrEqual(20);
+        }),
+        { seed: SEED, numRuns: RUNS },
+      );
+    },
+    TIMEOUT_MS,
+  );
+});
+
+type AnyAnswer = NonNullable<typeof anyAnswer extends fc.Arbitrary<infer T> ? T : never>;
+
+function answered({ status, outcome, retryable, ...rest }: AnyAnswer, requestId: string): Response {
+  const id = rest.isOfRequest ? requestId : 'another';
+  const text = JSON.stringify({
+    type: 'https://images.test/problems/image_creating',
+    title: 'The image is still being created',
+    status: rest.isOfStatus ? status : 418,
+    detail: 'Wait.',
+    instance: '/images/m-custom01',
+    code: 'image_creating',
+    outcome,
+    retryable,
+    requestId: id,
+  });
+  const headers = new Headers(rest.namesRequest ? { 'x-request-id': requestId } : {});
+  if (rest.retryAfter !== undefined) headers.set('retry-after', rest.retryAfter);
+  return new Response(rest.isWhole ? text : text.slice(0, 40), { status, headers });
+}
+
+/** The rule, written a second time. */
+function permitsRepetition(answer: AnyAnswer): boolean {
+  const isOurs = answer.isOfStatus && answer.isOfRequest && answer.namesRequest && answer.isWhole;
+  const changedNothing = answer.outcome === 'not_attempted' || answer.outcome === 'rejected';
+  const isTooLong = answer.retryAfter === '61' || answer.retryAfter === '86400';
+  return answer.status >= 400 && isOurs && changedNothing && answer.retryable === true && !isTooLong;
+}
 
 /** Faults with which Baidu claims a deletion that the emulator did not do. */
 function claimsOf({ baidu }: Story): FaultName[] {
