@@ -5,10 +5,11 @@ import { ImageGateway, ImageGatewayError } from 'bcc-image-gateway-client';
 const text = { type: 'string' } as const;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { 'base-url': text, token: text, 'patience-ms': text, 'request-id': text, 'abort-after-ms': text },
+  options: { 'base-url': text, token: text, 'patience-ms': text, 'request-id': text },
 });
 const [call, subject = ''] = positionals;
-const abortAfterMs = values['abort-after-ms'];
+const controller = new AbortController();
+process.once('SIGINT', () => controller.abort('interrupted'));
 const images = new ImageGateway({
   baseUrl: values['base-url'] ?? '',
   token: async () => values.token ?? '',
@@ -17,7 +18,7 @@ const images = new ImageGateway({
 
 async function run(): Promise<unknown> {
   const requestId = values['request-id'];
-  const signal = abortAfterMs === undefined ? undefined : AbortSignal.timeout(Number(abortAfterMs));
+  const { signal } = controller;
   switch (call) {
     case 'delete':
       return images.deleteImage(subject, { ...(requestId !== undefined && { requestId }), signal });
