@@ -14,12 +14,15 @@ export interface Door {
   fault: DoorFault;
   /** How many deletions have come. */
   deletions: number;
+  /** Every `Authorization` that has come. */
+  proofs: Set<string>;
   stop: () => Promise<void>;
 }
 
 export async function openDoor(gatewayUrl: string): Promise<Door> {
   const server = createServer((request, response) => {
     if (request.method === 'DELETE') door.deletions++;
+    door.proofs.add(request.headers.authorization ?? '');
     const fault = request.method === 'DELETE' ? door.fault : null;
     if (fault === 'cut_before') request.socket.destroy();
     else pass(new URL(request.url ?? '/', gatewayUrl), request, response, fault);
@@ -30,6 +33,7 @@ export async function openDoor(gatewayUrl: string): Promise<Door> {
     url: `http://127.0.0.1:${port}`,
     fault: null,
     deletions: 0,
+    proofs: new Set(),
     stop: async () => {
       server.close();
       server.closeAllConnections();
