@@ -1,10 +1,11 @@
 /**
- * What the tools do to the machine: read a file, replace a file, print.
+ * What the tools do to the machine: read a file, add to it, replace it, print.
  *
  * Promises: a file is replaced whole or not at all, whenever the process dies. Never: quotes what a file holds.
  */
 import { randomUUID } from 'node:crypto';
 import {
+  appendFileSync,
   closeSync,
   fsyncSync,
   openSync,
@@ -58,6 +59,16 @@ export function readTextFile(folder: string, file: string): Result<string | null
 export function isOpenToOthers(folder: string, file: string): boolean {
   const stats = statSync(resolve(folder, file), { throwIfNoEntry: false });
   return process.platform !== 'win32' && stats?.isFile() === true && (stats.mode & 0o044) !== 0;
+}
+
+/** Adds text at the end of a file, which is made if there is none. */
+export function appendToFile(folder: string, file: string, text: string): Result<null, string> {
+  try {
+    appendFileSync(resolve(folder, file), text);
+    return ok(null);
+  } catch (error) {
+    return failed(`cannot be written (${codeOf(error)})`);
+  }
 }
 
 /**

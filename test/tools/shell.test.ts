@@ -1,4 +1,4 @@
-/** How a tool reads and replaces files. */
+/** How a tool reads, lengthens and replaces files. */
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { isOpenToOthers, readTextFile, replaceFile } from '../../src/tools/shell.ts';
+import { appendToFile, isOpenToOthers, readTextFile, replaceFile } from '../../src/tools/shell.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -30,6 +30,13 @@ describe('a file', () => {
     expect(replaceFile(folder, 'a.json', 'new')).toEqual({ ok: true, value: null });
     expect([readFileSync(join(folder, 'a.json'), 'utf8'), modeOf('a.json')]).toEqual(['new', 0o640]);
     expect(readdirSync(folder)).toEqual(['a.json']);
+  });
+
+  it('is made, and grows', () => {
+    appendToFile(folder, 'a.jsonl', 'first\n');
+    expect(appendToFile(folder, 'a.jsonl', 'second\n')).toEqual({ ok: true, value: null });
+    expect(readFileSync(join(folder, 'a.jsonl'), 'utf8')).toBe('first\nsecond\n');
+    expect(appendToFile(folder, '.', 'x')).toEqual({ ok: false, failure: 'cannot be written (EISDIR)' });
   });
 
   it('stays behind a link that leads to it', () => {
