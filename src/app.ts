@@ -64,6 +64,7 @@ export function createApp(
   app.get('/healthz', (c) => c.json<Bodies['Health']>({ status: 'ok' }));
   app.get('/openapi.json', (c) => c.json(openapi(new URL(c.req.url).origin)));
   app.get('/docs', async (c) => respondPage(c, await c.get('scope').withTimeout(page(assets, 'docs'))));
+  app.get('/console', async (c) => respondPage(c, await c.get('scope').withTimeout(page(assets, 'console'))));
   app.get(`${FILES_PATH}/:file`, async (c) =>
     respondPage(c, await c.get('scope').withTimeout(pageFile(assets, c.req.param('file')))),
   );

@@ -158,6 +158,15 @@ export function openapi(origin: string) {
           responses: { 200: pageOf('The page.', CONTENT_TYPES.html), ...failures('any', 'routing') },
         },
       },
+      '/console': {
+        get: {
+          operationId: 'console',
+          tags: ['gateway'],
+          summary: 'A page that shows history, budgets and readiness, and changes nothing.',
+          security: [],
+          responses: { 200: pageOf('The page.', CONTENT_TYPES.html), ...failures('any', 'routing') },
+        },
+      },
       [`${FILES_PATH}/{file}`]: {
         get: {
           operationId: 'pageFile',

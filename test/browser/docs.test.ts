@@ -1,10 +1,10 @@
 /** `/docs` as Chromium shows it: whole, under its policy, from one origin. */
-import chromium from '@sparticuz/chromium';
-import { type Browser, launch, type Page } from 'puppeteer-core';
+import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createKey } from '../../src/tools/new-key.ts';
 import { DOCUMENT } from '../answers.ts';
 import { type Gateway, type Server, startEmulator, startGateway, varsFor } from '../local/stack.ts';
+import { launchChromium, WatchedPage } from './watched-page.ts';
 
 /** Chromium without a graphics card may take a minute for the whole document. */
 const PATIENCE_MS = 180_000;
@@ -13,12 +13,10 @@ const { key, keySha256 } = createKey();
 const running: Server[] = [];
 let gateway: Gateway;
 let browser: Browser;
+let watched: WatchedPage;
 let page: Page;
-const requests: string[] = [];
-const errors: string[] = [];
 
-/** What a script finds in the page. A text, because the types of a page are not those of this project. */
-const find = (script: string): Promise<unknown> => page.evaluate(script);
+const find = (script: string) => watched.find(script);
 const click = (selector: string) => page.locator(selector).click();
 const operationIds = (isMeant: (method: string) => boolean) =>
   Object.values(DOCUMENT.paths ?? {}).flatMap((methods) =>
@@ -37,18 +35,10 @@ beforeAll(async () => {
   const CALLERS = JSON.stringify({ reader: { keySha256: [keySha256], scopes: ['images:read'] } });
   gateway = await startGateway({ port: 0, vars: { ...varsFor(emulator), CALLERS } });
   running.push(gateway);
-  browser = await launch({
-    executablePath: await chromium.executablePath(),
-    args: [...chromium.args, '--lang=en-US'],
-    headless: 'shell',
-  });
-  page = await browser.newPage();
+  browser = await launchChromium();
+  watched = await WatchedPage.create(browser, gateway.url);
+  page = watched.page;
   page.setDefaultTimeout(PATIENCE_MS);
-  page.on('request', (request) => requests.push(request.url()));
-  page.on('pageerror', (error) => errors.push(String(error)));
-  page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
-  await page.evaluateOnNewDocument(`window.violations = [];
-    addEventListener('securitypolicyviolation', (event) => violations.push(event.violatedDirective + ' ' + event.blockedURI));`);
   await page.goto(`${gateway.url}/docs`);
   await page.waitForSelector('.opblock');
 });
@@ -95,9 +85,8 @@ it('lets every GET be tried out, and no deletion', async () => {
 });
 
 it('has asked no other origin for anything, broken no rule of its policy, and reported no error', async () => {
-  const foreign = requests.filter((url) => !url.startsWith(`${gateway.url}/`) && !url.startsWith('data:'));
-  expect([foreign, await find('violations'), errors]).toEqual([[], [], []]);
-  expect(requests).toContain(`${gateway.url}/openapi.json`);
+  expect(await watched.faults()).toEqual([]);
+  expect(watched.requests).toContainEqual({ method: 'GET', url: `${gateway.url}/openapi.json` });
 });
 
 it('would notice a style or script in the page, which the policy stops', async () => {

@@ -163,6 +163,7 @@ const OPERATIONS: readonly [method: string, path: string, key: string, scenarios
   ['GET', '/healthz', '', { 'invalid_request.not_attempted': { headers: { Host: 'a b' } } }],
   ['GET', '/openapi.json', '', { 'invalid_request.not_attempted': { headers: { Host: 'a b' } } }],
   ['GET', '/docs', '', PAGE],
+  ['GET', '/console', '', PAGE],
   ['GET', '/assets/docs.js', '', PAGE],
   [
     'GET',
@@ -209,6 +210,7 @@ describe('the OpenAPI document', () => {
         'readyz',
         'openapi',
         'docs',
+        'console',
         'pageFile',
         'explainProblem',
       ].sort(),

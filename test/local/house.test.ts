@@ -37,7 +37,9 @@ const KNOWS_HONO: readonly string[] = ['http', 'app', 'index'];
 const TOOLS = 'tools';
 const MAX_CODE_LINES = 300;
 const MAX_FLAT_FILES = 12;
-/** Types, constants, and what is tested through the whole. */
+/** Runs in a browser; only its own files import it. */
+const CONSOLE = 'pages/console/';
+/** Types, constants, and what is tested through the whole, or in a browser. */
 const WITHOUT_TEST: readonly string[] = [
   'client/errors.ts',
   'create-gateway.ts',
@@ -53,6 +55,10 @@ const WITHOUT_TEST: readonly string[] = [
   'outcome.ts',
   'problems/facts.ts',
   'problems/failure.ts',
+  'pages/console/console.ts',
+  'pages/console/dom.ts',
+  'pages/console/main.ts',
+  'pages/console/plot.ts',
   'result.ts',
 ];
 
@@ -118,6 +124,19 @@ describe('src', () => {
     );
     expect(foreign).toEqual([]);
     expect(client.flatMap(importsOf).filter((name) => name.startsWith('../'))).not.toEqual([]);
+  });
+
+  it('lets only the console know the console and what it draws with', () => {
+    const others = code.filter((file) => !file.startsWith(CONSOLE));
+    expect(others.flatMap(ownImportsOf).filter((file) => file.startsWith(CONSOLE))).toEqual([]);
+    expect(others.flatMap(importsOf)).not.toContain('uplot');
+  });
+
+  it('has a console of less than 600 lines', () => {
+    const texts = readdirSync(join(ROOT, 'src', CONSOLE))
+      .filter((file) => !file.endsWith('.json'))
+      .map((file) => textOf(CONSOLE + file));
+    expect(texts.join('').split('\n').length).toBeLessThan(600);
   });
 
   it.each(code)('%s has at most 300 lines of code', (file) => {

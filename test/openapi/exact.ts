@@ -36,6 +36,7 @@ export type Successes = Nothing<
       readonly readyz: Bodies['Readiness'];
       readonly openapi: { readonly [name: string]: unknown };
       readonly docs: string;
+      readonly console: string;
       readonly pageFile: string;
       readonly explainProblem: Bodies['Explanation'];
     }

@@ -13,24 +13,27 @@ const get = (path: string, headers: Record<string, string> = {}) => createHarnes
 const filesOf = (html: string) =>
   [...html.matchAll(/ (?:src|href)="([^"]+\.(?:js|css))"/g)].map(([, file = '']) => file);
 
-describe('GET /docs', () => {
+describe.each([
+  ['/docs', '<div id="docs">', ['/assets/swagger-ui.css', '/assets/swagger-ui-bundle.js', '/assets/docs.js']],
+  ['/console', '<template>', ['/assets/console.js', '/assets/console.css']],
+])('GET %s', (path, content, ownFiles) => {
   it('answers a page under the policy, without a key, and leaves an audit record', async () => {
     const { call, lines } = createHarness();
-    const response = await call('GET', '/docs', {});
+    const response = await call('GET', path, {});
     expect(response.status).toBe(200);
     expect(Object.fromEntries(response.headers)).toMatchObject({
       ...POLICY,
       'content-type': 'text/html; charset=utf-8',
     });
-    expect(await response.text()).toContain('<div id="docs">');
-    expect(lines.map(({ record }) => [record['http.route'], record['decision']])).toEqual([['/docs', 'allowed']]);
+    expect(await response.text()).toContain(content);
+    expect(lines.map(({ record }) => [record['http.route'], record['decision']])).toEqual([[path, 'allowed']]);
   });
 
   it('has no script or style in itself, and everything that it loads is there, under the same policy', async () => {
-    const html = await (await get('/docs')).text();
+    const html = await (await get(path)).text();
     expect(html).not.toMatch(/<style|<script(?![^>]* src=)| style=| on\w+=/);
     const files = filesOf(html);
-    expect(files).toEqual(['/assets/swagger-ui.css', '/assets/swagger-ui-bundle.js', '/assets/docs.js']);
+    expect(files).toEqual(ownFiles);
     for (const file of files) {
       const response = await get(file);
       const type = file.endsWith('.css') ? 'text/css; charset=utf-8' : 'text/javascript; charset=utf-8';
@@ -39,7 +42,9 @@ describe('GET /docs', () => {
       expect((await response.text()).length, file).toBeGreaterThan(0);
     }
   });
+});
 
+describe('GET /docs', () => {
   it('answers whole whatever the request asks of a cache or a range', async () => {
     const response = await get('/assets/docs.js', { 'If-None-Match': '*', Range: 'bytes=0-1' });
     expect(response.status).toBe(200);

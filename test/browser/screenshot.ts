@@ -1,0 +1,29 @@
+/** `npm run screenshot`: the picture of the console in the README, made anew. */
+import { join } from 'node:path';
+import { installTools } from '../local/on-demand.ts';
+import { temporaryFolder } from '../local/stack.ts';
+
+const PICTURE = join(import.meta.dirname, '../../src/pages/console.png');
+const SIZE = { width: 1200, height: 1080 };
+
+installTools('test/browser');
+// Chromium unpacks itself into the folder for temporary files.
+process.env['TMPDIR'] = temporaryFolder('browser');
+const { OPERATORS, startWithHistory } = await import('./history.ts');
+const { launchChromium } = await import('./watched-page.ts');
+
+const gateway = await startWithHistory({ hasMany: false });
+const browser = await launchChromium();
+try {
+  const page = await browser.newPage();
+  await page.setViewport(SIZE);
+  await page.goto(`${gateway.url}/console`);
+  await page.waitForSelector('form:not([hidden])');
+  await page.keyboard.type(gateway.keyOf(OPERATORS[0] ?? ''));
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(`document.querySelector('#status').textContent === 'Loaded'`);
+  await page.screenshot({ path: PICTURE, optimizeForSpeed: false });
+} finally {
+  await browser.close();
+  await gateway.stop();
+}
