@@ -99,8 +99,8 @@ func main() {
 	switch outcome {
 	case "deleted", "already_absent":
 		os.Exit(0)
-	case "unknown":
-		os.Exit(1)
+	case "not_attempted", "rejected", "not_deleted":
+		os.Exit(3)
 	}
-	os.Exit(3)
+	os.Exit(1)
 }

@@ -70,4 +70,4 @@ def delete(image):
 
 result = delete(sys.argv[1])
 print(f"{sys.argv[1]}: {result}")
-sys.exit({"deleted": 0, "already_absent": 0, "unknown": 1}.get(result, 3))
+sys.exit({"deleted": 0, "already_absent": 0, "not_attempted": 3, "rejected": 3, "not_deleted": 3}.get(result, 1))

@@ -60,6 +60,6 @@ done
 echo "$image: $outcome (request $id)"
 case $outcome in
   deleted | already_absent) exit 0 ;;
-  unknown) exit 1 ;;
-  *) exit 3 ;;
+  not_attempted | rejected | not_deleted) exit 3 ;;
+  *) exit 1 ;;
 esac
