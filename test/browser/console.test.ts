@@ -281,12 +281,13 @@ describe('the page', () => {
     const light = await colourOf('unknown');
     expect(await colours()).toContain(light);
     await watched.page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'dark' }]);
-    await watched.page.setViewport(PHONE);
-    await until(`document.querySelector('canvas').width <= 320`);
     const dark = await colourOf('unknown');
     expect(dark).not.toBe(light);
     expect(await colours()).toContain(dark);
     expect(await colours()).not.toContain(light);
+    await watched.page.setViewport(PHONE);
+    await until(`document.querySelector('canvas').width <= 320`);
+    expect(await colours()).toContain(dark);
     expect(await find('document.documentElement.scrollWidth')).toBe(PHONE.width);
   });
 
