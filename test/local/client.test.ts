@@ -13,6 +13,7 @@ import { createKey } from '../../src/tools/new-key.ts';
 import { type Door, type DoorFault, openDoor } from './door.ts';
 import {
   type Gateway,
+  HASTY,
   type Server,
   startCaller,
   startEmulator,
@@ -126,9 +127,7 @@ beforeAll(async () => {
     port: 0,
     vars: {
       ...varsFor(emulator),
-      UPSTREAM_ATTEMPT_TIMEOUT_MS: '900',
-      UPSTREAM_DEADLINE_MS: '1000',
-      RESOLVE_UNKNOWN_AFTER_S: '[5, 600]',
+      ...HASTY,
       CALLERS: JSON.stringify({
         ci: { keySha256: [keySha256], scopes: ['images:delete', 'images:read'] },
         'demo-worker': { binding: true, scopes: ['images:delete'] },

@@ -14,7 +14,7 @@ import { createKey } from '../../src/tools/new-key.ts';
 import { TestIssuer } from '../issuer.ts';
 import { type Door, type DoorFault, openDoor } from './door.ts';
 import { type IssuerServer, startIssuer } from './issuer.ts';
-import { type Gateway, type Server, startEmulator, startGateway, temporaryFolder, varsFor } from './stack.ts';
+import { type Gateway, HASTY, type Server, startEmulator, startGateway, temporaryFolder, varsFor } from './stack.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const FOLDER = temporaryFolder('examples');
@@ -159,9 +159,7 @@ beforeAll(async () => {
     port: 0,
     vars: {
       ...varsFor(emulator),
-      UPSTREAM_ATTEMPT_TIMEOUT_MS: '900',
-      UPSTREAM_DEADLINE_MS: '1000',
-      RESOLVE_UNKNOWN_AFTER_S: '[5, 600]',
+      ...HASTY,
       ISSUERS: JSON.stringify({ local: issuer.entry() }),
       CALLERS: JSON.stringify(Object.fromEntries(EXAMPLES.map((each) => [each.file, callerOf(each)]))),
     },

@@ -40,6 +40,13 @@ export function temporaryFolder(name: string): string {
   return folder;
 }
 
+/** Settings with which an unknown outcome is known within seconds. */
+export const HASTY = {
+  UPSTREAM_ATTEMPT_TIMEOUT_MS: '900',
+  UPSTREAM_DEADLINE_MS: '1000',
+  RESOLVE_UNKNOWN_AFTER_S: '[5, 600]',
+};
+
 /** The variables with which a gateway calls this emulator. */
 export const varsFor = (emulator: Server) => ({
   BCC_ENDPOINT: emulator.url,

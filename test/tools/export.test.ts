@@ -11,7 +11,7 @@ import type { DeletionJson } from '../../src/client/index.ts';
 import { isHistory } from '../../src/client/shapes.ts';
 import { floorMs, merge, runExport } from '../../src/tools/export.ts';
 import { createKey } from '../../src/tools/new-key.ts';
-import { type Gateway, type Server, startEmulator, startGateway, varsFor } from '../local/stack.ts';
+import { type Gateway, HASTY, type Server, startEmulator, startGateway, varsFor } from '../local/stack.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const cleaner = createKey();
@@ -50,9 +50,7 @@ beforeAll(async () => {
     port: 0,
     vars: {
       ...varsFor(emulator),
-      UPSTREAM_ATTEMPT_TIMEOUT_MS: '900',
-      UPSTREAM_DEADLINE_MS: '1000',
-      RESOLVE_UNKNOWN_AFTER_S: '[5, 600]',
+      ...HASTY,
       CALLERS: JSON.stringify({
         cleaner: { keySha256: [cleaner.keySha256], scopes: ['images:delete'] },
         ...Object.fromEntries(
