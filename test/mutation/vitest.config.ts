@@ -14,7 +14,13 @@ export default defineConfig({
     include: ['*', 'baidu/*', 'callers/*', 'client/*', 'deletions/*', 'http/*', 'ledger/*', 'problems/*'].map(
       (name) => `test/${name}.test.ts`,
     ),
-    exclude: ['test/index.test.ts', 'test/ledger/cost.test.ts', 'test/paths.test.ts', 'test/client/worker.test.ts'],
+    exclude: [
+      'test/index.test.ts',
+      'test/runbook.test.ts',
+      'test/ledger/cost.test.ts',
+      'test/paths.test.ts',
+      'test/client/worker.test.ts',
+    ],
     setupFiles: [beside('platform.ts')],
     globalSetup: [beside('global-setup.ts')],
     testTimeout: 60_000,
