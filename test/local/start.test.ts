@@ -131,6 +131,14 @@ describe('the curl lines that npm start prints', () => {
   });
 });
 
+describe('the pages that npm start names', () => {
+  it('are there', async () => {
+    const addresses = [...output.matchAll(/^(?:Docs|Console) +(\S+)/gm)].map(([, url = '']) => url);
+    expect(addresses).toEqual([`${gateway}/docs`, `${gateway}/console`]);
+    for (const url of addresses) expect((await call('GET', url)).status).toBe(200);
+  });
+});
+
 describe('the three proofs that npm start shows', () => {
   const lineOf = (id: string) => {
     const [, url = '', authorization] =

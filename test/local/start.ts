@@ -7,6 +7,7 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { SCOPES } from '../../src/callers/caller.ts';
 import { createKey } from '../../src/tools/new-key.ts';
 import { TestIssuer } from '../issuer.ts';
 import { startIssuer } from './issuer.ts';
@@ -42,7 +43,7 @@ try {
   const issuer = await TestIssuer.create(server.url);
   const scopes = ['images:delete', 'images:read'];
   const callers = {
-    demo: { keySha256: [keySha256], scopes },
+    demo: { keySha256: [keySha256], scopes: SCOPES },
     'demo-job': { tokens: [{ issuer: 'local', claims: { sub: 'demo-job' } }], scopes },
     'demo-worker': { binding: true, scopes },
   };
@@ -69,6 +70,9 @@ Gateway   ${gateway.url}
 Emulator  ${emulator.url}   (plays bcc.bj.baidubce.com)
 Issuer    ${server.url}   (signs the token below)
 Caller    ${caller.url}   (a Worker that is bound to the gateway and holds no secret)
+
+Docs      ${gateway.url}/docs
+Console   ${gateway.url}/console   (takes the key ${key})
 
 Delete a custom image:
 
