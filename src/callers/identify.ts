@@ -75,7 +75,7 @@ export class Identity {
     // Two proofs at once: whichever we believed, the request would not be what it looks like to somebody else.
     if (more.length > 0 || authorization !== undefined) return unauthenticated;
     const token = headerOf(header) ?? '';
-    return this.#mayBeToken(token) ? this.#token(token, keyDigest(token), header, scope) : unauthenticated;
+    return isToken(token) ? this.#token(token, keyDigest(token), header, scope) : unauthenticated;
   }
 
   #bound(props: unknown): Result<Identified, TokenFailure> {
@@ -86,12 +86,11 @@ export class Identity {
 
   async #bearer(text: string | undefined, scope: RequestScope): Promise<Result<Identified, TokenFailure>> {
     if (text === undefined) return unauthenticated;
-    const mayBeToken = this.#mayBeToken(text);
-    if (!mayBeToken && text.length > MAX_KEY_CHARS) return unauthenticated;
+    if (text.length > MAX_KEY_CHARS && !isToken(text)) return unauthenticated;
     const digest = keyDigest(text);
     const caller = this.#callers.byKey.get(digest);
     if (caller !== undefined) return ok({ caller, proof: { kind: 'key', fingerprint: fingerprintOf(digest) } });
-    return mayBeToken ? this.#token(text, digest, null, scope) : unauthenticated;
+    return isToken(text) ? this.#token(text, digest, null, scope) : unauthenticated;
   }
 
   async #token(
@@ -104,10 +103,6 @@ export class Identity {
     if (!verified.ok) return verified;
     const { caller, issuer, subject } = verified.value;
     return ok({ caller, proof: { kind: 'token', issuer, subject } });
-  }
-
-  #mayBeToken(text: string): boolean {
-    return this.#callers.issuers.length > 0 && isToken(text);
   }
 }
 
