@@ -4,11 +4,10 @@
  * Promises: what it compares the gateway with is installed on demand, below this folder, and leaves the lock file as it is;
  * everything is type-checked before it is measured.
  */
-import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { run } from '../local/on-demand.ts';
 
 const USAGE = `npm run bench -- [options]
 
@@ -17,12 +16,6 @@ const USAGE = `npm run bench -- [options]
   --seconds N      how long each round loads each server (default: 4)
   --json FILE      also writes every figure, with its least and its greatest, to FILE
   --help           prints this`;
-const ROOT = join(import.meta.dirname, '../..');
-
-function run(program: string, ...args: string[]): void {
-  const { status } = spawnSync(program, args, { cwd: ROOT, stdio: 'inherit' });
-  if (status !== 0) process.exit(status ?? 1);
-}
 
 const { values } = parseArgs({
   options: {
@@ -38,9 +31,9 @@ if (values.help) {
   process.exit();
 }
 
-run('npm', 'install', '--prefix=test/bench', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error');
-run('tsc', '-p', 'test/bench');
-run('tsc', '-p', 'test/bench/workers');
+run('npm', ['install', '--prefix=test/bench', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error']);
+run('tsc', ['-p', 'test/bench']);
+run('tsc', ['-p', 'test/bench/workers']);
 
 const rounds = Number(values.rounds);
 const parts = values.only.split(',');

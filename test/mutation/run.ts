@@ -4,16 +4,9 @@
  *
  * Promises: Stryker is installed on demand and leaves package.json and the lock file as they are.
  */
-import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
+import { run } from '../local/on-demand.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const STRYKER = ['@stryker-mutator/core@10.1.1', '@stryker-mutator/vitest-runner@10.1.1'];
 
-function run(program: string, ...args: string[]): void {
-  const { status } = spawnSync(program, args, { cwd: ROOT, stdio: 'inherit' });
-  if (status !== 0) process.exit(status ?? 1);
-}
-
-run('npm', 'install', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error', ...STRYKER);
-run('stryker', 'run', 'test/mutation/stryker.config.json', ...process.argv.slice(2));
+run('npm', ['install', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error', ...STRYKER]);
+run('stryker', ['run', 'test/mutation/stryker.config.json', ...process.argv.slice(2)]);
