@@ -1,4 +1,5 @@
 /** Data that the tests share. These credentials are worth nothing outside the emulator. */
+import type { DeletionJson } from '../src/deletions/bodies.ts';
 import type { Budgets, HistoryQuery, Reservation, Settlement } from '../src/ledger/rows.ts';
 import type { Account } from './emulator/bce-auth.ts';
 
@@ -91,6 +92,25 @@ export const settlement = (outcome: Settlement['outcome']): Settlement => ({
   attempts: 1,
   upstreamRequestId: 'up-1',
   imageName: null,
+});
+
+/** A row of the history, as the gateway tells it. */
+export const deletionRow = (fields: Partial<DeletionJson> = {}): DeletionJson => ({
+  requestId: 'job-1',
+  caller: 'cleaner',
+  subject: null,
+  imageId: 'm-custom01',
+  imageName: null,
+  reservedAt: '2026-11-25T08:00:00.000Z',
+  settledAt: null,
+  resolvedAt: null,
+  outcome: 'deleted',
+  confirmed: true,
+  code: null,
+  attempts: 1,
+  upstreamRequestId: 'up-1',
+  keyFingerprint: '9ae8a8b2',
+  ...fields,
 });
 
 /** A secret that must appear in no answer and no log line. */

@@ -3,27 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { concluded, fateIn } from '../../src/client/fate.ts';
 import { type DeletionJson, ProblemError, type RowOutcome } from '../../src/client/index.ts';
 import { ROW_OUTCOMES } from '../../src/outcome.ts';
+import { deletionRow } from '../fixtures.ts';
 
 const AT_MS = Date.parse('2026-11-25T08:00:00Z');
 const SOUGHT = { imageId: 'm-custom01', requestId: 'job-1', sinceMs: AT_MS };
 
-const row = (outcome: RowOutcome, change: Partial<DeletionJson> = {}): DeletionJson => ({
-  requestId: 'job-1',
-  caller: 'cleaner',
-  subject: null,
-  imageId: 'm-custom01',
-  imageName: null,
-  reservedAt: '2026-11-25T08:00:00.000Z',
-  settledAt: null,
-  resolvedAt: null,
-  outcome,
-  confirmed: outcome === 'deleted' || outcome === 'already_absent' ? true : null,
-  code: null,
-  attempts: 1,
-  upstreamRequestId: 'up-1',
-  keyFingerprint: '9ae8a8b2',
-  ...change,
-});
+const row = (outcome: RowOutcome, fields: Partial<DeletionJson> = {}) =>
+  deletionRow({ outcome, confirmed: outcome === 'deleted' || outcome === 'already_absent' ? true : null, ...fields });
 const outcomeIn = (...rows: DeletionJson[]) => fateIn(rows, SOUGHT)?.outcome;
 
 describe('the fate in the rows', () => {

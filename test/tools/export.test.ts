@@ -11,6 +11,7 @@ import type { DeletionJson } from '../../src/client/index.ts';
 import { isHistory } from '../../src/client/shapes.ts';
 import { floorMs, merge, runExport } from '../../src/tools/export.ts';
 import { createKey } from '../../src/tools/new-key.ts';
+import { deletionRow } from '../fixtures.ts';
 import { type Gateway, HASTY, type Server, startEmulator, startGateway, varsFor } from '../local/stack.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -98,23 +99,6 @@ const rowsOf = (file: string): unknown[] =>
     .split('\n')
     .slice(0, -1)
     .map((line) => JSON.parse(line));
-const row = (fields: Partial<DeletionJson>): DeletionJson => ({
-  requestId: 'job-1',
-  caller: 'cleaner',
-  subject: null,
-  imageId: 'm-custom01',
-  imageName: null,
-  reservedAt: '2026-11-25T08:00:00.000Z',
-  settledAt: null,
-  resolvedAt: null,
-  outcome: 'deleted',
-  confirmed: true,
-  code: null,
-  attempts: 1,
-  upstreamRequestId: null,
-  keyFingerprint: '1a2b3c4d',
-  ...fields,
-});
 
 describe('npm run export', () => {
   it('copies the whole history, newest first, as an operator runs it', async () => {
@@ -190,7 +174,7 @@ describe('npm run export', () => {
   });
 
   it('keeps rows that the ledger has forgotten', async () => {
-    const forgotten = row({ reservedAt: '2025-01-01T00:00:00.000Z' });
+    const forgotten = deletionRow({ reservedAt: '2025-01-01T00:00:00.000Z' });
     write('h.jsonl', `${JSON.stringify(forgotten)}\n`);
     await run(url, 'h.jsonl');
     expect(rowsOf('h.jsonl')).toEqual([...(await history()), forgotten]);
@@ -233,8 +217,8 @@ describe('npm run export', () => {
 
 describe('a copy', () => {
   it('is read again from the oldest unknown row on, and at least an hour back', () => {
-    const newest = row({ reservedAt: '2026-11-25T08:00:00.000Z' });
-    const old = row({ reservedAt: '2026-11-20T08:00:00.000Z' });
+    const newest = deletionRow({ reservedAt: '2026-11-25T08:00:00.000Z' });
+    const old = deletionRow({ reservedAt: '2026-11-20T08:00:00.000Z' });
     expect(floorMs([])).toBeNull();
     expect(floorMs([newest, old])).toBe(Date.parse('2026-11-25T07:00:00.000Z'));
     expect(floorMs([{ ...newest, outcome: 'unknown' }, old])).toBe(Date.parse('2026-11-25T07:00:00.000Z'));
@@ -243,10 +227,22 @@ describe('a copy', () => {
   });
 
   it('has each row once, as it was read last, and as many equal ones as there are', () => {
-    const older = [row({ outcome: 'unknown' }), row({ outcome: 'unknown' }), row({ requestId: 'job-2' })];
-    expect(merge([row({}), row({})], older)).toEqual([row({}), row({}), row({ requestId: 'job-2' })]);
-    expect(merge([row({})], older)).toEqual([row({}), row({ outcome: 'unknown' }), row({ requestId: 'job-2' })]);
-    const later = row({ reservedAt: '2026-11-25T09:00:00.000Z' });
-    expect(merge([row({})], [later])).toEqual([later, row({})]);
+    const older = [
+      deletionRow({ outcome: 'unknown' }),
+      deletionRow({ outcome: 'unknown' }),
+      deletionRow({ requestId: 'job-2' }),
+    ];
+    expect(merge([deletionRow({}), deletionRow({})], older)).toEqual([
+      deletionRow({}),
+      deletionRow({}),
+      deletionRow({ requestId: 'job-2' }),
+    ]);
+    expect(merge([deletionRow({})], older)).toEqual([
+      deletionRow({}),
+      deletionRow({ outcome: 'unknown' }),
+      deletionRow({ requestId: 'job-2' }),
+    ]);
+    const later = deletionRow({ reservedAt: '2026-11-25T09:00:00.000Z' });
+    expect(merge([deletionRow({})], [later])).toEqual([later, deletionRow({})]);
   });
 });
