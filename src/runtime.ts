@@ -38,6 +38,21 @@ export const platformRuntime: Runtime = {
   log: (severity, line) => (severity === 'ERROR' ? console.error(line) : console.log(line)),
 };
 
+/** How often a request looks whether the work of another one is over. */
+const POLL_MS = 25;
+
+/**
+ * Waits while another request does something, because its promise may not be awaited. Returns whether that ended within `limitMs`.
+ * Source: https://developers.cloudflare.com/workers/reference/how-workers-works/.
+ */
+export async function waitWhile(isGoing: () => boolean, limitMs: number, sleep: Runtime['sleep']): Promise<boolean> {
+  for (let waitedMs = 0; isGoing(); waitedMs += POLL_MS) {
+    if (waitedMs >= limitMs) return false;
+    await sleep(POLL_MS);
+  }
+  return true;
+}
+
 /** What every line of the log has. Each kind of line has its own further fields, which its own interface lists. */
 export interface LogLine {
   /** ISO 8601. */

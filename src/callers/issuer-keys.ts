@@ -10,7 +10,7 @@
  */
 import { parseJson, readText } from '../json.ts';
 import { failed, ok, type Result } from '../result.ts';
-import { type LogLine, logLine, type RequestScope, type Runtime, withTimeout } from '../runtime.ts';
+import { type LogLine, logLine, type RequestScope, type Runtime, waitWhile, withTimeout } from '../runtime.ts';
 import type { Issuer } from './issuers.ts';
 import { type PublicKey, readKeySet } from './public-key.ts';
 
@@ -39,8 +39,6 @@ const MIN_INTERVAL_MS = 60 * 1000;
 /** While nothing is known, somebody waits, and the issuer may be asked more often. */
 const MIN_FIRST_INTERVAL_MS = 5 * 1000;
 const MAX_STEP_BACK_MS = 60 * 1000;
-/** How often a request looks whether the fetch of another one is over. */
-const POLL_MS = 25;
 
 export class IssuerKeys {
   readonly #issuer: Pick<Issuer, 'name' | 'jwks'>;
@@ -68,7 +66,7 @@ export class IssuerKeys {
       this.renewIfDue(known.has(name), scope);
       return known;
     }
-    if (this.#isBusy()) await this.#waitForOther();
+    if (this.#isBusy()) await waitWhile(() => this.#isBusy(), FETCH_TIMEOUT_MS, this.#runtime.sleep);
     else if (this.#mayAsk(MIN_FIRST_INTERVAL_MS)) {
       const fetched = this.#fetch();
       // Others wait for it, even if this caller hangs up.
@@ -101,12 +99,6 @@ export class IssuerKeys {
   #isOlder(sinceMs: number, limitMs: number): boolean {
     const ageMs = this.#runtime.now() - sinceMs;
     return ageMs >= limitMs || ageMs < -MAX_STEP_BACK_MS;
-  }
-
-  async #waitForOther(): Promise<void> {
-    for (let waitedMs = 0; this.#isBusy() && waitedMs < FETCH_TIMEOUT_MS; waitedMs += POLL_MS) {
-      await this.#runtime.sleep(POLL_MS);
-    }
   }
 
   async #fetch(): Promise<void> {

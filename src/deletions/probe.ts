@@ -1,30 +1,26 @@
 /**
  * Whether Baidu accepts our credential, found out without deleting anything: by reading an image that cannot exist.
  *
- * Promises: at most one read every ten seconds, however many ask; whoever asks in between is told what the last one found. Never:
- * sends Baidu anything but GET, or waits longer than the deadline.
- *
- * The state is plain data, because a promise that belongs to one request may not be awaited by another.
+ * Promises: in each isolate, one read every ten seconds, which is sent again at most once, however many ask; whoever asks in between
+ * is told what the last one found. Never: sends Baidu anything but GET, or waits longer than the deadline.
  */
 import type { Answer } from '../baidu/answer.ts';
 import type { ImageApi } from '../baidu/images.ts';
 import { ID_OF_NO_IMAGE } from '../image-id.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
-import type { Runtime } from '../runtime.ts';
+import { type Runtime, waitWhile } from '../runtime.ts';
 import { asNotAttempted, upstreamFailure } from './upstream.ts';
 
 export interface Probed {
   /** `null`: Baidu has answered about the image, and so has accepted the signature. */
   readonly result: Result<null, Failure>;
-  /** Reads that this request has sent; 0 if it is told what an earlier one found. */
+  /** How often this request has sent the read; 0 if it is told what an earlier one found. */
   readonly attempts: number;
   readonly answer: Answer | undefined;
 }
 
 const MIN_INTERVAL_MS = 10_000;
-/** How often a request looks whether the read of another one is over. */
-const POLL_MS = 25;
 
 export class UpstreamProbe {
   readonly #images: Pick<ImageApi, 'get'>;
@@ -42,13 +38,10 @@ export class UpstreamProbe {
 
   /** Reads, or tells what the last read found. @throws only on a bug */
   async ask(): Promise<Probed> {
-    for (let waitedMs = 0; waitedMs < this.#deadlineMs; waitedMs += POLL_MS) {
-      if (this.#isDue()) return this.#read();
-      if (this.#found !== null) return { result: this.#found, attempts: 0, answer: undefined };
-      await this.#runtime.sleep(POLL_MS);
-    }
-    const failure = upstreamFailure({ code: 'upstream_timeout', outcome: 'not_attempted' }, undefined, ID_OF_NO_IMAGE);
-    return { result: failed(failure), attempts: 0, answer: undefined };
+    if (this.#isDue()) return this.#read();
+    await waitWhile(() => this.#found === null, this.#deadlineMs, this.#runtime.sleep);
+    const timeout = upstreamFailure({ code: 'upstream_timeout', outcome: 'not_attempted' }, undefined, ID_OF_NO_IMAGE);
+    return { result: this.#found ?? failed(timeout), attempts: 0, answer: undefined };
   }
 
   /** A read whose request was ended by the platform counts as over after the deadline, and a time in the future as long ago. */

@@ -33,16 +33,23 @@ const DEFAULT_PAGE_ROWS = 100;
 const MAX_PAGE_ROWS = 500;
 const MAX_NAME_CHARS = 256;
 
-const dateTime = { schema: { type: 'string', format: 'date-time' }, absent: null, parse: parseDateTime } as const;
-const DATE_TIME_RULE = 'a date-time of RFC 3339, such as 2026-11-23T08:00:00Z';
+const flag = {
+  rule: 'true or false',
+  schema: { type: 'boolean', default: false },
+  absent: false,
+  parse: parseBoolean,
+} as const;
+const dateTime = {
+  rule: 'a date-time of RFC 3339, such as 2026-11-23T08:00:00Z',
+  schema: { type: 'string', format: 'date-time' },
+  absent: null,
+  parse: parseDateTime,
+} as const;
 
 export const PARAMETERS = {
   allowMissing: parameter<boolean>({
-    rule: 'true or false',
     description: 'With true, an absent image answers 200 already_absent instead of 404.',
-    schema: { type: 'boolean', default: false },
-    absent: false,
-    parse: parseBoolean,
+    ...flag,
   }),
   expectName: parameter<string | null>({
     rule: `an image name of 1 to ${MAX_NAME_CHARS} characters`,
@@ -52,11 +59,9 @@ export const PARAMETERS = {
     parse: (text) => (text.length >= 1 && text.length <= MAX_NAME_CHARS ? text : undefined),
   }),
   upstream: parameter<boolean>({
-    rule: 'true or false',
-    description: 'With true, Baidu is asked, too, whether it accepts the credential; at most once in ten seconds.',
-    schema: { type: 'boolean', default: false },
-    absent: false,
-    parse: parseBoolean,
+    description:
+      'With true, Baidu is asked, too, whether it accepts the credential. For ten seconds each isolate repeats what it was told.',
+    ...flag,
   }),
   caller: parameter<string | null>({
     rule: 'the name of a caller',
@@ -87,12 +92,10 @@ export const PARAMETERS = {
     parse: (text) => ROW_OUTCOMES.find((outcome) => outcome === text),
   }),
   since: parameter<number | null>({
-    rule: DATE_TIME_RULE,
     description: 'Only from this time on.',
     ...dateTime,
   }),
   until: parameter<number | null>({
-    rule: DATE_TIME_RULE,
     description: 'Only before this time.',
     ...dateTime,
   }),

@@ -58,8 +58,8 @@ export function becomesOverdue(rows: readonly UnknownRow[], afterS: readonly num
 }
 
 /**
- * What a look that began at `nowMs` means for all unknown rows of one image, in the order of the ledger. `isClaimed`: another row says already
- * that it deleted the image.
+ * What a look that began at `nowMs` means for all unknown rows of one image, in the order of the ledger. `isClaimed`: another row
+ * says already that it deleted the image.
  */
 export function stepsAfterLook(
   look: Look,

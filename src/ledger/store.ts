@@ -24,7 +24,7 @@ import type {
   Settlement,
 } from './rows.ts';
 import { historyStatement, MIGRATIONS, SCHEMA_VERSION_TABLE, SQL } from './schema.ts';
-import type { Sql } from './sql.ts';
+import type { Sql, SqlBinding } from './sql.ts';
 import { type StoredRow, toDeletionRow, toInteger, toStoredRow, toUnknownRow } from './stored-row.ts';
 
 /** How many rows one call removes, so that it never blocks the object for long. */
@@ -115,8 +115,12 @@ export class LedgerStore {
     );
     this.#recount(row, outcome);
     if (row.outcome === 'unknown') this.#countFinal(row.caller, outcome);
-    if (outcome === 'deleted' && confirmed === true) this.#takeBackInferred(row.imageId);
-    if (row.outcome === 'deleted' && outcome !== 'deleted') this.#passOnClaim(row);
+    const { imageId } = row;
+    if (outcome === 'deleted' && confirmed === true) this.#reattribute('deleted', SQL.takeBackInferred, imageId);
+    // The image was found gone, so if it was not the deletion of this row, it was that of another.
+    if (row.outcome === 'deleted' && outcome !== 'deleted' && !this.isClaimed(imageId)) {
+      this.#reattribute('already_absent', SQL.passOnClaim, imageId, row.resolvedAtMs);
+    }
   }
 
   /** Newest first. */
@@ -197,7 +201,7 @@ export class LedgerStore {
       resolutions: this.#counters.byLabel('resolutions'),
       overdue: this.#counters.total('overdue'),
       unresolved,
-      rows: this.#counters.total('deletions') - this.#counters.total('removed') + unresolved.rows,
+      rows: sumOf(deletions) - this.#counters.total('removed') + unresolved.rows,
       counting: {
         account: counts.count(null, nowMs),
         callers: Object.fromEntries(Object.keys(deletions).map((caller) => [caller, counts.count(caller, nowMs)])),
@@ -218,18 +222,10 @@ export class LedgerStore {
     counts.add(caller, imageId, nowMs);
   }
 
-  /** The image was found gone, so if it was not the deletion of this row, it was that of another. */
-  #passOnClaim({ imageId, resolvedAtMs }: StoredRow): void {
-    if (this.isClaimed(imageId)) return;
-    for (const row of this.#sql.exec(SQL.passOnClaim, imageId, resolvedAtMs).toArray().map(toStoredRow)) {
-      this.#recount({ ...row, outcome: 'already_absent' }, row.outcome);
-    }
-  }
-
-  #takeBackInferred(imageId: string): void {
-    for (const row of this.#sql.exec(SQL.takeBackInferred, imageId).toArray().map(toStoredRow)) {
-      this.#recount({ ...row, outcome: 'deleted' }, row.outcome);
-    }
+  /** Gives rows another outcome than `before`, which a look had given them. */
+  #reattribute(before: RowOutcome, statement: string, ...bindings: SqlBinding[]): void {
+    const changed = this.#sql.exec(statement, ...bindings).toArray();
+    for (const row of changed.map(toStoredRow)) this.#recount({ ...row, outcome: before }, row.outcome);
   }
 
   #version(): number {
@@ -270,6 +266,12 @@ export class LedgerStore {
 /** Whether a row with this outcome counts against the budgets: its image was or may have been deleted. */
 function mayHaveDeleted(outcome: RowOutcome): boolean {
   return outcome === 'deleted' || outcome === 'unknown';
+}
+
+function sumOf(counts: LedgerMetrics['deletions']): number {
+  return Object.values(counts)
+    .flatMap((byOutcome) => Object.values(byOutcome))
+    .reduce((sum, count) => sum + count, 0);
 }
 
 function lesser(a: number | null, b: number): number {

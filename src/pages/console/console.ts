@@ -12,7 +12,7 @@ import { plotIn } from './plot.ts';
 import { budgetsIn, countByDay, type Day, describe, lastDays, textOf, wordsOf } from './summary.ts';
 
 const DAYS = 30;
-/** So few requests that the rate limit is far. */
+/** With the other requests of a load 11, of the 20 that a caller has in ten seconds. */
 const MAX_PAGES = 8;
 const ROWS_TO_COUNT = 500;
 const ROWS_TO_SHOW = 50;
