@@ -1,7 +1,8 @@
 /**
  * `npm run soak`: the real gateway and emulator over real sockets, with many callers, every fault at random, callers who hang up,
  * and a gateway that is killed and started again. When the faults have stopped it waits until the ledger knows every fate, and then
- * compares what the callers were told, what the ledger and the audit records say, and what the emulator did. `--seconds N` bounds it (default 300). The exit code is 1 if there is any contradiction.
+ * compares what the callers were told, what the ledger and the audit records say, and what the emulator did. The exit code is 1 if
+ * there is any contradiction. The faults last `--seconds N` (default 300), and the wait about as long again.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -13,7 +14,8 @@ import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
 import { type Server, startEmulator, startGateway, temporaryFolder, varsFor } from './stack.ts';
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '300' } } });
-const endMs = Date.now() + Number(values.seconds) * 1000;
+const seconds = Number(values.seconds);
+const endMs = Date.now() + seconds * 1000;
 /** So many that the rate limit, which admits each about once a second, refuses few requests. */
 const CALLERS = 160;
 /** The budget of every fifth caller, who uses it up. The others have more than they can use. */
@@ -24,9 +26,13 @@ const FAULT_SHARE = 0.35;
 const HANG_UP_SHARE = 0.1;
 /** Deletions of an image that somebody has deleted before. */
 const REPEATED_SHARE = 0.15;
-/** When unknown outcomes are looked at, in seconds. All looks are over long before the wait for them is. */
-const LOOKS_S = [6, 9, 13, 18, 24, 31, 38, 45];
-const RESOLUTION_TIMEOUT_MS = 120_000;
+/**
+ * When unknown outcomes are looked at, in seconds. Of every row the last look comes after the faults, because the one after it would
+ * come an hour later.
+ */
+const LAST_LOOK_S = Math.max(45, seconds + 25);
+const LOOKS_S = [6, 9, 13, 18, 24, 31, 38, LAST_LOOK_S];
+const RESOLUTION_TIMEOUT_MS = (LAST_LOOK_S + 75) * 1000;
 const KILL_EVERY_MS = 9_000;
 
 /** What a caller remembers of one deletion. */
