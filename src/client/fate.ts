@@ -13,6 +13,8 @@ export interface Sought {
   readonly requestId: string;
   /** An older row is of an earlier call with the same request id. Milliseconds since the epoch, by the gateway's clock. */
   readonly sinceMs: number;
+  /** Whose rows they are, or `undefined` if that is not known. */
+  readonly caller?: string | undefined;
 }
 
 /**
@@ -21,10 +23,14 @@ export interface Sought {
  */
 export function fateIn(
   rows: readonly DeletionJson[],
-  { imageId, requestId, sinceMs }: Sought,
+  { imageId, requestId, sinceMs, caller }: Sought,
 ): DeletionJson | undefined {
   const ours = rows.filter(
-    (row) => row.imageId === imageId && row.requestId === requestId && Date.parse(row.reservedAt) >= sinceMs,
+    (row) =>
+      row.imageId === imageId &&
+      row.requestId === requestId &&
+      (caller === undefined || row.caller === caller) &&
+      Date.parse(row.reservedAt) >= sinceMs,
   );
   const [row] = ours;
   const deleted = ours.find(({ outcome }) => outcome === 'deleted');

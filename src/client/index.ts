@@ -5,7 +5,7 @@
  * but asks the ledger what became of it. The token goes to the configured origin alone: addresses in an answer are not called.
  * Never: runs code of the Worker, or needs more than the web platform has.
  */
-import type { DeletionBody, DeletionJson, PreviewBody } from '../deletions/bodies.ts';
+import type { DeletionBody, DeletionJson, PreviewBody, ReadinessBody } from '../deletions/bodies.ts';
 import { ImageGatewayError, LostAnswerError, NotSentError, ProblemError } from './errors.ts';
 import { type Answer, exchange, type Outgoing, retryAfterS, type StartTimer, timeOf } from './exchange.ts';
 import { concluded, fateIn } from './fate.ts';
@@ -15,14 +15,17 @@ import {
   type ImageGatewayOptions,
   imagePath,
   type ReadOptions,
+  readFilter,
   readOptions,
   readOrder,
+  readReadOptions,
   type Settings,
   searchOf,
 } from './options.ts';
-import { isDeletion, isHistory, isPreview, isProblem } from './shapes.ts';
+import { isDeletion, isHistory, isPreview, isProblem, isReadiness } from './shapes.ts';
 
-export type { Blocker, DeletionBody, DeletionJson, PreviewBody } from '../deletions/bodies.ts';
+export type { Scope } from '../callers/caller.ts';
+export type { Blocker, DeletionBody, DeletionJson, PreviewBody, ReadinessBody } from '../deletions/bodies.ts';
 export type { FailureOutcome, RowOutcome, SuccessOutcome } from '../outcome.ts';
 export type { DeletedBefore, Upstream } from '../problems/facts.ts';
 export type { ProblemCode } from '../problems/failure.ts';
@@ -114,8 +117,7 @@ export class ImageGateway {
    */
   async deleteImage(id: string, options: DeleteOptions = {}): Promise<DeletionBody> {
     const { target, allowMissing, requestId, signal } = readOrder(id, options, this.#settings.retries);
-    // Nobody else knows an id that was made here, so the row that bears it is ours, however old it looks.
-    const startMs = options.requestId === undefined ? Number.NEGATIVE_INFINITY : this.#world.now();
+    const startMs = options.requestId === undefined ? null : this.#world.now();
     const read: Call<DeletionBody>['read'] = ({ body }, sentId) =>
       isDeletion(body) && body.id === id && body.requestId === sentId ? body : undefined;
     try {
@@ -132,7 +134,8 @@ export class ImageGateway {
    * What the image is, and whether this caller could delete it now. Deletes nothing, whatever comes of it. Needs `images:read`.
    * @throws ProblemError, LostAnswerError or NotSentError
    */
-  async previewImage(id: string, { signal }: ReadOptions = {}): Promise<PreviewBody> {
+  async previewImage(id: string, options: ReadOptions = {}): Promise<PreviewBody> {
+    const { signal } = readReadOptions(options);
     const read: Call<PreviewBody>['read'] = ({ body }, sentId) =>
       isPreview(body) && body.id === id && body.requestId === sentId ? body : undefined;
     return this.#call({ method: 'GET', target: imagePath(id), requestId: crypto.randomUUID(), signal, read });
@@ -142,8 +145,11 @@ export class ImageGateway {
    * The newest row of the history with this request id, or `null`. `null` does not prove that no deletion is on its way.
    * @throws ProblemError, LostAnswerError or NotSentError
    */
-  async deletion(requestId: string, { signal }: ReadOptions = {}): Promise<DeletionJson | null> {
-    const { rows } = await this.#call(pageCall(searchOf({ requestId }), signal));
+  async deletion(requestId: string, options: ReadOptions = {}): Promise<DeletionJson | null> {
+    const { signal } = readReadOptions(options);
+    // Without it the gateway would tell of any deletion.
+    if (typeof requestId !== 'string') throw new NotSentError('the request id must be a text');
+    const { rows } = await this.#call(pageCall(readFilter({ requestId }), signal));
     return rows.find((row) => row.requestId === requestId) ?? null;
   }
 
@@ -153,13 +159,22 @@ export class ImageGateway {
    */
   async *deletions(
     filter: DeletionsFilter = {},
-    { signal }: ReadOptions = {},
+    options: ReadOptions = {},
   ): AsyncGenerator<DeletionJson, void, undefined> {
-    for (let search: string | null = searchOf({ ...filter }); search !== null; ) {
+    const { signal } = readReadOptions(options);
+    for (let search: string | null = readFilter(filter); search !== null; ) {
       const page: Page = await this.#call(pageCall(search, signal));
       yield* page.rows;
       search = page.nextSearch;
     }
+  }
+
+  /**
+   * Who this client is at the gateway, and what it may do: the answer of `GET /readyz`. Every caller may ask.
+   * @throws ProblemError, LostAnswerError or NotSentError
+   */
+  async readiness(options: ReadOptions = {}): Promise<ReadinessBody> {
+    return this.#call(readinessCall(readReadOptions(options).signal));
   }
 
   /** Attempts, and attempts again what is known to have changed nothing. */
@@ -197,27 +212,36 @@ export class ImageGateway {
     throw new ProblemError(message, { ...facts, retryAfterS: retryAfterS(headers, Date.now()) });
   }
 
-  /** Asks the ledger until it knows the fate of our deletion. `undefined` if the time is over or the signal is given first. */
+  /**
+   * Asks the ledger until it knows the fate of our deletion. `startMs`: when it was sent if the caller chose its request id, by our
+   * clock. `null`: nobody else knows the id, so the row that bears it is ours, however old it looks. Ends without a row if the time
+   * is over or the signal is given first.
+   */
   async #fateOf(
     imageId: string,
     unknown: ProblemError | LostAnswerError,
-    startMs: number,
+    startMs: number | null,
     signal: AbortSignal | undefined,
   ): Promise<DeletionJson | undefined> {
     const { now, sleep } = this.#world;
     const { requestId } = unknown;
-    const caller = unknown instanceof ProblemError ? callerIn(unknown.problem?.deletion) : undefined;
-    const search = searchOf({ imageId, requestId, caller });
+    let caller = unknown instanceof ProblemError ? callerIn(unknown.problem?.deletion) : undefined;
     const endMs = now() + this.#settings.patienceMs;
+    const ask = <T>(call: Call<T>) => this.#attempt(call, Math.min(ANSWER_TIMEOUT_MS, endMs - now()));
     let pauseMs = ASK_PAUSE_MS;
     while (now() < endMs && !signal?.aborted) {
       let waitMs = this.#jitter(pauseMs);
       pauseMs = Math.min(2 * pauseMs, MAX_ASK_PAUSE_MS);
       try {
-        const timeoutMs = Math.min(ANSWER_TIMEOUT_MS, endMs - now());
-        const { rows, atMs } = await this.#attempt(pageCall(search, signal), timeoutMs);
-        const sinceMs = atMs - (now() - startMs) - CLOCK_SLACK_MS;
-        const row = fateIn(rows, { imageId, requestId, sinceMs });
+        const { rows, atMs } = await ask(pageCall(searchOf({ imageId, requestId, caller }), signal));
+        const sinceMs = startMs === null ? Number.NEGATIVE_INFINITY : atMs - (now() - startMs) - CLOCK_SLACK_MS;
+        let row = fateIn(rows, { imageId, requestId, sinceMs, caller });
+        const isOurs = startMs === null || caller !== undefined || row?.outcome === 'deleted';
+        if (!isOurs && rows.length > 0) {
+          // Another caller may have chosen the same id, and `deletions:read` shows its rows, too.
+          caller = (await ask(readinessCall(signal))).caller;
+          row = fateIn(rows, { imageId, requestId, sinceMs, caller });
+        }
         if (row !== undefined) return row;
       } catch (error) {
         // A ledger that does not answer now may answer later.
@@ -237,6 +261,11 @@ export class ImageGateway {
 
 function isSafeToRepeat({ retryable, outcome }: ProblemError): boolean {
   return retryable && (outcome === 'not_attempted' || outcome === 'rejected');
+}
+
+function readinessCall(signal: AbortSignal | undefined): Call<ReadinessBody> {
+  const read: Call<ReadinessBody>['read'] = ({ body }) => (isReadiness(body) ? body : undefined);
+  return { method: 'GET', target: '/readyz', requestId: crypto.randomUUID(), signal, read };
 }
 
 /** Reads a page of the history. */

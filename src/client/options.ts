@@ -107,18 +107,45 @@ export function imagePath(id: string): string {
 
 /** What is sent for a deletion. @throws NotSentError */
 export function readOrder(id: string, options: DeleteOptions, retries: number) {
-  const { allowMissing = false, expectName, requestId = crypto.randomUUID(), signal, ...unknown } = options;
-  for (const name of Object.keys(unknown)) throw new NotSentError(`deleteImage has no option ${name}`);
+  const { allowMissing = false, expectName, requestId = crypto.randomUUID(), ...others } = objectOf(options);
+  const { signal } = readReadOptions(others);
   if (typeof allowMissing !== 'boolean') throw new NotSentError('allowMissing must be true or false');
   // If a name was to be expected but got lost on the way here, nothing must be deleted.
   if ('expectName' in options && typeof expectName !== 'string') throw new NotSentError('expectName must be a text');
   const suffixChars = retries === 0 ? 0 : `.${retries + 1}`.length;
-  if (!REQUEST_ID.test(requestId) || requestId.length > MAX_REQUEST_ID_CHARS - suffixChars) {
+  if (
+    !(typeof requestId === 'string' && REQUEST_ID.test(requestId)) ||
+    requestId.length > MAX_REQUEST_ID_CHARS - suffixChars
+  ) {
     const rule = `1 to ${MAX_REQUEST_ID_CHARS - suffixChars} of A-Z a-z 0-9 _ . - and not begin with bcg_`;
     throw new NotSentError(`requestId must be ${rule}`);
   }
   const search = searchOf({ allowMissing: allowMissing ? 'true' : undefined, expectName });
   return { target: imagePath(id) + search, allowMissing, requestId, signal };
+}
+
+/** @throws NotSentError */
+export function readReadOptions(options: ReadOptions): ReadOptions {
+  const { signal, ...unknown } = objectOf(options);
+  for (const name of Object.keys(unknown)) throw new NotSentError(`there is no option ${name}`);
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new NotSentError('signal must be an AbortSignal');
+  return { signal };
+}
+
+/** The rows that are sought, as a query. The gateway refuses a value that can be none. @throws NotSentError */
+export function readFilter(filter: DeletionsFilter & { readonly requestId?: string }): string {
+  for (const [name, value] of Object.entries<unknown>({ ...objectOf(filter) })) {
+    const isDate = value instanceof Date && !Number.isNaN(value.getTime());
+    if (value !== undefined && typeof value !== 'string' && !isDate)
+      throw new NotSentError(`${name} has no such value`);
+  }
+  return searchOf({ ...filter });
+}
+
+/** What is given in place of an object would otherwise be taken for one without members. */
+function objectOf<T extends object>(given: T): T {
+  if (typeof given === 'object' && given !== null) return given;
+  throw new NotSentError('the options must be an object');
 }
 
 /** The parameters that have a value, as a query with its question mark; blank if there are none. */

@@ -4,7 +4,14 @@
  * Promises: every member is checked, and a new member of a body does not compile until it is checked here; members that are not
  * known are left alone, because a newer gateway may have them. Never: runs code of the Worker; only its types are shared.
  */
-import type { Blocker, DeletionBody, DeletionJson, HistoryBody, PreviewBody } from '../deletions/bodies.ts';
+import type {
+  Blocker,
+  DeletionBody,
+  DeletionJson,
+  HistoryBody,
+  PreviewBody,
+  ReadinessBody,
+} from '../deletions/bodies.ts';
 import type { FailureOutcome, RowOutcome, SuccessOutcome } from '../outcome.ts';
 import type { DeletedBefore, Upstream } from '../problems/facts.ts';
 import type { ProblemCode } from '../problems/failure.ts';
@@ -97,6 +104,14 @@ const isRow = shape<DeletionJson>({
 });
 
 export const isHistory = shape<HistoryBody>({ deletions: listOf(isRow) });
+
+export const isReadiness = shape<ReadinessBody>({
+  status: word<'ready'>({ ready: true }),
+  caller: isText,
+  scopes: listOf(isText),
+  keyFingerprint: isText,
+  credentialAccepted: nullable(isBoolean),
+});
 
 export const isProblem = shape<ProblemBody>({
   type: isText,

@@ -414,6 +414,30 @@ describe('a row with the same image and request id', () => {
     line.harness.emulator.misbehave('hang', 'hang');
     expect(await thrownBy(line.images.deleteImage('m-custom01', SAME))).toMatchObject({ outcome: 'unknown' });
   });
+
+  it('of another caller decides nothing if only /readyz can tell our name', async () => {
+    const table = { ...CALLERS, both: { ...CALLERS.both, scopes: ['images:delete', 'deletions:read'] } };
+    const line = createLine({ env: { CALLERS: JSON.stringify(table) } });
+    await line.ledger.reserve(reservation('job-1', 'm-custom01', 'cleaner'), budgets(9));
+    await line.ledger.settle(idOf('job-1'), settlement('rejected'));
+    line.faults.DELETE.push('lost_and_late');
+    line.faults.GET.push(null, 'lost_before');
+    expect(await thrownBy(line.images.deleteImage('m-custom01', SAME))).toMatchObject({ outcome: 'unknown' });
+    const isReadyz = ({ url }: { url: string }) => url === `${GATEWAY}/readyz`;
+    expect(line.reads().filter(isReadyz)).toHaveLength(2);
+    expect(line.reads().at(-1)?.url).toContain('caller=both');
+    await line.arriveLate();
+    expect(stands(line, 'm-custom01')).toBe(false);
+  });
+
+  it('of another caller decides if it says deleted, because the image is gone', async () => {
+    const table = { ...CALLERS, both: { ...CALLERS.both, scopes: ['images:delete', 'deletions:read'] } };
+    const line = createLine({ env: { CALLERS: JSON.stringify(table) } });
+    await line.ledger.reserve(reservation('job-1', 'm-custom01', 'cleaner'), budgets(9));
+    await line.ledger.settle(idOf('job-1'), settlement('deleted'));
+    line.faults.DELETE.push('lost_before');
+    expect(await line.images.deleteImage('m-custom01', SAME)).toMatchObject({ outcome: 'deleted' });
+  });
 });
 
 describe('the signal', () => {
@@ -616,6 +640,13 @@ describe('deletion', () => {
     expect(sent.at(-1)?.url).toBe(`${GATEWAY}/deletions?requestId=job-2`);
   });
 
+  it('sends nothing without a request id, which would ask for any deletion', async () => {
+    const { images, sent } = createLine();
+    const requestId = JSON.parse('{}').requestId;
+    expect(await thrownBy(images.deletion(requestId))).toBeInstanceOf(NotSentError);
+    expect(sent).toHaveLength(0);
+  });
+
   it('throws the problem that the gateway answers', async () => {
     const { images } = createLine();
     expect(await thrownBy(images.deletion('not a request id'))).toMatchObject({ code: 'invalid_request' });
@@ -656,6 +687,25 @@ describe('deletions', () => {
     await fillHistory(line, 120);
     line.faults.GET.push(null, 'html_502_before');
     expect(await thrownBy(all(line.images.deletions()))).toBeInstanceOf(LostAnswerError);
+  });
+});
+
+describe('readiness', () => {
+  it('says who the client is at the gateway, and what it may do', async () => {
+    const { images, sent } = createLine();
+    expect(await images.readiness()).toEqual({
+      status: 'ready',
+      caller: 'both',
+      scopes: ['images:delete', 'images:read'],
+      keyFingerprint: expect.stringMatching(/^[\da-f]{8}$/),
+      credentialAccepted: null,
+    });
+    expect(sent.map(({ method, url }) => [method, url])).toEqual([['GET', `${GATEWAY}/readyz`]]);
+  });
+
+  it('throws the problem that the gateway answers', async () => {
+    const { images } = createLine({ key: 'nobody' });
+    expect(await thrownBy(images.readiness())).toMatchObject({ code: 'unauthenticated' });
   });
 });
 

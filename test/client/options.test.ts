@@ -3,18 +3,21 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KEY_PREFIX } from '../../src/callers/key.ts';
 import { ImageGateway, type ImageGatewayOptions, NotSentError } from '../../src/client/index.ts';
-import { readOptions, readOrder } from '../../src/client/options.ts';
+import { readFilter, readOptions, readOrder, readReadOptions } from '../../src/client/options.ts';
 import { REQUEST_ID } from '../../src/http/query.ts';
 
 const WHOLE = { baseUrl: 'https://images.internal.example.com', token: 'key' };
-const refusedOrder = (options: object, retries = 2) => {
+const refusal = (read: () => unknown) => {
   try {
-    readOrder('m-custom01', options, retries);
+    read();
     return null;
   } catch (error) {
     return error instanceof NotSentError ? error.message : error;
   }
 };
+const refusedOrder = (options: object, retries = 2) => refusal(() => readOrder('m-custom01', options, retries));
+/** What JavaScript may pass although the types forbid it. */
+const untyped = (value: unknown) => JSON.parse(JSON.stringify({ value })).value;
 
 describe('the options of the client', () => {
   it('have defaults', () => {
@@ -86,8 +89,15 @@ describe('the options of a deletion', () => {
     ['a request id with a newline at its end', { requestId: 'job-1\n' }],
     ['a request id with a letter that is not ASCII', { requestId: 'jöb' }],
     ['a request id that looks like a key', { requestId: 'bcg_job' }],
+    ['a request id that is no text', { requestId: 7 }],
+    ['a signal that is none', { signal: new AbortController() }],
+    ['a signal that is null', { signal: null }],
   ])('refuse %s', (_what, options) => {
     expect(refusedOrder(options)).toMatch(/^Nothing was sent: /);
+  });
+
+  it.each([null, 'allowMissing', 7])('must be an object, not %j', (options) => {
+    expect(refusedOrder(untyped(options))).toBe('Nothing was sent: the options must be an object');
   });
 
   it('let a blank name go to the gateway, which refuses it', () => {
@@ -114,4 +124,31 @@ describe('the options of a deletion', () => {
       }),
     );
   });
+});
+
+describe('the options of a read', () => {
+  it('are a signal, or none', () => {
+    const { signal } = new AbortController();
+    expect(readReadOptions({ signal })).toEqual({ signal });
+    expect(readReadOptions({})).toEqual({});
+    for (const options of [{ signal: {} }, { signals: signal }, null]) {
+      expect(refusal(() => readReadOptions(untyped(options)))).toMatch(/^Nothing was sent: /);
+    }
+  });
+});
+
+describe('a filter', () => {
+  it('becomes a query', () => {
+    const since = new Date('2026-11-25T08:00:00Z');
+    expect(readFilter({})).toBe('');
+    expect(readFilter({ caller: 'cleaner', since })).toBe('?caller=cleaner&since=2026-11-25T08%3A00%3A00.000Z');
+  });
+
+  it.each([{ since: new Date('never') }, { since: 5 }, { imageId: null }, { caller: ['cleaner'] }, 'm-custom01'])(
+    'is refused as %j',
+    (filter) => {
+      const given: object = typeof filter === 'object' ? filter : untyped(filter);
+      expect(refusal(() => readFilter(given))).toMatch(/^Nothing was sent: /);
+    },
+  );
 });

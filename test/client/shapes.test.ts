@@ -1,6 +1,6 @@
 /** The client takes the gateway's bodies for what they are, and nothing else for one of them. */
 import { describe, expect, it } from 'vitest';
-import { isCode, isDeletion, isHistory, isPreview, isProblem } from '../../src/client/shapes.ts';
+import { isCode, isDeletion, isHistory, isPreview, isProblem, isReadiness } from '../../src/client/shapes.ts';
 import { schemas } from '../../src/http/schemas.ts';
 import { FAILURE_OUTCOMES, ROW_OUTCOMES, SUCCESS_OUTCOMES } from '../../src/outcome.ts';
 import { PROBLEM_CODES } from '../../src/problems/failure.ts';
@@ -45,6 +45,13 @@ const ROW: Body = {
   upstreamRequestId: 'u',
   keyFingerprint: '9ae8a8b2',
 };
+const READINESS: Body = {
+  status: 'ready',
+  caller: 'cleaner',
+  scopes: ['images:delete'],
+  keyFingerprint: '9ae8a8b2',
+  credentialAccepted: true,
+};
 const PROBLEM: Body = {
   type: 'https://gateway.test/problems/image_shared',
   title: 'The image is shared with other accounts',
@@ -74,6 +81,7 @@ describe.each<[keyof typeof schemas, (value: unknown) => boolean, Body]>([
   ['Deletion', isDeletion, DELETION],
   ['Image', isPreview, PREVIEW],
   ['HistoryRow', isRow, ROW],
+  ['Readiness', isReadiness, READINESS],
   ['Problem', isProblem, PROBLEM],
 ])('a body %s', (name, is, body) => {
   const { required = [], properties = {} } = schemas[name];
