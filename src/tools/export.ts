@@ -4,25 +4,23 @@
  * Promises: after status 0 the file has, once each, all rows that the ledger had when the run began, and those that the ledger has
  * forgotten since an earlier run. A row is read again by the next run while it is `unknown` or was younger than an hour. A run that is
  * cut off, however, leaves the file as it was and its rows beside it; the next one goes on behind the last of them, and then reads
- * what has come or changed since. Never: takes the token from the command line, or replaces a file that is no history.
+ * what has come or changed since. Never: takes the token from the command line.
  * One gap: if the ledger's clock goes back by more than an hour, rows of that time may be missed.
  */
-import { existsSync, readFileSync, rmSync, truncateSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type DeletionJson, ImageGateway, ImageGatewayError } from '../client/index.ts';
-import { isHistory } from '../client/shapes.ts';
-import { parseJson } from '../json.ts';
 import { failed, ok, type Result } from '../result.ts';
-import { appendToFile, done, type Outcome, readTextFile, refused, replaceFile, runAsProgram } from './shell.ts';
+import { HistoryFile } from './history-file.ts';
+import { done, type Outcome, refused, runAsProgram } from './shell.ts';
 
 const HELP = `Usage: GATEWAY_TOKEN=… npm run export -- URL [FILE]
 
 Copies the history of deletions from the gateway at URL into FILE, one row of JSON a line, newest first. FILE is by default the
-gateway's host name with .jsonl. Give each gateway a FILE of its own.
+gateway's host name with .jsonl. FILE.view says whose rows they are: each gateway, and each caller, needs a FILE of its own.
 
 If FILE is there already, only what has come or changed since is read, and rows that the ledger has forgotten stay. If a run is cut
-off, its rows are in FILE.part; run it again, and it goes on from there.
+off, its rows are in FILE.part; run it again, and it goes on from there. All files are for their owner only, because the rows may
+name persons.
 
   GATEWAY_TOKEN   the key or token, a variable of the environment. With the scope deletions:read the history is everyone's,
                   otherwise the caller's own
@@ -54,17 +52,14 @@ export async function runExport(args: readonly string[], folder: string, world =
   const command = parseCommand(args, world.token);
   if (!command.ok) return refused(`${command.failure} See: npm run export -- --help\n`);
   if (command.value === null) return done(HELP);
-  const { images, file } = command.value;
-  // What was read before the cut, and then what the ledger has learned since.
-  const rounds = existsSync(resolve(folder, partOf(file))) ? 2 : 1;
-  let rows: readonly DeletionJson[] = [];
-  for (let round = 1; round <= rounds; round++) {
-    const copied = await copy(images, folder, file, world.show);
-    if (!copied.ok) return refused(`${copied.failure}\n`);
-    rows = copied.value;
-  }
-  const unknown = rows.filter(({ outcome }) => outcome === 'unknown').length;
-  return done(`${file} is whole: ${rows.length} rows, ${unknown} of them unknown.\n`);
+  const { images, gateway, file } = command.value;
+  const history = new HistoryFile(folder, file);
+  const locked = history.lock();
+  if (!locked.ok) return refused(`${locked.failure}\n`);
+  const copied = await copyAll(images, gateway, history, world.show).finally(locked.value);
+  if (!copied.ok) return refused(`${copied.failure}\n`);
+  const unknown = copied.value.filter(({ outcome }) => outcome === 'unknown').length;
+  return done(`${file} is whole: ${copied.value.length} rows, ${unknown} of them unknown.\n`);
 }
 
 function parseCommand(args: readonly string[], token: string) {
@@ -75,45 +70,73 @@ function parseCommand(args: readonly string[], token: string) {
     if (url === undefined || more.length > 0) return failed('A URL and at most one FILE are needed.');
     if (token === '') return failed('The variable GATEWAY_TOKEN is not set.');
     const images = new ImageGateway({ baseUrl: url, token, retries: 9 });
-    return ok({ images, file: file ?? `${new URL(url).hostname}.jsonl` });
+    const { origin, hostname } = new URL(url);
+    return ok({ images, gateway: origin, file: file ?? `${hostname}.jsonl` });
   } catch (error) {
     // Of parseArgs, of URL, or of the client; none of them quotes the token.
     return failed(error instanceof Error ? error.message : 'The arguments cannot be read.');
   }
 }
 
-const partOf = (file: string) => `${file}.part`;
-
-/** Brings the file up to date, beginning behind what a run before has left beside it. Returns all rows. */
-async function copy(
+/** Brings the file up to date, if its rows are of what this token may see. Returns all rows. */
+async function copyAll(
   images: ImageGateway,
-  folder: string,
-  file: string,
+  gateway: string,
+  history: HistoryFile,
   show: World['show'],
 ): Promise<Result<readonly DeletionJson[], string>> {
-  const part = partOf(file);
-  const older = readRows(folder, file);
-  dropTornLine(resolve(folder, part));
-  const begun = readRows(folder, part);
+  const who = await settled(images.readiness());
+  if (!who.ok) return who;
+  const admitted = history.admit(gateway, who.value);
+  if (!admitted.ok) return admitted;
+  const wasCut = history.hasPart();
+  const copied = await copy(images, history, show);
+  // What was read before the cut is old by now.
+  return copied.ok && wasCut ? copy(images, history, show) : copied;
+}
+
+/** Reads what the file lacks, beginning behind what a run before has left beside it. Returns all rows. */
+async function copy(
+  images: ImageGateway,
+  history: HistoryFile,
+  show: World['show'],
+): Promise<Result<readonly DeletionJson[], string>> {
+  const older = history.rows();
+  const begun = history.partRows();
   if (!older.ok || !begun.ok) return older.ok ? begun : older;
   const newer = [...begun.value];
+  const read = await settled(readInto(newer, history, rowsAfter(newer, floorMs(older.value), images, show)));
+  show?.('\n');
+  if (!read.ok)
+    return failed(`Cut off after ${newer.length} rows. ${read.failure} Run it again, and it goes on from there.`);
+  if (!read.value.ok) return read.value;
+  const rows = merge(newer, older.value);
+  const written = history.finish(rows);
+  return written.ok ? ok(rows) : written;
+}
+
+/** Adds each row to `rows` and to the file. */
+async function readInto(
+  rows: DeletionJson[],
+  history: HistoryFile,
+  more: AsyncIterable<DeletionJson>,
+): Promise<Result<null, string>> {
+  for await (const row of more) {
+    const added = history.addToPart(row);
+    if (!added.ok) return added;
+    rows.push(row);
+  }
+  return ok(null);
+}
+
+/** What the client returns, or what it says went wrong. @throws any other error, which is a bug */
+async function settled<T>(call: Promise<T>): Promise<Result<T, string>> {
   try {
-    for await (const row of rowsAfter(newer, floorMs(older.value), images, show)) {
-      const appended = appendToFile(folder, part, lineOf(row));
-      if (!appended.ok) return failed(`${part} ${appended.failure}.`);
-      newer.push(row);
-    }
+    return ok(await call);
   } catch (error) {
     if (!(error instanceof ImageGatewayError)) throw error;
-    return failed(`Cut off after ${newer.length} rows. ${error.message} Run it again, and it goes on from there.`);
-  } finally {
-    show?.('\n');
+    return failed(error.message);
   }
-  const rows = merge(newer, older.value);
-  const written = replaceFile(folder, file, rows.map(lineOf).join(''));
-  if (!written.ok) return failed(`${file} ${written.failure}.`);
-  rmSync(resolve(folder, part), { force: true });
-  return ok(rows);
 }
 
 /** The rows that follow `rows` down to the floor; `rows` grows with them. */
@@ -141,22 +164,6 @@ async function* rowsAfter(
   look(rows.at(-1), 1);
 }
 
-/** Takes away what a run that was killed in the middle of a line has left of it. */
-function dropTornLine(path: string): void {
-  if (existsSync(path)) truncateSync(path, readFileSync(path).lastIndexOf('\n') + 1);
-}
-
-/** The rows of a file, or none if there is no file. */
-function readRows(folder: string, file: string): Result<readonly DeletionJson[], string> {
-  const text = readTextFile(folder, file);
-  if (!text.ok) return failed(`${file} ${text.failure}.`);
-  const lines = (text.value ?? '').split('\n');
-  const history: unknown = { deletions: lines.slice(0, -1).map((line) => parseJson(line)) };
-  if (isHistory(history) && lines.at(-1) === '') return ok(history.deletions);
-  return failed(`${file} is no history that this tool has written, and stays as it is.`);
-}
-
-const lineOf = (row: DeletionJson) => `${JSON.stringify(row)}\n`;
 const timeOf = ({ reservedAt }: DeletionJson) => Date.parse(reservedAt);
 
 /** Says of a row whether it is one of `rows`, perhaps as it was at another time. Each of them is found once. */

@@ -61,10 +61,15 @@ export function isOpenToOthers(folder: string, file: string): boolean {
   return process.platform !== 'win32' && stats?.isFile() === true && (stats.mode & 0o044) !== 0;
 }
 
-/** Adds text at the end of a file, which is made if there is none. */
-export function appendToFile(folder: string, file: string, text: string): Result<null, string> {
+/** Adds text at the end of a file, which is made if there is none; with the flag `ax` it must be made. */
+export function appendToFile(
+  folder: string,
+  file: string,
+  text: string,
+  options: { readonly mode?: number; readonly flag?: 'a' | 'ax' } = {},
+): Result<null, string> {
   try {
-    appendFileSync(resolve(folder, file), text);
+    appendFileSync(resolve(folder, file), text, options);
     return ok(null);
   } catch (error) {
     return failed(`cannot be written (${codeOf(error)})`);
@@ -73,13 +78,18 @@ export function appendToFile(folder: string, file: string, text: string): Result
 
 /**
  * Replaces a file by way of another one in the same folder, which keeps the mode of the old one. A link still leads to it.
- * @param rename is there for a test to die in its place
+ * @param options `mode`: of a file that is new. `rename` is there for a test to die in its place
  */
-export function replaceFile(folder: string, file: string, text: string, rename = renameSync): Result<null, string> {
+export function replaceFile(
+  folder: string,
+  file: string,
+  text: string,
+  { mode: newMode = 0o666, rename = renameSync }: { readonly mode?: number; readonly rename?: typeof renameSync } = {},
+): Result<null, string> {
   const path = realPath(resolve(folder, file));
   const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
   try {
-    const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0o666;
+    const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? newMode;
     const descriptor = openSync(temporary, 'wx', mode & 0o777);
     try {
       writeFileSync(descriptor, text);

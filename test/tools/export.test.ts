@@ -1,6 +1,6 @@
 /** `npm run export`: against the running gateway, through a door that makes pages of two rows and can fail between them. */
 import { execFile } from 'node:child_process';
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ import { type Gateway, HASTY, type Server, startEmulator, startGateway, varsFor 
 const ROOT = join(import.meta.dirname, '../..');
 const cleaner = createKey();
 /** One for each test, because each has its own rate limit. */
-const auditors = Array.from({ length: 12 }, createKey);
+const auditors = Array.from({ length: 14 }, createKey);
 let auditor = createKey();
 /** After so many pages the connection breaks. */
 let pagesLeft = Number.POSITIVE_INFINITY;
@@ -30,16 +30,17 @@ let url = '';
 
 const door = createServer(async (request, response) => {
   const target = new URL(request.url ?? '/', gateway.url);
-  if (!target.searchParams.has('limit')) target.searchParams.set('limit', '2');
-  if (pagesLeft <= 0) {
+  const isPage = target.pathname === '/deletions';
+  if (isPage && !target.searchParams.has('limit')) target.searchParams.set('limit', '2');
+  if (isPage && pagesLeft <= 0) {
     request.socket.destroy();
     return;
   }
   const { authorization = '', 'x-request-id': requestId } = request.headers;
   const answer = await fetch(target, { headers: { authorization, 'x-request-id': String(requestId) } });
   const text = await answer.text();
-  if (answer.ok) pagesLeft--;
-  await betweenPages();
+  if (isPage && answer.ok) pagesLeft--;
+  if (isPage) await betweenPages();
   const names = ['content-type', 'date', 'link', 'retry-after', 'x-request-id'];
   const headers = names.map((name) => [name, answer.headers.get(name)]).filter(([, value]) => value !== null);
   response.writeHead(answer.status, Object.fromEntries(headers)).end(text);
@@ -92,6 +93,8 @@ async function history(): Promise<readonly DeletionJson[]> {
 }
 
 const run = (...args: string[]) => runExport(args, folder, { token: auditor.key, show: null });
+/** What a run notes about the rows of `file`. */
+const note = (file: string) => write(`${file}.view`, `the rows of everyone at ${url}\n`);
 const write = (file: string, text: string) => writeFileSync(join(folder, file), text);
 const textOf = (file: string) => readFileSync(join(folder, file), 'utf8');
 const rowsOf = (file: string): unknown[] =>
@@ -138,6 +141,7 @@ describe('npm run export', () => {
   it('reads the rest of the millisecond in which it was cut off', async () => {
     const rows = await history();
     const neighbour = { ...rows[0], requestId: 'neighbour' };
+    note('h.jsonl');
     write('h.jsonl.part', `${JSON.stringify(neighbour)}\n`);
     pagesLeft = Math.floor(rows.length / 2) + 1;
     expect((await run(url, 'h.jsonl')).status).toBe(1);
@@ -175,9 +179,33 @@ describe('npm run export', () => {
 
   it('keeps rows that the ledger has forgotten', async () => {
     const forgotten = deletionRow({ reservedAt: '2025-01-01T00:00:00.000Z' });
+    note('h.jsonl');
     write('h.jsonl', `${JSON.stringify(forgotten)}\n`);
     await run(url, 'h.jsonl');
     expect(rowsOf('h.jsonl')).toEqual([...(await history()), forgotten]);
+  });
+
+  it('calls no file whole that began with the rows of another caller, or of another gateway', async () => {
+    await runExport([url, 'h.jsonl'], folder, { token: cleaner.key, show: null });
+    const before = textOf('h.jsonl');
+    const widened = await run(url, 'h.jsonl');
+    expect([widened.status, widened.stderr]).toEqual([
+      1,
+      `h.jsonl has the rows of cleaner at ${url}, and these would be the rows of everyone at ${url}. Name another FILE.\n`,
+    ]);
+    const elsewhere = await run(gateway.url, 'h.jsonl');
+    expect([elsewhere.status, elsewhere.stderr]).toEqual([1, expect.stringContaining(`everyone at ${gateway.url}.`)]);
+    expect(textOf('h.jsonl')).toBe(before);
+    rmSync(join(folder, 'h.jsonl.view'));
+    expect((await run(url, 'h.jsonl')).stderr).toMatch(/^h\.jsonl\.view is missing/);
+    expect(textOf('h.jsonl')).toBe(before);
+  });
+
+  it('writes from one process at a time', async () => {
+    const [one, other] = await Promise.all([run(url, 'h.jsonl'), run(url, 'h.jsonl')]);
+    expect([one.status, other.status, other.stderr]).toEqual([0, 1, expect.stringContaining('h.jsonl.lock')]);
+    expect(rowsOf('h.jsonl')).toEqual(await history());
+    expect(readdirSync(folder).sort()).toEqual(['h.jsonl', 'h.jsonl.view']);
   });
 
   it('shows a bar if somebody looks', async () => {
@@ -205,7 +233,7 @@ describe('npm run export', () => {
     const wrong = await runExport([url, 'h.jsonl'], folder, { token: cleaner.keySha256, show: null });
     expect([wrong.status, wrong.stderr]).toEqual([1, expect.stringContaining('unauthenticated')]);
     expect(wrong.stderr).not.toContain(cleaner.keySha256);
-    expect((await run(url, 'absent/h.jsonl')).stderr).toBe('absent/h.jsonl.part cannot be written (ENOENT).\n');
+    expect((await run(url, 'absent/h.jsonl')).stderr).toBe('absent/h.jsonl.lock cannot be written (ENOENT).\n');
     expect((await run('http://images.test')).stderr).toMatch(/^baseUrl must be an origin: https/);
     for (const args of [[], ['a', 'b', 'c'], ['--token', 'x'], ['nowhere']]) {
       expect(await run(...args)).toMatchObject({ status: 1, stdout: '', stderr: expect.stringContaining('--help') });

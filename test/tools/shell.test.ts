@@ -52,7 +52,7 @@ describe('a file', () => {
     writeFileSync(join(folder, 'a.json'), 'old');
     const shell = join(import.meta.dirname, '../../src/tools/shell.ts');
     const program = `import { replaceFile } from ${JSON.stringify(shell)};
-      replaceFile(${JSON.stringify(folder)}, 'a.json', 'new', () => process.kill(process.pid, 'SIGKILL'));`;
+      replaceFile(${JSON.stringify(folder)}, 'a.json', 'new', { rename: () => process.kill(process.pid, 'SIGKILL') });`;
     const { signal } = spawnSync(process.execPath, ['--input-type=module', '--eval', program]);
     expect(signal).toBe('SIGKILL');
     expect(readFileSync(join(folder, 'a.json'), 'utf8')).toBe('old');
@@ -69,7 +69,10 @@ describe('a file', () => {
     const rename = () => {
       throw denied;
     };
-    expect(replaceFile(folder, 'a.json', 'new', rename)).toEqual({ ok: false, failure: 'cannot be written (EACCES)' });
+    expect(replaceFile(folder, 'a.json', 'new', { rename })).toEqual({
+      ok: false,
+      failure: 'cannot be written (EACCES)',
+    });
     expect(replaceFile(folder, 'absent/a.json', 'new')).toEqual({ ok: false, failure: 'cannot be written (ENOENT)' });
     expect(readFileSync(join(folder, 'a.json'), 'utf8')).toBe('old');
     expect(readdirSync(folder)).toEqual(['a.json']);

@@ -1,0 +1,119 @@
+/**
+ * The files of an export: FILE with the rows, FILE.part with those of a run that was cut off, FILE.view that says whose rows they
+ * are, and FILE.lock while a run writes them.
+ *
+ * Promises: only one run writes at a time; the rows of one FILE are all of one gateway and one visibility; only the owner may read
+ * them. Never: replaces a file that is no history.
+ */
+import { existsSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { DeletionJson, ReadinessBody } from '../client/index.ts';
+import { isHistory } from '../client/shapes.ts';
+import { isRecord, parseJson } from '../json.ts';
+import { failed, ok, type Result } from '../result.ts';
+import { appendToFile, readTextFile, replaceFile } from './shell.ts';
+
+/** `subject` may be personal data. */
+const OWNER_ONLY = 0o600;
+
+export class HistoryFile {
+  readonly #folder: string;
+  readonly #file: string;
+  readonly #part: string;
+
+  constructor(folder: string, file: string) {
+    this.#folder = folder;
+    this.#file = file;
+    this.#part = `${file}.part`;
+  }
+
+  /** Begins to write. Returns what ends it, or why it cannot begin. What a process that was killed has left does not count. */
+  lock(): Result<() => void, string> {
+    const file = `${this.#file}.lock`;
+    const held = readTextFile(this.#folder, file);
+    const holder = Number(held.ok ? held.value : null);
+    if (isRunning(holder)) return failed(`Process ${holder} writes ${this.#file}. If it is no export, remove ${file}.`);
+    const unlock = () => rmSync(this.#path(file), { force: true });
+    unlock();
+    const written = appendToFile(this.#folder, file, `${process.pid}\n`, { flag: 'ax' });
+    return written.ok ? ok(unlock) : failed(`${file} ${written.failure}.`);
+  }
+
+  /** Notes whose rows the file has, or says that it has those of somebody else. */
+  admit(gateway: string, { caller, scopes }: ReadinessBody): Result<null, string> {
+    const view = scopes.includes('deletions:read')
+      ? `the rows of everyone at ${gateway}`
+      : `the rows of ${caller} at ${gateway}`;
+    const file = `${this.#file}.view`;
+    const noted = readTextFile(this.#folder, file);
+    if (!noted.ok) return failed(`${file} ${noted.failure}.`);
+    const rows = this.rows();
+    if (!rows.ok) return rows;
+    if (noted.value === `${view}\n`) return ok(null);
+    if (!this.hasPart() && !existsSync(this.#path(this.#file))) return this.#replace(file, `${view}\n`);
+    if (noted.value === null)
+      return failed(`${file} is missing, so nobody knows whose rows ${this.#file} has. Name another FILE.`);
+    return failed(`${this.#file} has ${noted.value.trim()}, and these would be ${view}. Name another FILE.`);
+  }
+
+  /** The rows, newest first; none if there is no file. */
+  rows(): Result<readonly DeletionJson[], string> {
+    return this.#read(this.#file);
+  }
+
+  /** Whether a run was cut off. */
+  hasPart(): boolean {
+    return existsSync(this.#path(this.#part));
+  }
+
+  /** What a run that was cut off has read, without the line in whose middle it was killed. */
+  partRows(): Result<readonly DeletionJson[], string> {
+    const path = this.#path(this.#part);
+    if (existsSync(path)) truncateSync(path, readFileSync(path).lastIndexOf('\n') + 1);
+    return this.#read(this.#part);
+  }
+
+  addToPart(row: DeletionJson): Result<null, string> {
+    const added = appendToFile(this.#folder, this.#part, lineOf(row), { mode: OWNER_ONLY });
+    return added.ok ? added : failed(`${this.#part} ${added.failure}.`);
+  }
+
+  /** Writes all rows, and takes away those of the run. */
+  finish(rows: readonly DeletionJson[]): Result<null, string> {
+    const written = this.#replace(this.#file, rows.map(lineOf).join(''));
+    if (written.ok) rmSync(this.#path(this.#part), { force: true });
+    return written;
+  }
+
+  #path(file: string): string {
+    return resolve(this.#folder, file);
+  }
+
+  #read(file: string): Result<readonly DeletionJson[], string> {
+    const text = readTextFile(this.#folder, file);
+    if (!text.ok) return failed(`${file} ${text.failure}.`);
+    const lines = (text.value ?? '').split('\n');
+    const history: unknown = { deletions: lines.slice(0, -1).map((line) => parseJson(line)) };
+    if (isHistory(history) && lines.at(-1) === '') return ok(history.deletions);
+    return failed(`${file} is no history that this tool has written, and stays as it is.`);
+  }
+
+  #replace(file: string, text: string): Result<null, string> {
+    const written = replaceFile(this.#folder, file, text, { mode: OWNER_ONLY });
+    return written.ok ? written : failed(`${file} ${written.failure}.`);
+  }
+}
+
+function lineOf(row: DeletionJson): string {
+  return `${JSON.stringify(row)}\n`;
+}
+
+/** Whether there is a process with this id, as far as we may know. */
+function isRunning(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) return false;
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return isRecord(error) && error['code'] === 'EPERM';
+  }
+}
