@@ -1,5 +1,5 @@
 /** What `npm start` starts, over real sockets, used as somebody uses it who has just cloned the repository. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,6 +11,7 @@ import { isRecord } from '../../src/json.ts';
 import { checkAnswer, checked } from '../answers.ts';
 import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
 
+const ROOT = join(import.meta.dirname, '../..');
 let npmStart: ChildProcess;
 let output = '';
 let gateway = '';
@@ -30,7 +31,7 @@ async function start(): Promise<void> {
   output = '';
   const options = ['--port', '0', '--emulator-port', '0', '--caller-port', '0', '--persist-to', persistTo];
   npmStart = spawn('npm', ['start', '--silent', '--', ...options], {
-    cwd: join(import.meta.dirname, '../..'),
+    cwd: ROOT,
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -290,5 +291,22 @@ describe('the official SDK', () => {
       code: 'IamSignatureInvalid',
     });
     expect(await booksOf('m-custom01')).toEqual({ calls: 1, stands: true });
+  });
+});
+
+describe('npm start with arguments', () => {
+  const startWith = (argument: string) =>
+    spawnSync('npm', ['start', '--silent', '--', argument], { cwd: ROOT, encoding: 'utf8' });
+
+  it('explains itself', () => {
+    expect(startWith('--help')).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^npm start -- \[options\]/),
+    });
+  });
+
+  it.each(['--ports', 'gateway'])('refuses what it does not know, and starts nothing: %s', (argument) => {
+    const { status, stdout, stderr } = startWith(argument);
+    expect([status, stdout, stderr]).toEqual([1, '', expect.stringMatching(/^[^\n]* See: npm start -- --help\n$/)]);
   });
 });

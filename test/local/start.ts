@@ -2,8 +2,7 @@
  * `npm start`: the gateway, a stand-in for Baidu, images to delete, and a caller by each of the three proofs: a key, a token of a
  * local issuer, and a Worker that is bound to the gateway. It needs no account and no network.
  *
- * The history is kept below `.wrangler/` from one start to the next, or in another folder with `--persist-to FOLDER`. `--port N`,
- * `--emulator-port N` and `--caller-port N` choose other ports than 8787, 8788 and 8789; 0 takes a free port.
+ * The history is kept from one start to the next.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -15,17 +14,38 @@ import { startCaller, startEmulator, startGateway, varsFor } from './stack.ts';
 
 const TOKEN_LIFETIME_S = 3_600;
 
-const { values } = parseArgs({
-  options: {
-    port: { type: 'string', default: '8787' },
-    'emulator-port': { type: 'string', default: '8788' },
-    'caller-port': { type: 'string', default: '8789' },
-    'persist-to': { type: 'string', default: join(import.meta.dirname, '../../.wrangler/demo') },
-  },
-});
+const USAGE = `npm start -- [options]
+
+  --port N             of the gateway; 0 takes a free one (default: 8787)
+  --emulator-port N    of what plays Baidu (default: 8788)
+  --caller-port N      of the Worker that is bound to the gateway (default: 8789)
+  --persist-to FOLDER  where the history is kept (default: .wrangler/demo)
+  --help               prints this`;
+
+const values = readArguments();
 const { key, keySha256 } = createKey();
 const running: { stop: () => Promise<void> }[] = [];
 let ready = false;
+
+function readArguments() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        port: { type: 'string', default: '8787' },
+        'emulator-port': { type: 'string', default: '8788' },
+        'caller-port': { type: 'string', default: '8789' },
+        'persist-to': { type: 'string', default: join(import.meta.dirname, '../../.wrangler/demo') },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    if (!values.help) return values;
+    console.log(USAGE);
+    return process.exit();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error, 'See: npm start -- --help');
+    return process.exit(1);
+  }
+}
 
 async function stop(): Promise<void> {
   await Promise.all(running.splice(0).map((server) => server.stop()));
