@@ -10,6 +10,10 @@ export function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
+export function isWholeNumber(value: unknown, least: number, most: number): value is number {
+  return Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
+}
+
 /** The value of a JSON text, or `undefined` if the text is not JSON. */
 export function parseJson(json: string): unknown {
   try {

@@ -1,12 +1,21 @@
 /** How outside data is taken apart before anything is known about it. */
 import { describe, expect, it } from 'vitest';
-import { isRecord, outlineOf, parseJson } from '../src/json.ts';
+import { isRecord, isWholeNumber, outlineOf, parseJson } from '../src/json.ts';
 
 describe('a record', () => {
   it.each([{}, { a: 1 }, Object.create(null)])('may be %j', (value) => expect(isRecord(value)).toBe(true));
 
   const others = [null, undefined, '', 'text', 0, true, [], [{}]];
   it.each(others.map((value) => ({ value })))('is never $value', ({ value }) => expect(isRecord(value)).toBe(false));
+});
+
+describe('a whole number', () => {
+  it.each([1, 2, 3])('may be %i of 1 to 3', (value) => expect(isWholeNumber(value, 1, 3)).toBe(true));
+
+  const others = [0, 4, 1.5, -1, Number.NaN, Number.POSITIVE_INFINITY, '2', true, null, [2], 2n];
+  it.each(others.map((value) => ({ value })))('is never $value', ({ value }) =>
+    expect(isWholeNumber(value, 1, 3)).toBe(false),
+  );
 });
 
 describe('parseJson', () => {

@@ -1,6 +1,6 @@
 /** The bound on waiting for the platform. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { RequestScope, withTimeout } from '../src/runtime.ts';
+import { RequestScope, waitWhile, withTimeout } from '../src/runtime.ts';
 
 beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
 afterEach(() => vi.useRealTimers());
@@ -26,6 +26,25 @@ describe('withTimeout', () => {
     await waiting;
     expect(ended).toHaveBeenCalledOnce();
     expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('waitWhile', () => {
+  const waitFor = async (pauses: number, limitMs: number) => {
+    const slept: number[] = [];
+    const sleep = async (ms: number) => void slept.push(ms);
+    const isOver = await waitWhile(() => slept.length < pauses, limitMs, sleep);
+    return { isOver, sleptMs: slept.reduce((sum, ms) => sum + ms, 0) };
+  };
+
+  it('does not wait for what is over', async () => {
+    expect(await waitFor(0, 100)).toEqual({ isOver: true, sleptMs: 0 });
+    expect(await waitFor(0, 0)).toEqual({ isOver: true, sleptMs: 0 });
+  });
+
+  it('looks every 25 ms, and at the limit for the last time', async () => {
+    expect(await waitFor(4, 100)).toEqual({ isOver: true, sleptMs: 100 });
+    expect(await waitFor(5, 100)).toEqual({ isOver: false, sleptMs: 100 });
   });
 });
 

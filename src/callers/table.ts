@@ -4,7 +4,7 @@
  * Promises: every fault is reported by part and position (`CALLERS_1 caller 2: …`) and never by its value, because the text is a
  * secret and what stands in the wrong place may be a key. Never: holds a key.
  */
-import { isRecord, outlineOf, parseJson } from '../json.ts';
+import { isRecord, isWholeNumber, outlineOf, parseJson } from '../json.ts';
 import { CALLER_ID_RULE, type Caller, isCallerId, MAX_DAILY_DELETIONS, SCOPES, type Scope } from './caller.ts';
 import type { Issuer } from './issuers.ts';
 import { keyDigest } from './key.ts';
@@ -139,7 +139,7 @@ function parseNames(value: unknown, report: Report): string[] | null {
 
 function parseDailyDeletions(value: unknown, report: Report): number | null {
   if (value === undefined) return null;
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_DAILY_DELETIONS) return value;
+  if (isWholeNumber(value, 0, MAX_DAILY_DELETIONS)) return value;
   report(`dailyDeletions must be a whole number from 0 to ${MAX_DAILY_DELETIONS}`);
   return null;
 }

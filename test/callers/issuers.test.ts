@@ -30,6 +30,18 @@ describe('ISSUERS', () => {
     expect([problems, issuers[0]?.jwks]).toEqual([[], [{ kid, kty, n, e, alg: 'RS256' }]]);
   });
 
+  it.each([1, 86_400])('may have a lifetime of %i s', (maxLifetimeS) => {
+    expect(parseIssuers({ one: { ...entry, maxLifetimeS } })).toMatchObject({
+      issuers: [{ maxLifetimeS }],
+      problems: [],
+    });
+  });
+
+  it.each(['Cf-Access-Jwt-Assertion', 'x-token'])('may have the header %s, in lower case', (header) => {
+    const { issuers, problems } = parseIssuers({ one: { ...entry, header } });
+    expect([issuers[0]?.header, problems]).toEqual([header.toLowerCase(), []]);
+  });
+
   it.each(['https://a.test/x?y=z', 'http://localhost:1/jwks', 'http://127.0.0.1/jwks', 'http://[::1]:8/jwks'])(
     'may have the address %s',
     (jwks) => expect(problemsOf({ jwks })).toEqual([]),
@@ -42,10 +54,13 @@ describe('ISSUERS', () => {
     ['a list of audiences', { audience: ['us'] }, /audience must be a text/],
     ['no audience', { audience: undefined }, /audience must be a text/],
     ['no keys', { jwks: undefined }, /jwks must be an address or/],
-    ['an empty list of keys', { jwks: { keys: [] } }, /jwks must be an address or/],
+    ['an empty list of keys', { jwks: { keys: [] } }, /jwks must be an address or .*RSA from 2048 bits or EC P-256/],
     ['a symmetric key', { jwks: { keys: [{ kty: 'oct', k: 'AA', kid: 'k' }] } }, /jwks must be an address or/],
     ['plain http', { jwks: 'http://issuer.test/jwks' }, /jwks must be an address: https/],
     ['an address with a user', { jwks: 'https://me:pw@issuer.test/jwks' }, /jwks must be an address: https/],
+    ['an address with a user alone', { jwks: 'https://me@issuer.test/jwks' }, /jwks must be an address: https/],
+    ['an address with a password alone', { jwks: 'https://:pw@issuer.test/jwks' }, /jwks must be an address: https/],
+    ['another scheme on loopback', { jwks: 'ftp://localhost/jwks' }, /jwks must be an address: https/],
     ['an address with a fragment', { jwks: 'https://issuer.test/jwks#a' }, /jwks must be an address: https/],
     ['an address that a parser changes', { jwks: 'https://issuer.test/a/../jwks' }, /jwks must be an address: https/],
     ['a host that begins like loopback', { jwks: 'http://localhost.evil.test/' }, /jwks must be an address: https/],
@@ -57,7 +72,11 @@ describe('ISSUERS', () => {
     ['the header Authorization', { header: 'AUTHORIZATION' }, /header must name/],
     ['the header Cookie', { header: 'Cookie' }, /header must name/],
     ['a header that logs would show', { header: 'X-Identity' }, /header must name .* token in its name/],
-    ['a header with a blank', { header: 'X Y' }, /header must name/],
+    ['a header with a blank', { header: 'X Token' }, /header must name/],
+    ['a header that begins with a blank', { header: ' X-Token' }, /header must name/],
+    ['a header that ends with a newline', { header: 'X-Token\n' }, /header must name/],
+    ['a header that begins with a digit', { header: '7-Token' }, /header must name/],
+    ['a header of 65 characters', { header: `x-token${'x'.repeat(58)}` }, /header must name/],
     ['a header that is no text', { header: null }, /header must name/],
   ])('may not have %s', (_what, fields, problem) => {
     const problems = problemsOf(fields);
@@ -86,6 +105,11 @@ describe('ISSUERS', () => {
     const { callers, config, problems } = parseConfig({ ...validEnv(), ISSUERS: value });
     expect([callers, config]).toEqual([null, null]);
     expect(problems.map((each) => each.replace(/^ISSUERS /, '')).find((each) => problem.test(each))).toBeDefined();
+  });
+
+  it('has none if it is no object, or if the entry is none', () => {
+    expect(parseIssuers('nonsense')).toEqual({ issuers: [], problems: ['is not a JSON object'] });
+    expect(parseIssuers('{"a":null}')).toEqual({ issuers: [], problems: ['issuer 1: is not an object'] });
   });
 
   it('may have two issuers that differ in the audience alone', () => {

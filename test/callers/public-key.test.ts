@@ -1,7 +1,7 @@
 /** Which keys of an issuer are taken, and what of them. */
 import { exportJWK, generateKeyPair } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { readPublicKey } from '../../src/callers/public-key.ts';
+import { readKeySet, readPublicKey } from '../../src/callers/public-key.ts';
 
 const jwks: Record<string, Record<string, unknown>> = {};
 
@@ -41,6 +41,11 @@ describe('a public key', () => {
     ['a key for encryption', () => ({ ...jwks['rsa'], use: 'enc' })],
     ['an RSA key for another algorithm', () => ({ ...jwks['rsa'], alg: 'RS512' })],
     ['an EC key for another algorithm', () => ({ ...jwks['ec'], alg: 'RS256' })],
+    ['an RSA key that calls itself EC', () => ({ ...jwks['rsa'], kty: 'EC' })],
+    ['an EC key that calls itself RSA', () => ({ ...jwks['ec'], kty: 'RSA' })],
+    ['an EC key of another type', () => ({ ...jwks['ec'], kty: 'OKP' })],
+    ['an EC key that names another curve', () => ({ ...jwks['ec'], crv: 'P-384' })],
+    ['an RSA key whose n is a list', () => ({ ...jwks['rsa'], n: [jwks['rsa']?.['n']] })],
     ['an EC key without y', () => ({ ...jwks['ec'], y: undefined })],
     ['an EC key whose x is no base64url', () => ({ ...jwks['ec'], x: 'a b' })],
     ['an EC key that has lost a character', () => ({ ...jwks['ec'], y: String(jwks['ec']?.['y']).slice(1) })],
@@ -59,11 +64,29 @@ describe('a public key', () => {
     expect(readPublicKey(value())).toBeNull();
   });
 
+  it.each(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'])('has no private member %s', (member) => {
+    expect(readPublicKey({ ...jwks['rsa'], [member]: 'AQ' })).toBeNull();
+  });
+
+  it('may have the exponent 3', () => {
+    expect(readPublicKey({ ...jwks['rsa'], e: 'Aw' })).toMatchObject({ e: 'Aw' });
+  });
+
   it('may be RSA of exactly 2048 bits, also with zeros before them', () => {
     for (const zeros of [[], [0, 0]]) {
       const n = numberOf([...zeros, 0x80, ...Array(255).fill(0)]);
       expect(readPublicKey({ ...jwks['rsa'], n })).toMatchObject({ n });
     }
+  });
+});
+
+describe('a set of keys', () => {
+  it('tells whether it has others than usable ones', () => {
+    const { kid, kty, crv, x, y } = jwks['ec'] ?? {};
+    const key = { kid, kty, crv, x, y, alg: 'ES256' };
+    expect(readKeySet({ keys: [jwks['ec']] })).toEqual({ keys: [key], hasOthers: false });
+    expect(readKeySet({ keys: [jwks['ec'], jwks['p384']] })).toEqual({ keys: [key], hasOthers: true });
+    for (const none of [null, [], {}, { keys: 'ec' }]) expect(readKeySet(none)).toEqual({ keys: [], hasOthers: false });
   });
 });
 

@@ -1,5 +1,6 @@
 /** `CALLERS`: who may call, with which keys, and within which bounds. */
 import { describe, expect, it } from 'vitest';
+import { SCOPES } from '../../src/callers/caller.ts';
 import type { Issuer } from '../../src/callers/issuers.ts';
 import { parseCallers } from '../../src/callers/table.ts';
 import { parseConfig } from '../../src/config.ts';
@@ -7,6 +8,7 @@ import { CALLERS, KEYS } from '../fixtures.ts';
 import { bearer, createHarness, validEnv } from '../harness.ts';
 
 const digest = 'ab'.repeat(32);
+const DIGEST_OF_NOTHING = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
 /** The problems of a table in parts, each beginning with its part. */
 function problemsOf(parts: Readonly<Record<string, string>>, issuers: readonly Issuer[] = []): string[] {
@@ -29,10 +31,9 @@ describe('CALLERS', () => {
     caller({ keySha256: [] }),
     caller({ keySha256: digest }),
     caller({ keySha256: [digest, digest] }),
-    caller({ keySha256: ['ab', 'cd', 'ef'] }),
     caller({ keySha256: [digest.slice(1)] }),
     caller({ keySha256: [7] }),
-    caller({ keySha256: ['e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'] }),
+    caller({ keySha256: [DIGEST_OF_NOTHING] }),
     caller({ scopes: undefined }),
     caller({ scopes: ['images:write'] }),
     caller({ scopes: ['images:read', 'images:read'] }),
@@ -54,6 +55,27 @@ describe('CALLERS', () => {
     expect([callers, config]).toEqual([null, null]);
     expect(problems.length).toBeGreaterThan(0);
     for (const problem of problems) expect(problem).toMatch(/^CALLERS /);
+  });
+
+  it.each<[string, string]>([
+    [JSON.stringify({ 'a b': { keySha256: [digest], scopes: [] } }), 'the name must be 1 to 64 '],
+    ['{"ci":null}', 'is not an object'],
+    [caller({ binding: false }), 'binding must be true, or left out'],
+    [caller({ keySha256: digest }), 'keySha256 must be a list of one or 2 digests'],
+    [caller({ keySha256: ['ab', 'cd', 'ef'].map((byte) => byte.repeat(32)) }), 'keySha256 must be a list of one or 2 '],
+    [caller({ keySha256: [`a${digest}`] }), 'keySha256 must hold SHA-256 digests of 64 hex characters'],
+    [caller({ keySha256: [`${digest}a`] }), 'keySha256 must hold SHA-256 digests of 64 hex characters'],
+    [caller({ keySha256: [[digest]] }), 'keySha256 must hold SHA-256 digests of 64 hex characters'],
+    [caller({ keySha256: [digest, DIGEST_OF_NOTHING] }), 'keySha256 has the digest of nothing'],
+    [caller({ scopes: ['images:write'] }), `scopes must be a list of ${SCOPES.join(', ')}, each at most once`],
+    [caller({ scopes: {} }), 'scopes must be a list of '],
+    [caller({ names: [['ci-*']] }), 'names must be a list of at most 100 '],
+    [caller({ names: 'ci-*' }), 'names must be a list of at most 100 '],
+    [caller({ dailyDeletions: true }), 'dailyDeletions must be a whole number from 0 to 10000'],
+  ])('is told what is wrong with it: %s', (json, problem) => {
+    const problems = problemsOf({ CALLERS: json });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]?.startsWith(`CALLERS caller 1: ${problem}`)).toBe(true);
   });
 
   it.each<[string, string]>([

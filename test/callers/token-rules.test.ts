@@ -45,11 +45,18 @@ describe('the tokens of a caller', () => {
   it.each(['repository_id', 'repository_owner_id', 'enterprise_id'])(
     'of GitHub need a number of the owner, such as %s, because anyone may choose our audience',
     (claim) => {
-      const problem = /caller 1: tokens of GitHub need repository_id/;
+      const problem = /^caller 1: tokens of GitHub need repository_id, repository_owner_id, enterprise_id, or anyone/;
       expect(problemsOf({ a: rule({ repository: 'acme/images', ref: 'refs/heads/main' }, 'gha') })[0]).toMatch(problem);
       expect(problemsOf({ a: rule({ [claim]: '456789' }, 'gha') })).toEqual([]);
+      expect(problemsOf({ a: rule({ [claim]: '456789', ref: 'refs/heads/main' }, 'gha') })).toEqual([]);
     },
   );
+
+  it('of an issuer that only has the address of GitHub in its own need no such number', () => {
+    const mirror = issuer('gha', 'https://issuer.test/?of=https://token.actions.githubusercontent.com');
+    const json = JSON.stringify({ a: { tokens: rule({ ref: 'refs/heads/main' }, 'gha'), scopes: [] } });
+    expect(parseCallers([{ name: 'CALLERS', json }], [mirror]).problems).toEqual([]);
+  });
 });
 
 describe('two callers', () => {
@@ -63,6 +70,11 @@ describe('two callers', () => {
     ['one claim in common, and each one of its own', { a: '1', b: '2' }, { a: '1', c: '3' }, []],
   ])('of which the second has %s', (_what, first, second, positions) => {
     expect(problemsOf({ a: rule(first), b: rule(second) })).toEqual(positions.map((n) => `caller ${n}: ${contain}`));
+  });
+
+  it('and a third, each two of which have one claim in common, are told apart', () => {
+    const three = { a: rule({ x: '1', y: '2' }), b: rule({ x: '1', z: '3' }), c: rule({ y: '2', z: '3' }) };
+    expect(problemsOf(three)).toEqual([]);
   });
 
   it('of two issuers may have the same claims, and so may two rules of one caller', () => {
