@@ -1,6 +1,6 @@
 /** How outside data is taken apart before anything is known about it. */
 import { describe, expect, it } from 'vitest';
-import { isRecord, isWholeNumber, outlineOf, parseJson } from '../src/json.ts';
+import { isRecord, isWholeNumber, outlineOf, parseJson, readText } from '../src/json.ts';
 
 describe('a record', () => {
   it.each([{}, { a: 1 }, Object.create(null)])('may be %j', (value) => expect(isRecord(value)).toBe(true));
@@ -27,6 +27,30 @@ describe('parseJson', () => {
   it.each(['', ' ', '{', "{'a':1}", 'undefined', '{}x'])('returns undefined for %j', (text) =>
     expect(parseJson(text)).toBeUndefined(),
   );
+});
+
+describe('readText', () => {
+  const bytesOf = (text: string) => new TextEncoder().encode(text);
+  /** A body of these parts, whose source does not like to be cancelled. */
+  const bodyOf = (...parts: Uint8Array[]) =>
+    new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        const part = parts.shift();
+        if (part === undefined) controller.close();
+        else controller.enqueue(part);
+      },
+      cancel: () => Promise.reject(new Error('not cancelled')),
+    });
+
+  it('returns a text as long as it may be, also if a letter is in two parts', async () => {
+    expect(await readText(bodyOf(bytesOf('a\u{e9}').slice(0, 2), bytesOf('\u{e9}').slice(1)), 3)).toBe('a\u{e9}');
+    expect(await readText(bodyOf(), 0)).toBe('');
+  });
+
+  it('returns null for one that is longer or not UTF-8, even if the rest cannot be cancelled', async () => {
+    expect(await readText(bodyOf(bytesOf('ab'), bytesOf('cd')), 3)).toBeNull();
+    expect(await readText(bodyOf(new Uint8Array([0x7b, 0xff]), bytesOf('}')), 9)).toBeNull();
+  });
 });
 
 describe('outlineOf', () => {

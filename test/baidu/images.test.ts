@@ -55,6 +55,11 @@ describe('reading an image', () => {
     expect((await api.countSharedUsers(id, endMs)).result).toEqual(unexpected);
   });
 
+  it('says nothing about the accounts if Baidu answers with no object', async () => {
+    const api = apiThatGets(async () => Response.json([{ users: [] }], { headers }));
+    expect((await api.countSharedUsers(id, endMs)).result).toEqual(unexpected);
+  });
+
   it('takes a name of up to 256 characters', async () => {
     const name = 'x'.repeat(256);
     const api = apiThatGets(async () => Response.json({ image: { ...image, name } }, { headers }));

@@ -1,6 +1,7 @@
-/** What an answer's headers say about time. The exchange itself is tested through the client, in index.test.ts. */
+/** What an answer's headers say about time, and a body that cannot be stopped. All else is tested through the client, in index.test.ts. */
 import { describe, expect, it } from 'vitest';
-import { retryAfterS, timeOf } from '../../src/client/exchange.ts';
+import { LostAnswerError } from '../../src/client/errors.ts';
+import { exchange, retryAfterS, timeOf } from '../../src/client/exchange.ts';
 
 const NOW_MS = Date.parse('2026-11-25T08:00:00Z');
 
@@ -31,6 +32,23 @@ describe('retryAfterS', () => {
       date: 'Wed, 25 Nov 2026 12:00:00 GMT',
     });
     expect(retryAfterS(headers, NOW_MS)).toBe(30);
+  });
+});
+
+describe('an answer that is too long', () => {
+  it('is lost, even if its source cannot be stopped', async () => {
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => controller.enqueue(new Uint8Array(600_000)),
+      cancel: () => Promise.reject(new Error('not cancelled')),
+    });
+    const line = { origin: 'https://gateway.test', send: async () => new Response(body), token: undefined };
+    const exchanging = exchange(
+      line,
+      { method: 'GET', target: '/', requestId: 'job-1' },
+      { timeoutMs: 1_000, startTimer: () => () => undefined },
+    );
+    await expect(exchanging).rejects.toMatchObject({ status: 200, cause: new Error('The body is too long.') });
+    await expect(exchanging).rejects.toBeInstanceOf(LostAnswerError);
   });
 });
 

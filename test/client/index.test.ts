@@ -703,6 +703,12 @@ describe('readiness', () => {
     expect(sent.map(({ method, url }) => [method, url])).toEqual([['GET', `${GATEWAY}/readyz`]]);
   });
 
+  it('is not believed of anything that answers in its place', async () => {
+    const { images, faults } = createLine();
+    faults.GET.push('other_shape_200_before');
+    expect(await thrownBy(images.readiness())).toBeInstanceOf(LostAnswerError);
+  });
+
   it('throws the problem that the gateway answers', async () => {
     const { images } = createLine({ key: 'nobody' });
     expect(await thrownBy(images.readiness())).toMatchObject({ code: 'unauthenticated' });

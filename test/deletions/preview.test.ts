@@ -118,6 +118,14 @@ describe('the preview', () => {
     const preview = await previewOf(createHarness({ env: { LEDGER: broken } }), 'm-custom01');
     expect([codesOf(preview), preview.deletable]).toEqual([['ledger_unavailable'], false]);
   });
+
+  it('fails for what Baidu said if the ledger does not answer either', async () => {
+    const broken = { getByName: () => ({ peek: () => Promise.reject(new Error('down')) }) };
+    const harness = createHarness({ env: { LEDGER: broken } });
+    const problem = await problemOf(await harness.call('GET', '/images/m-absent01', bearer(KEYS.reader)));
+    expect(problem).toMatchObject({ code: 'image_not_found', outcome: 'already_absent' });
+    expect(problem).not.toHaveProperty('deletedBefore');
+  });
 });
 
 describe('a deletion', () => {

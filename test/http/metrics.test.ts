@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { metricsText } from '../../src/http/metrics.ts';
 import { CALLERS, KEYS } from '../fixtures.ts';
-import { bearer, createHarness, problemOf } from '../harness.ts';
+import { bearer, createHarness, freshLedgers, problemOf } from '../harness.ts';
 
 const CALLERS_WITH_METRICS = JSON.stringify({
   ...CALLERS,
@@ -61,6 +61,17 @@ describe('the metrics', () => {
       'bcc_image_gateway_account_budget_remaining 28',
       'bcc_image_gateway_build_info{version="v-7"} 1',
     ]);
+  });
+
+  it('count for a caller that is no longer configured, which has no budget', async () => {
+    const { cleaner: _gone, ...others } = CALLERS;
+    const table = { ...others, reader: { ...CALLERS.reader, scopes: ['metrics:read'] } };
+    const ledgers = freshLedgers();
+    await createHarness({ env: { LEDGER: ledgers } }).call('DELETE', '/images/m-custom01');
+    const later = createHarness({ env: { LEDGER: ledgers, CALLERS: JSON.stringify(table) } });
+    const text = await (await later.call('GET', '/metrics', bearer(KEYS.reader))).text();
+    expect(text).toContain('bcc_image_gateway_deletions_total{caller="cleaner",outcome="deleted"} 1\n');
+    expect(text).not.toMatch(/budget(?:_remaining)?\{caller/);
   });
 
   it('begin at 0 and without callers, so that the first event of each kind is an increase', async () => {
