@@ -4,7 +4,9 @@
  * Promises: whatever the Worker's own parser would refuse is a fault here, and so is what nobody could notice after the deploy, such
  * as a name that the Worker does not know. Never: repeats a value.
  */
+import { createPublicKey } from 'node:crypto';
 import type { UncheckedEnv } from '../bindings.ts';
+import type { PublicKey } from '../callers/public-key.ts';
 import { RATE_LIMITS } from '../callers/rate-limits.ts';
 import { type ParsedConfig, parseConfig } from '../config.ts';
 import { isPartName, MAX_VALUE_BYTES } from './callers-file.ts';
@@ -71,6 +73,7 @@ export function checkDeployment(
     if (!isThere && !isReported) fault(`${name} is missing, and secrets.required names it`);
   }
   checkSizes(config, secrets, fault);
+  checkKeys(parsed, fault);
   if (base !== null) compare(config, base, reporter('warning'));
   note(config, parsed, reporter('note'));
   return findings;
@@ -132,6 +135,23 @@ function checkSizes({ vars }: WranglerConfig, secrets: readonly Secret[], fault:
       const shown = shownName(name, index);
       if (bytes > MAX_VALUE_BYTES) fault(`${shown} has ${bytes} bytes, and Cloudflare takes ${MAX_VALUE_BYTES}`);
     });
+  }
+}
+
+/** A key that cannot be imported verifies no token, and nobody would notice before the first one. */
+function checkKeys({ callers }: ParsedConfig, fault: Report): void {
+  for (const { name, jwks } of callers?.issuers ?? []) {
+    const isWhole = typeof jwks === 'string' || jwks.every(isImportable);
+    if (!isWhole) fault(`ISSUERS ${name}: jwks has a key that is no point of its curve`);
+  }
+}
+
+function isImportable(key: PublicKey): boolean {
+  try {
+    createPublicKey({ key, format: 'jwk' });
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -1,5 +1,5 @@
 /** What would be wrong with a deployment. */
-
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { CALLER_ID_RULE } from '../../src/callers/caller.ts';
 import { checkDeployment, type Finding } from '../../src/tools/deployment.ts';
@@ -37,6 +37,19 @@ const check = (config = CONFIG, secrets = SECRETS, base: WranglerConfig | null =
 describe('a deployment', () => {
   it('without a fault is one about which there is nothing to say', () => {
     expect(check()).toEqual([]);
+  });
+
+  it('is at fault with an inline key of an issuer that is no point of its curve', () => {
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'k' };
+    const issuers = (key: object) => ({
+      one: { issuer: 'https://issuer.test', audience: 'us', jwks: { keys: [key] } },
+    });
+    expect(check(withVars({ ISSUERS: issuers(jwk) }))).toEqual([]);
+    const moved = { ...jwk, x: Buffer.alloc(32, 1).toString('base64url') };
+    expect(check(withVars({ ISSUERS: issuers(moved) }))).toEqual([
+      'fault: ISSUERS one: jwks has a key that is no point of its curve',
+    ]);
   });
 
   it.each<[string, Readonly<Record<string, string>>, string]>([
