@@ -63,10 +63,10 @@ export function createApp(
 
   app.get('/healthz', (c) => c.json<Bodies['Health']>({ status: 'ok' }));
   app.get('/openapi.json', (c) => c.json(openapi(new URL(c.req.url).origin)));
-  app.get('/docs', async (c) => respondPage(c, await c.get('scope').withTimeout(page(assets, 'docs'))));
-  app.get('/console', async (c) => respondPage(c, await c.get('scope').withTimeout(page(assets, 'console'))));
+  app.get('/docs', async (c) => respondPage(c, await c.get('waits').withTimeout(page(assets, 'docs'))));
+  app.get('/console', async (c) => respondPage(c, await c.get('waits').withTimeout(page(assets, 'console'))));
   app.get(`${FILES_PATH}/:file`, async (c) =>
-    respondPage(c, await c.get('scope').withTimeout(pageFile(assets, c.req.param('file')))),
+    respondPage(c, await c.get('waits').withTimeout(pageFile(assets, c.req.param('file')))),
   );
   app.get(`${PROBLEMS_PATH}/:code`, (c) => {
     const code = c.req.param('code');
@@ -97,7 +97,7 @@ export function createApp(
       if (!order.ok) return respondProblem(c, order.failure);
       const ids = { id: c.get('id'), requestId: c.get('requestId') };
       const request = { ...order.value, ...ids, caller, subject: subjectOf(proof) };
-      const deletion = await deleteImage(gateway, request, c.get('scope'));
+      const deletion = await deleteImage(gateway, request, c.get('waits'));
       return respondDeletion(c, request, deletion);
     }),
   );

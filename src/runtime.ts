@@ -77,8 +77,8 @@ export const PLATFORM_TIMEOUT_MS = 1_500;
 
 /** The promise's own end, or a rejection after `timeoutMs`. The promise itself is not stopped. */
 export function withTimeout<T>(promise: Promise<T>, timeoutMs = PLATFORM_TIMEOUT_MS): Promise<T> {
-  const scope = new RequestScope(() => undefined);
-  return scope.withTimeout(promise, timeoutMs).finally(() => scope.end());
+  const waits = new RequestWaits(() => undefined);
+  return waits.withTimeout(promise, timeoutMs).finally(() => waits.end());
 }
 
 interface Wait {
@@ -90,9 +90,9 @@ interface Wait {
  * What the steps of one request share: its hold on the Worker, and one timer for all their waits. A timer for each wait would cost
  * more than all else that they do.
  */
-export class RequestScope {
+export class RequestWaits {
   readonly waitUntil: WaitUntil;
-  readonly #waits = new Set<Wait>();
+  readonly #pending = new Set<Wait>();
   #timer: ReturnType<typeof setTimeout> | null = null;
   /** When the timer fires. */
   #checkMs = Number.POSITIVE_INFINITY;
@@ -107,9 +107,9 @@ export class RequestScope {
       const giveUp = () => reject(new Error(`Timed out after ${timeoutMs} ms.`));
       const nowMs = performance.now();
       const wait = { endMs: nowMs + timeoutMs, giveUp };
-      this.#waits.add(wait);
+      this.#pending.add(wait);
       if (wait.endMs < this.#checkMs) this.#checkAt(wait.endMs, nowMs);
-      const over = () => this.#waits.delete(wait);
+      const over = () => this.#pending.delete(wait);
       promise.then(over, over);
       promise.then(resolve, reject);
     });
@@ -117,7 +117,7 @@ export class RequestScope {
 
   /** Takes the timer away, unless somebody still waits. */
   end(): void {
-    if (this.#waits.size > 0 || this.#timer === null) return;
+    if (this.#pending.size > 0 || this.#timer === null) return;
     clearTimeout(this.#timer);
     this.#checkMs = Number.POSITIVE_INFINITY;
   }
@@ -131,13 +131,13 @@ export class RequestScope {
   #check(): void {
     // A timer may fire a little early by another clock.
     const nowMs = Math.max(performance.now(), this.#checkMs);
-    for (const wait of this.#waits) {
+    for (const wait of this.#pending) {
       if (wait.endMs > nowMs) continue;
-      this.#waits.delete(wait);
+      this.#pending.delete(wait);
       wait.giveUp();
     }
     this.#checkMs = Number.POSITIVE_INFINITY;
-    const nextMs = Math.min(...[...this.#waits].map(({ endMs }) => endMs));
+    const nextMs = Math.min(...[...this.#pending].map(({ endMs }) => endMs));
     if (nextMs < this.#checkMs) this.#checkAt(nextMs, nowMs);
   }
 }

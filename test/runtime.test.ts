@@ -1,6 +1,6 @@
 /** The bound on waiting for the platform. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { RequestScope, waitWhile, withTimeout } from '../src/runtime.ts';
+import { RequestWaits, waitWhile, withTimeout } from '../src/runtime.ts';
 
 beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
 afterEach(() => vi.useRealTimers());
@@ -48,11 +48,11 @@ describe('waitWhile', () => {
   });
 });
 
-describe('the scope of a request', () => {
-  const scope = () => new RequestScope(() => undefined);
+describe('the waits of a request', () => {
+  const start = () => new RequestWaits(() => undefined);
 
   it('has one timer for all waits, which is gone with the request', async () => {
-    const request = scope();
+    const request = start();
     await request.withTimeout(Promise.resolve(1), 10);
     await request.withTimeout(Promise.resolve(2), 50);
     const waiting = request.withTimeout(Promise.resolve(3), 20);
@@ -63,7 +63,7 @@ describe('the scope of a request', () => {
   });
 
   it('bounds each wait by its own time, in whatever order they begin', async () => {
-    const request = scope();
+    const request = start();
     const ended: string[] = [];
     const wait = (name: string, ms: number) =>
       request.withTimeout(never, ms).catch(() => {
@@ -84,7 +84,7 @@ describe('the scope of a request', () => {
   });
 
   it('keeps its timer after its end while somebody waits', async () => {
-    const request = scope();
+    const request = start();
     const waiting = expect(request.withTimeout(never, 10)).rejects.toThrow('Timed out after 10 ms.');
     request.end();
     await vi.advanceTimersByTimeAsync(10);

@@ -9,7 +9,7 @@
  */
 import { isRecord } from '../json.ts';
 import { failed, ok, type Result } from '../result.ts';
-import type { RequestScope, Runtime } from '../runtime.ts';
+import type { RequestWaits, Runtime } from '../runtime.ts';
 import type { Caller } from './caller.ts';
 import { fingerprintOf, KEY_PREFIX, keyDigest } from './key.ts';
 import type { Callers } from './table.ts';
@@ -67,15 +67,15 @@ export class Identity {
   }
 
   /** Who sends the request. Through a binding only its properties count, and over HTTP only the headers. */
-  async identify(arrival: Arrival, headerOf: HeaderOf, scope: RequestScope): Promise<Result<Identified, TokenFailure>> {
+  async identify(arrival: Arrival, headerOf: HeaderOf, waits: RequestWaits): Promise<Result<Identified, TokenFailure>> {
     if (arrival.by === 'binding') return this.#bound(arrival.props);
     const [header, ...more] = this.tokenHeaders.filter((name) => headerOf(name) !== undefined);
     const authorization = headerOf(AUTHORIZATION);
-    if (header === undefined) return this.#bearer(BEARER.exec(authorization ?? '')?.[1], scope);
+    if (header === undefined) return this.#bearer(BEARER.exec(authorization ?? '')?.[1], waits);
     // Two proofs at once: whichever we believed, the request would not be what it looks like to somebody else.
     if (more.length > 0 || authorization !== undefined) return unauthenticated;
     const token = headerOf(header) ?? '';
-    return isToken(token) ? this.#token(token, keyDigest(token), header, scope) : unauthenticated;
+    return isToken(token) ? this.#token(token, keyDigest(token), header, waits) : unauthenticated;
   }
 
   #bound(props: unknown): Result<Identified, TokenFailure> {
@@ -84,22 +84,22 @@ export class Identity {
     return caller === undefined ? unauthenticated : ok({ caller, proof: { kind: 'binding' } });
   }
 
-  async #bearer(text: string | undefined, scope: RequestScope): Promise<Result<Identified, TokenFailure>> {
+  async #bearer(text: string | undefined, waits: RequestWaits): Promise<Result<Identified, TokenFailure>> {
     if (text === undefined) return unauthenticated;
     if (text.length > MAX_KEY_CHARS && !isToken(text)) return unauthenticated;
     const digest = keyDigest(text);
     const caller = this.#callers.byKey.get(digest);
     if (caller !== undefined) return ok({ caller, proof: { kind: 'key', fingerprint: fingerprintOf(digest) } });
-    return isToken(text) ? this.#token(text, digest, null, scope) : unauthenticated;
+    return isToken(text) ? this.#token(text, digest, null, waits) : unauthenticated;
   }
 
   async #token(
     text: string,
     digest: string,
     header: string | null,
-    scope: RequestScope,
+    waits: RequestWaits,
   ): Promise<Result<Identified, TokenFailure>> {
-    const verified = await this.#tokens.verify(text, digest, header, scope);
+    const verified = await this.#tokens.verify(text, digest, header, waits);
     if (!verified.ok) return verified;
     const { caller, issuer, subject } = verified.value;
     return ok({ caller, proof: { kind: 'token', issuer, subject } });

@@ -10,7 +10,7 @@
  */
 import { parseJson, readText } from '../json.ts';
 import { failed, ok, type Result } from '../result.ts';
-import { type LogLine, logLine, type RequestScope, type Runtime, waitWhile, withTimeout } from '../runtime.ts';
+import { type LogLine, logLine, type RequestWaits, type Runtime, waitWhile, withTimeout } from '../runtime.ts';
 import type { Issuer } from './issuers.ts';
 import { type PublicKey, readKeySet } from './public-key.ts';
 
@@ -60,26 +60,26 @@ export class IssuerKeys {
   }
 
   /** The keys for a token that names this one, or `null` if nothing is known of the issuer, after 3 seconds at most. */
-  async keysFor(name: string, scope: RequestScope): Promise<KeySet | null> {
+  async keysFor(name: string, waits: RequestWaits): Promise<KeySet | null> {
     const known = this.current();
     if (known !== null) {
-      this.renewIfDue(known.has(name), scope);
+      this.renewIfDue(known.has(name), waits);
       return known;
     }
     if (this.#isBusy()) await waitWhile(() => this.#isBusy(), FETCH_TIMEOUT_MS, this.#runtime.sleep);
     else if (this.#mayAsk(MIN_FIRST_INTERVAL_MS)) {
       const fetched = this.#fetch();
       // Others wait for it, even if this caller hangs up.
-      scope.waitUntil(fetched);
+      waits.waitUntil(fetched);
       await fetched;
     }
     return this.current();
   }
 
   /** Begins to fetch new keys in the background if the known ones are old, or lack the one that is looked for. */
-  renewIfDue(isKnown: boolean, scope: RequestScope): void {
+  renewIfDue(isKnown: boolean, waits: RequestWaits): void {
     if (this.#isInline() || this.#isBusy() || !this.#mayAsk(MIN_INTERVAL_MS)) return;
-    if (!isKnown || this.#isOlder(this.#fetchedAtMs, RENEWAL_AGE_MS)) scope.waitUntil(this.#fetch());
+    if (!isKnown || this.#isOlder(this.#fetchedAtMs, RENEWAL_AGE_MS)) waits.waitUntil(this.#fetch());
   }
 
   #isInline(): boolean {

@@ -11,7 +11,7 @@ import { base64url, compactVerify } from 'jose';
 import { isRecord, parseJson } from '../json.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
-import type { RequestScope, Runtime } from '../runtime.ts';
+import type { RequestWaits, Runtime } from '../runtime.ts';
 import type { Caller } from './caller.ts';
 import { IssuerKeys, type KeySet, keyName } from './issuer-keys.ts';
 import type { Issuer } from './issuers.ts';
@@ -84,15 +84,15 @@ export class TokenVerifier {
     token: string,
     digest: string,
     header: string | null,
-    scope: RequestScope,
+    waits: RequestWaits,
   ): Promise<Result<Bearer, TokenFailure>> {
-    const known = this.#recall(digest, header, scope);
+    const known = this.#recall(digest, header, waits);
     if (known !== null) return ok(known);
     const read = readUnverified(token);
     const source = read === null ? undefined : this.#sourceOf(read.payload, header);
     if (read === null || source === undefined || !holds(read.payload, source.issuer, this.#now()))
       return unauthenticated;
-    const keySet = await source.keys.keysFor(read.keyName, scope);
+    const keySet = await source.keys.keysFor(read.keyName, waits);
     if (keySet === null) return failed({ code: 'identity_unavailable' });
     const bearer = (await isSigned(token, keySet.get(read.keyName))) ? bearerOf(read.payload, source) : null;
     if (bearer === null) return unauthenticated;
@@ -109,12 +109,12 @@ export class TokenVerifier {
     return more.length === 0 && source?.issuer.header === header ? source : undefined;
   }
 
-  #recall(digest: string, header: string | null, scope: RequestScope): Bearer | null {
+  #recall(digest: string, header: string | null, waits: RequestWaits): Bearer | null {
     const remembered = this.#remembered.get(digest);
     if (remembered === undefined) return null;
     const { bearer, source, keySet, untilMs } = remembered;
     if (untilMs > this.#now() && source.keys.current() === keySet && source.issuer.header === header) {
-      source.keys.renewIfDue(true, scope);
+      source.keys.renewIfDue(true, waits);
       return bearer;
     }
     this.#remembered.delete(digest);

@@ -15,7 +15,7 @@ import { deletionUrl } from '../deletions/history.ts';
 import { isImageId } from '../image-id.ts';
 import type { FailureOutcome, Severity, SuccessOutcome } from '../outcome.ts';
 import { type Failure, outcomeOf, PROBLEMS, type ProblemCode } from '../problems/failure.ts';
-import { type LogLine, logLine, RequestScope, type Runtime } from '../runtime.ts';
+import { type LogLine, logLine, RequestWaits, type Runtime } from '../runtime.ts';
 import { type HttpEnv, record } from './context.ts';
 import { REQUEST_ID } from './query.ts';
 import { hasValidHost, imageIdSegment, originOf } from './request.ts';
@@ -99,12 +99,12 @@ export function audit(
     const id = randomUUID();
     const given = c.req.header('x-request-id') ?? '';
     const isSafe = REQUEST_ID.test(given) && !mayBeSecret(given, (name) => c.req.header(name), identity?.tokenHeaders);
-    const scope = new RequestScope((work) => c.executionCtx.waitUntil(work));
+    const waits = new RequestWaits((work) => c.executionCtx.waitUntil(work));
     const imageId = imageIdSegment(c.req.path);
     c.set('id', id);
     c.set('requestId', isSafe ? given : id);
     c.set('record', isImageId(imageId) ? { imageId } : {});
-    c.set('scope', scope);
+    c.set('waits', waits);
     try {
       if (hasValidHost(c.req.header('host'), c.req.url)) await next();
       else c.res = respondProblem(c, { code: 'invalid_request', fault: 'malformed_host' });
@@ -117,12 +117,12 @@ export function audit(
 
     const durationMs = now() - startMs;
     const write = (settled?: boolean) => {
-      scope.end();
+      waits.end();
       logLine(log, auditRecord(c, { gateway, version }, { startMs, durationMs, settled }));
     };
     const settled = c.get('record').deletion?.settled;
     // The record closes when the ledger has the outcome, while the answer is on its way.
-    if (settled) scope.waitUntil(settled.then(write));
+    if (settled) waits.waitUntil(settled.then(write));
     else write();
   };
 }

@@ -5,7 +5,7 @@ import type { Deletion } from '../deletions/deletion.ts';
 import type { Previewed } from '../deletions/preview.ts';
 import type { ImageId } from '../image-id.ts';
 import type { Failure } from '../problems/failure.ts';
-import type { RequestScope } from '../runtime.ts';
+import type { RequestWaits } from '../runtime.ts';
 
 /** The facts that only the way of a request can tell. */
 export interface RequestRecord {
@@ -30,7 +30,7 @@ export interface HttpEnv {
     /** The caller's own, if it is safe, or else the same as `id`. */
     requestId: string;
     record: RequestRecord;
-    scope: RequestScope;
+    waits: RequestWaits;
   };
 }
 

@@ -50,13 +50,13 @@ export class Gate {
   async #admit(c: Context<HttpEnv>, { scope, problems }: Admission): Promise<Result<Admitted, Failure>> {
     // Without a readable table nobody is known, and nobody learns more than that.
     if (this.#identity === null) return failed({ code: 'gateway_misconfigured' });
-    const identified = await this.#identity.identify(c.env, (name) => c.req.header(name), c.get('scope'));
+    const identified = await this.#identity.identify(c.env, (name) => c.req.header(name), c.get('waits'));
     if (!identified.ok) return identified;
     const { caller, proof } = identified.value;
     record(c, { identified: identified.value });
     const gateway = this.#gateway;
     if (gateway === null) return failed({ code: 'gateway_misconfigured', ...(problems && { problems }) });
-    const limited = await rateLimitFailure(gateway.rateLimiters, caller.id, c.get('scope'));
+    const limited = await rateLimitFailure(gateway.rateLimiters, caller.id, c.get('waits'));
     if (limited !== null) return failed(limited);
     if (scope !== null && !caller.scopes.has(scope)) return failed({ code: 'permission_denied', missing: scope });
     // Browsers send this header with every request, and no script can leave it out. So no page can delete.

@@ -6,7 +6,7 @@
  */
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
-import { type LogLine, logLine, type RequestScope, type Runtime, withTimeout } from '../runtime.ts';
+import { type LogLine, logLine, type RequestWaits, type Runtime, withTimeout } from '../runtime.ts';
 import type {
   Budgets,
   DeletionRow,
@@ -69,16 +69,16 @@ export class LedgerStub {
     reservation: Reservation,
     budgets: Budgets,
     timeoutMs: number,
-    scope: RequestScope,
+    waits: RequestWaits,
   ): Promise<Result<LastDeletion | null, Failure<'budget_exhausted'> | Unavailable>> {
     try {
       const reserving = this.#call((ledger) => ledger.reserve(reservation, budgets));
-      const reserved = await scope.withTimeout(reserving, Math.min(RESERVE_TIMEOUT_MS, timeoutMs));
+      const reserved = await waits.withTimeout(reserving, Math.min(RESERVE_TIMEOUT_MS, timeoutMs));
       return reserved.ok ? ok(reserved.value) : failed({ code: 'budget_exhausted', ...reserved.failure });
     } catch {
       // The row may be written even so, or may be yet. It must not count for a deletion that was never sent.
-      scope.waitUntil(
-        this.#tell(reservation.id, NEVER_SENT, (ledger) => ledger.cancel(reservation, NEVER_SENT), scope),
+      waits.waitUntil(
+        this.#tell(reservation.id, NEVER_SENT, (ledger) => ledger.cancel(reservation, NEVER_SENT), waits),
       );
       return unavailable;
     }
@@ -88,8 +88,8 @@ export class LedgerStub {
    * Writes what came of a deletion. `false` if the ledger did not take it, so that its row says `unknown`. A row settles once, so a
    * ledger whose reply was lost may be told again.
    */
-  settle(id: string, settlement: Settlement, scope: RequestScope): Promise<boolean> {
-    return this.#tell(id, settlement, (ledger) => ledger.settle(id, settlement), scope);
+  settle(id: string, settlement: Settlement, waits: RequestWaits): Promise<boolean> {
+    return this.#tell(id, settlement, (ledger) => ledger.settle(id, settlement), waits);
   }
 
   /** What `reserve` would say now. */
@@ -117,9 +117,9 @@ export class LedgerStub {
     id: string,
     { outcome }: Settlement,
     tell: (ledger: Ledger) => Promise<void>,
-    scope: RequestScope,
+    waits: RequestWaits,
   ): Promise<boolean> {
-    const once = () => scope.withTimeout(this.#call(tell));
+    const once = () => waits.withTimeout(this.#call(tell));
     const again = (error: unknown) => (isOverloaded(error) ? Promise.reject(error) : once());
     return once()
       .catch(again)

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { type Arrival, Identity } from '../../src/callers/identify.ts';
 import { parseCallers } from '../../src/callers/table.ts';
-import { platformRuntime, RequestScope } from '../../src/runtime.ts';
+import { platformRuntime, RequestWaits } from '../../src/runtime.ts';
 import { TestIssuer } from '../issuer.ts';
 import { startIssuer } from '../local/issuer.ts';
 import { interleaved, micro, nsPerCall, printTable, seriesOf } from './measure.ts';
@@ -13,7 +13,7 @@ const TOKEN_CALLS = 300;
 const HTTP: Arrival = { by: 'http' };
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex');
-const scope = new RequestScope(() => undefined);
+const waits = new RequestWaits(() => undefined);
 
 export async function benchIdentity(rounds: number) {
   const server = await startIssuer();
@@ -29,7 +29,7 @@ export async function benchIdentity(rounds: number) {
     return new Identity(parseCallers([{ name: 'CALLERS', json }], entries).callers, platformRuntime);
   };
   const identify = async (identity: Identity, bearer: string) => {
-    const identified = await identity.identify(HTTP, (name) => (name === 'authorization' ? bearer : undefined), scope);
+    const identified = await identity.identify(HTTP, (name) => (name === 'authorization' ? bearer : undefined), waits);
     if (!identified.ok) throw new Error(identified.failure.code);
   };
 

@@ -3,7 +3,7 @@ import { describe, expect, inject, it } from 'vitest';
 import { IssuerKeys } from '../../src/callers/issuer-keys.ts';
 import type { Issuer } from '../../src/callers/issuers.ts';
 import { isRecord } from '../../src/json.ts';
-import { RequestScope, type Runtime } from '../../src/runtime.ts';
+import { RequestWaits, type Runtime } from '../../src/runtime.ts';
 import { createPair, type IssuerMode, TestIssuer } from '../issuer.ts';
 
 const MINUTE_MS = 60_000;
@@ -21,7 +21,7 @@ function keysOf({ jwks }: Pick<Issuer, 'jwks'>) {
     log: (severity, line) => lines.push([severity, withoutTime(JSON.parse(line))]),
   };
   const keys = new IssuerKeys({ name: 'local', jwks }, runtime);
-  const scope = new RequestScope((work) => works.push(work));
+  const waits = new RequestWaits((work) => works.push(work));
   return {
     keys,
     clock,
@@ -30,11 +30,11 @@ function keysOf({ jwks }: Pick<Issuer, 'jwks'>) {
     runtime,
     /** Asks for a key, and waits until everything is done that this set going. */
     ask: async (name = 'ES256 key-1') => {
-      const found = await keys.keysFor(name, scope);
+      const found = await keys.keysFor(name, waits);
       await Promise.all(works.splice(0));
       return found;
     },
-    askAtOnce: (name = 'ES256 key-1') => keys.keysFor(name, scope),
+    askAtOnce: (name = 'ES256 key-1') => keys.keysFor(name, waits),
   };
 }
 
@@ -166,12 +166,12 @@ describe('the keys of an issuer', () => {
     const { keys, clock, runtime, works } = keysOf(issuer.parsed());
     const never = () => new Promise<never>(() => undefined);
     const dead = new IssuerKeys(issuer.parsed(), { ...runtime, fetch: never });
-    const scope = new RequestScope((work) => works.push(work));
-    const lost = dead.keysFor('ES256 key-1', scope);
+    const waits = new RequestWaits((work) => works.push(work));
+    const lost = dead.keysFor('ES256 key-1', waits);
     clock.nowMs += 5_000;
     // Another request does not take the lost one for one that still fetches: it asks for itself.
-    expect(await Promise.all([dead.keysFor('ES256 key-1', scope), lost])).toEqual([null, null]);
-    expect(await keys.keysFor('ES256 key-1', scope)).not.toBeNull();
+    expect(await Promise.all([dead.keysFor('ES256 key-1', waits), lost])).toEqual([null, null]);
+    expect(await keys.keysFor('ES256 key-1', waits)).not.toBeNull();
   });
 
   it('are still known when the clock goes back a little', async () => {
@@ -218,7 +218,7 @@ describe('the keys of an issuer', () => {
         },
       },
     );
-    await keys.keysFor('ES256 key-1', new RequestScope(() => undefined));
+    await keys.keysFor('ES256 key-1', new RequestWaits(() => undefined));
     const request = { method: 'GET', headers: { accept: 'application/json' }, redirect: 'manual' };
     expect(sent).toEqual([['https://issuer.test/jwks', request]]);
   });

@@ -7,7 +7,7 @@ import type { Issuer } from '../../src/callers/issuers.ts';
 import { keyDigest } from '../../src/callers/key.ts';
 import { isToken, TokenVerifier } from '../../src/callers/token.ts';
 import type { TokenRule } from '../../src/callers/token-rules.ts';
-import { RequestScope } from '../../src/runtime.ts';
+import { RequestWaits } from '../../src/runtime.ts';
 import { AUDIENCE, createPair, type Members, part, type SigningPair, TestIssuer } from '../issuer.ts';
 
 const MINUTE_MS = 60_000;
@@ -30,16 +30,16 @@ function verifierOf(issuers: readonly Issuer[], rules: readonly TokenRule[] = [r
     log: () => undefined,
   };
   const verifier = new TokenVerifier(issuers, rules, runtime);
-  const scope = new RequestScope((work) => works.push(work));
+  const waits = new RequestWaits((work) => works.push(work));
   /** The caller's name, or why there is none. */
   const who = async (token: string, header: string | null = null) => {
     if (!isToken(token)) return 'unauthenticated';
     const digest = keyDigest(token);
-    const verified = await verifier.verify(token, digest, header, scope);
+    const verified = await verifier.verify(token, digest, header, waits);
     await Promise.all(works.splice(0));
     return verified.ok ? verified.value.caller.id : verified.failure.code;
   };
-  return { verifier, scope, clock, who };
+  return { verifier, waits, clock, who };
 }
 
 let issuer: TestIssuer;
@@ -74,9 +74,9 @@ describe('a token', () => {
     ['common_name if there is no sub', { sub: undefined, common_name: 'abc.access' }, 'abc.access'],
     ['nobody if there is neither', { sub: undefined }, null],
   ])('names as its subject %s', async (_what, claims, subject) => {
-    const { verifier, scope } = verifierOf([issuer.parsed()], [rule({ team: 'a' })]);
+    const { verifier, waits } = verifierOf([issuer.parsed()], [rule({ team: 'a' })]);
     const token = await issuer.token({ team: 'a', ...claims });
-    const verified = await verifier.verify(token, 'digest', null, scope);
+    const verified = await verifier.verify(token, 'digest', null, waits);
     expect(verified).toEqual({ ok: true, value: { caller: JOB, issuer: 'local', subject } });
   });
 
@@ -340,10 +340,10 @@ describe('a token that was verified', () => {
   });
 
   it('is not verified again for five minutes', async () => {
-    const { verifier, scope, clock } = verifierOf([issuer.parsed({ jwks: [issuer.pair.jwk] })]);
-    await verifier.verify(await issuer.token(), 'digest', null, scope);
+    const { verifier, waits, clock } = verifierOf([issuer.parsed({ jwks: [issuer.pair.jwk] })]);
+    await verifier.verify(await issuer.token(), 'digest', null, waits);
     // Another text under the same digest tells whether the text is looked at.
-    const isRemembered = async () => (await verifier.verify('x', 'digest', null, scope)).ok;
+    const isRemembered = async () => (await verifier.verify('x', 'digest', null, waits)).ok;
     clock.nowMs += 5 * MINUTE_MS - 1;
     expect(await isRemembered()).toBe(true);
     clock.nowMs += 1;
@@ -382,13 +382,13 @@ describe('a token that was verified', () => {
 
   it('is one of a thousand at most: the oldest is verified again', async () => {
     const own = await TestIssuer.create(inject('issuerUrl'));
-    const { verifier, scope } = verifierOf([own.parsed()]);
+    const { verifier, waits } = verifierOf([own.parsed()]);
     const token = await own.token();
     // The same token under many digests takes as many places.
-    const at = (n: number) => verifier.verify(token, String(n), null, scope);
+    const at = (n: number) => verifier.verify(token, String(n), null, waits);
     for (let n = 0; n < 1_000; n++) await at(n);
     const forged = `${token.slice(0, -4)}AAAA`;
-    const isRemembered = async (n: number) => (await verifier.verify(forged, String(n), null, scope)).ok;
+    const isRemembered = async (n: number) => (await verifier.verify(forged, String(n), null, waits)).ok;
     expect([await isRemembered(0), await isRemembered(999)]).toEqual([true, true]);
     await at(1_000);
     expect([await isRemembered(0), await isRemembered(1), await isRemembered(1_000)]).toEqual([false, true, true]);

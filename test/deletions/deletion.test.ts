@@ -4,7 +4,7 @@ import { parseConfig } from '../../src/config.ts';
 import { createGateway } from '../../src/create-gateway.ts';
 import { deleteImage } from '../../src/deletions/deletion.ts';
 import { isImageId } from '../../src/image-id.ts';
-import { platformRuntime, RequestScope } from '../../src/runtime.ts';
+import { platformRuntime, RequestWaits } from '../../src/runtime.ts';
 import { FAULTS, type FaultName, failure } from '../emulator/emulator.ts';
 import { ANSWERS, idOf, KEYS } from '../fixtures.ts';
 import {
@@ -584,11 +584,11 @@ describe('what the ledger keeps of a deletion', () => {
       expectName: null,
     };
     const works: Promise<unknown>[] = [];
-    const scope = new RequestScope((work) => works.push(work));
-    const { settled } = await deleteImage(gateway, request, scope);
+    const waits = new RequestWaits((work) => works.push(work));
+    const { settled } = await deleteImage(gateway, request, waits);
     expect(works).toContain(settled);
     expect(await settled).toBe(true);
-    scope.end();
+    waits.end();
   });
 });
 
