@@ -271,8 +271,10 @@ function readinessCall(signal: AbortSignal | undefined): Call<ReadinessBody> {
 /** Reads a page of the history. */
 function pageCall(search: string, signal: AbortSignal | undefined): Call<Page> {
   const read: Call<Page>['read'] = ({ headers, body }) => {
-    if (!isHistory(body)) return undefined;
-    return { rows: body.deletions, nextSearch: nextIn(headers.get('link')), atMs: timeOf(headers, Date.now()) };
+    const nextSearch = nextIn(headers.get('link'));
+    // Without a query the next page would be the first one of everything.
+    if (!isHistory(body) || nextSearch === '') return undefined;
+    return { rows: body.deletions, nextSearch, atMs: timeOf(headers, Date.now()) };
   };
   return { method: 'GET', target: `/deletions${search}`, requestId: crypto.randomUUID(), signal, read };
 }

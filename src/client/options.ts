@@ -76,18 +76,30 @@ const MAX_REQUEST_ID_CHARS = 64;
 
 /** @throws TypeError */
 export function readOptions(options: ImageGatewayOptions): Settings {
-  const { baseUrl, token, retries = DEFAULT_RETRIES, patienceMs = DEFAULT_PATIENCE_MS } = options;
-  if (options.fetch === undefined && token === undefined) throw new TypeError('token is missing.');
-  if (options.fetch === undefined && baseUrl === undefined) throw new TypeError('baseUrl is missing.');
+  const {
+    baseUrl,
+    token,
+    retries = DEFAULT_RETRIES,
+    patienceMs = DEFAULT_PATIENCE_MS,
+    fetch: given,
+    ...unknown
+  } = options;
+  for (const name of Object.keys(unknown)) throw new TypeError(`There is no option ${name}.`);
+  if (given !== undefined && typeof given !== 'function') throw new TypeError('fetch must be a function.');
+  if (token !== undefined && typeof token !== 'string' && typeof token !== 'function') {
+    throw new TypeError('token must be a text or a function.');
+  }
+  if (given === undefined && token === undefined) throw new TypeError('token is missing.');
+  if (given === undefined && baseUrl === undefined) throw new TypeError('baseUrl is missing.');
   if (!Number.isInteger(retries) || retries < 0 || retries > MAX_RETRIES) {
     throw new TypeError(`retries must be a whole number from 0 to ${MAX_RETRIES}.`);
   }
-  if (!(patienceMs >= 0 && patienceMs <= MAX_PATIENCE_MS)) {
+  if (!(typeof patienceMs === 'number' && patienceMs >= 0 && patienceMs <= MAX_PATIENCE_MS)) {
     throw new TypeError(`patienceMs must be a number from 0 to ${MAX_PATIENCE_MS}.`);
   }
   const origin = baseUrl === undefined ? BINDING_ORIGIN : originOf(baseUrl);
   // Looked up for each request, and called without an object, as the platforms demand.
-  const send = options.fetch ?? ((input, init) => fetch(input, init));
+  const send = given ?? ((input, init) => fetch(input, init));
   return { origin, send, token, retries, patienceMs };
 }
 
@@ -142,10 +154,14 @@ export function readFilter(filter: DeletionsFilter & { readonly requestId?: stri
   return searchOf({ ...filter });
 }
 
-/** What is given in place of an object would otherwise be taken for one without members. */
+/** Anything but a plain object, such as a promise or a map, would be taken for one without members, and delete without them. */
 function objectOf<T extends object>(given: T): T {
-  if (typeof given === 'object' && given !== null) return given;
-  throw new NotSentError('the options must be an object');
+  if (typeof given === 'object' && given !== null) {
+    const prototype: unknown = Object.getPrototypeOf(given);
+    const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+    if (isPlain && Reflect.ownKeys(given).length === Object.keys(given).length) return given;
+  }
+  throw new NotSentError('the options must be a plain object');
 }
 
 /** The parameters that have a value, as a query with its question mark; blank if there are none. */

@@ -682,6 +682,18 @@ describe('deletions', () => {
     });
   });
 
+  it('throws if the next page has no query, and does not begin again without the filter', async () => {
+    const line = createLine();
+    const linked: SendRequest = async (url, init) => {
+      const { body, status, headers } = await line.send(url, init);
+      const response = new Response(body, { status, headers });
+      response.headers.set('link', `<${GATEWAY}/deletions>; rel="next"`);
+      return response;
+    };
+    const rows = line.clientWith({ fetch: linked }).deletions({ imageId: 'm-custom01' });
+    expect(await thrownBy(rows.next())).toBeInstanceOf(LostAnswerError);
+  });
+
   it('throws if a page is lost, and does not end as if there were no more', async () => {
     const line = createLine();
     await fillHistory(line, 120);

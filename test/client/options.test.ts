@@ -59,6 +59,20 @@ describe('the options of the client', () => {
     expect(() => new ImageGateway({ ...WHOLE, ...change })).toThrow(TypeError);
   });
 
+  it.each([
+    { patienceMs: '5000' },
+    { patienceMs: 5_000n },
+    { patienceMs: null },
+    { fetch: null },
+    { fetch: 'fetch' },
+    { token: 5 },
+    { token: null },
+    { patience: 1 },
+  ])('refuse what the types forbid: %o', (change) => {
+    const options: object = { ...WHOLE, ...change };
+    expect(() => new ImageGateway(options)).toThrow(TypeError);
+  });
+
   it('need an address and a token, unless they bring their own fetch', () => {
     expect(() => new ImageGateway({})).toThrow('token is missing.');
     expect(() => new ImageGateway({ baseUrl: WHOLE.baseUrl })).toThrow('token is missing.');
@@ -97,7 +111,22 @@ describe('the options of a deletion', () => {
   });
 
   it.each([null, 'allowMissing', 7])('must be an object, not %j', (options) => {
-    expect(refusedOrder(untyped(options))).toBe('Nothing was sent: the options must be an object');
+    expect(refusedOrder(untyped(options))).toBe('Nothing was sent: the options must be a plain object');
+  });
+
+  it.each<[string, object]>([
+    ['a map', new Map([['expectName', 'ci-1']])],
+    ['a promise that nobody awaited', Promise.resolve({ expectName: 'ci-1' })],
+    ['a list', []],
+    ['members of a prototype', Object.create({ expectName: 'ci-1' })],
+    ['a member that is hidden', Object.defineProperty({}, 'expectName', { value: 'ci-1' })],
+    ['a symbol', { [Symbol('expectName')]: 'ci-1' }],
+  ])('must be a plain object, and not %s', (_what, options) => {
+    expect(refusedOrder(options)).toBe('Nothing was sent: the options must be a plain object');
+  });
+
+  it('may have no prototype', () => {
+    expect(refusedOrder(Object.assign(Object.create(null), { requestId: 'job-1' }))).toBeNull();
   });
 
   it('let a blank name go to the gateway, which refuses it', () => {
