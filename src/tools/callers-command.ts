@@ -51,7 +51,7 @@ the Worker. It holds digests of keys, which are no secrets: keep it under versio
   secrets                        Prints the parts for Wrangler: npm run -s callers -- FILE secrets | npx wrangler secret bulk
 
   --config FILE                  Wrangler's configuration, which has ISSUERS. By default wrangler.toml
-  --env NAME                     One of its environments
+  --env NAME                     One of its environments; "" is the deployment at the top, as by default
 
 Leave each part in FILE, even if it is empty ({}): Wrangler does not change a secret that FILE does not name.
 `;
@@ -89,7 +89,7 @@ export function parseCommand(args: readonly string[]): Result<Command | null, st
   if (file === undefined || verb === undefined) return failed('FILE and a command are needed.');
   if (!isAdd && OF_ADD.some((option) => values[option] !== undefined)) return failed('Only "add" takes this option.');
   if (name !== undefined && !isCallerId(name)) return failed(`NAME must be ${CALLER_ID_RULE}.`);
-  const target = { file, config: values.config, env: values.env };
+  const target = { file, config: values.config, env: values.env || undefined };
   const isTooMuch = more.length > 0 || (fingerprint !== undefined && verb !== 'revoke');
   if (isTooMuch || (verb === 'secrets' && name !== undefined)) return failed('There is an argument too many.');
   if (verb === 'secrets') return ok({ ...target, verb });

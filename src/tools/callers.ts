@@ -19,7 +19,16 @@ import {
 } from './callers-file.ts';
 import { listCallers, sizesOf } from './callers-list.ts';
 import { createKey } from './new-key.ts';
-import { done, type Outcome, readTextFile, refused, replaceFile, runAsProgram, WRANGLER_CONFIG } from './shell.ts';
+import {
+  done,
+  lockFile,
+  type Outcome,
+  readTextFile,
+  refused,
+  replaceFile,
+  runAsProgram,
+  WRANGLER_CONFIG,
+} from './shell.ts';
 import { readWranglerConfig } from './wrangler-config.ts';
 
 /** Runs a command. Relative paths begin at `folder`. */
@@ -28,6 +37,13 @@ export async function runCallers(args: readonly string[], folder: string): Promi
   if (!parsed.ok) return refused(`${parsed.failure} See: npm run callers -- --help\n`);
   const command = parsed.value;
   if (command === null) return done(HELP);
+  if (command.verb === 'list' || command.verb === 'secrets') return work(command, folder);
+  const locked = lockFile(folder, command.file);
+  if (!locked.ok) return refused(`${locked.failure} Nothing was changed.\n`);
+  return work(command, folder).finally(locked.value);
+}
+
+async function work(command: Command, folder: string): Promise<Outcome> {
   const { file, verb } = command;
   const text = readTextFile(folder, file);
   if (!text.ok) return refused(`${file} ${text.failure}.\n`);
@@ -88,7 +104,7 @@ function changeOf(command: Extract<Command, { verb: 'add' | 'rotate' | 'revoke' 
 
 /** Writes the changed table if all of it is right, and tells what came of it. */
 function save(
-  { file, name, env }: Extract<Command, { verb: 'add' | 'rotate' | 'revoke' }>,
+  { file, name, config, env }: Extract<Command, { verb: 'add' | 'rotate' | 'revoke' }>,
   { edit, said, made }: Change,
   before: CallersFile,
   issuers: readonly Issuer[],
@@ -101,13 +117,15 @@ function save(
     return refused(`Nothing was changed, because the table would be at fault:\n${bulleted(checked.failure)}`);
   const written = replaceFile(folder, file, text);
   if (!written.ok) return refused(`${file} ${written.failure}. Nothing was changed.\n`);
+  const option = config === undefined ? '' : ` --config ${config}`;
+  const own = env === undefined ? option : `${option} --env ${env}`;
   const lines = [
     `${said} ${partOf(before, checked.value, name)}.`,
     ...(made === null
       ? []
       : [`Its key ${fingerprintOf(made.keySha256)}, shown this once; hand it over by a safe way:`, `\n  ${made.key}`]),
     `\n${sizesOf(checked.value)}`,
-    `To deploy: npm run -s callers -- ${file} secrets | npx wrangler secret bulk${env === undefined ? '' : ` --env ${env}`}`,
+    `To deploy: npm run -s callers -- ${file} secrets${own} | npx wrangler secret bulk${option} --env="${env ?? ''}"`,
   ];
   return done(`${lines.join('\n')}\n`);
 }

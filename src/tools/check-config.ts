@@ -19,7 +19,7 @@ JSON in one of two forms:
   callers.json    the table of callers by part, as "npm run callers" makes it: { "CALLERS": { … } }
 
   --config FILE   Wrangler's configuration. By default wrangler.toml
-  --env NAME      One of its environments
+  --env NAME      One of its environments; "" is the deployment at the top, as by default
 
 The exit status is 1 if there is a fault. Warnings and notes are for you to judge. No value is ever printed.
 `;
@@ -32,7 +32,7 @@ export async function runCheckConfig(args: readonly string[], folder: string): P
   if (!command.ok) return refused(`${command.failure} See: npm run check-config -- --help\n`);
   const { values, positionals: files } = command.value;
   if (values.help === true) return done(HELP);
-  const config = await readConfigs(folder, values.config ?? WRANGLER_CONFIG, values.env);
+  const config = await readConfigs(folder, values.config ?? WRANGLER_CONFIG, values.env || undefined);
   if (!config.ok) return refused(`${config.failure}\n`);
   const read = files.map((file) => readFile(folder, file));
   const { own, base } = config.value;

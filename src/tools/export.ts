@@ -20,7 +20,7 @@ gateway's host name with .jsonl. FILE.view says whose rows they are: each gatewa
 
 If FILE is there already, only what has come or changed since is read, and rows that the ledger has forgotten stay. If a run is cut
 off, its rows are in FILE.part; run it again, and it goes on from there. All files are for their owner only, because the rows may
-name persons.
+name persons. What somebody else changes in FILE is not noticed.
 
   GATEWAY_TOKEN   the key or token, a variable of the environment. With the scope deletions:read the history is everyone's,
                   otherwise the caller's own

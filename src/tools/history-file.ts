@@ -3,15 +3,15 @@
  * are, and FILE.lock while a run writes them.
  *
  * Promises: only one run writes at a time; the rows of one FILE are all of one gateway and one visibility; only the owner may read
- * them. Never: replaces a file that is no history.
+ * them. A line that somebody else takes from FILE, or doubles, is not noticed. Never: replaces a file that is no history.
  */
-import { existsSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { DeletionJson, ReadinessBody } from '../client/index.ts';
 import { isHistory } from '../client/shapes.ts';
-import { isRecord, parseJson } from '../json.ts';
+import { parseJson } from '../json.ts';
 import { failed, ok, type Result } from '../result.ts';
-import { appendToFile, readTextFile, replaceFile } from './shell.ts';
+import { appendToFile, lockFile, readTextFile, replaceFile } from './shell.ts';
 
 /** `subject` may be personal data. */
 const OWNER_ONLY = 0o600;
@@ -27,16 +27,8 @@ export class HistoryFile {
     this.#part = `${file}.part`;
   }
 
-  /** Begins to write. Returns what ends it, or why it cannot begin. What a process that was killed has left does not count. */
   lock(): Result<() => void, string> {
-    const file = `${this.#file}.lock`;
-    const held = readTextFile(this.#folder, file);
-    const holder = Number(held.ok ? held.value : null);
-    if (isRunning(holder)) return failed(`Process ${holder} writes ${this.#file}. If it is no export, remove ${file}.`);
-    const unlock = () => rmSync(this.#path(file), { force: true });
-    unlock();
-    const written = appendToFile(this.#folder, file, `${process.pid}\n`, { flag: 'ax' });
-    return written.ok ? ok(unlock) : failed(`${file} ${written.failure}.`);
+    return lockFile(this.#folder, this.#file);
   }
 
   /** Notes whose rows the file has, or says that it has those of somebody else. */
@@ -58,7 +50,8 @@ export class HistoryFile {
 
   /** The rows, newest first; none if there is no file. */
   rows(): Result<readonly DeletionJson[], string> {
-    return this.#read(this.#file);
+    const text = readTextFile(this.#folder, this.#file);
+    return text.ok ? rowsIn(text.value ?? '', this.#file) : failed(`${this.#file} ${text.failure}.`);
   }
 
   /** Whether a run was cut off. */
@@ -66,11 +59,15 @@ export class HistoryFile {
     return existsSync(this.#path(this.#part));
   }
 
-  /** What a run that was cut off has read, without the line in whose middle it was killed. */
+  /** What a run that was cut off has read. The line in whose middle it was killed is taken away. */
   partRows(): Result<readonly DeletionJson[], string> {
-    const path = this.#path(this.#part);
-    if (existsSync(path)) truncateSync(path, readFileSync(path).lastIndexOf('\n') + 1);
-    return this.#read(this.#part);
+    const text = readTextFile(this.#folder, this.#part);
+    if (!text.ok) return failed(`${this.#part} ${text.failure}.`);
+    const whole = text.value?.slice(0, text.value.lastIndexOf('\n') + 1) ?? '';
+    const rows = rowsIn(whole, this.#part);
+    if (!rows.ok || whole === (text.value ?? '')) return rows;
+    const written = this.#replace(this.#part, whole);
+    return written.ok ? rows : written;
   }
 
   addToPart(row: DeletionJson): Result<null, string> {
@@ -89,15 +86,6 @@ export class HistoryFile {
     return resolve(this.#folder, file);
   }
 
-  #read(file: string): Result<readonly DeletionJson[], string> {
-    const text = readTextFile(this.#folder, file);
-    if (!text.ok) return failed(`${file} ${text.failure}.`);
-    const lines = (text.value ?? '').split('\n');
-    const history: unknown = { deletions: lines.slice(0, -1).map((line) => parseJson(line)) };
-    if (isHistory(history) && lines.at(-1) === '') return ok(history.deletions);
-    return failed(`${file} is no history that this tool has written, and stays as it is.`);
-  }
-
   #replace(file: string, text: string): Result<null, string> {
     const written = replaceFile(this.#folder, file, text, { mode: OWNER_ONLY });
     return written.ok ? written : failed(`${file} ${written.failure}.`);
@@ -108,12 +96,10 @@ function lineOf(row: DeletionJson): string {
   return `${JSON.stringify(row)}\n`;
 }
 
-/** Whether there is a process with this id, as far as we may know. */
-function isRunning(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return isRecord(error) && error['code'] === 'EPERM';
-  }
+/** The rows of a text that a run has written. */
+function rowsIn(text: string, file: string): Result<readonly DeletionJson[], string> {
+  const lines = text.split('\n');
+  const history: unknown = { deletions: lines.slice(0, -1).map((line) => parseJson(line)) };
+  if (isHistory(history) && lines.at(-1) === '') return ok(history.deletions);
+  return failed(`${file} is no history that this tool has written, and stays as it is.`);
 }

@@ -1,5 +1,5 @@
 /**
- * What the tools do to the machine: read a file, add to it, replace it, print.
+ * What the tools do to the machine: read a file, add to it, replace it, lock it, print.
  *
  * Promises: a file is replaced whole or not at all, whenever the process dies. Never: quotes what a file holds.
  */
@@ -8,6 +8,7 @@ import {
   appendFileSync,
   closeSync,
   fsyncSync,
+  linkSync,
   openSync,
   readFileSync,
   realpathSync,
@@ -102,6 +103,52 @@ export function replaceFile(
   } catch (error) {
     rmSync(temporary, { force: true });
     return failed(`cannot be written (${codeOf(error)})`);
+  }
+}
+
+/**
+ * Begins to write a file as the only process on this machine that does. Returns what ends it, or why it cannot begin. What a process
+ * that was killed has left does not count.
+ */
+export function lockFile(folder: string, file: string): Result<() => void, string> {
+  const name = `${file}.lock`;
+  const path = resolve(folder, name);
+  const unlock = () => rmSync(path, { force: true });
+  const make = () => appendToFile(folder, name, `${process.pid}\n`, { flag: 'ax' });
+  const made = make();
+  if (made.ok) return ok(unlock);
+  const held = readTextFile(folder, name);
+  if (!held.ok) return failed(`${name} ${held.failure}.`);
+  if (held.value === null) return failed(`${file} ${made.failure}.`);
+  if (isRunning(held.value) || !takeAway(folder, name)) {
+    return failed(`Process ${held.value.trim()} writes ${file}. If there is no such process, remove ${name}.`);
+  }
+  const again = make();
+  return again.ok ? ok(unlock) : failed(`${file} ${again.failure}.`);
+}
+
+/** Moves a lock away that nobody holds. If it is another one by now, somebody was faster, and gets it back. */
+function takeAway(folder: string, name: string): boolean {
+  const aside = `${name}.${randomUUID()}`;
+  try {
+    renameSync(resolve(folder, name), resolve(folder, aside));
+    const taken = readTextFile(folder, aside);
+    const isFree = taken.ok && !isRunning(taken.value ?? '');
+    if (!isFree) linkSync(resolve(folder, aside), resolve(folder, name));
+    rmSync(resolve(folder, aside));
+    return isFree;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether there is a process with this id, as far as we may know. */
+function isRunning(pid: string): boolean {
+  if (!/^[1-9]\d{0,9}\n$/.test(pid)) return false;
+  try {
+    return process.kill(Number(pid), 0);
+  } catch (error) {
+    return codeOf(error) === 'EPERM';
   }
 }
 

@@ -125,12 +125,33 @@ describe('npm run callers', () => {
         `Its key ${digestOf(key).slice(0, 8)}, shown this once; hand it over by a safe way:`,
         `\n  ${key}`,
         `\nCALLERS  ${bytes} of 5000 bytes  1 caller`,
-        '\nTo deploy: npm run -s callers -- c.json secrets | npx wrangler secret bulk --env gz\n',
+        '\nTo deploy: npm run -s callers -- c.json secrets --config w.toml --env gz | npx wrangler secret bulk --config w.toml --env="gz"\n',
       ].join('\n'),
     );
     expect(parseJson(textOf('c.json'))).toEqual({
       CALLERS: { ci: { keySha256: [digestOf(key)], scopes: ['images:delete', 'images:read'] } },
     });
+  });
+
+  it('tells a way to deploy that takes the same configuration, and none is the one at the top', async () => {
+    const { stdout } = await run('c.json', 'add', 'ci', '--env', '');
+    expect(stdout).toMatch(/^To deploy: npm run -s callers -- c\.json secrets \| npx wrangler secret bulk --env=""$/m);
+    await run('g.json', 'add', 'job', '--token', 'cce', 'a=1', '--config', 'w.toml', '--env', 'gz');
+    expect((await run('g.json', 'secrets')).status).toBe(1);
+    expect((await run('g.json', 'secrets', '--config', 'w.toml', '--env', 'gz')).status).toBe(0);
+  });
+
+  it('loses no change if several are made at once: the others are refused, and make none', async () => {
+    const names = ['a', 'b', 'c', 'd'];
+    const outcomes = await Promise.all(names.map((name) => run('c.json', 'add', name)));
+    const done = names.filter((_, n) => outcomes[n]?.status === 0);
+    expect(done.length).toBeGreaterThan(0);
+    expect(Object.keys(Object(parseJson(textOf('c.json'))).CALLERS)).toEqual(done);
+    for (const { status, stdout, stderr } of outcomes.filter((each) => each.status === 1)) {
+      expect([status, stdout, stderr]).toEqual([1, '', expect.stringMatching(/^Process \d+ writes c\.json\./)]);
+    }
+    expect(outcomes.some(({ status }) => status === 1)).toBe(true);
+    expect((await run('c.json', 'add', 'e')).status).toBe(0);
   });
 
   it('makes no key for a caller that has another proof', async () => {

@@ -45,6 +45,10 @@ describe('npm run check-config', () => {
     expect(npm('baidu.json').status).toBe(1);
   });
 
+  it('takes the environment "" for the deployment at the top', async () => {
+    expect(await check('baidu.json', 'callers.json', '--env', '')).toEqual(await check('baidu.json', 'callers.json'));
+  });
+
   it('takes everything in one file', async () => {
     write('secrets.json', { ...BAIDU, CALLERS: JSON.stringify(CALLERS) });
     expect(await check('secrets.json')).toMatchObject({ status: 0 });

@@ -233,7 +233,7 @@ describe('npm run export', () => {
     const wrong = await runExport([url, 'h.jsonl'], folder, { token: cleaner.keySha256, show: null });
     expect([wrong.status, wrong.stderr]).toEqual([1, expect.stringContaining('unauthenticated')]);
     expect(wrong.stderr).not.toContain(cleaner.keySha256);
-    expect((await run(url, 'absent/h.jsonl')).stderr).toBe('absent/h.jsonl.lock cannot be written (ENOENT).\n');
+    expect((await run(url, 'absent/h.jsonl')).stderr).toBe('absent/h.jsonl cannot be written (ENOENT).\n');
     expect((await run('http://images.test')).stderr).toMatch(/^baseUrl must be an origin: https/);
     for (const args of [[], ['a', 'b', 'c'], ['--token', 'x'], ['nowhere']]) {
       expect(await run(...args)).toMatchObject({ status: 1, stdout: '', stderr: expect.stringContaining('--help') });

@@ -1,6 +1,14 @@
 /** The files of an export: their lock, whose rows they have, and what is left of a run that was cut off. */
-import { spawnSync } from 'node:child_process';
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -34,24 +42,11 @@ describe('the lock', () => {
     const first = history.lock();
     if (!first.ok) throw new Error(first.failure);
     expect(textOf('h.jsonl.lock')).toBe(`${process.pid}\n`);
-    const failure = `Process ${process.pid} writes h.jsonl. If it is no export, remove h.jsonl.lock.`;
+    const failure = `Process ${process.pid} writes h.jsonl. If there is no such process, remove h.jsonl.lock.`;
     expect(new HistoryFile(folder, 'h.jsonl').lock()).toEqual({ ok: false, failure });
     expect(new HistoryFile(folder, 'other.jsonl').lock().ok).toBe(true);
     first.value();
     expect(history.lock().ok).toBe(true);
-  });
-
-  it('of a process that was killed, and one that was never written, do not count', () => {
-    const { pid } = spawnSync('true');
-    for (const left of [`${pid}\n`, '', 'x', '-1\n', '0\n']) {
-      writeFileSync(join(folder, 'h.jsonl.lock'), left);
-      expect([left, history.lock().ok]).toEqual([left, true]);
-    }
-  });
-
-  it('of a process of somebody else counts', () => {
-    writeFileSync(join(folder, 'h.jsonl.lock'), '1\n');
-    expect(history.lock()).toEqual({ ok: false, failure: expect.stringMatching(/^Process 1 writes h\.jsonl\./) });
   });
 });
 
@@ -104,6 +99,17 @@ describe('the rows', () => {
     expect(modeOf('h.jsonl.part')).toBe(0o600);
   });
 
+  it('of a part that is something else stay as they are', () => {
+    for (const text of ['line 1\nline 2 without end', 'one line\n']) {
+      writeFileSync(join(folder, 'h.jsonl.part'), text);
+      expect(history.partRows().ok).toBe(false);
+      expect(textOf('h.jsonl.part')).toBe(text);
+    }
+    rmSync(join(folder, 'h.jsonl.part'));
+    mkdirSync(join(folder, 'h.jsonl.part'));
+    expect(history.partRows()).toEqual({ ok: false, failure: 'h.jsonl.part cannot be read (EISDIR).' });
+  });
+
   it('of a whole run replace the file, and take the part away', () => {
     expect(history.rows()).toEqual({ ok: true, value: [] });
     history.addToPart(deletionRow());
@@ -126,7 +132,7 @@ describe('the rows', () => {
   it('that cannot be written are a failure', () => {
     const nowhere = new HistoryFile(folder, 'absent/h.jsonl');
     const failure = (file: string) => ({ ok: false, failure: `absent/${file} cannot be written (ENOENT).` });
-    expect(nowhere.lock()).toEqual(failure('h.jsonl.lock'));
+    expect(nowhere.lock()).toEqual(failure('h.jsonl'));
     expect(nowhere.admit(GATEWAY, CLEANER)).toEqual(failure('h.jsonl.view'));
     expect(nowhere.addToPart(deletionRow())).toEqual(failure('h.jsonl.part'));
     expect(nowhere.finish([])).toEqual(failure('h.jsonl'));

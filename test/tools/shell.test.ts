@@ -1,5 +1,5 @@
 /** How a tool reads, lengthens and replaces files. */
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   mkdirSync,
@@ -13,8 +13,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { appendToFile, isOpenToOthers, readTextFile, replaceFile } from '../../src/tools/shell.ts';
+import { appendToFile, isOpenToOthers, lockFile, readTextFile, replaceFile } from '../../src/tools/shell.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -96,5 +97,60 @@ describe('a file', () => {
     chmodSync(join(folder, 'a.json'), mode);
     expect(isOpenToOthers(folder, 'a.json')).toBe(isOpen);
     expect([isOpenToOthers(folder, 'absent'), isOpenToOthers(folder, '.')]).toEqual([false, false]);
+  });
+});
+
+describe('the lock of a file', () => {
+  const writeLock = (text: string) => writeFileSync(join(folder, 'a.json.lock'), text);
+  const busy = (pid: number) => ({
+    ok: false,
+    failure: `Process ${pid} writes a.json. If there is no such process, remove a.json.lock.`,
+  });
+
+  it('is held by one process until it ends', () => {
+    const first = lockFile(folder, 'a.json');
+    if (!first.ok) throw new Error(first.failure);
+    expect(readFileSync(join(folder, 'a.json.lock'), 'utf8')).toBe(`${process.pid}\n`);
+    expect(lockFile(folder, 'a.json')).toEqual(busy(process.pid));
+    expect(lockFile(folder, 'b.json').ok).toBe(true);
+    first.value();
+    expect(lockFile(folder, 'a.json').ok).toBe(true);
+    expect(readdirSync(folder).sort()).toEqual(['a.json.lock', 'b.json.lock']);
+  });
+
+  it('of a process that was killed, or that could not write its id, does not count', () => {
+    const { pid } = spawnSync('true');
+    for (const left of [`${pid}\n`, '', 'x', '-1\n', '0\n']) {
+      writeLock(left);
+      expect([left, lockFile(folder, 'a.json').ok]).toEqual([left, true]);
+    }
+    expect(readdirSync(folder)).toEqual(['a.json.lock']);
+  });
+
+  it('of a process of somebody else counts', () => {
+    writeLock('1\n');
+    expect(lockFile(folder, 'a.json')).toEqual(busy(1));
+  });
+
+  it('that cannot be made or read is a failure', () => {
+    expect(lockFile(folder, 'absent/a.json')).toEqual({
+      ok: false,
+      failure: 'absent/a.json cannot be written (ENOENT).',
+    });
+    mkdirSync(join(folder, 'a.json.lock'));
+    expect(lockFile(folder, 'a.json')).toEqual({ ok: false, failure: 'a.json.lock cannot be read (EISDIR).' });
+  });
+
+  it('that is left behind is taken over by one of many', async () => {
+    writeLock(`${spawnSync('true').pid}\n`);
+    const shell = join(import.meta.dirname, '../../src/tools/shell.ts');
+    const program = `import { lockFile } from ${JSON.stringify(shell)};
+      const { ok } = lockFile(${JSON.stringify(folder)}, 'a.json');
+      if (ok) console.log('held');
+      setTimeout(() => undefined, 1000);`;
+    const run = promisify(execFile);
+    const many = Array.from({ length: 6 }, () => run(process.execPath, ['--input-type=module', '--eval', program]));
+    const outputs = (await Promise.all(many)).map(({ stdout }) => stdout);
+    expect(outputs.filter((stdout) => stdout === 'held\n')).toHaveLength(1);
   });
 });
