@@ -3,7 +3,7 @@
  * this machine's own Node.js and in a Worker, against the running gateway.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, globSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { scheduler } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -11,6 +11,7 @@ import { RELEASE } from '../../src/http/release.ts';
 import { isRecord, parseJson } from '../../src/json.ts';
 import { createKey } from '../../src/tools/new-key.ts';
 import { type Door, type DoorFault, openDoor } from './door.ts';
+import { installTools } from './on-demand.ts';
 import {
   type Gateway,
   HASTY,
@@ -36,7 +37,8 @@ const NODE_TYPES = {
   module: 'nodenext',
   moduleResolution: 'nodenext',
 };
-const { key, keySha256 } = createKey();
+/** One for each runtime, because each has its own rate limit. */
+const KEYS = { ci: createKey(), Deno: createKey(), Bun: createKey() };
 const SETUP_TIMEOUT_MS = 180_000;
 
 let emulator: Server;
@@ -70,10 +72,15 @@ interface End {
   version: unknown;
 }
 
-/** One call of the client, in a process of this machine's own Node.js, which must end by itself. `interrupt` gives it its signal. */
+/** How a program is run: this machine's own Node.js, or another runtime with its arguments before those of the program. */
+let runtime: readonly [program: string, ...args: string[]] = [PLAIN_NODE];
+let caller: keyof typeof KEYS = 'ci';
+
+/** One call of the client, in a process of its own, which must end by itself. `interrupt` gives it its signal. */
 function start(name: string, subject: string, ...options: string[]) {
-  const args = ['node.js', name, subject, '--base-url', door.url, '--token', key, ...options];
-  const child = spawn(PLAIN_NODE, args, { cwd: PROJECT, stdio: ['ignore', 'pipe', 'inherit'] });
+  const [program, ...own] = runtime;
+  const args = [...own, 'node.js', name, subject, '--base-url', door.url, '--token', KEYS[caller].key, ...options];
+  const child = spawn(program, args, { cwd: PROJECT, stdio: ['ignore', 'pipe', 'inherit'] });
   const end = new Promise<End>((resolve, reject) => {
     let output = '';
     child.stdout.on('data', (chunk) => {
@@ -129,7 +136,12 @@ beforeAll(async () => {
       ...varsFor(emulator),
       ...HASTY,
       CALLERS: JSON.stringify({
-        ci: { keySha256: [keySha256], scopes: ['images:delete', 'images:read'] },
+        ...Object.fromEntries(
+          Object.entries(KEYS).map(([name, { keySha256 }]) => [
+            name,
+            { keySha256: [keySha256], scopes: ['images:delete', 'images:read'] },
+          ]),
+        ),
         'demo-worker': { binding: true, scopes: ['images:delete'] },
       }),
     },
@@ -146,6 +158,8 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
+  runtime = [PLAIN_NODE];
+  caller = 'ci';
   door.fault = null;
   door.deletions = 0;
   await direct('reset', null);
@@ -259,6 +273,37 @@ describe("with this machine's own Node.js, against the running gateway", () => {
     expect(error).toMatchObject({ name: 'LostAnswerError', outcome: 'unknown' });
     expect([alive, door.deletions]).toEqual([[], 1]);
   });
+});
+
+describe.each<['Deno' | 'Bun', string, ...string[]]>([
+  ['Deno', '@deno/*/deno', 'run', '--no-prompt', '--allow-net=127.0.0.1'],
+  ['Bun', '@oven/*/bin/bun', 'run'],
+])('with %s, against the running gateway', (name, pattern, ...args) => {
+  installTools('test/runtimes');
+  const [binary = ''] = globSync(join(ROOT, 'test/runtimes/node_modules', pattern));
+  const its = binary === '' ? it.skip : it;
+  beforeEach(() => {
+    runtime = [binary, ...args];
+    caller = name;
+  });
+
+  its(`deletes, previews, reads and throws (skipped where the registry has no ${name} for this machine)`, async () => {
+    const { value, version } = await call('delete', 'm-custom01', '--request-id', `${name}-1`);
+    expect(value).toMatchObject({ id: 'm-custom01', outcome: 'deleted', requestId: `${name}-1` });
+    expect(version).toMatch(/^v\d+/);
+    expect((await call('preview', 'm-shared01')).value).toMatchObject({ deletable: false, sharedWith: 1 });
+    expect((await call('history', 'm-custom01')).value).toMatchObject([{ requestId: `${name}-1`, caller: name }]);
+    expect((await call('delete', 'm-system01')).error).toMatchObject({ code: 'image_not_custom', outcome: 'rejected' });
+  });
+
+  its.each<DoorFault>(['cut_after', 'half_after', 'html_after'])(
+    'ends in deleted if the answer was lost (%s), and deletes once',
+    async (fault) => {
+      door.fault = fault;
+      expect((await call('delete', 'm-custom02')).value).toMatchObject({ outcome: 'deleted', confirmed: true });
+      expect([door.deletions, await booksOf('m-custom02')]).toEqual([1, { calls: 1, stands: false }]);
+    },
+  );
 });
 
 describe('in a Worker that is bound to the gateway', () => {

@@ -41,5 +41,7 @@ const end = await run().then(
     return { error: { ...error, message: error.message } };
   },
 );
-const alive = process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout');
+// Only Node.js tells what keeps it alive.
+const resources = 'Deno' in globalThis || 'Bun' in globalThis ? [] : process.getActiveResourcesInfo();
+const alive = resources.filter((resource) => resource === 'Timeout');
 console.log(JSON.stringify({ ...end, alive, version: process.version }));
