@@ -10,6 +10,7 @@
 import { resolve } from 'node:path';
 import { isRecord, listOf } from '../json.ts';
 import { failed, ok, type Result } from '../result.ts';
+import { readTextFile } from './shell.ts';
 
 export interface WranglerConfig {
   readonly vars: Readonly<Record<string, unknown>>;
@@ -37,6 +38,9 @@ export async function readWranglerConfig(
   file: string,
   env: string | undefined,
 ): Promise<Result<WranglerConfig, string>> {
+  // Wrangler would take a missing file for an empty one.
+  const text = readTextFile(folder, file);
+  if (!text.ok || text.value === null) return failed(`${file} ${text.ok ? 'does not exist' : text.failure}.`);
   // Loaded here, because it takes a second or two, and help should not.
   const { unstable_readConfig } = await import('wrangler');
   try {

@@ -275,7 +275,7 @@ describe('npm run callers', () => {
       stderr: 'bad.toml is at fault:\n  - ISSUERS is not a JSON object\n',
     });
     const absent = await run('c.json', 'add', 'a', '--config', 'absent.toml');
-    expect(absent.stderr).toMatch(/^absent\.toml: Could not read file/);
+    expect(absent.stderr).toMatch(/^absent\.toml does not exist\./);
     expect(existsSync(join(folder, 'c.json'))).toBe(false);
   });
 

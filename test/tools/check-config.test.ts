@@ -112,7 +112,7 @@ ratelimits = [{ name = "RATE_LIMITER_BURST", namespace_id = "1", simple = { limi
 
   it('refuses a configuration of Wrangler that cannot be read, and arguments that it does not take', async () => {
     const absent = await check('baidu.json', '--config', 'absent.toml');
-    expect([absent.status, absent.stderr]).toEqual([1, expect.stringMatching(/^absent\.toml: Could not read file/)]);
+    expect([absent.status, absent.stderr]).toEqual([1, expect.stringMatching(/^absent\.toml does not exist\./)]);
     expect((await check()).stderr).toBe('A FILE is needed. See: npm run check-config -- --help\n');
     expect((await check('a', '--colour')).stderr).toMatch(/^There is an option that does not exist/);
     expect((await check('--help')).stdout).toMatch(/^Usage: npm run check-config -- FILE…/);

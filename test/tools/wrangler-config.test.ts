@@ -39,6 +39,12 @@ version_metadata = { binding = "V" }
 `;
 
 describe('the configuration of Wrangler', () => {
+  it('must be a file, because Wrangler takes a missing one for an empty one', async () => {
+    const failureOf = async (file: string) => readWranglerConfig(folder, file, undefined);
+    expect(await failureOf('absent.toml')).toEqual({ ok: false, failure: 'absent.toml does not exist.' });
+    expect(await failureOf('.')).toEqual({ ok: false, failure: '. cannot be read (EISDIR).' });
+  });
+
   it('that the Worker has says what the Worker needs', async () => {
     const config = await readWranglerConfig('/', WRANGLER_CONFIG, undefined);
     expect(config).toMatchObject({
@@ -97,7 +103,7 @@ describe('the configuration of Wrangler', () => {
       failure: expect.stringContaining('Expected "workers_dev" to be of type boolean'),
     });
     expect(await readWranglerConfig(folder, 'absent.toml', undefined)).toMatchObject({
-      failure: expect.stringMatching(/^absent\.toml: Could not read file/),
+      failure: expect.stringMatching(/^absent\.toml does not exist\./),
     });
   });
 
