@@ -42,15 +42,11 @@ export const platformRuntime: Runtime = {
 const POLL_MS = 25;
 
 /**
- * Waits while another request does something, because its promise may not be awaited. Returns whether that ended within `limitMs`.
- * Source: https://developers.cloudflare.com/workers/reference/how-workers-works/.
+ * Waits while another request does something, but no longer than `limitMs`. Its promise may not be awaited, so this looks again and
+ * again. Source: https://developers.cloudflare.com/workers/reference/how-workers-works/.
  */
-export async function waitWhile(isGoing: () => boolean, limitMs: number, sleep: Runtime['sleep']): Promise<boolean> {
-  for (let waitedMs = 0; isGoing(); waitedMs += POLL_MS) {
-    if (waitedMs >= limitMs) return false;
-    await sleep(POLL_MS);
-  }
-  return true;
+export async function waitWhile(isGoing: () => boolean, limitMs: number, sleep: Runtime['sleep']): Promise<void> {
+  for (let waitedMs = 0; waitedMs < limitMs && isGoing(); waitedMs += POLL_MS) await sleep(POLL_MS);
 }
 
 /** What every line of the log has. Each kind of line has its own further fields, which its own interface lists. */
