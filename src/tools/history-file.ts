@@ -39,10 +39,10 @@ export class HistoryFile {
     const file = `${this.#file}.view`;
     const noted = readTextFile(this.#folder, file);
     if (!noted.ok) return failed(`${file} ${noted.failure}.`);
-    const rows = this.rows();
-    if (!rows.ok) return rows;
     if (noted.value === `${view}\n`) return ok(null);
     if (!this.hasPart() && !existsSync(this.#path(this.#file))) return this.#replace(file, `${view}\n`);
+    const rows = this.rows();
+    if (!rows.ok) return rows;
     if (noted.value === null)
       return failed(`${file} is missing, so nobody knows whose rows ${this.#file} has. Name another FILE.`);
     return failed(`${this.#file} has ${noted.value.trim()}, and these would be ${view}. Name another FILE.`);
