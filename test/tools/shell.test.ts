@@ -1,5 +1,6 @@
-/** How a tool reads, lengthens and replaces files. */
-import { execFile, spawnSync } from 'node:child_process';
+/** How a tool reads, lengthens, replaces and locks files. */
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   mkdirSync,
@@ -13,7 +14,6 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { appendToFile, isOpenToOthers, lockFile, readTextFile, replaceFile } from '../../src/tools/shell.ts';
 
@@ -146,11 +146,12 @@ describe('the lock of a file', () => {
     const shell = join(import.meta.dirname, '../../src/tools/shell.ts');
     const program = `import { lockFile } from ${JSON.stringify(shell)};
       const { ok } = lockFile(${JSON.stringify(folder)}, 'a.json');
-      if (ok) console.log('held');
-      setTimeout(() => undefined, 1000);`;
-    const run = promisify(execFile);
-    const many = Array.from({ length: 6 }, () => run(process.execPath, ['--input-type=module', '--eval', program]));
-    const outputs = (await Promise.all(many)).map(({ stdout }) => stdout);
-    expect(outputs.filter((stdout) => stdout === 'held\n')).toHaveLength(1);
+      console.log(ok ? 'held' : 'refused');
+      process.stdin.resume();`;
+    const many = Array.from({ length: 6 }, () => spawn(process.execPath, ['--input-type=module', '--eval', program]));
+    // All live until the last one has said what it got, because the lock of one that has ended may be taken.
+    const outputs = await Promise.all(many.map(async ({ stdout }) => String((await once(stdout, 'data'))[0])));
+    for (const { stdin } of many) stdin.end();
+    expect(outputs.filter((output) => output === 'held\n')).toHaveLength(1);
   });
 });
