@@ -7,9 +7,9 @@
  */
 import { Validator } from '@cfworker/json-schema';
 import type { OpenAPIV3_1 } from 'openapi-types';
-import { openapi } from '../src/http/openapi.ts';
-import { isRecord } from '../src/json.ts';
-import { PROBLEM_CODES, PROBLEMS } from '../src/problems/failure.ts';
+import { openapi } from '../src/worker/http/openapi.ts';
+import { isRecord } from '../src/worker/json.ts';
+import { PROBLEM_CODES, PROBLEMS } from '../src/worker/problems/failure.ts';
 
 export const DOCUMENT: OpenAPIV3_1.Document = JSON.parse(JSON.stringify(openapi('https://gateway.test')));
 const PROBLEM = '#/components/schemas/Problem';

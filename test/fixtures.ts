@@ -1,6 +1,6 @@
 /** Data that the tests share. These credentials are worth nothing outside the emulator. */
-import type { DeletionJson } from '../src/deletions/bodies.ts';
-import type { Budgets, HistoryQuery, Reservation, Settlement } from '../src/ledger/rows.ts';
+import type { DeletionJson } from '../src/worker/deletions/bodies.ts';
+import type { Budgets, HistoryQuery, Reservation, Settlement } from '../src/worker/ledger/rows.ts';
 import type { Account } from './emulator/bce-auth.ts';
 
 /** The same as in `emulator/wrangler.toml`. */

@@ -3,8 +3,8 @@
  * forgeries included.
  */
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
-import type { Issuer } from '../src/callers/issuers.ts';
-import { isRecord } from '../src/json.ts';
+import type { Issuer } from '../src/worker/callers/issuers.ts';
+import { isRecord } from '../src/worker/json.ts';
 
 export const ISSUER_MODES = [
   'healthy',

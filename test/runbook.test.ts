@@ -1,7 +1,7 @@
 /** The SQL of the runbook, on a ledger as the platform keeps it. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
-import RUNBOOK from '../src/RUNBOOK.md?raw';
+import RUNBOOK from '../src/docs/RUNBOOK.md?raw';
 import { ALL_ROWS, budgets, idOf, reservation, settlement } from './fixtures.ts';
 import { freshLedger } from './harness.ts';
 

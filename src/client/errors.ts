@@ -3,10 +3,10 @@
  *
  * Promises: `outcome` says what is known about the image, and never more. Never: holds a token.
  */
-import type { DeletionJson } from '../deletions/bodies.ts';
-import type { RowOutcome } from '../outcome.ts';
-import type { ProblemCode } from '../problems/failure.ts';
-import type { ProblemBody } from '../problems/problem.ts';
+import type { DeletionJson } from '../worker/deletions/bodies.ts';
+import type { RowOutcome } from '../worker/outcome.ts';
+import type { ProblemCode } from '../worker/problems/failure.ts';
+import type { ProblemBody } from '../worker/problems/problem.ts';
 
 /**
  * What is known about the image after a call that failed. `not_attempted`: no deletion was sent to Baidu. `rejected`: Baidu refused,

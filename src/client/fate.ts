@@ -3,7 +3,7 @@
  *
  * Promises: pure; a row that may be another deletion's decides nothing, and rows that contradict each other decide nothing.
  */
-import type { DeletionBody, DeletionJson } from '../deletions/bodies.ts';
+import type { DeletionBody, DeletionJson } from '../worker/deletions/bodies.ts';
 import { ProblemError } from './errors.ts';
 import { isCode } from './shapes.ts';
 

@@ -5,7 +5,7 @@
  * but asks the ledger what became of it. The token goes to the configured origin alone: addresses in an answer are not called.
  * Never: runs code of the Worker, or needs more than the web platform has.
  */
-import type { DeletionBody, DeletionJson, PreviewBody, ReadinessBody } from '../deletions/bodies.ts';
+import type { DeletionBody, DeletionJson, PreviewBody, ReadinessBody } from '../worker/deletions/bodies.ts';
 import { ImageGatewayError, LostAnswerError, NotSentError, ProblemError } from './errors.ts';
 import { type Answer, exchange, type Outgoing, retryAfterS, type StartTimer, timeOf } from './exchange.ts';
 import { concluded, fateIn } from './fate.ts';
@@ -24,12 +24,12 @@ import {
 } from './options.ts';
 import { isDeletion, isHistory, isPreview, isProblem, isReadiness } from './shapes.ts';
 
-export type { Scope } from '../callers/caller.ts';
-export type { Blocker, DeletionBody, DeletionJson, PreviewBody, ReadinessBody } from '../deletions/bodies.ts';
-export type { FailureOutcome, RowOutcome, SuccessOutcome } from '../outcome.ts';
-export type { DeletedBefore, Upstream } from '../problems/facts.ts';
-export type { ProblemCode } from '../problems/failure.ts';
-export type { ProblemBody } from '../problems/problem.ts';
+export type { Scope } from '../worker/callers/caller.ts';
+export type { Blocker, DeletionBody, DeletionJson, PreviewBody, ReadinessBody } from '../worker/deletions/bodies.ts';
+export type { FailureOutcome, RowOutcome, SuccessOutcome } from '../worker/outcome.ts';
+export type { DeletedBefore, Upstream } from '../worker/problems/facts.ts';
+export type { ProblemCode } from '../worker/problems/failure.ts';
+export type { ProblemBody } from '../worker/problems/problem.ts';
 export { type ErrorOutcome, ImageGatewayError, LostAnswerError, NotSentError, ProblemError } from './errors.ts';
 export type { OutgoingRequest, SendRequest, Token } from './exchange.ts';
 export type { DeleteOptions, DeletionsFilter, ImageGatewayOptions, ReadOptions } from './options.ts';

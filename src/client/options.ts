@@ -4,7 +4,7 @@
  * Promises: what is not exactly understood is refused before anything is sent. The token travels only over https, or to loopback.
  * Never: decides what the gateway decides, such as which image ids exist.
  */
-import type { RowOutcome } from '../outcome.ts';
+import type { RowOutcome } from '../worker/outcome.ts';
 import { NotSentError } from './errors.ts';
 import type { Line, SendRequest, Token } from './exchange.ts';
 

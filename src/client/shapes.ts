@@ -11,11 +11,11 @@ import type {
   HistoryBody,
   PreviewBody,
   ReadinessBody,
-} from '../deletions/bodies.ts';
-import type { FailureOutcome, RowOutcome, SuccessOutcome } from '../outcome.ts';
-import type { DeletedBefore, Upstream } from '../problems/facts.ts';
-import type { ProblemCode } from '../problems/failure.ts';
-import type { ProblemBody } from '../problems/problem.ts';
+} from '../worker/deletions/bodies.ts';
+import type { FailureOutcome, RowOutcome, SuccessOutcome } from '../worker/outcome.ts';
+import type { DeletedBefore, Upstream } from '../worker/problems/facts.ts';
+import type { ProblemCode } from '../worker/problems/failure.ts';
+import type { ProblemBody } from '../worker/problems/problem.ts';
 
 type Check = (value: unknown) => boolean;
 

@@ -5,13 +5,13 @@
 import { join } from 'node:path';
 import { build } from 'vite';
 
-const PAGES = join(import.meta.dirname, '../pages');
-export const PUBLIC = join(PAGES, 'public');
+const CONSOLE = join(import.meta.dirname, '../console');
+export const PUBLIC = join(import.meta.dirname, '../pages/public');
 
 export async function buildConsole(folder: string): Promise<void> {
   await build({
     configFile: false,
-    root: join(PAGES, 'console'),
+    root: CONSOLE,
     base: '/assets/',
     logLevel: 'warn',
     build: {
@@ -20,7 +20,7 @@ export async function buildConsole(folder: string): Promise<void> {
       emptyOutDir: false,
       modulePreload: { polyfill: false },
       rolldownOptions: {
-        input: join(PAGES, 'console/console.html'),
+        input: join(CONSOLE, 'console.html'),
         output: { entryFileNames: '[name].js', assetFileNames: '[name][extname]' },
         checks: { pluginTimings: false },
       },

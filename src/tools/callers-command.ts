@@ -5,8 +5,8 @@
  * Never: repeats an argument, because somebody may paste a key.
  */
 import { parseArgs } from 'node:util';
-import { CALLER_ID_RULE, isCallerId, MAX_DAILY_DELETIONS, SCOPES } from '../callers/caller.ts';
-import { failed, ok, type Result } from '../result.ts';
+import { CALLER_ID_RULE, isCallerId, MAX_DAILY_DELETIONS, SCOPES } from '../worker/callers/caller.ts';
+import { failed, ok, type Result } from '../worker/result.ts';
 import type { Entry } from './callers-file.ts';
 import { DEFAULT_SCOPES } from './new-key.ts';
 

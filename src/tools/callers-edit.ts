@@ -4,10 +4,10 @@
  * Promises: callers keep their order; no caller loses its last proof; no part grows beyond what Cloudflare takes. A part that becomes
  * empty stays, because `wrangler secret bulk` leaves a secret as it is that is not named. Never: sees a key.
  */
-import { fingerprintOf } from '../callers/key.ts';
-import { MAX_KEYS_PER_CALLER } from '../callers/table.ts';
-import { listOf } from '../json.ts';
-import { failed, ok, type Result } from '../result.ts';
+import { fingerprintOf } from '../worker/callers/key.ts';
+import { MAX_KEYS_PER_CALLER } from '../worker/callers/table.ts';
+import { listOf } from '../worker/json.ts';
+import { failed, ok, type Result } from '../worker/result.ts';
 import { type CallersFile, type Entry, FIRST_PART, type FilePart, MAX_VALUE_BYTES, partBytes } from './callers-file.ts';
 
 /** The changed file, or one sentence about why there is none and what to do. */

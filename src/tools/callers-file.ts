@@ -4,11 +4,11 @@
  * Promises: what it returns has passed the Worker's own parser, to the letter of the file; callers and parts keep their order. A fault
  * is reported by part and position or by line, and never by its value. Never: returns a file that holds a key.
  */
-import type { Issuer } from '../callers/issuers.ts';
-import { KEY_PREFIX } from '../callers/key.ts';
-import { parseCallers } from '../callers/table.ts';
-import { isRecord, parseJson } from '../json.ts';
-import { failed, ok, type Result } from '../result.ts';
+import type { Issuer } from '../worker/callers/issuers.ts';
+import { KEY_PREFIX } from '../worker/callers/key.ts';
+import { parseCallers } from '../worker/callers/table.ts';
+import { isRecord, parseJson } from '../worker/json.ts';
+import { failed, ok, type Result } from '../worker/result.ts';
 import { type Member, membersOf, placeOf } from './json-text.ts';
 
 export type CallersFile = readonly FilePart[];

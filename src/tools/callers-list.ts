@@ -3,8 +3,8 @@
  *
  * Promises: one line for each caller, so that it can be searched. Never: shows a digest whole.
  */
-import { fingerprintOf } from '../callers/key.ts';
-import { isRecord, listOf } from '../json.ts';
+import { fingerprintOf } from '../worker/callers/key.ts';
+import { isRecord, listOf } from '../worker/json.ts';
 import { digestsOf } from './callers-edit.ts';
 import { type CallersFile, type Entry, MAX_VALUE_BYTES, partBytes } from './callers-file.ts';
 

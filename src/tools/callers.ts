@@ -4,9 +4,9 @@
  * Promises: what it writes has passed the Worker's own parser; a file at fault is left as it is. Never: prints a key but the one that
  * it has just made, or writes one.
  */
-import { type Issuer, parseIssuers } from '../callers/issuers.ts';
-import { fingerprintOf } from '../callers/key.ts';
-import { failed, ok, type Result } from '../result.ts';
+import { type Issuer, parseIssuers } from '../worker/callers/issuers.ts';
+import { fingerprintOf } from '../worker/callers/key.ts';
+import { failed, ok, type Result } from '../worker/result.ts';
 import { type Command, HELP, parseCommand } from './callers-command.ts';
 import { addCaller, addDigest, type Edit, findCaller, revokeCaller, revokeKey } from './callers-edit.ts';
 import {

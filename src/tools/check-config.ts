@@ -4,7 +4,7 @@
  * Promises: the Worker's own parser judges; the exit status is 1 if there is a fault. Never: prints a value, or asks the network.
  */
 import { parseArgs } from 'node:util';
-import { failed, ok, type Result } from '../result.ts';
+import { failed, ok, type Result } from '../worker/result.ts';
 import { checkDeployment, type Finding } from './deployment.ts';
 import { readSecretsFile, type Secret } from './secrets-file.ts';
 import { done, isOpenToOthers, type Outcome, readTextFile, refused, runAsProgram, WRANGLER_CONFIG } from './shell.ts';

@@ -5,10 +5,10 @@
  * as a name that the Worker does not know. Never: repeats a value.
  */
 import { createPublicKey } from 'node:crypto';
-import type { UncheckedEnv } from '../bindings.ts';
-import type { PublicKey } from '../callers/public-key.ts';
-import { RATE_LIMITS } from '../callers/rate-limits.ts';
-import { type ParsedConfig, parseConfig } from '../config.ts';
+import type { UncheckedEnv } from '../worker/bindings.ts';
+import type { PublicKey } from '../worker/callers/public-key.ts';
+import { RATE_LIMITS } from '../worker/callers/rate-limits.ts';
+import { type ParsedConfig, parseConfig } from '../worker/config.ts';
 import { isPartName, MAX_VALUE_BYTES } from './callers-file.ts';
 import { type Secret, shownName } from './secrets-file.ts';
 import type { WranglerConfig } from './wrangler-config.ts';

@@ -9,7 +9,7 @@
  */
 import { parseArgs } from 'node:util';
 import { type DeletionJson, ImageGateway, ImageGatewayError } from '../client/index.ts';
-import { failed, ok, type Result } from '../result.ts';
+import { failed, ok, type Result } from '../worker/result.ts';
 import { HistoryFile } from './history-file.ts';
 import { done, type Outcome, refused, runAsProgram } from './shell.ts';
 

@@ -9,8 +9,8 @@ import { existsSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { DeletionJson, ReadinessBody } from '../client/index.ts';
 import { isHistory } from '../client/shapes.ts';
-import { parseJson } from '../json.ts';
-import { failed, ok, type Result } from '../result.ts';
+import { parseJson } from '../worker/json.ts';
+import { failed, ok, type Result } from '../worker/result.ts';
 import { appendToFile, lockFile, readTextFile, replaceFile } from './shell.ts';
 
 /** `subject` may be personal data. */

@@ -6,8 +6,8 @@
  *
  * Source: RFC 8259.
  */
-import { parseJson } from '../json.ts';
-import { failed, ok, type Result } from '../result.ts';
+import { parseJson } from '../worker/json.ts';
+import { failed, ok, type Result } from '../worker/result.ts';
 
 /** A member of an object: its name, and the text of its value. */
 export interface Member {

@@ -5,8 +5,8 @@
  * Promises: 256 random bits; only the digest is for the configuration. Never: writes a file or sends anything.
  */
 import { randomBytes } from 'node:crypto';
-import { CALLER_ID_RULE, isCallerId, type Scope } from '../callers/caller.ts';
-import { KEY_PREFIX, keyDigest } from '../callers/key.ts';
+import { CALLER_ID_RULE, isCallerId, type Scope } from '../worker/callers/caller.ts';
+import { KEY_PREFIX, keyDigest } from '../worker/callers/key.ts';
 
 /** What a new caller may do unless somebody says otherwise. */
 export const DEFAULT_SCOPES: readonly Scope[] = ['images:delete', 'images:read'];

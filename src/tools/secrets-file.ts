@@ -3,7 +3,7 @@
  *
  * Promises: a fault is reported by the name of the secret, or by its position if the name may be anything. Never: repeats a value.
  */
-import { isRecord, parseJson } from '../json.ts';
+import { isRecord, parseJson } from '../worker/json.ts';
 import { isPartName, KEY_ADVICE, PART_RULE, placeOfKey } from './callers-file.ts';
 import { membersOf } from './json-text.ts';
 

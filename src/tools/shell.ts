@@ -18,8 +18,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { isRecord } from '../json.ts';
-import { failed, ok, type Result } from '../result.ts';
+import { isRecord } from '../worker/json.ts';
+import { failed, ok, type Result } from '../worker/result.ts';
 
 /** What a tool has to say, and its exit status. */
 export interface Outcome {

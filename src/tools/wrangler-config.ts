@@ -8,8 +8,8 @@
  * Source: https://developers.cloudflare.com/workers/wrangler/configuration/
  */
 import { resolve } from 'node:path';
-import { isRecord, listOf } from '../json.ts';
-import { failed, ok, type Result } from '../result.ts';
+import { isRecord, listOf } from '../worker/json.ts';
+import { failed, ok, type Result } from '../worker/result.ts';
 import { readTextFile } from './shell.ts';
 
 export interface WranglerConfig {

@@ -1,5 +1,5 @@
 /** What the ledger costs as it grows. */
-import { BudgetBook } from '../../src/ledger/budgets.ts';
+import { BudgetBook } from '../../src/worker/ledger/budgets.ts';
 import { interleaved, micro, nsPerCall, printTable, seriesOf } from './measure.ts';
 import { startWorkerd } from './servers.ts';
 

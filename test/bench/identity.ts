@@ -1,8 +1,8 @@
 /** What it costs to find out who calls: a key as callers grow, a token at first and afterwards. In Node.js, on the real code. */
 import { createHash } from 'node:crypto';
-import { type Arrival, Identity } from '../../src/callers/identify.ts';
-import { parseCallers } from '../../src/callers/table.ts';
-import { platformRuntime, RequestWaits } from '../../src/runtime.ts';
+import { type Arrival, Identity } from '../../src/worker/callers/identify.ts';
+import { parseCallers } from '../../src/worker/callers/table.ts';
+import { platformRuntime, RequestWaits } from '../../src/worker/runtime.ts';
 import { TestIssuer } from '../issuer.ts';
 import { startIssuer } from '../local/issuer.ts';
 import { interleaved, micro, nsPerCall, printTable, seriesOf } from './measure.ts';

@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 // Only this file, because the whole package brings in every service of Baidu.
 import Auth from '@baiducloud/sdk/src/auth.js';
 import { AwsClient } from 'aws4fetch';
-import { canonicalHeaders, formatTimestamp, sign, signingKey } from '../../src/baidu/signer.ts';
+import { canonicalHeaders, formatTimestamp, sign, signingKey } from '../../src/worker/baidu/signer.ts';
 
 const accessKeyId = 'a'.repeat(32);
 const secretAccessKey = 'b'.repeat(32);

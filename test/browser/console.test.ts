@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { isRecord, listOf } from '../../src/json.ts';
-import { ROW_OUTCOMES } from '../../src/outcome.ts';
+import { isRecord, listOf } from '../../src/worker/json.ts';
+import { ROW_OUTCOMES } from '../../src/worker/outcome.ts';
 import { HEADER_OF_ACCESS, HOSTILE_NAME, OPERATORS, startWithHistory } from './history.ts';
 import { launchChromium, WatchedPage } from './watched-page.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { installTools } from '../local/on-demand.ts';
 import { temporaryFolder } from '../local/stack.ts';
 
-const PICTURE = join(import.meta.dirname, '../../src/pages/console.png');
+const PICTURE = join(import.meta.dirname, '../../src/docs/console.png');
 const SIZE = { width: 1200, height: 1080 };
 
 installTools('test/browser');

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { concluded, fateIn } from '../../src/client/fate.ts';
 import { type DeletionJson, ProblemError, type RowOutcome } from '../../src/client/index.ts';
-import { ROW_OUTCOMES } from '../../src/outcome.ts';
+import { ROW_OUTCOMES } from '../../src/worker/outcome.ts';
 import { deletionRow } from '../fixtures.ts';
 
 const AT_MS = Date.parse('2026-11-25T08:00:00Z');

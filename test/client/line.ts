@@ -6,10 +6,10 @@
  */
 import { runInDurableObject } from 'cloudflare:test';
 import { ImageGateway, type ImageGatewayOptions, type OutgoingRequest } from '../../src/client/index.ts';
-import { isRecord, parseJson } from '../../src/json.ts';
-import { stepsAfterLook } from '../../src/ledger/resolution.ts';
-import type { Ledger } from '../../src/ledger/rows.ts';
-import { LedgerStore } from '../../src/ledger/store.ts';
+import { isRecord, parseJson } from '../../src/worker/json.ts';
+import { stepsAfterLook } from '../../src/worker/ledger/resolution.ts';
+import type { Ledger } from '../../src/worker/ledger/rows.ts';
+import { LedgerStore } from '../../src/worker/ledger/store.ts';
 import { KEYS } from '../fixtures.ts';
 import { createHarness, freshLedgers, GATEWAY, type HarnessOptions } from '../harness.ts';
 

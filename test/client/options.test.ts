@@ -1,10 +1,10 @@
 /** What the client refuses before anything is sent. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { KEY_PREFIX } from '../../src/callers/key.ts';
 import { ImageGateway, type ImageGatewayOptions, NotSentError } from '../../src/client/index.ts';
 import { readFilter, readOptions, readOrder, readReadOptions } from '../../src/client/options.ts';
-import { REQUEST_ID } from '../../src/http/query.ts';
+import { KEY_PREFIX } from '../../src/worker/callers/key.ts';
+import { REQUEST_ID } from '../../src/worker/http/query.ts';
 
 const WHOLE = { baseUrl: 'https://images.internal.example.com', token: 'key' };
 const refusal = (read: () => unknown) => {

@@ -1,7 +1,7 @@
 /** The emulator refuses what a strict server refuses, so its acceptance of a request proves something. */
 import { describe, expect, it } from 'vitest';
-import { isRecord } from '../../src/json.ts';
-import vectors from '../baidu/vectors.json';
+import { isRecord } from '../../src/worker/json.ts';
+import vectors from '../worker/baidu/vectors.json';
 import { refusal } from './bce-auth.ts';
 import { Emulator } from './emulator.ts';
 

@@ -8,7 +8,7 @@
  *   POST /__emulator/images   {"id": …, "name": …}: one more custom image
  *   POST /__emulator/clock    by how many milliseconds the server's clock is ahead
  */
-import { isRecord } from '../../src/json.ts';
+import { isRecord } from '../../src/worker/json.ts';
 import type { Account } from './bce-auth.ts';
 import { ConnectionDropped, Emulator, isFaultName } from './emulator.ts';
 

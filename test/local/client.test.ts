@@ -7,9 +7,9 @@ import { cpSync, existsSync, globSync, readdirSync, readFileSync, rmSync, writeF
 import { delimiter, join } from 'node:path';
 import { scheduler } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { RELEASE } from '../../src/http/release.ts';
-import { isRecord, parseJson } from '../../src/json.ts';
 import { createKey } from '../../src/tools/new-key.ts';
+import { RELEASE } from '../../src/worker/http/release.ts';
+import { isRecord, parseJson } from '../../src/worker/json.ts';
 import { type Door, type DoorFault, openDoor } from './door.ts';
 import { installTools } from './on-demand.ts';
 import {

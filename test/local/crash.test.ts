@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { isRecord, parseJson } from '../../src/json.ts';
 import { createKey } from '../../src/tools/new-key.ts';
+import { isRecord, parseJson } from '../../src/worker/json.ts';
 import { checkAnswer, checked } from '../answers.ts';
 import { startEmulator, startGateway, varsFor } from './stack.ts';
 

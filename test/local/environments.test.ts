@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { unstable_readConfig } from 'wrangler';
-import { isRecord } from '../../src/json.ts';
 import { checkDeployment } from '../../src/tools/deployment.ts';
 import { WRANGLER_CONFIG } from '../../src/tools/shell.ts';
 import { readWranglerConfig } from '../../src/tools/wrangler-config.ts';
+import { isRecord } from '../../src/worker/json.ts';
 import { CALLERS, EMULATOR_CREDENTIALS } from '../fixtures.ts';
 
 /** Source: https://cloud.baidu.com/doc/BCC/s/0jwvyo603, and the list that the SDKs carry. */

@@ -6,7 +6,7 @@
  */
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { isRecord, parseJson } from '../../src/json.ts';
+import { isRecord, parseJson } from '../../src/worker/json.ts';
 import { ISSUER_MODES, type IssuerMode } from '../issuer.ts';
 
 interface State {

@@ -7,8 +7,8 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { RELEASE } from '../../src/http/release.ts';
-import { isRecord, parseJson } from '../../src/json.ts';
+import { RELEASE } from '../../src/worker/http/release.ts';
+import { isRecord, parseJson } from '../../src/worker/json.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const CLIENT = join(ROOT, 'src/client');

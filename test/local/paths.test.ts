@@ -6,16 +6,16 @@
  * what it deleted. Clock, network, pauses and randomness are arguments, so the driver decides how each step ends.
  */
 import { describe, expect, it } from 'vitest';
-import { createApp } from '../../src/app.ts';
-import { parseCallers } from '../../src/callers/table.ts';
-import type { Config } from '../../src/config.ts';
-import { createGateway } from '../../src/create-gateway.ts';
-import { resolveUnknown } from '../../src/deletions/resolver.ts';
-import { isRecord, parseJson } from '../../src/json.ts';
-import type { Ledger } from '../../src/ledger/rows.ts';
-import type { Sql } from '../../src/ledger/sql.ts';
-import { LedgerStore } from '../../src/ledger/store.ts';
-import type { Runtime } from '../../src/runtime.ts';
+import { createApp } from '../../src/worker/app.ts';
+import { parseCallers } from '../../src/worker/callers/table.ts';
+import type { Config } from '../../src/worker/config.ts';
+import { createGateway } from '../../src/worker/create-gateway.ts';
+import { resolveUnknown } from '../../src/worker/deletions/resolver.ts';
+import { isRecord, parseJson } from '../../src/worker/json.ts';
+import type { Ledger } from '../../src/worker/ledger/rows.ts';
+import type { Sql } from '../../src/worker/ledger/sql.ts';
+import { LedgerStore } from '../../src/worker/ledger/store.ts';
+import type { Runtime } from '../../src/worker/runtime.ts';
 import { checkAnswer } from '../answers.ts';
 import { Emulator, type FaultName, LATER_MS } from '../emulator/emulator.ts';
 import { joint } from '../emulator/joint.ts';

@@ -8,7 +8,7 @@ import { type Server, startEmulator, startGateway, temporaryFolder, varsFor } fr
 
 const ROOT = join(import.meta.dirname, '../..');
 const textOf = (file: string) => readFileSync(join(ROOT, file), 'utf8');
-const RUNBOOK = textOf('src/RUNBOOK.md');
+const RUNBOOK = textOf('src/docs/RUNBOOK.md');
 
 /** Each command with the lines that continue it. */
 const commands = [...RUNBOOK.matchAll(/^ *```console\n(.*?)^ *```$/gms)].flatMap(([, block = '']) =>
@@ -51,7 +51,7 @@ describe('the five questions', () => {
     const sources = ['http/audit', 'runtime', 'deletions/resolver', 'ledger/stub', 'callers/issuer-keys'];
     const lines = sources
       .flatMap((file) => [
-        ...textOf(`src/${file}.ts`).matchAll(/interface (?:LogLine|\w+ extends LogLine) \{(.*?)^\}/gms),
+        ...textOf(`src/worker/${file}.ts`).matchAll(/interface (?:LogLine|\w+ extends LogLine) \{(.*?)^\}/gms),
       ])
       .map(([text]) => text);
     const fields = lines.flatMap((text) => [...text.matchAll(/readonly '?([\w.]+)'?\??:/g)].map(([, field]) => field));

@@ -6,8 +6,8 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { isRecord, parseJson } from '../../src/json.ts';
 import { createKey } from '../../src/tools/new-key.ts';
+import { isRecord, parseJson } from '../../src/worker/json.ts';
 import { checkAnswer } from '../answers.ts';
 import { FAULTS } from '../emulator/emulator.ts';
 import { EMULATOR_CREDENTIALS } from '../fixtures.ts';

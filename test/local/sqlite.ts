@@ -1,6 +1,6 @@
 /** SQLite by Node.js, as the ledger's store takes it. */
 import { DatabaseSync } from 'node:sqlite';
-import type { Sql } from '../../src/ledger/sql.ts';
+import type { Sql } from '../../src/worker/ledger/sql.ts';
 
 export function sqlOf(database: DatabaseSync): Sql {
   const statements = new Map<string, ReturnType<typeof database.prepare>>();

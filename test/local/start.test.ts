@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import sdk from '@baiducloud/sdk';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { isRecord } from '../../src/json.ts';
+import { isRecord } from '../../src/worker/json.ts';
 import { checkAnswer, checked } from '../answers.ts';
 import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
 

@@ -6,8 +6,8 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { SCOPES } from '../../src/callers/caller.ts';
 import { createKey } from '../../src/tools/new-key.ts';
+import { SCOPES } from '../../src/worker/callers/caller.ts';
 import { TestIssuer } from '../issuer.ts';
 import { startIssuer } from './issuer.ts';
 import { startCaller, startEmulator, startGateway, varsFor } from './stack.ts';

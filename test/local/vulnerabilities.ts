@@ -3,7 +3,7 @@
  * fails the check; one in the tools is only shown. Some registries do not answer this question: then the check says so and passes.
  */
 import { spawnSync } from 'node:child_process';
-import { isRecord, parseJson } from '../../src/json.ts';
+import { isRecord, parseJson } from '../../src/worker/json.ts';
 
 /** How many the registry knows, or `null` if it does not answer. */
 function knownVulnerabilities(...options: string[]): number | null {

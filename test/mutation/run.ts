@@ -1,6 +1,6 @@
 /**
  * `npm run mutate`: breaks the modules that decide, one place at a time, and shows the changes that no test notices. Arguments go to
- * Stryker: `npm run mutate -- --mutate src/baidu/signer.ts`.
+ * Stryker: `npm run mutate -- --mutate src/worker/baidu/signer.ts`.
  *
  * Promises: Stryker is installed on demand and leaves package.json and the lock file as they are.
  */

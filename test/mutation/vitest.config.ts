@@ -11,13 +11,13 @@ export default defineConfig({
   root: new URL('../..', import.meta.url).pathname,
   resolve: { alias: { 'cloudflare:workers': beside('workers.ts'), 'cloudflare:test': beside('platform.ts') } },
   test: {
-    include: ['*', 'baidu/*', 'callers/*', 'client/*', 'deletions/*', 'http/*', 'ledger/*', 'problems/*'].map(
+    include: ['*', 'client/*', 'console/*', 'worker/*', 'worker/{baidu,callers,deletions,http,ledger,problems}/*'].map(
       (name) => `test/${name}.test.ts`,
     ),
     exclude: [
-      'test/index.test.ts',
+      'test/worker/index.test.ts',
       'test/runbook.test.ts',
-      'test/ledger/cost.test.ts',
+      'test/worker/ledger/cost.test.ts',
       'test/paths.test.ts',
       'test/client/worker.test.ts',
     ],

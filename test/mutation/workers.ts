@@ -1,6 +1,6 @@
 /** A stand-in for `cloudflare:workers` in Node.js: the ledger's Durable Objects on SQLite in memory. */
 import { DatabaseSync } from 'node:sqlite';
-import type { Ledger } from '../../src/ledger-object.ts';
+import type { Ledger } from '../../src/worker/ledger-object.ts';
 import { sqlOf } from '../local/sqlite.ts';
 
 export class DurableObject {
@@ -39,7 +39,7 @@ export function liveObject(name: string): Living {
   };
   const ctx = { storage, abort: () => living.delete(name), blockConcurrencyWhile: (act: () => unknown) => act() };
   // Imported here and not at the top, because the ledger imports this file itself.
-  const instance = import('../../src/ledger-object.ts').then(({ Ledger: Real }) => new Real(ctx as never, {}));
+  const instance = import('../../src/worker/ledger-object.ts').then(({ Ledger: Real }) => new Real(ctx as never, {}));
   const object = { instance, ctx };
   living.set(name, object);
   return object;

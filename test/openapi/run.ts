@@ -7,7 +7,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openapi } from '../../src/http/openapi.ts';
+import { openapi } from '../../src/worker/http/openapi.ts';
 import { installTools, run } from '../local/on-demand.ts';
 import { temporaryFolder } from '../local/stack.ts';
 

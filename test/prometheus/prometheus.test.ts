@@ -6,13 +6,13 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isRecord, parseJson } from '../../src/json.ts';
 import { createKey } from '../../src/tools/new-key.ts';
+import { isRecord, parseJson } from '../../src/worker/json.ts';
 import { type Gateway, type Server, startEmulator, startGateway, temporaryFolder, varsFor } from '../local/stack.ts';
 import { listOf, Prometheus, until } from './server.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const ALERTS = join(ROOT, 'src/monitoring/alerts.yml');
+const ALERTS = join(ROOT, 'src/tools/monitoring/alerts.yml');
 const ALERT_TESTS = join(import.meta.dirname, 'alerts.test.yml');
 const ALERT = /^BccImageGateway[A-Z]\w+$/;
 /** So seldom that the rate limit of 60 requests in a minute is far. */
@@ -267,7 +267,7 @@ describe('the alerts', () => {
 });
 
 describe('the dashboard', () => {
-  const text = readFileSync(join(ROOT, 'src/monitoring/dashboard.json'), 'utf8');
+  const text = readFileSync(join(ROOT, 'src/tools/monitoring/dashboard.json'), 'utf8');
   const expressions = listOf(parseJson(text), 'panels').flatMap((panel) =>
     listOf(panel, 'targets').map(({ expr }) => String(expr)),
   );

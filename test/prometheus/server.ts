@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { isRecord } from '../../src/json.ts';
+import { isRecord } from '../../src/worker/json.ts';
 import { freePort, temporaryFolder } from '../local/stack.ts';
 
 const POLL_MS = 200;

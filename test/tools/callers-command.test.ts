@@ -1,8 +1,8 @@
 /** The command line of `npm run callers`. */
 import { describe, expect, it } from 'vitest';
-import { CALLER_ID_RULE, SCOPES } from '../../src/callers/caller.ts';
 import { HELP, parseCommand } from '../../src/tools/callers-command.ts';
 import { createKey } from '../../src/tools/new-key.ts';
+import { CALLER_ID_RULE, SCOPES } from '../../src/worker/callers/caller.ts';
 
 const TARGET = { file: 'c.json', config: undefined, env: undefined };
 const READ_AND_DELETE = ['images:delete', 'images:read'];

@@ -1,7 +1,5 @@
 /** A file with the table of callers: what it must be, how it is written, how large its parts are. */
 import { describe, expect, it } from 'vitest';
-import { parseIssuers } from '../../src/callers/issuers.ts';
-import { parseCallers } from '../../src/callers/table.ts';
 import {
   type CallersFile,
   formatCallersFile,
@@ -12,6 +10,8 @@ import {
   tooLarge,
 } from '../../src/tools/callers-file.ts';
 import { createKey } from '../../src/tools/new-key.ts';
+import { parseIssuers } from '../../src/worker/callers/issuers.ts';
+import { parseCallers } from '../../src/worker/callers/table.ts';
 
 const D1 = '1'.repeat(64);
 const D2 = '2'.repeat(64);

@@ -7,9 +7,9 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { parseConfig } from '../../src/config.ts';
-import { isRecord, parseJson } from '../../src/json.ts';
 import { runCallers } from '../../src/tools/callers.ts';
+import { parseConfig } from '../../src/worker/config.ts';
+import { isRecord, parseJson } from '../../src/worker/json.ts';
 import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
 
 const ROOT = join(import.meta.dirname, '../..');

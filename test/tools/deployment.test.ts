@@ -1,12 +1,12 @@
 /** What would be wrong with a deployment. */
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { CALLER_ID_RULE } from '../../src/callers/caller.ts';
 import { checkDeployment, type Finding } from '../../src/tools/deployment.ts';
 import { createKey } from '../../src/tools/new-key.ts';
 import type { Secret } from '../../src/tools/secrets-file.ts';
 import { WRANGLER_CONFIG } from '../../src/tools/shell.ts';
 import { readWranglerConfig, type WranglerConfig } from '../../src/tools/wrangler-config.ts';
+import { CALLER_ID_RULE } from '../../src/worker/callers/caller.ts';
 import { CALLERS, EMULATOR_CREDENTIALS, FAULTY_ENV, SECRET } from '../fixtures.ts';
 
 const read = await readWranglerConfig('/', WRANGLER_CONFIG, undefined);

@@ -1,8 +1,8 @@
 /** What a JSON text holds to the letter, and where it is broken. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseJson } from '../../src/json.ts';
 import { membersOf, placeOf } from '../../src/tools/json-text.ts';
+import { parseJson } from '../../src/worker/json.ts';
 
 describe('the members of a JSON text', () => {
   it('keep their order, their repetitions and the text of their values', () => {

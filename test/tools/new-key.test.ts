@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseCallers } from '../../src/callers/table.ts';
+import { parseCallers } from '../../src/worker/callers/table.ts';
 
 const run = (...names: string[]) =>
   spawnSync('npm', ['run', '--silent', 'key', '--', ...names], {

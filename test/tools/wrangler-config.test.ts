@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { RATE_LIMITS } from '../../src/callers/rate-limits.ts';
 import { WRANGLER_CONFIG } from '../../src/tools/shell.ts';
 import { readWranglerConfig } from '../../src/tools/wrangler-config.ts';
+import { RATE_LIMITS } from '../../src/worker/callers/rate-limits.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'bcg-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));

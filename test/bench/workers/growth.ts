@@ -1,7 +1,7 @@
 /** Fills a ledger with a given number of rows and runs its operations a given number of times. The caller takes the time. */
 import { DurableObject } from 'cloudflare:workers';
-import type { HistoryQuery } from '../../../src/ledger/rows.ts';
-import { LedgerStore } from '../../../src/ledger/store.ts';
+import type { HistoryQuery } from '../../../src/worker/ledger/rows.ts';
+import { LedgerStore } from '../../../src/worker/ledger/store.ts';
 import { ALL_ROWS } from '../../fixtures.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;

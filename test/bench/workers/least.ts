@@ -5,7 +5,7 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { BceClient } from '../../../src/baidu/client.ts';
+import { BceClient } from '../../../src/worker/baidu/client.ts';
 
 interface LeastEnv {
   BCC_ENDPOINT: string;

@@ -1,2 +1,2 @@
 /** Exactly what is deployed. */
-export { default, Ledger } from '../../../src/index.ts';
+export { default, Ledger } from '../../../src/worker/index.ts';

@@ -1,0 +1,235 @@
+/** The keys of an issuer that is down, hangs, answers nonsense or changes its keys. The issuer is a real server. */
+import { describe, expect, inject, it } from 'vitest';
+import { IssuerKeys } from '../../../src/worker/callers/issuer-keys.ts';
+import type { Issuer } from '../../../src/worker/callers/issuers.ts';
+import { isRecord } from '../../../src/worker/json.ts';
+import { RequestWaits, type Runtime } from '../../../src/worker/runtime.ts';
+import { createPair, type IssuerMode, TestIssuer } from '../../issuer.ts';
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
+/** The keys of an issuer, with a clock that the test turns and the works that requests leave behind. */
+function keysOf({ jwks }: Pick<Issuer, 'jwks'>) {
+  const lines: unknown[] = [];
+  const works: Promise<unknown>[] = [];
+  const clock = { nowMs: Date.now() };
+  const runtime: Pick<Runtime, 'now' | 'sleep' | 'fetch' | 'log'> = {
+    now: () => clock.nowMs,
+    sleep: (ms) => scheduler.wait(ms),
+    fetch: (url, request) => fetch(url, request),
+    log: (severity, line) => lines.push([severity, withoutTime(JSON.parse(line))]),
+  };
+  const keys = new IssuerKeys({ name: 'local', jwks }, runtime);
+  const waits = new RequestWaits((work) => works.push(work));
+  return {
+    keys,
+    clock,
+    lines,
+    works,
+    runtime,
+    /** Asks for a key, and waits until everything is done that this set going. */
+    ask: async (name = 'ES256 key-1') => {
+      const found = await keys.keysFor(name, waits);
+      await Promise.all(works.splice(0));
+      return found;
+    },
+    askAtOnce: (name = 'ES256 key-1') => keys.keysFor(name, waits),
+  };
+}
+
+function withoutTime(line: unknown): unknown {
+  if (!isRecord(line)) throw new Error('not a record');
+  const { timestamp, ...rest } = line;
+  expect(timestamp).toMatch(/^\d{4}-/);
+  return rest;
+}
+
+const failure = (severity: 'ERROR' | 'WARN', reason: string) => [
+  severity,
+  { severity_text: severity, 'event.name': 'issuer_failed', 'issuer.name': 'local', reason },
+];
+
+/** How an issuer fails without making anybody wait, and what the log calls it. */
+const FAULTS: [IssuerMode, string][] = [
+  ['down', 'no_answer'],
+  ['html', 'no_keys'],
+  ['error', 'status'],
+  ['redirect', 'status'],
+  ['huge', 'too_long'],
+  ['empty', 'no_keys'],
+];
+
+describe('the keys of an issuer', () => {
+  it('are fetched once, however many requests want them at the same time', async () => {
+    const issuer = await TestIssuer.create(inject('issuerUrl'));
+    await issuer.become('slow');
+    const { askAtOnce, works } = keysOf(issuer.parsed());
+    const asking = Array.from({ length: 8 }, () => askAtOnce());
+    // It goes on for the others, even if the caller hangs up that began it.
+    expect(works).toHaveLength(1);
+    while ((await issuer.fetches()) < 1) await scheduler.wait(5);
+    await issuer.become('healthy');
+    const found = await Promise.all(asking);
+    await Promise.all(works);
+    expect(new Set(found).size).toBe(1);
+    expect(found[0]?.has('ES256 key-1')).toBe(true);
+    expect(await issuer.fetches()).toBe(1);
+  });
+
+  it('are not fetched again for ten minutes, and then in the background', async () => {
+    const issuer = await TestIssuer.create(inject('issuerUrl'));
+    const { ask, askAtOnce, clock, works } = keysOf(issuer.parsed());
+    const first = await ask();
+    clock.nowMs += 10 * MINUTE_MS - 1;
+    expect(await ask()).toBe(first);
+    expect(await issuer.fetches()).toBe(1);
+    clock.nowMs += 1;
+    expect(await askAtOnce()).toBe(first);
+    await Promise.all(works);
+    expect(await issuer.fetches()).toBe(2);
+    expect(await ask()).not.toBe(first);
+  });
+
+  it('that lack the one that a token names are renewed in the background, but at most once a minute', async () => {
+    const issuer = await TestIssuer.create(inject('issuerUrl'));
+    const second = await createPair('key-2');
+    const { ask, clock } = keysOf(issuer.parsed());
+    const first = await ask();
+    await issuer.publish(issuer.pair, second);
+    for (let n = 0; n < 50; n++) expect(await ask(`unknown-${n}`)).toBe(first);
+    clock.nowMs += MINUTE_MS - 1;
+    expect(await ask('ES256 key-2')).toBe(first);
+    expect(await issuer.fetches()).toBe(1);
+    clock.nowMs += 1;
+    expect(await ask('ES256 key-2')).toBe(first);
+    expect((await ask('ES256 key-2'))?.has('ES256 key-2')).toBe(true);
+    for (let n = 0; n < 50; n++) await ask(`unknown-${n}`);
+    expect(await issuer.fetches()).toBe(2);
+  });
+
+  it.each<[IssuerMode, string]>([...FAULTS, ['hanging', 'no_answer'], ['stalled', 'no_answer']])(
+    'of which nothing is known while the issuer is %s are null, and it is asked once in five seconds',
+    async (mode, reason) => {
+      const issuer = await TestIssuer.create(inject('issuerUrl'));
+      await issuer.become(mode);
+      const { ask, clock, lines } = keysOf(issuer.parsed());
+      for (let n = 0; n < 20; n++) expect(await ask()).toBeNull();
+      clock.nowMs += 4_999;
+      expect(await ask()).toBeNull();
+      expect(await issuer.fetches()).toBe(1);
+      expect(lines).toEqual([failure('ERROR', reason)]);
+      await issuer.become('healthy');
+      clock.nowMs += 1;
+      expect((await ask())?.has('ES256 key-1')).toBe(true);
+      expect(await issuer.fetches()).toBe(2);
+    },
+  );
+
+  it.each(FAULTS)(
+    'that are known serve for a day while the issuer is %s, which is asked once a minute',
+    async (mode, reason) => {
+      const issuer = await TestIssuer.create(inject('issuerUrl'));
+      const { ask, clock, lines } = keysOf(issuer.parsed());
+      const known = await ask();
+      await issuer.become(mode);
+      clock.nowMs += 10 * MINUTE_MS;
+      for (let n = 0; n < 20; n++) expect(await ask()).toBe(known);
+      expect(await issuer.fetches()).toBe(2);
+      clock.nowMs += MINUTE_MS;
+      expect(await ask('unknown')).toBe(known);
+      expect(await issuer.fetches()).toBe(3);
+      expect(lines).toEqual([failure('WARN', reason), failure('WARN', reason)]);
+      clock.nowMs += DAY_MS - 11 * MINUTE_MS - 1;
+      expect(await ask()).toBe(known);
+      clock.nowMs += 1;
+      expect(await ask()).toBeNull();
+    },
+  );
+
+  it('are not waited for by a request that knows older ones, even if the issuer hangs', async () => {
+    const issuer = await TestIssuer.create(inject('issuerUrl'));
+    const { ask, askAtOnce, clock, works } = keysOf(issuer.parsed());
+    const known = await ask();
+    await issuer.become('slow');
+    clock.nowMs += 10 * MINUTE_MS;
+    expect(await askAtOnce()).toBe(known);
+    expect(await askAtOnce('unknown')).toBe(known);
+    while ((await issuer.fetches()) < 2) await scheduler.wait(5);
+    await issuer.become('healthy');
+    await Promise.all(works);
+    expect(await issuer.fetches()).toBe(2);
+  });
+
+  it('are asked for again if the request that fetched them was ended by the platform', async () => {
+    const issuer = await TestIssuer.create(inject('issuerUrl'));
+    const { keys, clock, runtime, works } = keysOf(issuer.parsed());
+    const never = () => new Promise<never>(() => undefined);
+    const dead = new IssuerKeys(issuer.parsed(), { ...runtime, fetch: never });
+    const waits = new RequestWaits((work) => works.push(work));
+    const lost = dead.keysFor('ES256 key-1', waits);
+    clock.nowMs += 5_000;
+    // Another request does not take the lost one for one that still fetches: it asks for itself.
+    expect(await Promise.all([dead.keysFor('ES256 key-1', waits), lost])).toEqual([null, null]);
+    expect(await keys.keysFor('ES256 key-1', waits)).not.toBeNull();
+  });
+
+  it('are still known when the clock goes back a little', async () => {
+    const issuer = await TestIssuer.create(inject('issuerUrl'));
+    const { ask, clock } = keysOf(issuer.parsed());
+    expect(await ask()).not.toBeNull();
+    await issuer.become(FAULTS[0]?.[0] ?? 'hanging');
+    clock.nowMs -= 60_000;
+    expect(await ask()).not.toBeNull();
+  });
+
+  it('do not wait for a date at which the clock was wrong', async () => {
+    const issuer = await TestIssuer.create(inject('issuerUrl'));
+    const { ask, clock } = keysOf(issuer.parsed());
+    clock.nowMs += 400 * DAY_MS;
+    const first = await ask();
+    clock.nowMs -= 400 * DAY_MS;
+    const second = await ask();
+    expect(second?.has('ES256 key-1')).toBe(true);
+    expect(second).not.toBe(first);
+    expect(await issuer.fetches()).toBe(2);
+  });
+
+  it('that are inline are never fetched, and hold for ever', async () => {
+    const issuer = await TestIssuer.create(inject('issuerUrl'));
+    const { ask, clock } = keysOf({ jwks: [issuer.pair.jwk] });
+    const known = await ask();
+    clock.nowMs += 400 * DAY_MS;
+    expect(await ask('unknown')).toBe(known);
+    expect(known?.has('ES256 key-1')).toBe(true);
+    expect(await issuer.fetches()).toBe(0);
+  });
+
+  it('are asked for without anything of the caller', async () => {
+    const sent: unknown[] = [];
+    const { runtime } = keysOf({ jwks: 'https://issuer.test/jwks' });
+    const keys = new IssuerKeys(
+      { name: 'local', jwks: 'https://issuer.test/jwks' },
+      {
+        ...runtime,
+        fetch: async (url, { signal: _signal, ...request }) => {
+          sent.push([url, request]);
+          return Response.json({ keys: [] });
+        },
+      },
+    );
+    await keys.keysFor('ES256 key-1', new RequestWaits(() => undefined));
+    const request = { method: 'GET', headers: { accept: 'application/json' }, redirect: 'manual' };
+    expect(sent).toEqual([['https://issuer.test/jwks', request]]);
+  });
+
+  it('that cannot be used are left out, and do not make the others useless', async () => {
+    const issuer = await TestIssuer.create(inject('issuerUrl'));
+    const odd = { ...(await createPair('odd')), jwk: { kty: 'oct', k: 'AA', kid: 'odd' } };
+    const torn = { ...odd, jwk: { kty: 'RSA', n: 'A'.repeat(341), e: 'AQAB', kid: 'torn' } };
+    await issuer.publish(odd, torn, issuer.pair);
+    const { ask } = keysOf(issuer.parsed());
+    const found = await ask();
+    expect([found?.has('ES256 key-1'), found?.has('ES256 odd')]).toEqual([true, false]);
+  });
+});

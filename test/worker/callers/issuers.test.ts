@@ -1,0 +1,127 @@
+/** `ISSUERS`: whose tokens count. */
+import { describe, expect, it } from 'vitest';
+import { parseIssuers } from '../../../src/worker/callers/issuers.ts';
+import { parseConfig } from '../../../src/worker/config.ts';
+import { validEnv } from '../../harness.ts';
+import { createPair } from '../../issuer.ts';
+
+const entry = { issuer: 'https://issuer.test', audience: 'us', jwks: 'https://issuer.test/jwks' };
+const problemsOf = (fields: object) => parseIssuers(JSON.stringify({ one: { ...entry, ...fields } })).problems;
+
+describe('ISSUERS', () => {
+  it('has defaults: an hour, and the header Authorization', () => {
+    expect(parseIssuers(JSON.stringify({ one: entry }))).toEqual({
+      problems: [],
+      issuers: [{ name: 'one', ...entry, maxLifetimeS: 3_600, header: null }],
+    });
+  });
+
+  it('may be an object, as the platform hands it over, or empty, or absent', () => {
+    expect(parseIssuers({ one: entry }).issuers).toHaveLength(1);
+    for (const ISSUERS of ['{}', {}, undefined]) {
+      expect(parseConfig({ ...validEnv(), ISSUERS }).callers?.issuers).toEqual([]);
+    }
+  });
+
+  it('keeps the public part of inline keys', async () => {
+    const { jwk } = await createPair('k', 'RS256');
+    const { issuers, problems } = parseIssuers({ one: { ...entry, jwks: { keys: [jwk] } } });
+    const { kid, kty, n, e } = jwk;
+    expect([problems, issuers[0]?.jwks]).toEqual([[], [{ kid, kty, n, e, alg: 'RS256' }]]);
+  });
+
+  it.each([1, 86_400])('may have a lifetime of %i s', (maxLifetimeS) => {
+    expect(parseIssuers({ one: { ...entry, maxLifetimeS } })).toMatchObject({
+      issuers: [{ maxLifetimeS }],
+      problems: [],
+    });
+  });
+
+  it.each(['Cf-Access-Jwt-Assertion', 'x-token'])('may have the header %s, in lower case', (header) => {
+    const { issuers, problems } = parseIssuers({ one: { ...entry, header } });
+    expect([issuers[0]?.header, problems]).toEqual([header.toLowerCase(), []]);
+  });
+
+  it.each(['https://a.test/x?y=z', 'http://localhost:1/jwks', 'http://127.0.0.1/jwks', 'http://[::1]:8/jwks'])(
+    'may have the address %s',
+    (jwks) => expect(problemsOf({ jwks })).toEqual([]),
+  );
+
+  it.each<[string, object, RegExp]>([
+    ['an unknown field', { iss: 'x' }, /field that does not exist/],
+    ['no issuer', { issuer: undefined }, /issuer must be a text/],
+    ['a blank issuer', { issuer: ' ' }, /issuer must be a text/],
+    ['a list of audiences', { audience: ['us'] }, /audience must be a text/],
+    ['no audience', { audience: undefined }, /audience must be a text/],
+    ['no keys', { jwks: undefined }, /jwks must be an address or/],
+    ['an empty list of keys', { jwks: { keys: [] } }, /jwks must be an address or .*RSA from 2048 bits or EC P-256/],
+    ['a symmetric key', { jwks: { keys: [{ kty: 'oct', k: 'AA', kid: 'k' }] } }, /jwks must be an address or/],
+    ['plain http', { jwks: 'http://issuer.test/jwks' }, /jwks must be an address: https/],
+    ['an address with a user', { jwks: 'https://me:pw@issuer.test/jwks' }, /jwks must be an address: https/],
+    ['an address with a user alone', { jwks: 'https://me@issuer.test/jwks' }, /jwks must be an address: https/],
+    ['an address with a password alone', { jwks: 'https://:pw@issuer.test/jwks' }, /jwks must be an address: https/],
+    ['another scheme on loopback', { jwks: 'ftp://localhost/jwks' }, /jwks must be an address: https/],
+    ['an address with a fragment', { jwks: 'https://issuer.test/jwks#a' }, /jwks must be an address: https/],
+    ['an address that a parser changes', { jwks: 'https://issuer.test/a/../jwks' }, /jwks must be an address: https/],
+    ['a host that begins like loopback', { jwks: 'http://localhost.evil.test/' }, /jwks must be an address: https/],
+    ['a text that is no address', { jwks: 'issuer.test' }, /jwks must be an address: https/],
+    ['a lifetime of 0', { maxLifetimeS: 0 }, /maxLifetimeS must be/],
+    ['a lifetime of more than a day', { maxLifetimeS: 86_401 }, /maxLifetimeS must be/],
+    ['a lifetime that is a text', { maxLifetimeS: '60' }, /maxLifetimeS must be/],
+    ['half a second of lifetime', { maxLifetimeS: 0.5 }, /maxLifetimeS must be/],
+    ['the header Authorization', { header: 'AUTHORIZATION' }, /header must name/],
+    ['the header Cookie', { header: 'Cookie' }, /header must name/],
+    ['a header that logs would show', { header: 'X-Identity' }, /header must name .* token in its name/],
+    ['a header with a blank', { header: 'X Token' }, /header must name/],
+    ['a header that begins with a blank', { header: ' X-Token' }, /header must name/],
+    ['a header that ends with a newline', { header: 'X-Token\n' }, /header must name/],
+    ['a header that begins with a digit', { header: '7-Token' }, /header must name/],
+    ['a header of 65 characters', { header: `x-token${'x'.repeat(58)}` }, /header must name/],
+    ['a header that is no text', { header: null }, /header must name/],
+  ])('may not have %s', (_what, fields, problem) => {
+    const problems = problemsOf(fields);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(problem);
+    expect(problems[0]).toMatch(/^issuer 1: /);
+  });
+
+  it('may not have a private key, nor one kid twice', async () => {
+    const { jwk } = await createPair('k');
+    const rule = /^issuer 1: jwks must be an address or/;
+    expect(problemsOf({ jwks: { keys: [{ ...jwk, d: jwk.x }] } })[0]).toMatch(rule);
+    expect(problemsOf({ jwks: { keys: [jwk, jwk] } })[0]).toMatch(rule);
+    expect(problemsOf({ jwks: { keys: [jwk, { ...jwk, kid: 'l' }] } })).toEqual([]);
+  });
+
+  it.each<[unknown, RegExp]>([
+    ['nonsense', /^is not a JSON object$/],
+    ['[]', /^is not a JSON object$/],
+    [[], /^is not a JSON object$/],
+    ['{"a b":{}}', /^issuer 1: the name must be/],
+    ['{"a":null}', /^issuer 1: is not an object$/],
+    [{ a: entry, b: entry }, /^has two issuers with equal issuer and audience$/],
+    [`{"a":${JSON.stringify(entry)},"a":${JSON.stringify(entry)}}`, /^issuer 2: a name or a field occurs twice$/],
+  ])('is refused if it is %j', (value, problem) => {
+    const { callers, config, problems } = parseConfig({ ...validEnv(), ISSUERS: value });
+    expect([callers, config]).toEqual([null, null]);
+    expect(problems.map((each) => each.replace(/^ISSUERS /, '')).find((each) => problem.test(each))).toBeDefined();
+  });
+
+  it('has none if it is no object, or if the entry is none', () => {
+    expect(parseIssuers('nonsense')).toEqual({ issuers: [], problems: ['is not a JSON object'] });
+    expect(parseIssuers('{"a":null}')).toEqual({ issuers: [], problems: ['issuer 1: is not an object'] });
+  });
+
+  it('may have two issuers that differ in the audience alone', () => {
+    expect(parseIssuers({ a: entry, b: { ...entry, audience: 'them' } }).problems).toEqual([]);
+  });
+
+  it('never repeats a value in a problem', () => {
+    const secret = 'Sk7rQ2bX9pLm4VtY8cNz1HwKd6JfGu3A';
+    const { problems } = parseIssuers({
+      [`${secret} `]: { [secret]: secret, issuer: 7, audience: 7, jwks: secret, header: `${secret} ` },
+    });
+    expect(problems).toHaveLength(6);
+    expect(problems.join()).not.toContain(secret);
+  });
+});

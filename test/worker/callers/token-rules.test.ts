@@ -1,0 +1,91 @@
+/** The claims by which a caller is known from its token. */
+import { describe, expect, it } from 'vitest';
+import type { Issuer } from '../../../src/worker/callers/issuers.ts';
+import { parseCallers } from '../../../src/worker/callers/table.ts';
+
+const issuer = (name: string, iss = `https://${name}.test`): Issuer => ({
+  name,
+  issuer: iss,
+  audience: 'us',
+  jwks: [],
+  maxLifetimeS: 3_600,
+  header: null,
+});
+const ISSUERS = [issuer('one'), issuer('two'), issuer('gha', 'https://token.actions.githubusercontent.com')];
+
+function problemsOf(callers: Readonly<Record<string, unknown>>): string[] {
+  const entries = Object.entries(callers).map(([name, tokens]) => [name, { tokens, scopes: [] }]);
+  const json = JSON.stringify(Object.fromEntries(entries));
+  return parseCallers([{ name: 'CALLERS', json }], ISSUERS).problems.map(({ problem }) => problem);
+}
+const rule = (claims: object, name = 'one') => [{ issuer: name, claims }];
+
+describe('the tokens of a caller', () => {
+  it.each<[unknown, RegExp]>([
+    ['x', /tokens must be a list/],
+    [[], /tokens must be a list/],
+    [[1], /tokens must be a list of objects/],
+    [rule({ a: 'b' }, 'three'), /issuer that is not in ISSUERS/],
+    [[{ issuer: 'one', claims: { a: 'b' }, extra: 1 }], /field that does not exist/],
+    [[{ issuer: 'one' }], /claims must be/],
+    [rule({}), /claims must be/],
+    [rule({ a: 1 }), /claims must be/],
+    [rule({ a: true }), /claims must be/],
+    [rule({ a: ['b'] }), /claims must be/],
+    [rule({ a: '' }), /claims must be/],
+    [rule({ a: 'b', c: null }), /claims must be/],
+    [rule({ a: 'team-*' }), /claims must be.*no "\*"/],
+  ])('are refused if they are %j', (tokens, problem) => {
+    const problems = problemsOf({ a: tokens });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(problem);
+    expect(problems[0]).toMatch(/^caller 1: /);
+  });
+
+  it.each(['repository_id', 'repository_owner_id', 'enterprise_id'])(
+    'of GitHub need a number of the owner, such as %s, because anyone may choose our audience',
+    (claim) => {
+      const problem = /^caller 1: tokens of GitHub need repository_id, repository_owner_id, enterprise_id, or anyone/;
+      expect(problemsOf({ a: rule({ repository: 'acme/images', ref: 'refs/heads/main' }, 'gha') })[0]).toMatch(problem);
+      expect(problemsOf({ a: rule({ [claim]: '456789' }, 'gha') })).toEqual([]);
+      expect(problemsOf({ a: rule({ [claim]: '456789', ref: 'refs/heads/main' }, 'gha') })).toEqual([]);
+    },
+  );
+
+  it('of an issuer that only has the address of GitHub in its own need no such number', () => {
+    const mirror = issuer('gha', 'https://issuer.test/?of=https://token.actions.githubusercontent.com');
+    const json = JSON.stringify({ a: { tokens: rule({ ref: 'refs/heads/main' }, 'gha'), scopes: [] } });
+    expect(parseCallers([{ name: 'CALLERS', json }], [mirror]).problems).toEqual([]);
+  });
+});
+
+describe('two callers', () => {
+  const contain = 'tokens has claims that contain those of another caller';
+
+  it.each<[string, object, object, number[]]>([
+    ['the same claims', { a: '1', b: '2' }, { b: '2', a: '1' }, [1, 2]],
+    ['the claims of the first and more', { a: '1' }, { a: '1', b: '2' }, [2]],
+    ['a part of the claims of the first', { a: '1', b: '2' }, { b: '2' }, [1]],
+    ['a claim with another text', { a: '1' }, { a: '2' }, []],
+    ['one claim in common, and each one of its own', { a: '1', b: '2' }, { a: '1', c: '3' }, []],
+  ])('of which the second has %s', (_what, first, second, positions) => {
+    expect(problemsOf({ a: rule(first), b: rule(second) })).toEqual(positions.map((n) => `caller ${n}: ${contain}`));
+  });
+
+  it('and a third, each two of which have one claim in common, are told apart', () => {
+    const three = { a: rule({ x: '1', y: '2' }), b: rule({ x: '1', z: '3' }), c: rule({ y: '2', z: '3' }) };
+    expect(problemsOf(three)).toEqual([]);
+  });
+
+  it('of two issuers may have the same claims, and so may two rules of one caller', () => {
+    expect(problemsOf({ a: rule({ a: '1' }), b: rule({ a: '1' }, 'two') })).toEqual([]);
+    expect(problemsOf({ a: [...rule({ a: '1' }), ...rule({ a: '1', b: '2' })] })).toEqual([]);
+  });
+
+  it('are found among thousands that share all their other claims', () => {
+    const many = Array.from({ length: 4_000 }, (_, n) => [`c${n}`, rule({ owner: '1', repository_id: String(n) })]);
+    expect(problemsOf(Object.fromEntries(many))).toEqual([]);
+    const one = ['last', rule({ owner: '1', repository_id: '77', ref: 'main' })];
+    expect(problemsOf(Object.fromEntries([...many, one]))).toEqual([`caller 4001: ${contain}`]);
+  });
+});

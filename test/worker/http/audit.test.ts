@@ -1,0 +1,284 @@
+/** The audit record of a request, and what it says about a bug. */
+import { describe, expect, it } from 'vitest';
+import { keyDigest } from '../../../src/worker/callers/key.ts';
+import { describeException, traceId } from '../../../src/worker/http/audit.ts';
+import { ALL_ROWS, KEYS } from '../../fixtures.ts';
+import { bearer, createHarness, freshLedgers, historyPage, problemOf } from '../../harness.ts';
+
+describe('the audit record', () => {
+  it('has exactly these fields for a deletion', async () => {
+    const harness = createHarness({ env: { VERSION: { id: 'd5c1b2a3', tag: '', timestamp: '' } } });
+    const response = await harness.call('DELETE', '/images/m-custom01', {
+      Authorization: `Bearer ${KEYS.cleaner}`,
+      'X-Request-Id': 'job-1',
+      traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+      'User-Agent': 'not logged',
+      'CF-Connecting-IP': '2001:db8::7',
+      'CF-Ray': '8f0c1d2e3a4b5c6d-PEK',
+    });
+    const body: unknown = await response.json();
+    expect(harness.lines.map(({ record }) => record)).toEqual([
+      {
+        timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+        severity_text: 'INFO',
+        'event.name': 'audit',
+        'gateway.request.id': expect.stringMatching(/^[0-9a-f-]{36}$/),
+        'request.id': 'job-1',
+        trace_id: '4bf92f3577b34da6a3ce929d0e0e4736',
+        'http.request.method': 'DELETE',
+        'http.route': '/images/:id',
+        'http.response.status_code': 200,
+        'caller.id': 'cleaner',
+        'caller.proof': 'key',
+        'caller.key.fingerprint': 'bddc1d36',
+        'client.address': '2001:db8::7',
+        'cloudflare.ray_id': '8f0c1d2e3a4b5c6d-PEK',
+        'service.version': 'd5c1b2a3',
+        'image.id': 'm-custom01',
+        decision: 'allowed',
+        outcome: 'deleted',
+        confirmed: true,
+        attempts: 1,
+        'ledger.settled': true,
+        duration_ms: expect.any(Number),
+        'server.address': 'bcc.bj.baidubce.com',
+        'bce.access_key.fingerprint': '9ae8a8b2',
+        'bce.status_code': 200,
+        'bce.request_id': expect.stringMatching(/^[0-9a-f-]{36}$/),
+      },
+    ]);
+    expect(body).toEqual({
+      id: 'm-custom01',
+      outcome: 'deleted',
+      confirmed: true,
+      requestId: 'job-1',
+      upstreamRequestId: harness.lines[0]?.record['bce.request_id'],
+    });
+  });
+
+  it('is written once for each request, on every path', async () => {
+    const harness = createHarness();
+    const paths = [
+      '/healthz',
+      '/readyz',
+      '/openapi.json',
+      '/problems/rate_limited',
+      '/images/m-custom01',
+      '/images/x',
+      '/?a',
+      '/%00',
+      '/*',
+      '/images/*',
+      '/:id',
+    ];
+    let requests = 0;
+    for (const path of paths) {
+      for (const method of ['GET', 'HEAD', 'DELETE', 'OPTIONS']) {
+        await harness.call(method, path);
+        expect(harness.lines).toHaveLength(++requests);
+      }
+    }
+  });
+
+  it('and every answer name the version that runs, even if the configuration is at fault or a bug ends the request', async () => {
+    const VERSION = { id: 'd5c1b2a3', tag: '', timestamp: '' };
+    const broken = () => {
+      throw new Error('a bug');
+    };
+    for (const harness of [
+      createHarness({ env: { VERSION } }),
+      createHarness({ env: { VERSION, BCC_ENDPOINT: 'nowhere' } }),
+      createHarness({ env: { VERSION }, fetch: broken }),
+    ]) {
+      for (const path of ['/healthz', '/nowhere', '/images/m-custom01', '/problems/internal_error']) {
+        const response = await harness.call('GET', path, bearer(KEYS.reader));
+        expect(response.headers.get('gateway-version')).toBe('d5c1b2a3');
+        expect(harness.lines.at(-1)?.record['service.version']).toBe('d5c1b2a3');
+      }
+    }
+  });
+
+  it('and the answer name no version that the platform does not name', async () => {
+    const harness = createHarness();
+    expect((await harness.call('GET', '/healthz')).headers.has('gateway-version')).toBe(false);
+    expect(harness.lines[0]?.record).not.toHaveProperty('service.version');
+  });
+
+  it('names the image of a refused request, whoever sent it', async () => {
+    const harness = createHarness();
+    await harness.call('DELETE', '/images/m-custom01', {});
+    await harness.call('DELETE', '/images/m-custom01', { Authorization: `Bearer ${KEYS.reader}` });
+    await harness.call('PATCH', '/images/m-custom01');
+    expect(harness.lines.map(({ record }) => record['image.id'])).toEqual(['m-custom01', 'm-custom01', 'm-custom01']);
+  });
+
+  it('names Baidu only if something was sent there', async () => {
+    const ledger = {
+      reserve: () => scheduler.wait(70).then(() => ({ ok: true, value: null })),
+      settle: async () => null,
+    };
+    const env = { LEDGER: { getByName: () => ledger }, UPSTREAM_DEADLINE_MS: '100', UPSTREAM_ATTEMPT_TIMEOUT_MS: '50' };
+    const harness = createHarness({ env });
+    const response = await harness.call('DELETE', '/images/m-custom01');
+    expect(await problemOf(response)).toMatchObject({ code: 'upstream_timeout', outcome: 'not_attempted' });
+    expect(harness.lines[0]?.record).toMatchObject({ attempts: 0 });
+    expect(harness.lines[0]?.text).not.toMatch(/server\.address|access_key/);
+  });
+
+  it('bears an id of ours that the row in the ledger has too, whatever request id the caller repeats', async () => {
+    const ledger = freshLedgers();
+    const harness = createHarness({ env: { LEDGER: ledger } });
+    const headers = { ...bearer(KEYS.cleaner), 'X-Request-Id': 'same' };
+    await harness.call('DELETE', '/images/m-custom01', headers);
+    await harness.call('DELETE', '/images/m-custom02', headers);
+    const ids = harness.lines.map(({ record }) => record['gateway.request.id']);
+    expect(new Set(ids).size).toBe(2);
+    expect((await ledger.getByName().history(ALL_ROWS)).map(({ id }) => id)).toEqual(ids.reverse());
+    expect(harness.lines.map(({ record }) => record['request.id'])).toEqual(['same', 'same']);
+  });
+
+  it('tells which key of a caller was used during a rotation', async () => {
+    const keys = ['the-old-key-of-ci', 'the-new-key-of-ci'];
+    const ci = { keySha256: keys.map(keyDigest), scopes: ['images:delete'] };
+    const harness = createHarness({ env: { CALLERS: JSON.stringify({ ci }) } });
+    for (const key of keys) await harness.call('GET', '/readyz', bearer(key));
+    expect(harness.lines.map(({ record }) => record['caller.key.fingerprint'])).toEqual(
+      keys.map((key) => keyDigest(key).slice(0, 8)),
+    );
+  });
+
+  it.each([
+    ['CF-Connecting-IP', '203.0.113.7', 'client.address', '203.0.113.7'],
+    ['CF-Connecting-IP', 'secret', 'client.address', undefined],
+    ['CF-Connecting-IP', '203.0.113.7, 203.0.113.8', 'client.address', undefined],
+    ['CF-Connecting-IP', '1'.repeat(46), 'client.address', undefined],
+    ['CF-Ray', 'a"b', 'cloudflare.ray_id', undefined],
+    ['CF-Ray', 'x'.repeat(65), 'cloudflare.ray_id', undefined],
+  ])('for the header %s: %s has the field %s: %s', async (header, value, field, expected) => {
+    const harness = createHarness();
+    await harness.call('GET', '/healthz', { [header]: value });
+    expect(harness.lines[0]?.record[field]).toBe(expected);
+  });
+
+  it.each([
+    ['image_not_found', 'm-absent01', []],
+    ['upstream_rejected_credentials', 'm-custom01', ['iam_signature_invalid']],
+    ['upstream_error', 'm-custom01', ['internal_error', 'internal_error']],
+    ['upstream_unexpected', 'm-custom01', ['redirect']],
+  ] as const)('says that a preview was allowed if Baidu failed it with %s', async (code, id, faults) => {
+    const harness = createHarness();
+    harness.emulator.misbehave(...faults);
+    await harness.call('GET', `/images/${id}`, bearer(KEYS.reader));
+    expect(harness.lines[0]?.record).toMatchObject({ 'error.type': code, decision: 'allowed' });
+  });
+
+  it.each<[string, string, string, Record<string, string>]>([
+    ['unauthenticated', 'DELETE', '/images/m-custom01', {}],
+    ['permission_denied', 'DELETE', '/images/m-custom01', bearer(KEYS.reader)],
+    ['invalid_image_id', 'GET', '/images/x', bearer(KEYS.reader)],
+    ['precondition_failed', 'DELETE', '/images/m-custom01?expectName=x', bearer(KEYS.cleaner)],
+    ['route_not_found', 'GET', '/nowhere', {}],
+  ])('says that the request was refused after %s', async (code, method, path, headers) => {
+    const harness = createHarness();
+    await harness.call(method, path, headers);
+    expect(harness.lines[0]?.record).toMatchObject({ 'error.type': code, decision: 'refused' });
+  });
+
+  it.each([
+    ['/deletions', KEYS.cleaner, 'cleaner'],
+    ['/deletions', KEYS.auditor, '*'],
+    ['/deletions?caller=both', KEYS.auditor, 'both'],
+    ['/deletions?caller=both', KEYS.cleaner, 'both'],
+  ])('says whose history %s asks for', async (path, key, whose) => {
+    const harness = createHarness();
+    await harness.call('GET', path, bearer(key));
+    expect(harness.lines[0]?.record['history.caller.id']).toBe(whose);
+  });
+
+  it('never repeats the path or the query', async () => {
+    const harness = createHarness();
+    for (const path of ['/images/secret-in-path', '/secret-in-path', '/images/m-custom01?secret-in-path=1']) {
+      await harness.call('DELETE', path);
+    }
+    expect(harness.lines.map(({ text }) => text).join()).not.toContain('secret-in-path');
+  });
+});
+
+describe('a bug', () => {
+  class Leak extends Error {}
+
+  it('gives the caller a bare 500 and the operator its place, and nobody its message', async () => {
+    const harness = createHarness();
+    harness.app.get('/bug', () => {
+      throw new Leak('a secret in a message');
+    });
+    const response = await harness.call('GET', '/bug');
+    expect(await problemOf(response)).toMatchObject({ code: 'internal_error', outcome: 'not_attempted', status: 500 });
+    expect(harness.lines).toHaveLength(1);
+    expect(harness.lines[0]).toMatchObject({ severity: 'ERROR', record: { 'exception.type': 'Leak' } });
+    expect(harness.lines[0]?.record['exception.stacktrace']).toMatch(/audit\.test\.ts/);
+    expect(harness.lines[0]?.text).not.toContain('a secret in a message');
+  });
+
+  it('is handled in the same way if it throws a string', async () => {
+    const harness = createHarness();
+    harness.app.get('/bug', () => {
+      throw 'a secret in a string';
+    });
+    const response = await harness.call('GET', '/bug');
+    expect(await problemOf(response)).toMatchObject({ code: 'internal_error' });
+    expect(harness.lines[0]).toMatchObject({ record: { 'exception.type': 'string' } });
+    expect(harness.lines[0]?.text).not.toContain('a secret in a string');
+  });
+
+  it('leaves the outcome unknown if it happens after a deletion was sent', async () => {
+    const harness = createHarness({
+      fetch: () => {
+        throw new Leak('thrown where no promise was made');
+      },
+    });
+    const response = await harness.call('DELETE', '/images/m-custom01');
+    const imageId = 'm-custom01';
+    const body = await problemOf(response);
+    expect(body).toMatchObject({ code: 'internal_error', outcome: 'unknown', retryable: false });
+    expect(body['deletion']).toContain(`/deletions?caller=cleaner&imageId=${imageId}&requestId=`);
+    expect(harness.lines).toHaveLength(1);
+  });
+
+  it('after the first attempt leaves the number of attempts unsaid, in the record and in the row', async () => {
+    const harness = createHarness({
+      fetch: () => {
+        throw new Leak('thrown where no promise was made');
+      },
+    });
+    await harness.call('DELETE', '/images/m-custom01');
+    expect(harness.lines[0]?.record).toMatchObject({ outcome: 'unknown', 'server.address': 'bcc.bj.baidubce.com' });
+    expect(harness.lines[0]?.record).not.toHaveProperty('attempts');
+    const { body } = await historyPage(harness, '/deletions');
+    expect(body.deletions).toMatchObject([{ outcome: 'unknown', attempts: null, code: 'internal_error' }]);
+  });
+});
+
+describe('the trace id', () => {
+  it.each([
+    ['00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', '4bf92f3577b34da6a3ce929d0e0e4736'],
+    ['cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more', '4bf92f3577b34da6a3ce929d0e0e4736'],
+    ['ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', undefined],
+    ['00-00000000000000000000000000000000-00f067aa0ba902b7-01', undefined],
+    ['00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01', undefined],
+    ['4bf92f3577b34da6a3ce929d0e0e4736', undefined],
+    ['00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01', undefined],
+    ['00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more', undefined],
+    [undefined, undefined],
+  ])('of the traceparent %s is %s', (traceparent, expected) => {
+    expect(traceId(traceparent)).toBe(expected);
+  });
+});
+
+describe('an exception', () => {
+  it('has a type even without a stack', () => {
+    const error = new TypeError('x');
+    Reflect.deleteProperty(error, 'stack');
+    expect(describeException(error)).toEqual({ type: 'TypeError', stacktrace: '' });
+  });
+});

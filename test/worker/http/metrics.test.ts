@@ -1,0 +1,168 @@
+/** `GET /metrics`. */
+import { describe, expect, it } from 'vitest';
+import { metricsText } from '../../../src/worker/http/metrics.ts';
+import { CALLERS, KEYS } from '../../fixtures.ts';
+import { bearer, createHarness, freshLedgers, problemOf } from '../../harness.ts';
+
+const CALLERS_WITH_METRICS = JSON.stringify({
+  ...CALLERS,
+  reader: { ...CALLERS.reader, scopes: ['metrics:read'] },
+});
+
+/** What the counters without callers say before anything has happened. */
+const UNTOUCHED = [
+  'bcc_image_gateway_budget_refusals_total{budget="caller"} 0',
+  'bcc_image_gateway_budget_refusals_total{budget="account"} 0',
+  'bcc_image_gateway_resolutions_total{outcome="deleted"} 0',
+  'bcc_image_gateway_resolutions_total{outcome="already_absent"} 0',
+  'bcc_image_gateway_resolutions_total{outcome="not_deleted"} 0',
+];
+
+describe('the metrics', () => {
+  it('tell what the ledger has counted, with the budgets of the callers that have a deletion', async () => {
+    const env = {
+      CALLERS: CALLERS_WITH_METRICS,
+      DAILY_DELETIONS: '20',
+      DAILY_DELETIONS_TOTAL: '30',
+      VERSION: { id: 'v-7' },
+    };
+    const harness = createHarness({ env });
+    await harness.call('DELETE', '/images/m-custom01');
+    await harness.call('DELETE', '/images/m-custom02', bearer(KEYS.named));
+    await harness.call('DELETE', '/images/m-system01');
+    const response = await harness.call('GET', '/metrics', bearer(KEYS.reader));
+    expect([response.status, response.headers.get('content-type')]).toEqual([
+      200,
+      'text/plain; version=0.0.4; charset=utf-8',
+    ]);
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    const samples = (await response.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    expect(samples).toEqual([
+      'bcc_image_gateway_deletions_total{caller="cleaner",outcome="deleted"} 1',
+      'bcc_image_gateway_deletions_total{caller="cleaner",outcome="already_absent"} 0',
+      'bcc_image_gateway_deletions_total{caller="cleaner",outcome="rejected"} 1',
+      'bcc_image_gateway_deletions_total{caller="cleaner",outcome="not_attempted"} 0',
+      'bcc_image_gateway_deletions_total{caller="cleaner",outcome="not_deleted"} 0',
+      'bcc_image_gateway_deletions_total{caller="named",outcome="deleted"} 1',
+      'bcc_image_gateway_deletions_total{caller="named",outcome="already_absent"} 0',
+      'bcc_image_gateway_deletions_total{caller="named",outcome="rejected"} 0',
+      'bcc_image_gateway_deletions_total{caller="named",outcome="not_attempted"} 0',
+      'bcc_image_gateway_deletions_total{caller="named",outcome="not_deleted"} 0',
+      ...UNTOUCHED,
+      'bcc_image_gateway_overdue_images_total 0',
+      'bcc_image_gateway_unresolved_deletions 0',
+      'bcc_image_gateway_oldest_unresolved_age_seconds 0',
+      'bcc_image_gateway_ledger_rows 3',
+      'bcc_image_gateway_caller_budget{caller="cleaner"} 20',
+      'bcc_image_gateway_caller_budget{caller="named"} 2',
+      'bcc_image_gateway_caller_budget_remaining{caller="cleaner"} 19',
+      'bcc_image_gateway_caller_budget_remaining{caller="named"} 1',
+      'bcc_image_gateway_account_budget 30',
+      'bcc_image_gateway_account_budget_remaining 28',
+      'bcc_image_gateway_build_info{version="v-7"} 1',
+    ]);
+  });
+
+  it('count for a caller that is no longer configured, which has no budget', async () => {
+    const { cleaner: _gone, ...others } = CALLERS;
+    const table = { ...others, reader: { ...CALLERS.reader, scopes: ['metrics:read'] } };
+    const ledgers = freshLedgers();
+    await createHarness({ env: { LEDGER: ledgers } }).call('DELETE', '/images/m-custom01');
+    const later = createHarness({ env: { LEDGER: ledgers, CALLERS: JSON.stringify(table) } });
+    const text = await (await later.call('GET', '/metrics', bearer(KEYS.reader))).text();
+    expect(text).toContain('bcc_image_gateway_deletions_total{caller="cleaner",outcome="deleted"} 1\n');
+    expect(text).not.toMatch(/budget(?:_remaining)?\{caller/);
+  });
+
+  it('begin at 0 and without callers, so that the first event of each kind is an increase', async () => {
+    const harness = createHarness({ env: { CALLERS: CALLERS_WITH_METRICS } });
+    const text = await (await harness.call('GET', '/metrics', bearer(KEYS.reader))).text();
+    const counters = text.split('\n').filter((line) => /^\w+_total/.test(line));
+    expect(counters).toEqual([...UNTOUCHED, 'bcc_image_gateway_overdue_images_total 0']);
+    expect(text).not.toContain('caller="');
+  });
+
+  it('count a refusal by the budget that refused, beside the other at 0', async () => {
+    const env = { CALLERS: CALLERS_WITH_METRICS, DAILY_DELETIONS: '0' };
+    const harness = createHarness({ env });
+    expect(await problemOf(await harness.call('DELETE', '/images/m-custom01'))).toMatchObject({
+      code: 'budget_exhausted',
+    });
+    const text = await (await harness.call('GET', '/metrics', bearer(KEYS.reader))).text();
+    expect(text).toContain('_budget_refusals_total{budget="caller"} 1\n');
+    expect(text).toContain('_budget_refusals_total{budget="account"} 0\n');
+  });
+
+  it('answer HEAD as GET, without the text', async () => {
+    const harness = createHarness({ env: { CALLERS: CALLERS_WITH_METRICS } });
+    const head = await harness.call('HEAD', '/metrics', bearer(KEYS.reader));
+    expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([
+      200,
+      'text/plain; version=0.0.4; charset=utf-8',
+      '',
+    ]);
+    expect((await harness.call('HEAD', '/metrics', bearer(KEYS.both))).status).toBe(403);
+  });
+
+  it('need the scope metrics:read, and a ledger that answers', async () => {
+    const harness = createHarness();
+    expect(await problemOf(await harness.call('GET', '/metrics', bearer(KEYS.both)))).toMatchObject({
+      code: 'permission_denied',
+      detail: 'This needs the scope metrics:read.',
+    });
+    const env = {
+      CALLERS: CALLERS_WITH_METRICS,
+      LEDGER: { getByName: () => ({ metrics: () => Promise.reject(new Error('x')) }) },
+    };
+    const silent = createHarness({ env });
+    expect(await problemOf(await silent.call('GET', '/metrics', bearer(KEYS.reader)))).toMatchObject({
+      code: 'ledger_unavailable',
+    });
+  });
+
+  const metrics = {
+    deletions: {},
+    refusals: {},
+    resolutions: {},
+    overdue: 0,
+    unresolved: { rows: 1, oldestAtMs: 4_000 },
+    rows: 1,
+    counting: { account: 9, callers: { gone: 2, few: 7 } },
+  };
+  const context = {
+    budgetOf: (name: string) => (name === 'few' ? 5 : null),
+    accountBudget: 8,
+    version: null,
+    nowMs: 5_500,
+  };
+
+  it('have the age of the oldest unresolved row, which is never below 0', () => {
+    expect(metricsText(metrics, context)).toContain('_oldest_unresolved_age_seconds 1.5\n');
+    expect(metricsText(metrics, { ...context, nowMs: 1 })).toContain('_oldest_unresolved_age_seconds 0\n');
+  });
+
+  it('never have less than nothing left of a budget, and no budget of a caller that is gone', () => {
+    const text = metricsText(metrics, context);
+    expect(text).toContain('_caller_budget_remaining{caller="few"} 0\n');
+    expect(text).toContain('_caller_budget{caller="few"} 5\n');
+    expect(text).toContain('_account_budget_remaining 0\n');
+    expect(text).not.toContain('gone');
+    expect(text).toContain('_build_info{version="unknown"} 1\n');
+  });
+
+  it('escape what a label must not have', () => {
+    const text = metricsText(metrics, { ...context, version: 'a"b\\c\nd' });
+    expect(text).toContain('_build_info{version="a\\"b\\\\c\\nd"} 1\n');
+  });
+
+  it('say of each family what it is, once', () => {
+    const text = metricsText(metrics, context);
+    const families = [...text.matchAll(/^# TYPE (\S+) (counter|gauge)$/gm)];
+    expect(families).toHaveLength(12);
+    for (const [, name = '', type] of families) {
+      expect(text.match(new RegExp(`^# HELP ${name} \\S`, 'gm'))).toHaveLength(1);
+      expect(name.endsWith('_total')).toBe(type === 'counter');
+    }
+    expect(text.endsWith('\n')).toBe(true);
+  });
+});

@@ -1,0 +1,69 @@
+/** The JSON Schemas: what the document allows to grow, and what the tests hold the answers to. */
+import { Validator } from '@cfworker/json-schema';
+import { describe, expect, it } from 'vitest';
+import { isRecord } from '../../../src/worker/json.ts';
+import { PROBLEMS } from '../../../src/worker/problems/failure.ts';
+import { problemBody } from '../../../src/worker/problems/problem.ts';
+import { DOCUMENT, problemFaults } from '../../answers.ts';
+
+const context = { origin: 'https://gateway.test', path: '/images/m-custom01', requestId: 'r' };
+const body = problemBody({ code: 'unauthenticated' }, context);
+
+describe('the schemas of the document', () => {
+  const schemas = DOCUMENT.components?.schemas ?? {};
+  const problem = new Validator({ $ref: '#/components/schemas/Problem', components: { schemas } }, '2020-12');
+
+  it('let answers grow: no object refuses further members, and no sentence is fixed', () => {
+    const members = (part: unknown): [string, unknown][] => {
+      if (Array.isArray(part)) return part.flatMap(members);
+      return isRecord(part) ? Object.entries(part).flatMap(([name, inner]) => [[name, inner], ...members(inner)]) : [];
+    };
+    const all = members(schemas);
+    expect(all.filter(([name]) => name === 'const' || name === 'additionalProperties')).toEqual([]);
+    expect(all.filter(([name]) => name === 'properties').length).toBeGreaterThan(10);
+    expect(problem.validate({ ...body, title: 'In other words', more: 1 }).valid).toBe(true);
+  });
+
+  it.each(['code', 'title', 'status', 'outcome', 'retryable', 'requestId'])('refuse a problem without %s', (member) => {
+    const rest = Object.fromEntries(Object.entries(body).filter(([name]) => name !== member));
+    expect(problem.validate(rest).valid).toBe(false);
+  });
+});
+
+describe('a problem in the tests', () => {
+  it('is content with a problem of the table', () => {
+    expect(problemFaults(body)).toBe('');
+  });
+
+  it.each([
+    ['a status other than that of the code', { status: 403 }],
+    ['a title other than that of the code', { title: 'x' }],
+    ['an outcome that the code cannot have', { outcome: 'unknown' }],
+    ['a retry advice other than that of the code', { retryable: true }],
+    ['an unknown code', { code: 'teapot' }],
+    ['an additional member', { message: 'x' }],
+    ["Baidu's message", { upstream: { status: 1, code: null, requestId: null, message: 'x' } }],
+  ])('may not have %s', (_what, change) => {
+    expect(problemFaults({ ...body, ...change })).not.toBe('');
+  });
+
+  it('with an unknown outcome never advises to try again, and has a place for where the fate is told', () => {
+    const facts = { imageId: 'm-custom01', upstream: undefined, retryAfterS: undefined } as const;
+    for (const code of ['upstream_timeout', 'upstream_throttled', 'image_creating'] as const) {
+      const deletion = 'https://gateway.test/deletions?caller=a&imageId=m-custom01&requestId=r';
+      const problem = problemBody({ ...facts, code, outcome: 'unknown' }, { ...context, deletion });
+      expect(problem).toMatchObject({ retryable: false, deletion });
+      expect(problemFaults(problem)).toBe('');
+      expect(problemFaults({ ...problem, retryable: true })).not.toBe('');
+      const [outcome] = PROBLEMS[code].outcomes.filter((each) => each !== 'unknown');
+      expect(problemFaults({ ...problem, outcome, retryable: true })).toBe('');
+      expect(problemFaults({ ...problem, outcome })).not.toBe('');
+    }
+  });
+
+  it('has the root as the instance of a request for *, which is no path', () => {
+    const problem = problemBody({ code: 'route_not_found' }, { ...context, path: '*' });
+    expect(problem.instance).toBe('/');
+    expect(problemFaults(problem)).toBe('');
+  });
+});

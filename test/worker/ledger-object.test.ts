@@ -1,0 +1,244 @@
+/** The ledger's Durable Object: a budget that many calls want at once, its storage and its alarm. */
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { describe, expect, it, vi } from 'vitest';
+import { REMOVAL_BATCH } from '../../src/worker/ledger/store.ts';
+import { ALL_ROWS, budgets, idOf, reservation, settlement } from '../fixtures.ts';
+import { createHarness, freshLedger, historyPage, manyImages, problemOf } from '../harness.ts';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** The first look, as wrangler.toml has it. */
+const FIRST_LOOK_MS = 45_000;
+
+type Stub = ReturnType<typeof freshLedger>;
+
+const alarmOf = (ledger: Stub) => runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.getAlarm());
+
+/** Enters a deletion, and its outcome unless that is to stay unknown. */
+async function enter(ledger: Stub, requestId: string, outcome: 'deleted' | 'unknown' = 'deleted') {
+  expect(await ledger.reserve(reservation(requestId), budgets(9))).toMatchObject({ ok: true });
+  if (outcome === 'deleted') await ledger.settle(idOf(requestId), settlement('deleted'));
+}
+
+/** Makes the row of a request, or all rows, so much older. */
+const age = (ledger: Stub, ms: number, requestId = '%') =>
+  runInDurableObject(ledger, (_ledger, ctx) => {
+    ctx.storage.sql.exec(
+      'UPDATE deletions SET reserved_at = reserved_at - ?1, began_at = began_at - ?1 WHERE request_id LIKE ?2',
+      ms,
+      requestId,
+    );
+  });
+
+describe('a budget of 50', () => {
+  it('admits exactly 50 of 200 deletions at once, each with its row', async () => {
+    // An attempt may take long, because a second attempt would spoil the count of calls below.
+    const harness = createHarness({ env: { DAILY_DELETIONS: '50', UPSTREAM_ATTEMPT_TIMEOUT_MS: '5000' } });
+    const ids = manyImages(harness, 200);
+    const responses = await Promise.all(ids.map((id) => harness.call('DELETE', `/images/${id}`)));
+    expect(responses.filter(({ status }) => status === 200)).toHaveLength(50);
+    for (const response of responses.filter(({ status }) => status !== 200)) {
+      expect(await problemOf(response)).toMatchObject({
+        code: 'budget_exhausted',
+        status: 429,
+        outcome: 'not_attempted',
+      });
+      expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(86_000);
+      expect(Number(response.headers.get('retry-after'))).toBeLessThanOrEqual(86_400);
+    }
+    expect(harness.requests).toHaveLength(50);
+    expect(harness.emulator.calls).toHaveLength(50);
+    const { body } = await historyPage(harness, '/deletions?outcome=deleted&limit=500');
+    expect(new Set(body.deletions.map(({ imageId }) => imageId)).size).toBe(50);
+    expect((await historyPage(harness, '/deletions?limit=500')).body.deletions).toHaveLength(50);
+  });
+});
+
+describe('a ledger that has stored nothing', () => {
+  it('refuses every deletion under a budget of 0', async () => {
+    const failure = { of: 'caller', budget: 0, retryAfterS: 86_400 };
+    expect(await freshLedger().reserve(reservation('r1'), budgets(0))).toEqual({ ok: false, failure });
+    const outlook = await freshLedger().peek('cleaner', 'm-custom01', budgets(0));
+    expect(outlook).toEqual({ exhausted: failure, lastDeletion: null });
+  });
+
+  it('answers queries without setting an alarm', async () => {
+    const ledger = freshLedger();
+    expect(await ledger.history(ALL_ROWS)).toEqual([]);
+    expect(await ledger.peek('cleaner', 'm-custom01', budgets(5))).toEqual({ exhausted: null, lastDeletion: null });
+    expect(await alarmOf(ledger)).toBeNull();
+  });
+});
+
+describe('a reservation', () => {
+  it('sets the alarm for the first look', async () => {
+    const ledger = freshLedger();
+    const beforeMs = Date.now();
+    await enter(ledger, 'r1', 'unknown');
+    expect(await alarmOf(ledger)).toBeGreaterThanOrEqual(beforeMs + FIRST_LOOK_MS);
+    expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + FIRST_LOOK_MS);
+  });
+
+  it('leaves an alarm alone that comes sooner, and replaces one that comes later', async () => {
+    const ledger = freshLedger();
+    const setAlarm = (timeMs: number) => runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.setAlarm(timeMs));
+    const soonMs = Date.now() + FIRST_LOOK_MS / 2;
+    await setAlarm(soonMs);
+    await enter(ledger, 'r1', 'unknown');
+    expect(await alarmOf(ledger)).toBe(soonMs);
+    await setAlarm(Date.now() + DAY_MS);
+    await enter(ledger, 'r2', 'unknown');
+    expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + FIRST_LOOK_MS);
+  });
+
+  it('that a budget refuses sets no alarm', async () => {
+    const ledger = freshLedger();
+    await ledger.reserve(reservation('r1'), budgets(0));
+    expect(await alarmOf(ledger)).toBeNull();
+  });
+});
+
+describe("the ledger's alarm", () => {
+  it('removes the rows that are older than the configured retention, and no others', async () => {
+    const ledger = freshLedger();
+    await enter(ledger, 'old');
+    await enter(ledger, 'new');
+    await age(ledger, 401 * DAY_MS, 'old');
+    const log = vi.spyOn(console, 'log').mockImplementation(() => undefined);
+    expect(await runDurableObjectAlarm(ledger)).toBe(true);
+    expect(log.mock.calls.map(([line]) => JSON.parse(line))).toEqual([
+      { timestamp: expect.any(String), severity_text: 'INFO', 'event.name': 'rows_removed', 'ledger.rows': 1 },
+    ]);
+    log.mockRestore();
+    expect((await ledger.history(ALL_ROWS)).map(({ requestId }) => requestId)).toEqual(['new']);
+    expect(await alarmOf(ledger)).toBeGreaterThan(Date.now() + 399 * DAY_MS);
+    expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + 400 * DAY_MS);
+  });
+
+  it('keeps a row until its retention is over', async () => {
+    const ledger = freshLedger();
+    await enter(ledger, 'r1');
+    await age(ledger, 400 * DAY_MS - 60_000);
+    await runDurableObjectAlarm(ledger);
+    expect(await ledger.history(ALL_ROWS)).toHaveLength(1);
+  });
+
+  it('is not set again once no row is left, until the next reservation', async () => {
+    const ledger = freshLedger();
+    await enter(ledger, 'old');
+    await age(ledger, 500 * DAY_MS);
+    await runDurableObjectAlarm(ledger);
+    expect(await alarmOf(ledger)).toBeNull();
+    await enter(ledger, 'new');
+    expect(await alarmOf(ledger)).not.toBeNull();
+  });
+
+  it('waits for an hour if a row is less than an hour from the end of its retention', async () => {
+    const ledger = freshLedger();
+    await enter(ledger, 'old');
+    await age(ledger, 400 * DAY_MS - HOUR_MS / 2);
+    await runDurableObjectAlarm(ledger);
+    expect(await alarmOf(ledger)).toBeGreaterThan(Date.now() + 0.9 * HOUR_MS);
+    expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + HOUR_MS);
+  });
+
+  it('is set for the next look at an unknown row, not for the end of retention', async () => {
+    const ledger = freshLedger();
+    await enter(ledger, 'r1', 'unknown');
+    await age(ledger, 20_000);
+    await runDurableObjectAlarm(ledger);
+    expect(await alarmOf(ledger)).toBeGreaterThan(Date.now() + 20_000);
+    expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + FIRST_LOOK_MS - 20_000);
+  });
+
+  it('is set again for now while overdue rows are left, after it was set for a minute later', async () => {
+    const ledger = freshLedger();
+    await runInDurableObject(ledger, (_ledger, ctx) => {
+      ctx.storage.sql.exec(
+        `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+         INSERT INTO deletions (id, request_id, caller, image_id, key_fingerprint, reserved_at, began_at, outcome)
+         SELECT 'id' || i, 'r' || i, 'c', 'm-x', 'f', i, i, 'deleted' FROM n`,
+        REMOVAL_BATCH + 1,
+      );
+    });
+    const setAlarm = await runInDurableObject(ledger, async (instance, ctx) => {
+      const spy = vi.spyOn(ctx.storage, 'setAlarm');
+      await instance.alarm();
+      const times = spy.mock.calls.map(([at]) => Number(at));
+      spy.mockRestore();
+      return times;
+    });
+    expect(setAlarm).toHaveLength(2);
+    expect(setAlarm[0]).toBeGreaterThan(Date.now() + 50_000);
+    expect(setAlarm[1]).toBeLessThanOrEqual(Date.now());
+  });
+
+  it('does not throw if something breaks: it logs the class of what was thrown, and comes again in a minute', async () => {
+    const ledger = freshLedger();
+    await enter(ledger, 'r1', 'unknown');
+    const error = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    await runInDurableObject(ledger, async (instance, ctx) => {
+      ctx.storage.sql.exec('ALTER TABLE deletions RENAME TO hidden');
+      await instance.alarm();
+      ctx.storage.sql.exec('ALTER TABLE hidden RENAME TO deletions');
+    });
+    expect(error.mock.calls.map(([line]) => JSON.parse(line))).toEqual([
+      {
+        timestamp: expect.any(String),
+        severity_text: 'ERROR',
+        'event.name': 'alarm_failed',
+        'exception.type': 'Error',
+      },
+    ]);
+    error.mockRestore();
+    expect(await alarmOf(ledger)).toBeGreaterThan(Date.now() + 50_000);
+    expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + 60_000);
+    expect(await ledger.history(ALL_ROWS)).toMatchObject([{ outcome: 'unknown' }]);
+  });
+});
+
+describe('a ledger that starts', () => {
+  it('sets its alarm anew if that was lost, so that no row stays unknown', async () => {
+    const ledger = freshLedger();
+    await enter(ledger, 'r1', 'unknown');
+    await age(ledger, 20_000);
+    await runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.deleteAlarm());
+    await evictDurableObject(ledger);
+    await ledger.history(ALL_ROWS);
+    expect(await alarmOf(ledger)).toBeGreaterThan(Date.now());
+    expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + FIRST_LOOK_MS - 20_000);
+  });
+
+  it('does not wait for the date of a clock that was ahead', async () => {
+    const ledger = freshLedger();
+    await enter(ledger, 'r1', 'unknown');
+    await age(ledger, -30 * DAY_MS);
+    await runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.setAlarm(Date.now() + 30 * DAY_MS));
+    await evictDurableObject(ledger);
+    await ledger.history(ALL_ROWS);
+    expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + FIRST_LOOK_MS);
+  });
+});
+
+describe('a ledger that is evicted from memory', () => {
+  it('keeps its rows and its budget', async () => {
+    const ledger = freshLedger();
+    await ledger.reserve(reservation('r1'), budgets(1));
+    await evictDurableObject(ledger);
+    expect(await ledger.reserve(reservation('r2', 'm-other001'), budgets(1))).toMatchObject({
+      ok: false,
+      failure: { of: 'caller', budget: 1 },
+    });
+    expect(await ledger.history(ALL_ROWS)).toMatchObject([{ requestId: 'r1', outcome: 'unknown', settledAtMs: null }]);
+  });
+
+  it('between a reservation and its settlement takes the settlement, and gives the budget back', async () => {
+    const ledger = freshLedger();
+    await ledger.reserve(reservation('r1'), budgets(1));
+    await evictDurableObject(ledger);
+    await ledger.settle(idOf('r1'), settlement('rejected'));
+    await evictDurableObject(ledger);
+    expect(await ledger.history(ALL_ROWS)).toMatchObject([{ requestId: 'r1', outcome: 'rejected' }]);
+    expect(await ledger.reserve(reservation('r2', 'm-other001'), budgets(1))).toMatchObject({ ok: true });
+  });
+});

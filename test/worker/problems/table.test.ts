@@ -1,0 +1,50 @@
+/** The table of codes, and the README that must agree with it. */
+import { describe, expect, it } from 'vitest';
+import readme from '../../../README.md?raw';
+import { isProblemCode, PROBLEMS } from '../../../src/worker/problems/failure.ts';
+import { createHarness } from '../../harness.ts';
+
+const codes = Object.keys(PROBLEMS).filter(isProblemCode);
+
+describe('the code', () => {
+  it.each(codes)('%s is explained at the URL of its type', async (code) => {
+    const response = await createHarness().call('GET', `/problems/${code}`, {});
+    const { status, outcomes, retryable, title, explanation } = PROBLEMS[code];
+    expect([response.status, await response.json()]).toEqual([
+      200,
+      { code, status, outcomes, retryable, title, explanation },
+    ]);
+  });
+
+  it.each(codes)('%s is in the README with its status, outcomes and retry advice', (code) => {
+    const { status, outcomes, retryable } = PROBLEMS[code];
+    const row = `| \`${code}\` | ${status} | ${outcomes.join(', ')} | ${retryable ? 'yes' : 'no'} |`;
+    expect(readme).toContain(row);
+  });
+});
+
+describe('each code', () => {
+  it('has a title of its own, which is no sentence, and an explanation of whole sentences', () => {
+    expect(new Set(codes.map((code) => PROBLEMS[code].title)).size).toBe(codes.length);
+    for (const code of codes) {
+      expect(PROBLEMS[code].title).toMatch(/^[A-Z].{10,}[^.]$/);
+      expect(PROBLEMS[code].explanation).toMatch(/^[A-Z].{10,}\.$/);
+    }
+  });
+
+  it('calls the operator if nobody else can mend it, warns if it passes, and is everyday work otherwise', () => {
+    const severities = codes.map((code) => [code, PROBLEMS[code].severity]);
+    expect(Object.fromEntries(severities.filter(([, severity]) => severity !== 'INFO'))).toEqual({
+      upstream_rejected_credentials: 'ERROR',
+      upstream_unexpected: 'ERROR',
+      gateway_misconfigured: 'ERROR',
+      ledger_unavailable: 'ERROR',
+      rate_limiter_unavailable: 'ERROR',
+      identity_unavailable: 'ERROR',
+      internal_error: 'ERROR',
+      upstream_throttled: 'WARN',
+      upstream_error: 'WARN',
+      upstream_timeout: 'WARN',
+    });
+  });
+});
