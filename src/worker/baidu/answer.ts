@@ -13,9 +13,13 @@ const SCRUBBED = '[scrubbed]';
 /** A documented error body has about 150 bytes, an image 1 KiB, and a list of a hundred accounts 10 KiB. */
 const MAX_BODY_BYTES = 64 * 1024;
 const MAX_MESSAGE_CHARS = 200;
+/** The longest word on record has 36 characters, and a signature 64. */
+const MAX_WORD_CHARS = 40;
+/** The shortest key on record has 20 characters. */
+const MIN_KEY_CHARS = 16;
 
-/** Every code on record has this form. A reflected signature is too long for it, and a caller's key has an underscore. */
-export const CODE = /^[A-Za-z][A-Za-z0-9]{0,39}(?:\.[A-Za-z0-9]{1,40}){0,3}$/;
+/** Every code on record has this form: `NoSuchObject`, `Image.ImageHasBeenSharedToOthers`, `SECURITYGROUP_INUSE`. */
+const CODE = /^[A-Za-z]\w*(?:\.\w+){0,3}$/;
 /** Members by which a JSON body mentions an error: Baidu's own, and those of whatever may stand in front of Baidu. */
 const ERROR_MEMBERS: readonly string[] = ['code', 'message', 'error', 'errors', 'errorCode', 'success'];
 /** A UUID of 36 characters is documented. A reflected signature has 64, a caller's key 47. */
@@ -23,9 +27,14 @@ const REQUEST_ID = /^[\w.-]{1,40}$/;
 
 export interface Answer {
   readonly status: number;
-  /** From `x-bce-error-code` or from Baidu's error body; letters, digits and dots only. */
-  readonly code: string | undefined;
-  /** Whether the answer mentions an error, even in a form that `code` and `message` reject. */
+  /**
+   * The codes from `x-bce-error-code` and from Baidu's error body, in this order; one if both are the same. Letters, digits, dots
+   * and underscores only.
+   */
+  readonly codes: readonly string[];
+  /** Whether header or body has a code that is not in `codes`, because it does not have the form of one. */
+  readonly hasMalformedCode: boolean;
+  /** Whether the answer mentions an error, even in a form that `codes` and `message` reject. */
   readonly mentionsError: boolean;
   /** Whether the answer has `x-bce-request-id`, as every answer from Baidu does. */
   readonly isFromBaidu: boolean;
@@ -53,21 +62,25 @@ export async function readAnswer(
 ): Promise<Answer> {
   const body = await readBody(response, signal);
   const error = isRecord(body.value) ? body.value : {};
-  const matching = (value: unknown, grammar: RegExp) =>
-    typeof value === 'string' && grammar.test(value) && scrub(value) === value ? value : undefined;
   const { headers } = response;
+  const isClean = (value: unknown): value is string => typeof value === 'string' && scrub(value) === value;
+  const requestIdIn = (value: unknown) => (isClean(value) && REQUEST_ID.test(value) ? value : undefined);
+  // A header that is absent is `null`, which in a body is a code, though a malformed one.
+  const given = [headers.get('x-bce-error-code') ?? undefined, error['code']].filter((code) => code !== undefined);
+  const codes = given.filter(isClean).filter(isCode);
   const message = headers.get('x-bce-error-message') ?? error['message'];
-  const headerId = matching(headers.get('x-bce-request-id'), REQUEST_ID);
+  const headerId = requestIdIn(headers.get('x-bce-request-id'));
   return {
     status: response.status,
-    code: matching(headers.get('x-bce-error-code'), CODE) ?? matching(error['code'], CODE),
+    codes: [...new Set(codes)],
+    hasMalformedCode: codes.length < given.length,
     mentionsError:
       headers.has('x-bce-error-code') ||
       headers.has('x-bce-error-message') ||
       ERROR_MEMBERS.some((name) => name in error),
     isFromBaidu: headerId !== undefined,
     message: typeof message === 'string' ? printable(scrub(message)) : undefined,
-    requestId: headerId ?? matching(error['requestId'], REQUEST_ID),
+    requestId: headerId ?? requestIdIn(error['requestId']),
     date: headers.get('date'),
     retryAfterS: parseRetryAfter(headers.get('retry-after'), nowMs),
     body,
@@ -93,15 +106,24 @@ export function parseHttpDate(value: string | null): number | undefined {
 /** One line without control characters, and without anything that could be a key, a token or a signature. */
 function printable(message: string): string {
   return message
-    .replace(/[\w+/=%~.-]{16,}/g, withoutKeys)
+    .replace(/[\w+/=%~.-]+/g, withoutKeys)
     .replace(/\p{C}+/gu, ' ')
     .slice(0, MAX_MESSAGE_CHARS);
 }
 
-/** A run of over 40 characters could be a key whatever is in it; a shorter word only if it has a digit, as no code has. */
 function withoutKeys(run: string): string {
-  if (run.length > 40) return SCRUBBED;
-  return run.replace(/[\w+/=%~-]{16,}/g, (word) => (/\d/.test(word) ? SCRUBBED : word));
+  if (run.length > MAX_WORD_CHARS) return SCRUBBED;
+  return run.replace(/[\w+/=%~-]+/g, (word) => (couldBeKey(word) ? SCRUBBED : word));
+}
+
+/** A word of over 40 characters could be a key whatever is in it; one of 16 or more if it has a digit, as no code has. */
+function couldBeKey(word: string): boolean {
+  return word.length > MAX_WORD_CHARS || (word.length >= MIN_KEY_CHARS && /\d/.test(word));
+}
+
+/** Whether `text` has the form of a code, and no word of it could be a key or a signature. */
+function isCode(text: string): boolean {
+  return CODE.test(text) && !text.split('.').some(couldBeKey);
 }
 
 async function readBody(response: Response, signal: AbortSignal): Promise<Answer['body']> {

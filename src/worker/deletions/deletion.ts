@@ -120,7 +120,9 @@ function resultOf(
   lastDeletion: LastDeletion | null,
 ): Attempted['result'] {
   if (failure.code === 'image_not_found' && allowMissing) return ok({ outcome: 'already_absent', confirmed: true });
-  return failed(withLastDeletion(upstreamFailure(failure, answer, imageId), lastDeletion, caller.id));
+  return failed(
+    withLastDeletion(upstreamFailure(failure, answer, { imageId, call: 'deletion' }), lastDeletion, caller.id),
+  );
 }
 
 function settlementOf({ result, attempts, answer, imageName }: Attempted): Settlement {

@@ -47,7 +47,13 @@ export function blockedByName(policy: Policy, caller: Caller, image: Image, expe
 export function blockedByState(image: Image, sharedWith: number | null): Failure[] {
   const { id: imageId, type, status } = image;
   // As Baidu would refuse the deletion, because then the sentence says what to do.
-  const refused = { imageId, outcome: 'rejected', upstream: undefined, retryAfterS: undefined } as const;
+  const refused = {
+    imageId,
+    call: 'deletion',
+    outcome: 'rejected',
+    upstream: undefined,
+    retryAfterS: undefined,
+  } as const;
   const blockers: Failure[] = [];
   if (!isCustom(type)) blockers.push({ code: 'image_not_custom', ...refused });
   if (isCustom(type) && status === 'Creating') blockers.push({ code: 'image_creating', ...refused });

@@ -35,7 +35,7 @@ export async function previewImage(gateway: Gateway, caller: Caller, imageId: Im
     ledger.peek(caller.id, imageId, budgetsOf(caller)),
   ]);
   const notPreviewed = (failure: CallFailure, { attempts, answer }: Pick<Previewed, 'attempts' | 'answer'>) => {
-    const told = upstreamFailure(asNotAttempted(failure), answer, imageId);
+    const told = upstreamFailure(asNotAttempted(failure), answer, { imageId, call: 'preview' });
     const lastDeletion = peeked.ok ? peeked.value.lastDeletion : null;
     return { result: failed(withLastDeletion(told, lastDeletion, caller.id)), attempts, answer };
   };

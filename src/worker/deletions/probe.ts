@@ -21,6 +21,7 @@ export interface Probed {
 }
 
 const MIN_INTERVAL_MS = 10_000;
+const ABOUT = { imageId: ID_OF_NO_IMAGE, call: 'probe' } as const;
 
 export class UpstreamProbe {
   readonly #images: Pick<ImageApi, 'get'>;
@@ -40,7 +41,7 @@ export class UpstreamProbe {
   async ask(): Promise<Probed> {
     if (this.#isDue()) return this.#read();
     await waitWhile(() => this.#found === null, this.#deadlineMs, this.#runtime.sleep);
-    const timeout = upstreamFailure({ code: 'upstream_timeout', outcome: 'not_attempted' }, undefined, ID_OF_NO_IMAGE);
+    const timeout = upstreamFailure({ code: 'upstream_timeout', outcome: 'not_attempted' }, undefined, ABOUT);
     return { result: this.#found ?? failed(timeout), attempts: 0, answer: undefined };
   }
 
@@ -57,9 +58,7 @@ export class UpstreamProbe {
     this.#found = null;
     const { result, attempts, answer } = await this.#images.get(ID_OF_NO_IMAGE, nowMs + this.#deadlineMs);
     const isAccepted = result.ok || result.failure.code === 'image_not_found';
-    this.#found = isAccepted
-      ? ok(null)
-      : failed(upstreamFailure(asNotAttempted(result.failure), answer, ID_OF_NO_IMAGE));
+    this.#found = isAccepted ? ok(null) : failed(upstreamFailure(asNotAttempted(result.failure), answer, ABOUT));
     return { result: this.#found, attempts, answer };
   }
 }

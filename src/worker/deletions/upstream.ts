@@ -1,30 +1,38 @@
-/** Baidu's failure as one of ours, for deletion and preview alike. */
+/** Baidu's failure as one of ours, for deletion, preview and probe alike. */
 import type { Answer } from '../baidu/answer.ts';
-import type { UpstreamFailureCode } from '../baidu/verdict.ts';
-import type { ImageId } from '../image-id.ts';
+import type { CallFailure } from '../baidu/images.ts';
+import type { Absent, UpstreamFailureCode } from '../baidu/verdict.ts';
 import type { LastDeletion } from '../ledger/rows.ts';
 import type { FailureOutcome } from '../outcome.ts';
+import type { UpstreamFacts } from '../problems/facts.ts';
 import type { Failure } from '../problems/failure.ts';
+import { type LogLine, logLine, type Runtime } from '../runtime.ts';
 
 /** Why a call to Baidu failed, and what that says about the deletion. */
-export interface UpstreamFailure {
-  readonly code: UpstreamFailureCode;
-  readonly outcome: FailureOutcome;
-}
+export type UpstreamFailure =
+  | Absent
+  | {
+      readonly code: Exclude<UpstreamFailureCode, Absent['code']>;
+      readonly outcome: Exclude<FailureOutcome, Absent['outcome']>;
+    };
 
 /** A read that failed says that no deletion was sent, unless it says that there is no image. */
-export function asNotAttempted({ code, outcome }: UpstreamFailure): UpstreamFailure {
-  return { code, outcome: outcome === 'already_absent' ? outcome : 'not_attempted' };
+export function asNotAttempted(failure: CallFailure): UpstreamFailure {
+  return failure.code === 'image_not_found' ? failure : { code: failure.code, outcome: 'not_attempted' };
 }
 
 /** The failure that a caller may see. */
 export function upstreamFailure(
-  { code, outcome }: UpstreamFailure,
+  failure: UpstreamFailure,
   answer: Answer | undefined,
-  imageId: ImageId,
+  about: Pick<UpstreamFacts, 'imageId' | 'call'>,
 ): Failure<UpstreamFailureCode> {
-  const upstream = answer && { status: answer.status, code: answer.code ?? null, requestId: answer.requestId ?? null };
-  return { code, outcome, imageId, upstream, retryAfterS: answer?.retryAfterS };
+  const upstream = answer && {
+    status: answer.status,
+    code: answer.codes[0] ?? null,
+    requestId: answer.requestId ?? null,
+  };
+  return { ...failure, ...about, upstream, retryAfterS: answer?.retryAfterS };
 }
 
 /** Tells a caller whose image is absent when it was deleted; by which request, only if that was the caller's own. */
@@ -32,4 +40,36 @@ export function withLastDeletion<F extends Failure>(failure: F, last: LastDeleti
   if (last === null || failure.code !== 'image_not_found') return failure;
   const requestId = last.caller === callerId ? last.requestId : null;
   return { ...failure, deletedBefore: { at: new Date(last.atMs).toISOString(), requestId } };
+}
+
+/** Baidu answered as for an absent image, but with a code that nobody has seen. */
+interface AbsenceUnlistedLine extends LogLine {
+  readonly 'event.name': 'absence_unlisted';
+  /** Of the request that met it; absent if the ledger did. */
+  readonly 'gateway.request.id': string | undefined;
+  readonly 'image.id': string;
+  readonly 'bce.code': string;
+}
+
+/** Where Baidu's answer was met: at an image, by a request or, with `id` undefined, by the ledger. */
+export interface Encounter {
+  readonly imageId: string;
+  readonly id?: string;
+}
+
+/** Tells the operator of an absence whose code nobody has seen. Nothing is written if `code` is `null`. */
+export function logUnlistedCode(
+  { now, log }: Pick<Runtime, 'now' | 'log'>,
+  { imageId, id }: Encounter,
+  code: string | null,
+): void {
+  if (code === null) return;
+  logLine<AbsenceUnlistedLine>(log, {
+    timestamp: new Date(now()).toISOString(),
+    severity_text: 'WARN',
+    'event.name': 'absence_unlisted',
+    'gateway.request.id': id,
+    'image.id': imageId,
+    'bce.code': code,
+  });
 }

@@ -67,6 +67,7 @@ export interface AuditRecord extends LogLine {
   readonly 'bce.access_key.fingerprint': string | undefined;
   readonly 'bce.status_code': number | undefined;
   readonly 'bce.request_id': string | undefined;
+  /** The code; both with a blank between them, if header and body of the answer have different ones. */
   readonly 'bce.code': string | undefined;
   readonly 'bce.message': string | undefined;
   /** Whether the ledger took what came of a deletion; absent if it never entered one. */
@@ -185,7 +186,7 @@ function auditRecord(
     'bce.access_key.fingerprint': hasCalled ? gateway?.keyFingerprint : undefined,
     'bce.status_code': answer?.status,
     'bce.request_id': answer?.requestId,
-    'bce.code': answer?.code,
+    'bce.code': answer?.codes.join(' ') || undefined,
     'bce.message': answer?.message,
     'ledger.settled': settled,
     'exception.type': exception?.type,

@@ -40,6 +40,8 @@ const FACTS: Omit<FactsOfAll, 'code' | 'outcome' | 'upstream' | 'deletedBefore'>
   fault: 'unknown_parameter',
   missing: 'images:delete',
   imageId,
+  call: 'deletion',
+  listed: true,
   by: 'id',
   allow: ['GET', 'HEAD'],
   requests: 20,

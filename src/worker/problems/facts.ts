@@ -42,12 +42,20 @@ export interface DeletedBefore {
 /** What a failure that came out of a call to Baidu knows. */
 export interface UpstreamFacts {
   readonly imageId: string;
+  /** What the caller asked for. */
+  readonly call: 'deletion' | 'preview' | 'probe';
   readonly outcome: FailureOutcome;
   /** Baidu's last answer, if one came. */
   readonly upstream: Upstream | undefined;
   /** Seconds. */
   readonly retryAfterS: number | undefined;
   readonly deletedBefore?: DeletedBefore | undefined;
+}
+
+/** What is known about an image that is absent. */
+export interface AbsenceFacts extends UpstreamFacts {
+  /** `false`: Baidu's status says so, but the code beside it is one that nobody has documented. */
+  readonly listed: boolean;
 }
 
 export interface BudgetFacts {

@@ -5,7 +5,7 @@
  * explanation, headers, and the sentence for one occurrence with the facts that this sentence needs. Schema, OpenAPI document
  * and README derive from the rows or are tested against them. Never: text of an exception or of Baidu in a sentence.
  */
-import type { BudgetFacts, ProblemRow, RateLimitFacts, RequestFault, UpstreamFacts } from './facts.ts';
+import type { AbsenceFacts, BudgetFacts, ProblemRow, RateLimitFacts, RequestFault, UpstreamFacts } from './facts.ts';
 
 const REQUEST_FAULTS: Readonly<Record<Extract<RequestFault, string>, string>> = {
   malformed_host: 'The Host header is not a host name.',
@@ -31,8 +31,15 @@ function retryAfter(seconds: number): Readonly<Record<string, string>> {
   return { 'Retry-After': String(Math.min(Math.max(seconds, 1), MAX_RETRY_AFTER_S)) };
 }
 
-function notSent({ imageId }: UpstreamFacts): string {
-  return `Baidu did not tell what ${imageId} is. No deletion was sent.`;
+function notSent({ imageId, call }: UpstreamFacts): string {
+  switch (call) {
+    case 'deletion':
+      return `No deletion of ${imageId} was sent.`;
+    case 'preview':
+      return `Baidu did not describe ${imageId}.`;
+    case 'probe':
+      return 'It is not known whether Baidu accepts the credential of the gateway.';
+  }
 }
 
 function notKnown({ imageId }: UpstreamFacts): string {
@@ -190,8 +197,12 @@ export const ROWS = {
     title: 'There is no such image',
     explanation:
       'Baidu has no image with this id in this region. A caller who is content with that sends allowMissing=true.',
-    detail: ({ imageId, deletedBefore }: UpstreamFacts) => {
-      if (deletedBefore === undefined) return `Baidu has no image ${imageId} in this region.`;
+    detail: ({ imageId, listed, deletedBefore }: AbsenceFacts) => {
+      if (deletedBefore === undefined) {
+        return listed
+          ? `Baidu has no image ${imageId} in this region.`
+          : `Baidu answered 404 for ${imageId}, with a code that is not documented.`;
+      }
       const { at, requestId } = deletedBefore;
       return requestId === null
         ? `${imageId} was deleted, or found gone, at ${at} for another caller.`

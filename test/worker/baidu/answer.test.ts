@@ -82,19 +82,67 @@ describe('an answer', () => {
   it('mentions no error otherwise', async () => expect((await json({ requestId: 'r' })).mentionsError).toBe(false));
 });
 
-describe('the code of an answer', () => {
-  it.each(['NoSuchObject', 'Image.ImageHasBeenSharedToOthers', 'A'])(
-    'may be %s, and is taken from the header before the body',
-    async (code) => {
-      expect((await json({ code })).code).toBe(code);
-      expect((await json({ code: 'Other' }, { 'x-bce-error-code': code })).code).toBe(code);
-    },
+describe('the codes of an answer', () => {
+  it.each([
+    'NoSuchObject',
+    'Image.ImageHasBeenSharedToOthers',
+    'IMAGE_NOT_FOUND',
+    'SECURITYGROUP_INUSE',
+    'Image.IMAGE_INUSE',
+    'Http404',
+    'A',
+    'A'.repeat(40),
+    'A.B.C.D',
+  ])('are %s, from the header or the body', async (code) => {
+    expect(await json({ code })).toMatchObject({ codes: [code], hasMalformedCode: false });
+    expect(await json({}, { 'x-bce-error-code': code })).toMatchObject({ codes: [code], hasMalformedCode: false });
+  });
+
+  it('are one if header and body have the same', async () =>
+    expect((await json({ code: 'A' }, { 'x-bce-error-code': 'A' })).codes).toEqual(['A']));
+
+  it('are two if header and body differ, and the first is that of the header', async () =>
+    expect((await json({ code: 'A' }, { 'x-bce-error-code': 'B' })).codes).toEqual(['B', 'A']));
+
+  it('are none if there is none', async () =>
+    expect(await json({ message: 'x' })).toMatchObject({ codes: [], hasMalformedCode: false }));
+
+  const malformed = [
+    '',
+    '1A',
+    '_A',
+    'A B',
+    'A-B',
+    'A.',
+    '.A',
+    'A..B',
+    'A\n',
+    'A.B.C.D.E',
+    403,
+    ['A'],
+    null,
+    {},
+    SECRET,
+  ];
+  it.each(malformed.map((code) => ({ code })))('are never $code', async ({ code }) =>
+    expect(await json({ code })).toMatchObject({ codes: [], hasMalformedCode: true }),
   );
 
-  const malformed = ['', '1A', 'A_B', 'A B', 'A.', '.A', 'A\n', 'A'.repeat(41), 'A.B.C.D.E', 403, ['A'], null];
-  it.each(malformed.map((code) => ({ code })))('is never $code', async ({ code }) =>
-    expect((await json({ code })).code).toBeUndefined(),
-  );
+  it.each([
+    ['a word of 41 characters', 'A'.repeat(41)],
+    ['a word of 41 characters after a dot', `Image.${'A'.repeat(41)}`],
+    ['a signature', '0f'.repeat(32)],
+    ['the beginning of a signature', 'f0'.repeat(10)],
+    ['an access key id', 'ALTAKq8Zt2Wm5Rv7Xb1'],
+    ["a caller's key", 'bcg_4N1mT0bYw5g0yJmJc2u8VdE6r9aXq3Lk7sZtHhPfWiQ'],
+    ["a part of a caller's key", 'bcg_4N1mT0bYw5g0y'],
+  ])('are never %s', async (_what, code) => {
+    expect(await json({ code })).toMatchObject({ codes: [], hasMalformedCode: true });
+    expect(await json({ code: 'A' }, { 'x-bce-error-code': code })).toMatchObject({
+      codes: ['A'],
+      hasMalformedCode: true,
+    });
+  });
 });
 
 describe('the request id of an answer', () => {

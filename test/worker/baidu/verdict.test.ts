@@ -1,13 +1,15 @@
 /** What one answer means by itself. What follows for a deletion is tested in `deletions/deletion.test.ts`. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Answer } from '../../../src/worker/baidu/answer.ts';
-import { isClockSkew, judge } from '../../../src/worker/baidu/verdict.ts';
+import { isClockSkew, judge, unlistedCode } from '../../../src/worker/baidu/verdict.ts';
 
 /** An answer without a body, in Baidu's name unless `change` says otherwise. */
 const answer = (status: number, change: Partial<Answer> = {}): Answer => ({
   status,
-  code: undefined,
-  mentionsError: change.code !== undefined,
+  codes: [],
+  hasMalformedCode: false,
+  mentionsError: change.codes !== undefined,
   isFromBaidu: true,
   message: undefined,
   requestId: undefined,
@@ -18,7 +20,8 @@ const answer = (status: number, change: Partial<Answer> = {}): Answer => ({
 });
 
 const accepted = { code: 'accepted' };
-const absent = { code: 'image_not_found', outcome: 'already_absent' };
+const absent = { code: 'image_not_found', outcome: 'already_absent', listed: true };
+const unlisted = { ...absent, listed: false };
 const refused = { code: 'upstream_unexpected', outcome: 'rejected' };
 const unknown = { code: 'upstream_unexpected', outcome: 'unknown' };
 const passing = { code: 'upstream_error', outcome: 'unknown' };
@@ -50,27 +53,14 @@ describe('an answer without a code', () => {
     [599, passing],
   ])('with the status %i means %j', (status, verdict) => expect(judge(answer(status))).toEqual(verdict));
 
-  it.each([
-    [[]],
-    [['requestId']],
-    ['requestId'],
-    [null],
-    [0],
-    [{ requestId: 'r', code: 7 }],
-    [{ requestId: 'r', code: true }],
-    [{ requestId: 'r', code: null }],
-    [{ requestId: 'r', code: ['NoSuchObject'] }],
-    [{ code: 'ROUTE_NOT_FOUND' }],
-    [{ requestId: 'r', error: 'no route' }],
-  ])('with the status 404 and the body %j does not mean that the image is absent', (value) => {
-    expect(judge(answer(404, { body: { kind: 'json', value } }))).toEqual(refused);
-  });
+  it.each([[[]], [['requestId']], ['requestId'], [null], [0], [{ requestId: 'r', error: 'no route' }]])(
+    'with the status 404 and the body %j does not mean that the image is absent',
+    (value) => expect(judge(answer(404, { body: { kind: 'json', value } }))).toEqual(refused),
+  );
 
-  it.each([[{}], [{ requestId: 'r' }], [{ requestId: 'r', message: 'Gone.' }], [{ code: 'AnythingElse' }]])(
+  it.each([[{}], [{ requestId: 'r' }], [{ requestId: 'r', message: 'Gone.' }]])(
     'with the status 404 and the body %j means that the image is absent',
-    (value) => {
-      expect(judge(answer(404, { body: { kind: 'json', value } }))).toEqual(absent);
-    },
+    (value) => expect(judge(answer(404, { body: { kind: 'json', value } }))).toEqual(absent),
   );
 
   it.each([200, 204])(
@@ -119,78 +109,263 @@ describe('an answer whose body breaks off or stalls', () => {
   });
 });
 
-describe('an answer with the code', () => {
+describe('a 404 with the code', () => {
   it.each([
     'NoSuchObject',
-    'Image.ImageNotFound',
-    'SnapshotImageNotFound',
+    'NoSuchImage',
     'NotFound',
-    'Http404',
+    'Image.NotFound',
+    'Image.ImageNotFound',
+    'ImageNotFoundException',
+    'ImageNotfound',
+    'InvalidImageId.NotFound',
+    'CustomImageNotExist',
+    'ImageNotExists',
+    'Image.DoesNotExist',
+    'ImageNonExistentError',
+    'IMAGE_NOT_FOUND',
+    'IMAGEID_NOTEXIST',
+    'image.not_found',
+  ])('%s means that the image is absent', (code) => expect(judge(answer(404, { codes: [code] }))).toEqual(absent));
+
+  it.each([
+    'UserNotExist',
+    'AccountNotFound',
+    'RegionNotFound',
+    'ZoneNotFound',
+    'InstanceNotFound',
+    'InvalidInstanceId.NotFound',
+    'ApiNotFound',
+    'UriNotFound',
+    'VersionNotFound',
+    'NoSuchKey',
+    'NOSUCHUSER',
+    'USER_NOT_EXIST',
+    'SnapshotImageNotFound',
+    'ImageUserNotFound',
+    'NotFoundUser',
+    // Documented, or seen of a route that there is not.
+    'InvalidVersion',
+    'InvalidURI',
+    'ResourceNotFound',
+    'ResourceNotfound',
+    'ResourceNotFoundException',
+  ])('%s says nothing about the image', (code) => expect(judge(answer(404, { codes: [code] }))).toEqual(refused));
+
+  it.each([
     'AnythingElse',
-    // Only the whole code speaks of a route.
-    'ImageResourceNotFound',
-    'ResourceNotFoundHere',
-  ])('%s means that the image is absent if the status is 404, and not by itself', (code) => {
-    expect(judge(answer(404, { code }))).toEqual(absent);
-    expect(judge(answer(400, { code }))).toEqual(refused);
-    expect(judge(answer(300, { code }))).toEqual(unknown);
-    expect(judge(answer(500, { code }))).toEqual(passing);
+    'Http404',
+    'Image.Vanished',
+    'Image',
+    'InvalidImageId',
+    'IMAGE_GONE',
+    'Image.InvalidVersion',
+  ])('%s means that the image is absent, by the status alone', (code) =>
+    expect(judge(answer(404, { codes: [code] }))).toEqual(unlisted),
+  );
+
+  it.each(['NoSuchObject', 'IMAGE_NOT_FOUND', 'RegionNotFound', 'InvalidVersion', 'AnythingElse'])(
+    '%s means what its status says if that is another one',
+    (code) => {
+      expect(judge(answer(400, { codes: [code] }))).toEqual(refused);
+      expect(judge(answer(410, { codes: [code] }))).toEqual(refused);
+      expect(judge(answer(300, { codes: [code] }))).toEqual(unknown);
+      expect(judge(answer(200, { codes: [code] }))).toEqual(unknown);
+      expect(judge(answer(500, { codes: [code] }))).toEqual(passing);
+    },
+  );
+
+  it("NoSuchObject is a refusal, but not of an absent image, without Baidu's request id", () =>
+    expect(judge(answer(404, { codes: ['NoSuchObject'], isFromBaidu: false }))).toEqual(refused));
+
+  it('in one place and none, or a malformed one, in the other', () => {
+    const body = { kind: 'json', value: { requestId: 'r', code: 'NoSuchObject', message: 'x' } } as const;
+    expect(judge(answer(404, { codes: ['NoSuchObject'], body }))).toEqual(absent);
+    expect(judge(answer(404, { codes: ['NoSuchObject'], body, hasMalformedCode: true }))).toEqual(refused);
+    expect(judge(answer(404, { hasMalformedCode: true }))).toEqual(refused);
   });
 
-  it.each(['InvalidVersion', 'InvalidURI', 'ResourceNotFound'])(
-    '%s speaks of the route and not of the image, in the header and in the body',
+  it.each([
+    [['NoSuchObject', 'ImageNotFound'], absent],
+    [['NoSuchObject', 'AnythingElse'], unlisted],
+    [['AnythingElse', 'NoSuchObject'], unlisted],
+    [['NoSuchObject', 'ResourceNotFound'], refused],
+    [['UserNotExist', 'NoSuchObject'], refused],
+    [['AnythingElse', 'UserNotExist'], refused],
+    [['UserNotExist', 'AnythingElse'], refused],
+    [['NoSuchObject', 'AccessDenied'], credentials],
+    [['NoSuchObject', 'RateLimit'], throttled],
+  ])('%j in header and body counts as the worse of the two: %j', (codes, verdict) =>
+    expect(judge(answer(404, { codes }))).toEqual(verdict),
+  );
+});
+
+describe('the unlisted code of an answer', () => {
+  it.each([
+    [404, ['AnythingElse'], 'AnythingElse'],
+    [404, ['NoSuchObject', 'AnythingElse'], 'AnythingElse'],
+    [404, ['NoSuchObject'], null],
+    [404, [], null],
+    [404, ['AnythingElse', 'UserNotExist'], null],
+    [409, ['AnythingElse'], null],
+  ])('with the status %i and the codes %j is %j', (status, codes, expected) =>
+    expect(unlistedCode(answer(status, { codes }))).toBe(expected),
+  );
+
+  it('is null without an answer', () => expect(unlistedCode(undefined)).toBeNull());
+});
+
+const REFUSED_STATUSES = [400, 401, 403, 404, 409, 429, 499];
+const OTHER_STATUSES = [200, 204, 302, 408, 500, 502, 503, 504];
+
+describe('an answer with the code', () => {
+  it.each(['AccessDenied', 'InvalidAccessKeyId', 'InvalidHTTPAuthHeader', 'OptInRequired', 'QualifyNotPass'])(
+    '%s means that our credentials are refused, whatever the status, because it is documented',
     (code) => {
-      expect(judge(answer(404, { code }))).toEqual(refused);
-      const body = { kind: 'json', value: { requestId: 'r', code, message: 'x' } } as const;
-      expect(judge(answer(404, { code, body }))).toEqual(refused);
-      expect(judge(answer(404, { code: 'NoSuchObject', body }))).toEqual(refused);
+      for (const status of [...REFUSED_STATUSES, ...OTHER_STATUSES]) {
+        expect(judge(answer(status, { codes: [code] }))).toEqual(credentials);
+      }
     },
   );
 
-  it.each(['AuthError', 'InvalidSecurityToken', 'iamSomethingNew', 'RequestExpired'])(
-    '%s means that our credentials are refused, whatever the status',
+  it.each(['AuthError', 'InvalidSecurityToken', 'RequestTimeTooSkewed', 'IamSignatureInvalid', 'iamSomethingNew'])(
+    '%s means that our credentials are refused if the status is a refusal, and otherwise nothing',
     (code) => {
-      for (const status of [200, 302, 403, 404, 408, 502]) expect(judge(answer(status, { code }))).toEqual(credentials);
+      for (const status of REFUSED_STATUSES) expect(judge(answer(status, { codes: [code] }))).toEqual(credentials);
+      for (const status of OTHER_STATUSES) expect(judge(answer(status, { codes: [code] })).outcome).toBe('unknown');
     },
   );
 
-  it.each(['TooManyRequests', 'RequestThrottled', 'Image.RateLimitExceeded'])(
-    '%s means that requests are limited, whatever the status',
-    (code) => {
-      for (const status of [200, 400, 404, 500, 503]) expect(judge(answer(status, { code }))).toEqual(throttled);
-    },
-  );
+  it.each([
+    'TooManyRequests',
+    'RequestThrottled',
+    'Image.RateLimitExceeded',
+    'RateLimit',
+    'BackendRequestLimitWaitTimeout',
+  ])('%s means that requests are limited if the status is a refusal, and otherwise nothing', (code) => {
+    for (const status of REFUSED_STATUSES.filter((each) => each !== 401)) {
+      expect(judge(answer(status, { codes: [code] }))).toEqual(throttled);
+    }
+    for (const status of OTHER_STATUSES) expect(judge(answer(status, { codes: [code] })).outcome).toBe('unknown');
+    expect(judge(answer(504, { codes: [code] }))).toEqual(passing);
+  });
+
+  it('InvalidRequest means that our credentials are refused if its message blames the time and the status is a refusal', () => {
+    const late = { codes: ['InvalidRequest'], message: 'Fail to check timestamp: time expired' };
+    expect(judge(answer(400, late))).toEqual(credentials);
+    expect(judge(answer(504, late))).toEqual(passing);
+    expect(judge(answer(400, { codes: ['InvalidRequest'], message: 'no' }))).toEqual(refused);
+  });
 
   it.each([
     ['Image.UnCustomImageCannotBeDeleted', 'image_not_custom'],
     ['Image.CreatingImageCannotBeDeleted', 'image_creating'],
     ['Image.ImageHasBeenSharedToOthers', 'image_shared'],
   ])('%s means %s, whatever the status', (code, expected) => {
-    for (const status of [200, 403, 409, 502, 504]) {
-      expect(judge(answer(status, { code }))).toEqual({ code: expected, outcome: 'rejected' });
+    for (const status of [200, 403, 408, 409, 502, 504]) {
+      expect(judge(answer(status, { codes: [code] }))).toEqual({ code: expected, outcome: 'rejected' });
     }
   });
 
-  it.each(['DiamondQuota', 'RequestExpiredTwice', 'NotRequestExpired'])(
-    '%s does not mean that our credentials are refused',
-    (code) => expect(judge(answer(403, { code }))).toEqual(refused),
-  );
-
-  it("Http404 is a refusal, but not of an absent image, without Baidu's request id", () => {
-    expect(judge(answer(404, { code: 'Http404', isFromBaidu: false }))).toEqual(refused);
+  it('AccessDenied beside another one proves nothing, unless the status does', () => {
+    for (const codes of [
+      ['AccessDenied', 'InternalError'],
+      ['InternalError', 'AccessDenied'],
+    ]) {
+      expect(judge(answer(500, { codes }))).toEqual(passing);
+      expect(judge(answer(403, { codes }))).toEqual(credentials);
+    }
+    expect(judge(answer(500, { codes: ['AccessDenied'], hasMalformedCode: true }))).toEqual(passing);
+    expect(judge(answer(500, { codes: ['AccessDenied', 'OptInRequired'] }))).toEqual(credentials);
   });
+
+  it.each(['DiamondQuota', 'RequestExpiredTwice', 'NotRequestExpired', 'constructor', 'toString'])(
+    '%s does not mean that our credentials are refused',
+    (code) => expect(judge(answer(403, { codes: [code] }))).toEqual(refused),
+  );
 });
 
 describe('a refusal', () => {
   it.each([
-    [{ code: 'RequestExpired' }, true],
-    [{ code: 'RequestTimeTooSkewed' }, true],
-    [{ code: 'IamSignatureInvalid', message: 'timestamp' }, true],
-    [{ code: 'InvalidRequest', message: 'time expired' }, true],
-    [{ code: 'IamSignatureInvalid', message: 'no such key' }, false],
-    [{ code: 'IamSignatureInvalid' }, false],
-    [{ code: 'BadRequest', message: 'timestamp' }, false],
+    [{ codes: ['RequestExpired'] }, true],
+    [{ codes: ['RequestTimeTooSkewed'] }, true],
+    [{ codes: ['Other', 'RequestTimeTooSkewed'] }, true],
+    [{ codes: ['IamSignatureInvalid'], message: 'timestamp' }, true],
+    [{ codes: ['InvalidRequest'], message: 'time expired' }, true],
+    [{ codes: ['IamSignatureInvalid'], message: 'no such key' }, false],
+    [{ codes: ['IamSignatureInvalid'] }, false],
+    [{ codes: ['BadRequest'], message: 'timestamp' }, false],
     [{ message: 'timestamp expired' }, false],
     [{}, false],
   ])('with %j blames our clock: %s', (change, skewed) => expect(isClockSkew(answer(403, change))).toBe(skewed));
+
+  it('blames our clock in any status only by the documented code', () => {
+    expect(isClockSkew(answer(504, { codes: ['RequestExpired'] }))).toBe(true);
+    expect(isClockSkew(answer(504, { codes: ['RequestTimeTooSkewed'] }))).toBe(false);
+    expect(isClockSkew(answer(504, { codes: ['IamSignatureInvalid'], message: 'timestamp' }))).toBe(false);
+  });
+});
+
+/** What one may find in a code, written a second time: words that an absence of an image may have, and others. */
+const ABSENCES = [
+  ['No', 'Such'],
+  ['Not', 'Found'],
+  ['Not', 'Exist'],
+  ['Not', 'Exists'],
+  ['Does', 'Not', 'Exist'],
+];
+const LISTED = ['Image', 'Object', 'Id', 'Invalid', 'Custom', 'Exception', 'Error'];
+const OTHERS = ['User', 'Account', 'Region', 'Api', 'Version', 'Resource', 'Key', 'Snapshot', 'Gone', 'Quota'];
+const spellings: readonly ((words: readonly string[]) => string)[] = [
+  (words) => words.join(''),
+  (words) => words.join('.'),
+  (words) => words.join('_').toUpperCase(),
+  (words) => words.join('_').toLowerCase(),
+];
+const nouns = (words: readonly string[]) => fc.array(fc.constantFrom(...words), { maxLength: 3 });
+
+describe('for any code', () => {
+  const code = fc.oneof(fc.string(), fc.stringMatching(/^[A-Za-z]\w{0,39}(\.\w{1,40}){0,3}$/));
+  const statuses = fc.oneof(fc.integer({ min: 200, max: 599 }), fc.constant(404));
+  const outcomes = ['already_absent', 'rejected', 'unknown'];
+
+  it('and any status the verdict is one of the closed set, and no 404 with another word is a listed absence', () => {
+    const judged = fc.property(
+      statuses,
+      fc.array(code, { maxLength: 2 }),
+      fc.boolean(),
+      (status, codes, isFromBaidu) => {
+        const verdict = judge(answer(status, { codes, isFromBaidu }));
+        if (verdict.code === 'accepted') expect([200, 204]).toContain(status);
+        else expect(outcomes).toContain(verdict.outcome);
+        expect(verdict.outcome === 'already_absent').toBe(verdict.code === 'image_not_found');
+        if (verdict.code !== 'image_not_found') return;
+        expect([status, isFromBaidu]).toEqual([404, true]);
+        const isListed = (each: string) =>
+          /^(?:image|object|id|invalid|custom|exception|error|no|such|not|found|does|exists?|non|existent|[._])+$/i.test(
+            each,
+          );
+        if (verdict.listed) expect(codes.filter((each) => !isListed(each))).toEqual([]);
+      },
+    );
+    fc.assert(judged, { numRuns: 5_000 });
+  });
+
+  it('that is an absence, the words around it decide, however it is spelt', () => {
+    const cases = fc.record({
+      before: nouns([...LISTED, ...OTHERS]),
+      absence: fc.constantFrom(...ABSENCES),
+      after: nouns([...LISTED, ...OTHERS]),
+      spell: fc.constantFrom(...spellings),
+    });
+    const seen = new Set<boolean>();
+    const judged = fc.property(cases, ({ before, absence, after, spell }) => {
+      const isOfImage = [...before, ...after].every((word) => LISTED.includes(word));
+      seen.add(isOfImage);
+      const verdict = judge(answer(404, { codes: [spell([...before, ...absence, ...after])] }));
+      expect(verdict).toEqual(isOfImage ? absent : refused);
+    });
+    fc.assert(judged, { numRuns: 2_000 });
+    expect(seen.size).toBe(2);
+  });
 });

@@ -6,7 +6,7 @@ import { ID_OF_NO_IMAGE } from '../../../src/worker/image-id.ts';
 import { failed, ok } from '../../../src/worker/result.ts';
 
 const called = (result: Called<Image>['result']): Called<Image> => ({ attempts: 1, answer: undefined, result });
-const absent = called(failed({ code: 'image_not_found', outcome: 'already_absent' }));
+const absent = called(failed({ code: 'image_not_found', outcome: 'already_absent', listed: true }));
 const refused = called(failed({ code: 'upstream_rejected_credentials', outcome: 'rejected' }));
 
 /** A probe with a clock that the test turns, and an API that answers as the test says. */

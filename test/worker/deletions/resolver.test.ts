@@ -28,7 +28,7 @@ const there = (id: string): Called<Image> => ({ attempts: 1, answer: undefined, 
 const absent: Called<Image> = {
   attempts: 1,
   answer: undefined,
-  result: failed({ code: 'image_not_found', outcome: 'already_absent' }),
+  result: failed({ code: 'image_not_found', outcome: 'already_absent', listed: true }),
 };
 const broken: Called<Image> = {
   attempts: 2,

@@ -48,7 +48,7 @@ describe('a problem in the tests', () => {
   });
 
   it('with an unknown outcome never advises to try again, and has a place for where the fate is told', () => {
-    const facts = { imageId: 'm-custom01', upstream: undefined, retryAfterS: undefined } as const;
+    const facts = { imageId: 'm-custom01', call: 'deletion', upstream: undefined, retryAfterS: undefined } as const;
     for (const code of ['upstream_timeout', 'upstream_throttled', 'image_creating'] as const) {
       const deletion = 'https://gateway.test/deletions?caller=a&imageId=m-custom01&requestId=r';
       const problem = problemBody({ ...facts, code, outcome: 'unknown' }, { ...context, deletion });

@@ -10,8 +10,12 @@ const context = { origin: 'https://gateway.test', path: '/images/m-custom01', re
 describe('the detail of a problem', () => {
   const imageId = 'm-custom01';
   if (!isImageId(imageId)) throw new Error('not an image id');
-  const upstream = { imageId, upstream: undefined, retryAfterS: undefined };
-  const never = 'Baidu did not tell what m-custom01 is. No deletion was sent.';
+  const upstream = { imageId, call: 'deletion', upstream: undefined, retryAfterS: undefined } as const;
+  const preview = { ...upstream, call: 'preview' } as const;
+  const probe = { ...upstream, call: 'probe' } as const;
+  const never = 'No deletion of m-custom01 was sent.';
+  const undescribed = 'Baidu did not describe m-custom01.';
+  const unprobed = 'It is not known whether Baidu accepts the credential of the gateway.';
   const unknown = 'It is not known yet whether m-custom01 was deleted.';
   it.each<[Failure, string]>([
     [{ ...upstream, code: 'upstream_unexpected', outcome: 'not_attempted' }, never],
@@ -24,6 +28,12 @@ describe('the detail of a problem', () => {
     [{ ...upstream, code: 'upstream_error', outcome: 'unknown' }, unknown],
     [{ ...upstream, code: 'upstream_timeout', outcome: 'not_attempted' }, never],
     [{ ...upstream, code: 'upstream_timeout', outcome: 'unknown' }, unknown],
+    [{ ...preview, code: 'upstream_unexpected', outcome: 'not_attempted' }, undescribed],
+    [{ ...preview, code: 'upstream_error', outcome: 'not_attempted' }, undescribed],
+    [{ ...preview, code: 'upstream_timeout', outcome: 'not_attempted' }, undescribed],
+    [{ ...probe, code: 'upstream_unexpected', outcome: 'not_attempted' }, unprobed],
+    [{ ...probe, code: 'upstream_error', outcome: 'not_attempted' }, unprobed],
+    [{ ...probe, code: 'upstream_timeout', outcome: 'not_attempted' }, unprobed],
     [{ code: 'internal_error', outcome: 'not_attempted' }, 'No deletion was sent to Baidu.'],
     [{ code: 'internal_error', outcome: 'unknown' }, 'It is not known yet whether the image was deleted.'],
     [{ ...upstream, code: 'image_shared', outcome: 'unknown' }, unknown],
@@ -48,9 +58,18 @@ describe('the detail of a problem', () => {
         ...upstream,
         code: 'image_not_found',
         outcome: 'already_absent',
+        listed: true,
         deletedBefore: { at: '2026-11-23T00:00:00.000Z', requestId: null },
       },
       'm-custom01 was deleted, or found gone, at 2026-11-23T00:00:00.000Z for another caller.',
+    ],
+    [
+      { ...upstream, code: 'image_not_found', outcome: 'already_absent', listed: true },
+      'Baidu has no image m-custom01 in this region.',
+    ],
+    [
+      { ...upstream, code: 'image_not_found', outcome: 'already_absent', listed: false },
+      'Baidu answered 404 for m-custom01, with a code that is not documented.',
     ],
   ])('claims no more than is known in the case of %j', (failure, sentence) => {
     expect(problemBody(failure, context)).toMatchObject({ outcome: outcomeOf(failure), detail: sentence });
@@ -80,9 +99,10 @@ describe('the detail of a problem', () => {
       { code: 'rate_limited', requests: 20, periodS: 10, policy: '' },
       { code: 'rate_limited', requests: 60, periodS: 60, policy: '' },
       { code: 'gateway_misconfigured' },
+      { ...upstream, code: 'image_not_found', outcome: 'already_absent', listed: true },
+      { ...upstream, code: 'image_not_found', outcome: 'already_absent', listed: false },
       ...(
         [
-          'image_not_found',
           'image_not_custom',
           'image_creating',
           'image_shared',
@@ -101,8 +121,9 @@ describe('the detail of a problem', () => {
 
 describe('the body of a problem', () => {
   it('has no member for what is not known', () => {
-    const unknown = { imageId: 'm-custom01', upstream: undefined, retryAfterS: undefined, deletedBefore: undefined };
-    const failure: Failure = { ...unknown, code: 'image_not_found', outcome: 'already_absent' };
+    const unknown = { upstream: undefined, retryAfterS: undefined, deletedBefore: undefined };
+    const facts = { imageId: 'm-custom01', call: 'deletion', listed: true } as const;
+    const failure: Failure = { ...unknown, ...facts, code: 'image_not_found', outcome: 'already_absent' };
     for (const member of ['upstream', 'deletedBefore', 'deletion', 'problems']) {
       expect(problemBody(failure, { ...context, deletion: 'https://gateway.test/deletions' })).not.toHaveProperty(
         member,
