@@ -23,6 +23,8 @@ export interface OutgoingRequest {
   readonly method: 'DELETE' | 'GET';
   readonly headers: Readonly<Record<string, string>>;
   readonly redirect: 'manual';
+  /** A zone's cache rules apply to a Worker's own requests. workerd sends `Cache-Control` and `Pragma: no-cache` with it. */
+  readonly cache: 'no-store';
   readonly signal?: AbortSignal;
 }
 

@@ -2,7 +2,7 @@
  * A client for Baidu AI Cloud in the manner of aws4fetch: `sign()` makes what `fetch` takes, `fetch()` sends it.
  *
  * Promises: signs exactly `host;x-bce-date`, and `x-bce-security-token` where there is one, at the moment of sending;
- * never follows a redirect, because `x-bce-*` headers would travel along. Never: retries, reads a body, or lets a
+ * never follows a redirect, because `x-bce-*` headers would travel along; never reads a cache. Never: retries, reads a body, or lets a
  * credential be printed, which is why they are private fields.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
@@ -77,7 +77,7 @@ export class BceClient {
   sign(url: URL, { method, signal, clockOffsetMs = 0 }: BceRequestInit): OutgoingRequest {
     const { key, headers, canonical } = this.#prepare(url.host, this.#now() + clockOffsetMs);
     const { authorization } = sign({ method, path: url.pathname, headers: canonical }, key);
-    const signed = { method, headers: { ...headers, authorization }, redirect: 'manual' } as const;
+    const signed = { method, headers: { ...headers, authorization }, redirect: 'manual', cache: 'no-store' } as const;
     return signal === undefined ? signed : { ...signed, signal };
   }
 

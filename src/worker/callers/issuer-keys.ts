@@ -122,7 +122,8 @@ export class IssuerKeys {
   async #download(signal: AbortSignal): Promise<Result<readonly PublicKey[], FetchFault>> {
     const headers = { accept: 'application/json' };
     const address = String(this.#issuer.jwks);
-    const response = await this.#runtime.fetch(address, { method: 'GET', headers, redirect: 'manual', signal });
+    const request = { method: 'GET', headers, redirect: 'manual', cache: 'no-store', signal } as const;
+    const response = await this.#runtime.fetch(address, request);
     if (response.status !== 200) return failed('status');
     const text = response.body === null ? '' : await readText(response.body, MAX_KEYS_BYTES);
     if (text === null) return failed('too_long');

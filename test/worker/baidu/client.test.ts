@@ -27,7 +27,7 @@ describe('BceClient', () => {
     expect(first.headers['authorization']).toMatch(
       /^bce-auth-v1\/ak\/2026-01-02T03:04:05Z\/300\/host;x-bce-date\/[0-9a-f]{64}$/,
     );
-    expect([first.method, first.redirect]).toEqual(['DELETE', 'manual']);
+    expect([first.method, first.redirect, first.cache]).toEqual(['DELETE', 'manual', 'no-store']);
 
     expect(client.sign(url, { method: 'DELETE' }).headers['authorization']).toBe(first.headers['authorization']);
     clock.timeMs += 1;

@@ -205,7 +205,7 @@ describe('the keys of an issuer', () => {
     expect(await issuer.fetches()).toBe(0);
   });
 
-  it('are asked for without anything of the caller', async () => {
+  it('are asked for without anything of the caller, and never of a cache', async () => {
     const sent: unknown[] = [];
     const { runtime } = keysOf({ jwks: 'https://issuer.test/jwks' });
     const keys = new IssuerKeys(
@@ -219,7 +219,7 @@ describe('the keys of an issuer', () => {
       },
     );
     await keys.keysFor('ES256 key-1', new RequestWaits(() => undefined));
-    const request = { method: 'GET', headers: { accept: 'application/json' }, redirect: 'manual' };
+    const request = { method: 'GET', headers: { accept: 'application/json' }, redirect: 'manual', cache: 'no-store' };
     expect(sent).toEqual([['https://issuer.test/jwks', request]]);
   });
 
