@@ -1,9 +1,9 @@
 /**
- * One call to Baidu: at most two signed attempts within one deadline.
+ * One call to Baidu: one or two signed attempts within one deadline.
  *
- * Promises: each attempt is signed anew, immediately before it is sent, and bounded in time; the result says whether an
- * earlier attempt may have had an effect that nobody saw. Never: makes a third attempt, or repeats what Baidu refused for a
- * reason that repetition does not mend.
+ * Promises: each attempt is signed anew, immediately before it is sent, and bounded in time; none begins after the deadline; the
+ * result says whether an earlier attempt may have had an effect that nobody saw. Never: makes a third attempt, or repeats what
+ * Baidu refused for a reason that repetition does not mend.
  *
  * A DELETE may be repeated because it is idempotent (RFC 9110 §9.2.2). `images.ts` reads what the repetition then finds.
  */
@@ -35,7 +35,6 @@ export interface Sender {
   readonly runtime: Pick<Runtime, 'now' | 'sleep' | 'random'>;
 }
 
-const MAX_ATTEMPTS = 2;
 const RETRIED_STATUS: ReadonlySet<number> = new Set([408, 500, 502, 503, 504]);
 /** A caller can wait longer than this, but not inside one request. */
 const MAX_RETRY_AFTER_S = 2;
@@ -47,7 +46,8 @@ const MAX_CLOCK_OFFSET_MS = 24 * 60 * 60 * 1000;
 const MIN_ATTEMPT_MS = 50;
 
 /**
- * Calls `url` and reads the answer. `endMs` is when all must be over, pauses included: milliseconds since the epoch.
+ * Calls `url` and reads the answer. `endMs` is when all must be over, pauses included: milliseconds since the epoch. A second
+ * attempt is made only if `maxAttempts` allows it and it may help.
  * @throws only on a bug: what goes wrong on the way is part of the result
  */
 export async function exchange(
@@ -55,6 +55,7 @@ export async function exchange(
   method: OutgoingRequest['method'],
   url: URL,
   endMs: number,
+  maxAttempts: 1 | 2 = 2,
 ): Promise<Exchange> {
   const { now, sleep } = sender.runtime;
   let earlier: Effect = 'nothing';
@@ -63,11 +64,13 @@ export async function exchange(
   for (let attempts = 1; ; attempts++) {
     const timeoutMs = Math.min(sender.attemptTimeoutMs, endMs - now());
     const last = await attempt(sender, url, { method, clockOffsetMs }, timeoutMs);
-    const retry = attempts < MAX_ATTEMPTS ? planRetry(last, sender.runtime) : null;
+    const retry = attempts < maxAttempts ? planRetry(last, sender.runtime) : null;
     if (retry === null || endMs - now() - retry.pauseMs < MIN_ATTEMPT_MS) return { attempts, last, earlier };
+    await sleep(retry.pauseMs);
+    // A pause can last longer than was asked for.
+    if (endMs - now() < MIN_ATTEMPT_MS) return { attempts, last, earlier };
     earlier = effectOf(last);
     clockOffsetMs = retry.clockOffsetMs;
-    await sleep(retry.pauseMs);
   }
 }
 

@@ -12,10 +12,10 @@ import { isRecord } from '../json.ts';
 import { failed, ok, type Result } from '../result.ts';
 import type { Answer } from './answer.ts';
 import { type Exchange, exchange, type Sender } from './attempts.ts';
-import { isBare, type Verdict } from './verdict.ts';
+import { isBare, unlistedCode, type Verdict } from './verdict.ts';
 
 /** Why a call did not succeed, and what that says about the image. */
-export type CallFailure = Exclude<Verdict, { code: 'accepted' }>;
+export type CallFailure = Exclude<Verdict, { readonly code: 'accepted' }>;
 
 /** What a call took, and what came of it. */
 export interface Called<T> {
@@ -32,7 +32,7 @@ export interface Image {
   readonly name: string;
   /** An open set: `Custom`, `System`, `Integration`, `Sharing`, and relatives such as `BbcCustom`. */
   readonly type: string;
-  /** `Creating`, `Available`, `NotAvailable`, `Error`, `CreateFailed` or `CreatedFailed`. */
+  /** One of `IMAGE_STATUSES`, as far as Baidu has documented them. */
   readonly status: string;
   readonly desc: string | null;
   readonly osName: string | null;
@@ -40,17 +40,28 @@ export interface Image {
   readonly createTime: string | null;
 }
 
+/**
+ * Whether the image is there. `isDocumented`: its status is one of `IMAGE_STATUSES`. `unlistedCode`: Baidu answered as for an absent
+ * image, but with a code that nobody has seen; otherwise `null`.
+ */
+export type ImageCheck =
+  | { readonly seen: 'found'; readonly isDocumented: boolean }
+  | { readonly seen: 'absent' }
+  | { readonly seen: 'failed'; readonly unlistedCode: string | null };
+
 /** The image is gone, and a deletion of ours was sent. */
 export interface Deleted {
   /** `true` if Baidu said that it deleted the image; `false` if the image was gone after an attempt whose effect is unknown. */
   readonly confirmed: boolean;
 }
 
-/** `endMs` is when a call must be over: milliseconds since the epoch. Each throws only on a bug. */
+/** `endMs` is when a call must be over: milliseconds since the epoch. Each call throws only on a bug. */
 export interface ImageApi {
   /** Deletes a custom image. Irreversible. */
   delete(id: ImageId, endMs: number): Promise<Called<Deleted>>;
   get(id: ImageId, endMs: number): Promise<Called<Image>>;
+  /** Asks by one attempt of at most 3 s whether the image is there, and nothing else about it. */
+  check(id: ImageId): Promise<ImageCheck>;
   /**
    * How many accounts a custom image is shared with, which the image itself does not tell.
    * Source: https://cloud.baidu.com/doc/BCC/s/hjwvynvw4 (GET /v{version}/image/{imageId}/sharedUsers).
@@ -60,6 +71,18 @@ export interface ImageApi {
 
 /** More characters than Baidu lets anybody enter. */
 const MAX_TEXT_CHARS = 256;
+
+/** Those of ImageModel. Two SDKs spell the failure differently, and both spellings count. Source: /doc/BCC/s/ajwvynv78. */
+const IMAGE_STATUSES: ReadonlySet<unknown> = new Set([
+  'Creating',
+  'Available',
+  'NotAvailable',
+  'Error',
+  'CreateFailed',
+  'CreatedFailed',
+]);
+/** Many images may wait for their check, and one that hangs must not hold up the others for long. */
+const MAX_CHECK_MS = 3_000;
 
 /** `endpoint` is an origin without a trailing slash. */
 export function createImageApi(endpoint: string, sender: Sender): ImageApi {
@@ -73,6 +96,10 @@ export function createImageApi(endpoint: string, sender: Sender): ImageApi {
       return called(exchanged, conclude(exchanged));
     },
     get: (id, endMs) => read(imageUrl(endpoint, id), endMs, (body) => parseImage(body, id)),
+    async check(id) {
+      const endMs = sender.runtime.now() + Math.min(MAX_CHECK_MS, sender.attemptTimeoutMs);
+      return checkOf(await exchange(sender, 'GET', imageUrl(endpoint, id), endMs, 1), id);
+    },
     countSharedUsers: (id, endMs) =>
       read(imageUrl(endpoint, id, '/sharedUsers'), endMs, (body) => {
         const users = isRecord(body) ? body['users'] : undefined;
@@ -108,10 +135,25 @@ function isRefusalToDelete(code: Verdict['code']): boolean {
   return code === 'image_not_custom' || code === 'image_creating' || code === 'image_shared';
 }
 
-/** `null` for anything but the image that was asked for, because then no rule can be applied. */
-function parseImage(body: unknown, id: ImageId): Image | null {
+function checkOf({ last }: Exchange, id: ImageId): ImageCheck {
+  if (last.kind !== 'answered') return { seen: 'failed', unlistedCode: null };
+  const { answer, verdict } = last;
+  const image = verdict.code === 'accepted' ? imageIn(answer.body.value, id) : null;
+  if (image !== null) return { seen: 'found', isDocumented: IMAGE_STATUSES.has(image['status']) };
+  if (verdict.code === 'image_not_found' && verdict.listed) return { seen: 'absent' };
+  return { seen: 'failed', unlistedCode: unlistedCode(answer) };
+}
+
+/** The members of the image that was asked for, or `null` if the body has another one or none. */
+function imageIn(body: unknown, id: ImageId): Readonly<Record<string, unknown>> | null {
   const image = isRecord(body) ? body['image'] : undefined;
-  if (!isRecord(image) || image['id'] !== id) return null;
+  return isRecord(image) && image['id'] === id ? image : null;
+}
+
+/** `null` for anything but the image that was asked for, described in full, because then no rule can be applied. */
+function parseImage(body: unknown, id: ImageId): Image | null {
+  const image = imageIn(body, id);
+  if (image === null) return null;
   const text = (name: string) => {
     const value = image[name];
     return typeof value === 'string' && value.length <= MAX_TEXT_CHARS ? value : null;

@@ -33,8 +33,15 @@ const breakOff =
   async () =>
     new Response(new ReadableStream({ start: (controller) => controller.error(new Error('reset')) }), { status: code });
 
-/** An exchange that may take `leftMs`. Pauses pass at once and move its clock; nothing else takes time. */
-function exchangeIn(leftMs: number, answers: Answering[], attemptTimeoutMs = 5_000) {
+const skewed: Answering = async () =>
+  failure(403, 'RequestExpired', 'x', 'r', { date: new Date(START_MS).toUTCString() });
+
+/** An exchange that may take `leftMs`. Pauses pass at once and move its clock, `lateMs` too far; nothing else takes time. */
+function exchangeIn(
+  leftMs: number,
+  answers: Answering[],
+  { attemptTimeoutMs = 5_000, lateMs = 0, maxAttempts = 2 as 1 | 2 } = {},
+) {
   const clock = { nowMs: START_MS };
   const now = () => clock.nowMs;
   const fetch = (_url: string, { signal }: OutgoingRequest) => {
@@ -43,7 +50,7 @@ function exchangeIn(leftMs: number, answers: Answering[], attemptTimeoutMs = 5_0
     return answering(signal);
   };
   const sleep = async (ms: number) => {
-    clock.nowMs += ms;
+    clock.nowMs += ms + lateMs;
   };
   const client = new BceClient({ accessKeyId: 'ak', secretAccessKey: 'sk' }, { fetch, now });
   return exchange(
@@ -51,6 +58,7 @@ function exchangeIn(leftMs: number, answers: Answering[], attemptTimeoutMs = 5_0
     'DELETE',
     url,
     START_MS + leftMs,
+    maxAttempts,
   );
 }
 
@@ -68,11 +76,34 @@ describe('an exchange', () => {
     expect(await exchangeIn(150, [drop, status(200)])).toMatchObject({ attempts: 2, earlier: 'unknown' });
   });
 
+  it.each<[string, number, Answering]>([
+    ['past the deadline', 900, drop],
+    ['until less than 50 ms are left', 851, drop],
+    ['past the deadline, after a refusal that blames the clock', 1_000, skewed],
+  ])('sends nothing more after a pause that lasted %s', async (_what, lateMs, first) => {
+    expect(await exchangeIn(1_000, [first], { lateMs })).toMatchObject({ attempts: 1, earlier: 'nothing' });
+  });
+
+  it('makes a second attempt after a pause that lasted too long, if 50 ms are left', async () => {
+    expect(await exchangeIn(1_000, [drop, status(200)], { lateMs: 850 })).toMatchObject({
+      attempts: 2,
+      earlier: 'unknown',
+    });
+  });
+
+  it('makes one attempt if only one is allowed', async () => {
+    expect(await exchangeIn(5_000, [drop], { maxAttempts: 1 })).toEqual({
+      attempts: 1,
+      last: { kind: 'lost' },
+      earlier: 'nothing',
+    });
+  });
+
   it.each([
     ["that attempt's timeout", 5_000, 100, 2],
     ['the deadline', 100, 5_000, 1],
   ])('ends an attempt at %s', async (_what, leftMs, attemptTimeoutMs, attempts) => {
-    const result = exchangeIn(leftMs, [hang, status(200)], attemptTimeoutMs);
+    const result = exchangeIn(leftMs, [hang, status(200)], { attemptTimeoutMs });
     await vi.advanceTimersByTimeAsync(99);
     expect(vi.getTimerCount()).toBe(1);
     await vi.advanceTimersByTimeAsync(1);
@@ -115,11 +146,7 @@ describe('an exchange', () => {
     ['403 that breaks off', breakOff(403), 'nothing'],
     ['404 that breaks off', breakOff(404), 'nothing'],
     ['409 that breaks off', breakOff(409), 'nothing'],
-    [
-      'a refusal that blames the clock',
-      async () => failure(403, 'RequestExpired', 'x', 'r', { date: new Date(START_MS).toUTCString() }),
-      'nothing',
-    ],
+    ['a refusal that blames the clock', skewed, 'nothing'],
   ])('after %s makes a second attempt, and reports what the first may have done', async (_what, first, effect) => {
     expect(await exchangeIn(5_000, [first, status(200)])).toMatchObject({ attempts: 2, earlier: effect });
   });
@@ -129,7 +156,7 @@ describe('an exchange', () => {
     ['404', 404, stall(404)],
     ['409', 409, stall(409)],
   ])('makes a second attempt after a %s whose body stalls', async (_what, code, first) => {
-    const result = exchangeIn(5_000, [first, status(200)], 100);
+    const result = exchangeIn(5_000, [first, status(200)], { attemptTimeoutMs: 100 });
     await vi.advanceTimersByTimeAsync(100);
     expect(await result).toMatchObject({ attempts: 2, earlier: code === 200 ? 'unknown' : 'nothing' });
   });

@@ -1,9 +1,9 @@
 /** The image calls: where they go, what they carry, and how an image is read. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { BceClient } from '../../../src/worker/baidu/client.ts';
 import { createImageApi, type ImageApi, imageUrl } from '../../../src/worker/baidu/images.ts';
 import { isImageId } from '../../../src/worker/image-id.ts';
-import { platformRuntime } from '../../../src/worker/runtime.ts';
+import { type OutgoingRequest, platformRuntime } from '../../../src/worker/runtime.ts';
 import { failure } from '../../emulator/emulator.ts';
 import { KEYS } from '../../fixtures.ts';
 import { bearer, createHarness, problemOf } from '../../harness.ts';
@@ -81,6 +81,130 @@ describe('reading an image', () => {
     const response = await harness.call('GET', '/images/m-custom01', bearer(KEYS.reader));
     expect(await problemOf(response)).toMatchObject({ code: 'upstream_unexpected', outcome: 'not_attempted' });
   });
+});
+
+describe('the check of an image', () => {
+  const id = 'm-custom01';
+  if (!isImageId(id)) throw new Error(id);
+  const headers = { 'x-bce-request-id': 'r' };
+  const image = { id, name: 'x', type: 'Custom', status: 'Available' };
+
+  /** Checks `id`. Baidu answers as `answering` says, and time passes only when the test says so. */
+  const checkWith = (answering: (request: OutgoingRequest) => Promise<Response>, attemptTimeoutMs = 8_000) => {
+    const sent: [url: string, method: string][] = [];
+    const fetch = (url: string, request: OutgoingRequest) => {
+      sent.push([url, request.method]);
+      return answering(request);
+    };
+    const runtime = { ...platformRuntime, fetch };
+    const client = new BceClient({ accessKeyId: 'ak', secretAccessKey: 'sk' }, runtime);
+    const images = createImageApi('https://bcc.bj.baidubce.com', { client, attemptTimeoutMs, runtime });
+    return { checked: images.check(id), sent };
+  };
+  const check = (answering: () => Promise<Response>) => checkWith(answering).checked;
+  const hang = ({ signal }: OutgoingRequest) =>
+    new Promise<Response>((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+  const failed = { seen: 'failed', unlistedCode: null };
+
+  it.each(['Creating', 'Available', 'NotAvailable', 'Error', 'CreateFailed', 'CreatedFailed'])(
+    'finds it with the documented status %s',
+    async (status) => {
+      const found = await check(async () => Response.json({ image: { ...image, status } }, { headers }));
+      expect(found).toEqual({ seen: 'found', isDocumented: true });
+    },
+  );
+
+  it.each<[string, object]>([
+    ['a status that nobody has documented', { ...image, status: 'Deleting' }],
+    ['another spelling of a status', { ...image, status: 'available' }],
+    ['no status', { id }],
+    ['a status that is no text', { ...image, status: ['Available'] }],
+  ])('finds it with %s, and says that it is not documented', async (_what, body) => {
+    const found = await check(async () => Response.json({ image: body }, { headers }));
+    expect(found).toEqual({ seen: 'found', isDocumented: false });
+  });
+
+  it.each<[string, object]>([
+    ['with a name of 257 characters', { ...image, name: 'x'.repeat(257) }],
+    ['without a type', { ...image, type: undefined }],
+    ['with a status alone', { id, status: 'Available' }],
+  ])('finds it %s, because that is not the question', async (_what, body) => {
+    const found = await check(async () => Response.json({ image: body }, { headers }));
+    expect(found).toEqual({ seen: 'found', isDocumented: true });
+  });
+
+  it.each<[string, () => Response]>([
+    ['NoSuchObject', () => failure(404, 'NoSuchObject', 'x', 'r')],
+    ['IMAGE_NOT_FOUND', () => failure(404, 'IMAGE_NOT_FOUND', 'x', 'r')],
+    ['no code', () => new Response(null, { status: 404, headers })],
+  ])('sees that it is absent by a 404 with %s', async (_what, answer) => {
+    expect(await check(async () => answer())).toEqual({ seen: 'absent' });
+  });
+
+  it('decides nothing by a 404 with a code that nobody has seen, and reports the code', async () => {
+    expect(await check(async () => failure(404, 'Image.Vanished', 'x', 'r'))).toEqual({
+      seen: 'failed',
+      unlistedCode: 'Image.Vanished',
+    });
+  });
+
+  it.each<[string, () => Response]>([
+    ['another image', () => Response.json({ image: { ...image, id: 'm-other001' } }, { headers })],
+    ['another case of the id', () => Response.json({ image: { ...image, id: 'm-Custom01' } }, { headers })],
+    ['no image', () => Response.json({}, { headers })],
+    ['nothing', () => new Response(null, { headers })],
+    ["an image, but without Baidu's request id", () => Response.json({ image })],
+    ['an image beside an error', () => Response.json({ image, code: 'NoSuchObject' }, { headers })],
+    ['an image with 202', () => Response.json({ image }, { status: 202, headers })],
+    ['an image with 404', () => Response.json({ image }, { status: 404, headers })],
+    ['the absence of a user', () => failure(404, 'UserNotExist', 'x', 'r')],
+    ['an unknown route', () => failure(404, 'ResourceNotFound', 'x', 'r')],
+    ['a 404 that breaks off', () => new Response(broken(), { status: 404, headers })],
+    ['an image that breaks off', () => new Response(broken(), { headers })],
+    ['a refusal of the credential', () => failure(403, 'IamSignatureInvalid', 'x', 'r')],
+    ['a refusal of a deletion', () => failure(409, 'Image.ImageHasBeenSharedToOthers', 'x', 'r')],
+    ['500', () => failure(500, 'InternalError', 'x', 'r')],
+    ['a redirect', () => new Response(null, { status: 302, headers: { location: 'https://x.test/' } })],
+  ])('fails if Baidu answers with %s', async (_what, answer) => {
+    expect(await check(async () => answer())).toEqual(failed);
+  });
+
+  const broken = () => new ReadableStream({ start: (controller) => controller.error(new Error('reset')) });
+
+  it('reads the image once, at its own URL, whatever comes of it', async () => {
+    const answers: readonly (() => Promise<Response>)[] = [
+      async () => failure(500, 'InternalError', 'x', 'r'),
+      async () => failure(403, 'RequestExpired', 'x', 'r', { date: new Date().toUTCString() }),
+      async () => failure(429, 'TooManyRequests', 'x', 'r', { 'retry-after': '0' }),
+      () => Promise.reject(new Error('reset')),
+    ];
+    for (const answer of answers) {
+      const { checked, sent } = checkWith(answer);
+      expect(await checked).toEqual(failed);
+      expect(sent).toEqual([['https://bcc.bj.baidubce.com/v2/image/m-custom01', 'GET']]);
+    }
+  });
+
+  it.each([
+    [8_000, 3_000],
+    [3_000, 3_000],
+    [200, 200],
+  ])(
+    'gives up after 3 s, or after the timeout of an attempt if that is less (%i ms: %i ms)',
+    async (timeoutMs, endMs) => {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      onTestFinished(() => void vi.useRealTimers());
+      const { checked, sent } = checkWith(hang, timeoutMs);
+      let seen: unknown = null;
+      checked.then((check) => {
+        seen = check;
+      });
+      await vi.advanceTimersByTimeAsync(endMs - 1);
+      expect([seen, sent.length]).toEqual([null, 1]);
+      await vi.advanceTimersByTimeAsync(1);
+      expect([seen, sent.length]).toEqual([failed, 1]);
+    },
+  );
 });
 
 describe('a deletion at Baidu', () => {
