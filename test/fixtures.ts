@@ -1,6 +1,7 @@
 /** Data that the tests share. These credentials are worth nothing outside the emulator. */
 import type { DeletionJson } from '../src/worker/deletions/bodies.ts';
-import type { Budgets, HistoryQuery, Reservation, Settlement } from '../src/worker/ledger/rows.ts';
+import type { Budgets, HistoryQuery, LedgerMetrics, Reservation, Settlement } from '../src/worker/ledger/rows.ts';
+import type { Check, Schedule } from '../src/worker/ledger/schedule.ts';
 import type { Account } from './emulator/bce-auth.ts';
 
 /** The same as in `emulator/wrangler.toml`. */
@@ -59,6 +60,22 @@ export const ANSWERS = {
   throttled: { status: 503, code: 'upstream_throttled', outcome: 'rejected', severity: 'WARN' },
 };
 
+/** What an empty ledger has counted. */
+export const NO_METRICS: LedgerMetrics = {
+  deletions: {},
+  refusals: {},
+  inProgress: 0,
+  resolutions: {},
+  failedChecks: 0,
+  overdue: 0,
+  disproved: 0,
+  unverified: 0,
+  unlistedAbsences: 0,
+  unresolved: { rows: 0, oldestAtMs: null },
+  rows: 0,
+  counting: { account: 0, callers: {} },
+};
+
 /** A query that matches every row of a ledger. */
 export const ALL_ROWS: HistoryQuery = {
   caller: null,
@@ -73,6 +90,17 @@ export const ALL_ROWS: HistoryQuery = {
 
 /** The budget of every caller, and that of the account, which leaves room for several callers unless it is given. */
 export const budgets = (caller: number, account = 500): Budgets => ({ caller, account });
+
+/** The planned checks of `wrangler.toml`. */
+export const SCHEDULE: Schedule = [45, 120, 900, 3_600];
+
+/** A check that found this, signed by the key of `reservation`. */
+export const checkOf = (finding: Check['finding'], beganAtMs: number): Check => ({
+  finding,
+  beganAtMs,
+  unlistedAbsence: false,
+  keyFingerprint: '9ae8a8b2',
+});
 
 /** Our own id is another than the caller's, so that a test notices if one is taken for the other. */
 export const idOf = (requestId: string) => `id-${requestId}`;
@@ -106,6 +134,7 @@ export const deletionRow = (fields: Partial<DeletionJson> = {}): DeletionJson =>
   resolvedAt: null,
   outcome: 'deleted',
   confirmed: true,
+  verified: null,
   code: null,
   attempts: 1,
   upstreamRequestId: 'up-1',

@@ -14,13 +14,14 @@ import type { UncheckedEnv } from '../src/worker/bindings.ts';
 import type { Arrival } from '../src/worker/callers/identify.ts';
 import { parseConfig } from '../src/worker/config.ts';
 import { isRecord } from '../src/worker/json.ts';
+import type { Schedule } from '../src/worker/ledger/schedule.ts';
 import type { Sql } from '../src/worker/ledger/sql.ts';
 import { LedgerStore } from '../src/worker/ledger/store.ts';
 import { checked, problemFaults } from './answers.ts';
 import type { Account } from './emulator/bce-auth.ts';
 import { Emulator } from './emulator/emulator.ts';
 import { joint } from './emulator/joint.ts';
-import { CALLERS, EMULATOR_CREDENTIALS, KEYS } from './fixtures.ts';
+import { CALLERS, EMULATOR_CREDENTIALS, KEYS, SCHEDULE } from './fixtures.ts';
 import './provided.ts';
 
 export const ENDPOINT = 'https://bcc.bj.baidubce.com';
@@ -235,8 +236,8 @@ export const insideLedger = <T>(act: (sql: SqlStorage, ctx: DurableObjectState) 
   runInDurableObject(freshLedger(), (_ledger, ctx) => act(ctx.storage.sql, ctx));
 
 /** A store with the newest schema. */
-export function storeIn(sql: Sql): LedgerStore {
-  const store = new LedgerStore(sql);
+export function storeIn(sql: Sql, schedule: Schedule = SCHEDULE): LedgerStore {
+  const store = new LedgerStore(sql, schedule);
   store.migrate();
   return store;
 }

@@ -8,13 +8,13 @@ import { freshLedger } from './harness.ts';
 const statements = [...RUNBOOK.matchAll(/^ *```sql\n(.*?)^ *```$/gms)].flatMap(([, block = '']) =>
   block.trim().split(/;\s*/).filter(Boolean),
 );
-const [unknown = '', decide = '', count = '', lookAtOnce = ''] = statements;
+const [unknown = '', decide = '', count = '', checkAtOnce = ''] = statements;
 type Stub = ReturnType<typeof freshLedger>;
 const run = (ledger: Stub, sql: string) =>
   runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.sql.exec(sql).toArray());
 
 describe('the SQL of the runbook', () => {
-  it('shows what is unknown, writes a fate that somebody found out, and counts budgets as the ledger does', async () => {
+  it('shows what is unknown, writes an outcome that somebody found out, and counts budgets as the ledger does', async () => {
     const ledger = freshLedger();
     await ledger.reserve(reservation('r1', 'm-custom01'), budgets(9));
     await ledger.reserve(reservation('r2', 'm-custom02'), budgets(9));
@@ -22,7 +22,7 @@ describe('the SQL of the runbook', () => {
     await ledger.settle(idOf('r2'), settlement('rejected'));
     const reserved = expect.stringMatching(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/);
     expect(await run(ledger, unknown)).toMatchObject([
-      { id: idOf('r1'), request_id: 'r1', caller: 'cleaner', image_id: 'm-custom01', reserved, looks: 0 },
+      { id: idOf('r1'), request_id: 'r1', caller: 'cleaner', image_id: 'm-custom01', reserved, last_checked: null },
       { id: idOf('r3') },
     ]);
     await run(ledger, decide.replace("'ID'", `'${idOf('r1')}'`));
@@ -35,17 +35,16 @@ describe('the SQL of the runbook', () => {
     expect((await ledger.peek('cleaner', 'm-custom04', budgets(3))).exhausted).toBeNull();
   });
 
-  it('makes a look due that would have come tomorrow', async () => {
+  it('makes a check due that would have come tomorrow', async () => {
     const ledger = freshLedger();
     await ledger.reserve(reservation('r1', 'm-custom01'), budgets(9));
-    const tenDaysAgo = 'began_at - 10 * 86400000';
     await run(
       ledger,
-      `UPDATE deletions SET looks = 30, looked_at = began_at, reserved_at = ${tenDaysAgo}, began_at = ${tenDaysAgo}`,
+      'UPDATE deletions SET reserved_at = reserved_at - 10 * 86400000, next_check_at = reserved_at + 86400000',
     );
     await runDurableObjectAlarm(ledger);
     expect(await ledger.history(ALL_ROWS)).toMatchObject([{ outcome: 'unknown' }]);
-    await run(ledger, lookAtOnce);
+    await run(ledger, checkAtOnce);
     await evictDurableObject(ledger);
     await runDurableObjectAlarm(ledger);
     expect(await ledger.history(ALL_ROWS)).toMatchObject([{ outcome: 'not_deleted' }]);

@@ -97,6 +97,8 @@ const isRow = shape<DeletionJson>({
     unknown: true,
   }),
   confirmed: nullable(isBoolean),
+  // A gateway of 1.0.0 leaves it out.
+  verified: (value) => value === undefined || nullable(isBoolean)(value),
   code: nullable(isText),
   attempts: nullable(isNumber),
   upstreamRequestId: nullable(isText),

@@ -121,10 +121,7 @@ export function createApp(
       const metrics = await gateway.ledger.metrics();
       if (!metrics.ok) return respondProblem(c, metrics.failure);
       return respondMetrics(metrics.value, {
-        budgetOf: (name) => {
-          const counted = callers?.byName.get(name);
-          return counted === undefined ? null : gateway.budgetsOf(counted).caller;
-        },
+        budgets: new Map([...(callers?.byName ?? [])].map(([name, each]) => [name, gateway.budgetsOf(each).caller])),
         accountBudget: gateway.budgetsOf(caller).account,
         version,
         nowMs: runtime.now(),

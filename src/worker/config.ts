@@ -35,7 +35,7 @@ export interface Config {
 /** What the ledger itself goes by. */
 export interface LedgerSettings {
   readonly retentionDays: number;
-  /** When an unknown outcome is looked at, in seconds after the reservation; strictly growing, never empty. */
+  /** When an image is checked after a deletion, in seconds after the reservation; strictly growing, never empty. */
   readonly resolveAfterS: readonly number[];
 }
 
@@ -58,14 +58,14 @@ const DEFAULT_ATTEMPT_TIMEOUT_MS = 8_000;
 const DEADLINE: NumberRule = { unit: ' of milliseconds', from: 50, to: 20_000, byDefault: 20_000 };
 const DAILY_DELETIONS: NumberRule = { unit: '', from: 0, to: MAX_DAILY_DELETIONS, byDefault: 50 };
 const DAILY_DELETIONS_TOTAL: NumberRule = { unit: '', from: 0, to: 100_000, byDefault: 500 };
-/** At least two days, so that no row goes that counts, or that is in its first day of looks. */
+/** At least two days, so that no row goes that counts, or that is in its first day of checks. */
 const RETENTION: NumberRule = { unit: ' of days', from: 2, to: 3_650, byDefault: 400 };
 const RESOLVE_AFTER_S = [45, 120, 900, 3_600];
 /** How long after its deadline a request may still be at work, in seconds. */
 const GRACE_S = 3;
-/** Looks later than this are not planned, but follow if the planned ones fail. */
+/** Checks later than this are not planned, but follow if the planned ones fail. */
 const MAX_RESOLVE_AFTER_S = 86_400;
-const MAX_LOOKS = 20;
+const MAX_CHECKS = 20;
 
 /** The key stands between slashes in the signature. Baidu issues letters and digits. */
 const ACCESS_KEY_ID = /^[\w-]{1,128}$/;
@@ -106,7 +106,7 @@ export function parseConfig(env: UncheckedEnv): ParsedConfig {
   return { callers, config: { ...values, ledger, rateLimiters: { burst, sustained } }, assets, problems, version };
 }
 
-/** What the ledger goes by. If that is malformed, it keeps rows as long as possible and looks when it does by default. */
+/** What the ledger goes by. If that is malformed, it keeps rows as long as possible and checks at the default times. */
 export function parseLedgerSettings(env: UncheckedEnv): LedgerSettings {
   const read = new BindingReader(env);
   const settings = readLedgerSettings(read, read.number('UPSTREAM_DEADLINE_MS', DEADLINE));
@@ -121,13 +121,13 @@ function readLedgerSettings(read: BindingReader, deadlineMs: number): LedgerSett
       'RESOLVE_UNKNOWN_AFTER_S',
       RESOLVE_AFTER_S,
       (value) => isSchedule(value, earliestS),
-      `must be a list of 1 to ${MAX_LOOKS} whole seconds, strictly growing, greater than ${earliestS} and at most ${MAX_RESOLVE_AFTER_S}`,
+      `must be a list of 1 to ${MAX_CHECKS} whole seconds, strictly growing, greater than ${earliestS} and at most ${MAX_RESOLVE_AFTER_S}`,
     ),
   };
 }
 
 function isSchedule(value: unknown, earliestS: number): value is readonly number[] {
-  if (!Array.isArray(value) || value.length < 1 || value.length > MAX_LOOKS) return false;
+  if (!Array.isArray(value) || value.length < 1 || value.length > MAX_CHECKS) return false;
   const follows = (each: unknown, index: number) =>
     Number.isInteger(each) && Number(each) > Number(index === 0 ? earliestS : value[index - 1]);
   return value.every(follows) && Number(value.at(-1)) <= MAX_RESOLVE_AFTER_S;

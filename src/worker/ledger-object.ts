@@ -1,9 +1,8 @@
 /**
  * The deletion ledger as a Durable Object: one for the deployment.
  *
- * Promises: what `reserve` and `settle` return is on disk before anybody hears of it (the platform's output gate); the alarm
- * resolves unknown outcomes and ends retention, sets its next time before it works, and never throws. Never: sends Baidu
- * anything but the look at an image.
+ * Promises: every call is one transaction, and what it returns is on disk before anybody hears of it (the platform's output gate);
+ * whenever a row waits for a check, an alarm is set. Never: sends Baidu anything but reads of an image.
  *
  * Source: https://developers.cloudflare.com/durable-objects/reference/in-memory-state/ and /api/alarms/.
  */
@@ -11,19 +10,24 @@ import { DurableObject } from 'cloudflare:workers';
 import type { UncheckedEnv } from './bindings.ts';
 import { type LedgerSettings, parseConfig, parseLedgerSettings } from './config.ts';
 import { createGateway } from './create-gateway.ts';
-import { type Looking, resolveUnknown } from './deletions/resolver.ts';
-import { DAY_MS, nextLookMs } from './ledger/resolution.ts';
+import { checkImage } from './deletions/check.ts';
+import { runChecks } from './ledger/checks.ts';
+import { type LedgerEventLine, ledgerEventLine } from './ledger/log.ts';
 import type * as rows from './ledger/rows.ts';
-import { LedgerStore, REMOVAL_BATCH } from './ledger/store.ts';
-import type { Result } from './result.ts';
+import { DAY_MS } from './ledger/schedule.ts';
+import { type LedgerEvent, LedgerStore, REMOVAL_BATCH } from './ledger/store.ts';
 import { logLine, platformRuntime } from './runtime.ts';
 
 /** When the alarm runs again if it does not get as far as finding out. */
 const FALLBACK_MS = 60 * 1000;
+/** When the alarm runs again if the configuration is broken. */
+const MISCONFIGURED_MS = 10 * 60 * 1000;
 /** Rows past their retention wait for the next alarm, which removes them at most this often. */
 const RETENTION_INTERVAL_MS = 60 * 60 * 1000;
+/** How long a full ledger keeps rows that had no effect. */
+const WITHOUT_EFFECT_MS = 30 * DAY_MS;
 
-const { now, log } = platformRuntime;
+const { now, log, sleep } = platformRuntime;
 
 export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
   readonly #store: LedgerStore;
@@ -31,35 +35,29 @@ export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
 
   constructor(ctx: DurableObjectState, env: UncheckedEnv) {
     super(ctx, env);
-    this.#store = new LedgerStore(ctx.storage.sql);
     this.#settings = parseLedgerSettings(env);
+    this.#store = new LedgerStore(ctx.storage.sql, this.#settings.resolveAfterS);
     ctx.storage.transactionSync(() => this.#store.migrate());
-    // An alarm that could not be set, or was lost with a restored storage, must not leave rows unknown until the next reservation.
-    ctx.blockConcurrencyWhile(async () => {
-      this.#store.noticeClock(now());
-      const nextMs = this.#nextAlarmMs();
-      if (nextMs !== null) await this.#wakeBy(nextMs);
+    // The alarm may have been lost with a restored storage.
+    ctx.blockConcurrencyWhile(() => this.#write(() => undefined));
+  }
+
+  /** Enters a deletion before Baidu hears of it, or says why not. */
+  reserve(reservation: rows.Reservation, budgets: rows.Budgets): Promise<rows.Reserved> {
+    return this.#write(() => {
+      const { reserved, events } = this.#store.reserve(reservation, budgets, now());
+      logEvents(events);
+      return reserved;
     });
   }
 
-  /** Enters a deletion before Baidu hears of it, or says which budget is used up. */
-  async reserve(
-    reservation: rows.Reservation,
-    budgets: rows.Budgets,
-  ): Promise<Result<rows.LastDeletion | null, rows.Exhausted>> {
-    const nowMs = now();
-    const reserved = this.#store.reserve(reservation, budgets, nowMs);
-    if (reserved.ok) await this.#wakeBy(nowMs + (this.#settings.resolveAfterS[0] ?? 0) * 1000);
-    return reserved;
-  }
-
-  async settle(id: string, settlement: rows.Settlement): Promise<void> {
-    this.#store.settle(id, settlement, now());
+  settle(id: string, settlement: rows.Settlement): Promise<void> {
+    return this.#write(() => logEvents(this.#store.settle(id, settlement, now())));
   }
 
   /** Takes back a reservation whose reply did not arrive, or forbids it if it has not come yet. */
-  async cancel(reservation: rows.Reservation, settlement: rows.Settlement): Promise<void> {
-    this.#store.cancel(reservation, settlement, now());
+  cancel(reservation: rows.Reservation, settlement: rows.Settlement): Promise<void> {
+    return this.#write(() => logEvents(this.#store.cancel(reservation, settlement, now())));
   }
 
   async peek(caller: string, imageId: string, budgets: rows.Budgets): Promise<rows.Outlook> {
@@ -74,48 +72,66 @@ export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
     return this.#store.metrics(now());
   }
 
+  /** @throws if no alarm can be set, so that the platform tries again */
   override async alarm(): Promise<void> {
+    const { storage } = this.ctx;
+    await storage.setAlarm(now() + FALLBACK_MS);
     try {
-      await this.ctx.storage.setAlarm(now() + FALLBACK_MS);
-      this.#store.noticeClock(now());
-      const isMoreToRemove = this.#endRetention();
-      await resolveUnknown(this.#store, this.#looking(), this.#settings.resolveAfterS, platformRuntime);
-      const nextMs = isMoreToRemove ? now() : this.#nextAlarmMs();
-      if (nextMs === null) await this.ctx.storage.deleteAlarm();
-      else await this.ctx.storage.setAlarm(nextMs);
+      const isMoreToRemove = storage.transactionSync(() => this.#endRetention());
+      const isConfigured = await this.#check();
+      // An alarm that was set meanwhile is overwritten, so nothing may be awaited between finding the time and setting it.
+      const nextMs = isMoreToRemove ? now() : this.#nextAlarmMs(isConfigured);
+      await (nextMs === null ? storage.deleteAlarm() : storage.setAlarm(nextMs));
     } catch (thrown) {
       const type = thrown instanceof Error ? thrown.constructor.name : typeof thrown;
       logLine(log, { ...ledgerEvent('ERROR', 'alarm_failed'), 'exception.type': type });
     }
   }
 
-  /** Sets the alarm, unless it comes earlier anyway. */
-  async #wakeBy(timeMs: number): Promise<void> {
-    const alarmMs = await this.ctx.storage.getAlarm();
-    if (alarmMs === null || alarmMs > timeMs) await this.ctx.storage.setAlarm(timeMs);
+  /** One transaction, and an alarm for what it leaves to be checked. */
+  async #write<T>(act: () => T): Promise<T> {
+    const { storage } = this.ctx;
+    const alarmMs = await storage.getAlarm();
+    const value = storage.transactionSync(act);
+    const nextMs = this.#store.nextCheckMs();
+    if (nextMs !== null && (alarmMs === null || nextMs < alarmMs)) await storage.setAlarm(nextMs);
+    return value;
   }
 
   /** Removes a batch of rows past their retention. Whether there may be more. */
   #endRetention(): boolean {
-    const removed = this.#store.remove(now() - this.#settings.retentionDays * DAY_MS);
+    const removed =
+      this.#store.remove(now() - this.#settings.retentionDays * DAY_MS) +
+      this.#store.removeWithoutEffect(now() - WITHOUT_EFFECT_MS);
     if (removed > 0) logLine(log, { ...ledgerEvent('INFO', 'rows_removed'), 'ledger.rows': removed });
-    return removed === REMOVAL_BATCH;
+    return removed >= REMOVAL_BATCH;
   }
 
-  /** When the next look or the end of the oldest row's retention is due, or `null` if there are no rows. */
-  #nextAlarmMs(): number | null {
+  /** Checks what is due, by the configuration as it is now. `false` if that is broken; then nothing is read or written. */
+  async #check(): Promise<boolean> {
+    const { config } = parseConfig(this.env);
+    if (config === null) return false;
+    const gateway = createGateway(config, platformRuntime);
+    const check = async (imageId: string) => {
+      const found = await checkImage(gateway, imageId, platformRuntime);
+      logEvents(this.ctx.storage.transactionSync(() => this.#store.applyCheck(imageId, found, now())));
+    };
+    await runChecks((underWay) => this.#store.dueImage(underWay, now()), check, sleep);
+    return true;
+  }
+
+  /** When a check, or the end of the oldest row's retention, is due, or `null` if there are no rows. */
+  #nextAlarmMs(isConfigured: boolean): number | null {
     const oldestMs = this.#store.oldestMs();
     if (oldestMs === null) return null;
     const retentionMs = Math.max(oldestMs + this.#settings.retentionDays * DAY_MS, now() + RETENTION_INTERVAL_MS);
-    const looksMs = this.#store.unknown().map((row) => nextLookMs(row, this.#settings.resolveAfterS));
-    return looksMs.reduce((earliest, each) => Math.min(earliest, each), retentionMs);
+    const checkMs = this.#store.nextCheckMs() ?? retentionMs;
+    return Math.min(retentionMs, isConfigured ? checkMs : Math.max(checkMs, now() + MISCONFIGURED_MS));
   }
+}
 
-  /** What a look needs, from the configuration as it is now. */
-  #looking(): Looking | null {
-    const { config } = parseConfig(this.env);
-    return config === null ? null : createGateway(config, platformRuntime);
-  }
+function logEvents(events: readonly LedgerEvent[]): void {
+  for (const event of events) logLine<LedgerEventLine>(log, ledgerEventLine(event, now()));
 }
 
 /** A line of the ledger's own, which belongs to no request. */

@@ -10,9 +10,8 @@ export type SuccessOutcome = (typeof SUCCESS_OUTCOMES)[number];
 
 /** A ledger row's, once it is settled or resolved; `not_deleted` says that the image is still there. */
 export const FINAL_OUTCOMES = ['deleted', 'already_absent', 'rejected', 'not_attempted', 'not_deleted'] as const;
-/** Those that a later look at the image can find. */
+/** Those that an unknown outcome can become without its own request. A ledger of 1.0.0 has counted `already_absent`, too. */
 export const RESOLVED_OUTCOMES = ['deleted', 'already_absent', 'not_deleted'] as const;
-export type ResolvedOutcome = (typeof RESOLVED_OUTCOMES)[number];
 /** A ledger row's at any time. */
 export const ROW_OUTCOMES = [...FINAL_OUTCOMES, 'unknown'] as const;
 export type RowOutcome = (typeof ROW_OUTCOMES)[number];

@@ -1,6 +1,5 @@
 /** What the ledger costs as it grows. */
-import { BudgetBook } from '../../src/worker/ledger/budgets.ts';
-import { interleaved, micro, nsPerCall, printTable, seriesOf } from './measure.ts';
+import { interleaved, micro, printTable, seriesOf } from './measure.ts';
 import { startWorkerd } from './servers.ts';
 
 const ROWS = [0, 10_000, 1_000_000];
@@ -12,8 +11,6 @@ const OPERATIONS = {
   'a page of one image': 500,
   metrics: 500,
 };
-/** Images that count against the budgets already. */
-const COUNTED = [10, 10_000];
 
 const inWords = (count: number, noun: string) => `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
 
@@ -42,27 +39,7 @@ export async function benchGrowth(rounds: number) {
     ),
     rounds,
   );
-
-  const budgets = await interleaved(
-    Object.fromEntries(
-      COUNTED.map((count) => [
-        `a budget, ${inWords(count, 'image')}`,
-        () => {
-          const book = new BudgetBook();
-          for (let n = 0; n < count; n++) book.add('caller', `m-${n}`, n);
-          let n = 0;
-          return nsPerCall(() => {
-            const imageId = `m-new${n}`;
-            book.exhausted('caller', imageId, { caller: 10_001, account: 100_000 }, count);
-            book.add('caller', imageId, count + n);
-            book.remove('caller', imageId, count + n++);
-          }, 20_000);
-        },
-      ]),
-    ),
-    rounds,
-  );
-  const results = Object.entries({ ...ledger, ...budgets }).map(([name, each]) => ({
+  const results = Object.entries(ledger).map(([name, each]) => ({
     name,
     ns: seriesOf(each),
   }));
@@ -71,11 +48,6 @@ export async function benchGrowth(rounds: number) {
     'The ledger as it grows',
     ['', ...ROWS.map((rows) => inWords(rows, 'row'))],
     Object.keys(OPERATIONS).map((name) => [name, ...ROWS.map((rows) => median(`${name}, ${inWords(rows, 'row')}`))]),
-  );
-  printTable(
-    'A budget as images count',
-    ['', ...COUNTED.map((count) => inWords(count, 'image'))],
-    [['ask, count and take back', ...COUNTED.map((count) => median(`a budget, ${inWords(count, 'image')}`))]],
   );
   return results;
 }

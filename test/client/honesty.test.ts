@@ -95,7 +95,7 @@ async function live(line: TestLine, { imageId, allowMissing, expectName, ...rest
     if (rest.lateMs !== null && nowMs >= rest.lateMs) await line.arriveLate();
     if (nowMs >= 45_000 && !isLookedAt) {
       isLookedAt = true;
-      await line.look(imageId, rest.scheduleS);
+      await line.check(imageId, rest.scheduleS);
     }
     if (rest.abortMs !== null && nowMs >= rest.abortMs) controller.abort();
   };

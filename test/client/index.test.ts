@@ -323,7 +323,7 @@ describe('a deletion whose outcome the gateway does not know', () => {
     const line = createLine();
     line.harness.emulator.misbehave('drop_after', 'internal_error');
     line.hooks.afterPause = async (elapsedMs) => {
-      if (elapsedMs > 45_000) await line.look('m-custom01', [45, 3_600]);
+      if (elapsedMs > 45_000) await line.check('m-custom01', [45, 3_600]);
     };
     const deleted = await line.images.deleteImage('m-custom01', { requestId: 'job-1' });
     expect(deleted).toEqual({
@@ -344,7 +344,7 @@ describe('a deletion whose outcome the gateway does not know', () => {
     const line = createLine();
     line.harness.emulator.misbehave('hang', 'hang');
     line.hooks.afterPause = async (elapsedMs) => {
-      if (elapsedMs > 45_000) await line.look('m-custom01', [45]);
+      if (elapsedMs > 45_000) await line.check('m-custom01', [45]);
     };
     const error = await thrownBy(line.images.deleteImage('m-custom01'));
     expect(error).toMatchObject({ code: 'upstream_timeout', outcome: 'not_deleted', retryable: false, problem: null });
@@ -356,7 +356,7 @@ describe('a deletion whose outcome the gateway does not know', () => {
     line.harness.emulator.misbehave('hang', 'hang');
     line.faults.DELETE.push('lost_after');
     line.hooks.afterPause = async (elapsedMs) => {
-      if (elapsedMs > 45_000) await line.look('m-custom01', [45]);
+      if (elapsedMs > 45_000) await line.check('m-custom01', [45]);
     };
     const error = await thrownBy(line.images.deleteImage('m-custom01', { requestId: 'job-1' }));
     expect(error).toMatchObject({

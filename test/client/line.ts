@@ -7,10 +7,10 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { ImageGateway, type ImageGatewayOptions, type OutgoingRequest } from '../../src/client/index.ts';
 import { isRecord, parseJson } from '../../src/worker/json.ts';
-import { stepsAfterLook } from '../../src/worker/ledger/resolution.ts';
 import type { Ledger } from '../../src/worker/ledger/rows.ts';
+import type { Schedule } from '../../src/worker/ledger/schedule.ts';
 import { LedgerStore } from '../../src/worker/ledger/store.ts';
-import { KEYS } from '../fixtures.ts';
+import { checkOf, KEYS } from '../fixtures.ts';
 import { createHarness, freshLedgers, GATEWAY, type HarnessOptions } from '../harness.ts';
 
 const HTML = '<html><body><h1>502 Bad Gateway</h1></body></html>';
@@ -136,14 +136,12 @@ export function createLine({ key = KEYS.both, client, env, settles = () => true,
       runInDurableObject(ledger, (_ledger, ctx) => {
         ctx.storage.sql.exec('UPDATE deletions SET reserved_at = reserved_at - ?', ms);
       }),
-    /** Lets the ledger look at an image, `afterS` being its planned looks, as its alarm would do at the client's time. */
-    look: (imageId: string, afterS: readonly number[]) =>
+    /** Lets the ledger check an image, as its alarm would do at the client's time. */
+    check: (imageId: string, schedule: Schedule) =>
       runInDurableObject(ledger, (_ledger, ctx) => {
-        const store = new LedgerStore(ctx.storage.sql);
-        const look = harness.emulator.images.has(imageId) ? 'there' : 'absent';
+        const finding = harness.emulator.images.has(imageId) ? 'found' : 'absent';
         const atMs = startMs + 1_000 + nowMs;
-        const rows = store.unknownOfImage(imageId);
-        store.apply(imageId, stepsAfterLook(look, rows, store.isClaimed(imageId), afterS, atMs), atMs);
+        new LedgerStore(ctx.storage.sql, schedule).applyCheck(imageId, checkOf(finding, atMs), atMs);
       }),
   };
 }

@@ -1,6 +1,7 @@
 import { describe as about, expect, it } from 'vitest';
 import { budgetsIn, countByDay, describe, lastDays, textOf, wordsOf } from '../../src/console/summary.ts';
 import { metricsText } from '../../src/worker/http/metrics.ts';
+import { NO_METRICS } from '../fixtures.ts';
 
 about('textOf', () => {
   it.each([
@@ -63,18 +64,10 @@ about('countByDay', () => {
 
 about('budgetsIn', () => {
   it('reads what GET /metrics answers: the account first, then callers by name', () => {
-    const budgets: Record<string, number> = { small: 2, 'ci-cleaner': 50, lowered: 1 };
+    const budgets = new Map(Object.entries({ small: 2, 'ci-cleaner': 50, lowered: 1 }));
     const text = metricsText(
-      {
-        deletions: {},
-        refusals: {},
-        resolutions: {},
-        overdue: 0,
-        unresolved: { rows: 0, oldestAtMs: null },
-        rows: 9,
-        counting: { callers: { small: 2, 'ci-cleaner': 3, lowered: 4, gone: 5 }, account: 7 },
-      },
-      { budgetOf: (caller) => budgets[caller] ?? null, accountBudget: 500, version: null, nowMs: 0 },
+      { ...NO_METRICS, counting: { callers: { small: 2, 'ci-cleaner': 3, lowered: 4, gone: 5 }, account: 7 } },
+      { budgets, accountBudget: 500, version: null, nowMs: 0 },
     );
     expect(budgetsIn(text)).toEqual([
       { caller: '', used: 7, limit: 500 },

@@ -55,6 +55,7 @@ const WITHOUT_TEST: readonly string[] = [
   'worker/http/context.ts',
   'worker/http/release.ts',
   'worker/http/respond.ts',
+  'worker/ledger/log.ts',
   'worker/ledger/rows.ts',
   'worker/ledger/sql.ts',
   'worker/ledger/stored-row.ts',

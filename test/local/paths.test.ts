@@ -1,8 +1,8 @@
 /**
  * Every path of a deletion through the real code: each answer or loss at each attempt, a kill at each step, each way in which the
- * settlement goes, and what the resolver then sees.
+ * settlement goes, and what the checks then find.
  *
- * The app, the ledger's store and the resolver are the real ones, and SQLite is SQLite; the emulator keeps its own record of
+ * The app, the ledger's store and the checks are the real ones, and SQLite is SQLite; the emulator keeps its own record of
  * what it deleted. Clock, network, pauses and randomness are arguments, so the driver decides how each step ends.
  */
 import { describe, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ import { createApp } from '../../src/worker/app.ts';
 import { parseCallers } from '../../src/worker/callers/table.ts';
 import type { Config } from '../../src/worker/config.ts';
 import { createGateway } from '../../src/worker/create-gateway.ts';
-import { resolveUnknown } from '../../src/worker/deletions/resolver.ts';
+import { checkImage } from '../../src/worker/deletions/check.ts';
 import { isRecord, parseJson } from '../../src/worker/json.ts';
 import type { Ledger } from '../../src/worker/ledger/rows.ts';
 import type { Sql } from '../../src/worker/ledger/sql.ts';
@@ -62,13 +62,13 @@ type ReserveEnd = 'done' | (typeof LOST_RESERVATIONS)[number];
 const SETTLEMENTS = [['done'], ['lost', 'done'], ['failed', 'done'], ['failed', 'failed'], ['lost', 'lost']] as const;
 type CallEnd = 'done' | 'lost' | 'failed';
 
-/** What the resolver's looks meet. */
+/** What the checks meet. */
 const FAILING_READS = ['failing at first', 'always failing', 'without configuration'] as const;
 type Reads = 'healthy' | (typeof FAILING_READS)[number];
 
 const SCHEDULE_S = [45, 3_600];
-/** An hour after the last planned look, when a failed one is repeated. */
-const REPEATED_LOOK_S = 2 * 3_600;
+/** An hour after the last planned check, when a failed one is repeated. */
+const REPEATED_CHECK_S = 2 * 3_600;
 const START_MS = Date.now();
 const never = () => new Promise<never>(() => undefined);
 const PASS = { limit: async () => ({ success: true }) };
@@ -102,7 +102,7 @@ class World {
   readonly store: LedgerStore;
   readonly #sql: Sql;
   #nowMs = START_MS;
-  /** After the first look a deletion that goes on at Baidu is done. */
+  /** After the first check a deletion that goes on at Baidu is done. */
   #finishLater: () => void = () => undefined;
   readonly #later = new Promise<void>((resolve) => {
     this.#finishLater = resolve;
@@ -111,7 +111,7 @@ class World {
   constructor(sql: Sql) {
     sql.exec('DELETE FROM deletions');
     this.#sql = sql;
-    this.store = new LedgerStore(sql);
+    this.store = new LedgerStore(sql, SCHEDULE_S);
   }
 
   get nowMs(): number {
@@ -124,20 +124,27 @@ class World {
     this.emulator.clockOffsetMs = this.#nowMs - Date.now();
   }
 
-  /** Lets the looks happen that are planned after so many seconds. */
-  async look(reads: Reads, looksS: readonly number[]): Promise<void> {
+  /** Lets the checks happen that are due after so many seconds. */
+  async check(reads: Reads, checksS: readonly number[]): Promise<void> {
     const { config, runtime } = new Process(this, null, []);
-    const looking = reads === 'without configuration' ? null : createGateway(config, runtime);
-    for (const [index, afterS] of looksS.entries()) {
+    const gateway = createGateway(config, runtime);
+    for (const [index, afterS] of checksS.entries()) {
       this.waitUntil(afterS);
       if (reads === 'always failing' || (reads === 'failing at first' && index === 0)) {
         this.emulator.misbehave('internal_error', 'internal_error');
       }
-      await resolveUnknown(this.store, looking, SCHEDULE_S, runtime);
+      // With a broken configuration the ledger does nothing.
+      for (let imageId = this.#due(reads); imageId !== null; imageId = this.#due(reads)) {
+        this.store.applyCheck(imageId, await checkImage(gateway, imageId, runtime), this.#nowMs);
+      }
       this.#finishLater();
       await this.#later;
       this.emulator.faults.length = 0;
     }
+  }
+
+  #due(reads: Reads): string | null {
+    return reads === 'without configuration' ? null : this.store.dueImage([], this.#nowMs);
   }
 
   /** The next answers of Baidu, one after the other. */
@@ -201,14 +208,16 @@ class Process {
   readonly #ledger: Ledger = {
     reserve: (reservation, budgets) =>
       this.#at('reserve', async () => {
-        const enter = () => this.#world.store.reserve(reservation, budgets, this.#world.nowMs);
+        const enter = () => this.#world.store.reserve(reservation, budgets, this.#world.nowMs).reserved;
         if (this.#reserve === 'late') this.#late = enter;
         if (this.#reserve === 'lost') enter();
         if (this.#reserve !== 'done') throw new Error('The reply was lost.');
         return enter();
       }),
     cancel: (reservation, settlement) =>
-      this.#at('cancel', async () => this.#world.store.cancel(reservation, settlement, this.#world.nowMs)),
+      this.#at('cancel', async () => {
+        this.#world.store.cancel(reservation, settlement, this.#world.nowMs);
+      }),
     settle: (id, settlement) =>
       this.#at('settle', async () => {
         const end = this.#settles[this.#settled++] ?? 'done';
@@ -301,7 +310,7 @@ function falsehood(world: World, imageId: string, { outcome, confirmed }: Claim)
   }
 }
 
-/** Runs one path to its end. Returns what is wrong with it, and whether its outcome was unknown before the first look. */
+/** Runs one path to its end. Returns what is wrong with it, and whether its outcome was unknown before the first check. */
 async function contradictions(sql: Sql, path: Path, reads: Reads): Promise<{ problems: string[]; isUnknown: boolean }> {
   const { imageId, answers, kill, settles, reserve } = path;
   const wrong: string[] = [];
@@ -321,15 +330,15 @@ async function contradictions(sql: Sql, path: Path, reads: Reads): Promise<{ pro
   if (audits !== (process.isKilled ? 0 : 1)) wrong.push(`${audits} audit records`);
 
   const isUnknown = world.row(imageId)?.outcome === 'unknown';
-  await world.look(reads, SCHEDULE_S.slice(0, -1));
+  await world.check(reads, SCHEDULE_S.slice(0, -1));
   const early = world.row(imageId);
-  if (early !== undefined) check('the row, before the last look,', early);
-  // Before the last look, a budget of one deletes one image and no more.
+  if (early !== undefined) check('the row, before the last check,', early);
+  // Before the last check, a budget of one deletes one image and no more.
   await new Process(world, null, []).delete('m-custom02');
   const deleted = world.deletions(imageId) + world.deletions('m-custom02');
   if (deleted > 1) wrong.push(`a budget of 1 deleted ${deleted} images`);
 
-  await world.look(reads, [...SCHEDULE_S.slice(-1), REPEATED_LOOK_S]);
+  await world.check(reads, [...SCHEDULE_S.slice(-1), REPEATED_CHECK_S]);
   const row = world.row(imageId);
   if (row !== undefined) check('the row', row);
   if (row?.outcome === 'unknown' && (reads === 'healthy' || reads === 'failing at first')) {
@@ -383,11 +392,11 @@ describe('every path of a deletion', () => {
     'of %s tells nothing false, and leaves nothing unknown that can be known',
     async (imageId) => {
       const sql = sqliteInMemory();
-      new LedgerStore(sql).migrate();
+      new LedgerStore(sql, SCHEDULE_S).migrate();
       const wrong: string[] = [];
       let paths = 0;
       for (const path of await pathsOf(sql, imageId)) {
-        // Nobody looks at a row whose outcome is known, so one way of reading stands for all.
+        // No check changes the outcome of a row that is final, so one way of reading stands for all.
         const { isUnknown, problems } = await contradictions(sql, path, 'healthy');
         paths++;
         wrong.push(...problems);

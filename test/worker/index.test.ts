@@ -14,7 +14,7 @@ import { isRecord } from '../../src/worker/json.ts';
 import { checked } from '../answers.ts';
 import type { FaultName } from '../emulator/emulator.ts';
 import { ALL_ROWS, budgets, idOf, KEYS, reservation, settlement } from '../fixtures.ts';
-import { freshLedger, problemOf } from '../harness.ts';
+import { freshLedger, ledgerNamed, problemOf } from '../harness.ts';
 
 const direct = (order: string, body: unknown) =>
   fetch(`${env.BCC_ENDPOINT}/__emulator/${order}`, { method: 'POST', body: JSON.stringify(body) });
@@ -27,6 +27,10 @@ const remove = async (id: string, headers: Record<string, string> = {}) => {
 
 beforeEach(async () => {
   await direct('reset', null);
+  // An image whose deletion is open would be taken in the next test.
+  await runInDurableObject(ledgerNamed('ledger'), (_ledger, ctx) => {
+    ctx.storage.sql.exec('DELETE FROM deletions');
+  });
 });
 
 describe('the entrypoint for other Workers', () => {
@@ -88,7 +92,7 @@ describe('the Worker', () => {
     ['redirect', 'upstream_unexpected'],
     ['megabyte_500', 'upstream_error'],
     ['iam_signature_invalid', 'upstream_rejected_credentials'],
-    ['error_code_on_200', 'upstream_rejected_credentials'],
+    ['error_code_on_200', 'upstream_unexpected'],
     ['throttled_long', 'upstream_throttled'],
     ['unavailable_long', 'upstream_error'],
   ])('answers the fault %s with %s', async (fault, code) => {
@@ -129,22 +133,25 @@ describe('the Worker', () => {
   });
 });
 
-/** The ledger's object looks at images through a real socket. Its first look comes after 45 s, and its last after an hour. */
+/** The ledger's object reads images through a real socket. Its first check comes after 45 s, and its last after an hour. */
 describe("the ledger's alarm", () => {
   type Stub = ReturnType<typeof freshLedger>;
 
-  /** Enters a deletion that was never settled, so many seconds ago. */
-  async function enterUnsettled(ledger: Stub, imageId: string, secondsAgo: number, requestId = 'r1') {
-    await ledger.reserve(reservation(requestId, imageId), budgets(9));
-    await runInDurableObject(ledger, (_ledger, ctx) => {
+  const enter = (ledger: Stub, imageId: string, requestId = 'r1') =>
+    ledger.reserve(reservation(requestId, imageId), budgets(9));
+  /** Makes a row so many seconds older. Whatever is written after that sets an alarm that comes at once. */
+  const age = (ledger: Stub, seconds: number, requestId = 'r1') =>
+    runInDurableObject(ledger, (_ledger, ctx) => {
       ctx.storage.sql.exec(
-        'UPDATE deletions SET reserved_at = reserved_at - ?1, began_at = began_at - ?1 WHERE request_id = ?2',
-        secondsAgo * 1000,
+        'UPDATE deletions SET reserved_at = reserved_at - ?1, next_check_at = next_check_at - ?1 WHERE request_id = ?2',
+        seconds * 1000,
         requestId,
       );
     });
-    // Its budgets are counted in memory from the rows as they were.
-    await evictDurableObject(ledger);
+  /** Enters a deletion that was never settled, so many seconds ago. */
+  async function enterUnsettled(ledger: Stub, imageId: string, secondsAgo: number) {
+    await enter(ledger, imageId);
+    await age(ledger, secondsAgo);
   }
 
   /** Lets the alarm come. Returns the lines that it logged. */
@@ -170,7 +177,7 @@ describe("the ledger's alarm", () => {
   it('makes an unsettled row deleted, but not confirmed, if its image is gone', async () => {
     const ledger = freshLedger();
     await enterUnsettled(ledger, 'm-absent01', 46);
-    const fate = { 'image.id': 'm-absent01', outcome: 'deleted', confirmed: false };
+    const words = { 'image.id': 'm-absent01', outcome: 'deleted', confirmed: false };
     expect(await ring(ledger)).toEqual([
       {
         timestamp: expect.any(String),
@@ -179,7 +186,7 @@ describe("the ledger's alarm", () => {
         'gateway.request.id': idOf('r1'),
         'request.id': 'r1',
         'caller.id': 'cleaner',
-        ...fate,
+        ...words,
       },
     ]);
     const [row] = await rowsOf(ledger);
@@ -189,25 +196,25 @@ describe("the ledger's alarm", () => {
     expect(await alarmOf(ledger)).toBeGreaterThan(Date.now() + 398 * 86_400_000);
   });
 
-  it('makes an unsettled row not_deleted only after the last look, if its image stands', async () => {
+  it('makes an unsettled row not_deleted only at the last planned check, if its image is there', async () => {
     const ledger = freshLedger();
     await enterUnsettled(ledger, 'm-custom01', 46);
     expect(await ring(ledger)).toEqual([]);
     expect(await rowsOf(ledger)).toMatchObject([{ outcome: 'unknown', resolvedAtMs: null }]);
-    // The second look comes 120 s after the reservation.
+    // The second check comes 120 s after the reservation.
     expect(await alarmOf(ledger)).toBeGreaterThan(Date.now() + 60_000);
     expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + 74_000);
 
     await runInDurableObject(ledger, (_ledger, ctx) => {
-      ctx.storage.sql.exec('UPDATE deletions SET reserved_at = reserved_at - 3560000, began_at = began_at - 3560000');
+      const [aged, due] = ['reserved_at = reserved_at - 3560000', 'next_check_at = next_check_at - 3560000'];
+      ctx.storage.sql.exec(`UPDATE deletions SET ${aged}, ${due}`);
     });
-    await evictDurableObject(ledger);
     expect(await ring(ledger)).toMatchObject([{ outcome: 'not_deleted', confirmed: null }]);
     expect(await rowsOf(ledger)).toMatchObject([{ outcome: 'not_deleted', resolvedAtMs: expect.any(Number) }]);
     expect(await ledger.peek('cleaner', 'm-custom02', budgets(1))).toMatchObject({ exhausted: null });
   });
 
-  it('leaves a row unknown if the read fails, even at the last look, and looks again an hour later', async () => {
+  it('leaves a row unknown if the read fails, even at the last planned check, and comes again an hour later', async () => {
     const ledger = freshLedger();
     await enterUnsettled(ledger, 'm-absent01', 3_601);
     await misbehave('internal_error', 'internal_error');
@@ -217,71 +224,113 @@ describe("the ledger's alarm", () => {
     expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + 3_600_000);
   });
 
-  it('looks at an image once for all of its rows, of which one claims the deletion', async () => {
+  it('checks an image once for all of its rows', async () => {
     const ledger = freshLedger();
-    await enterUnsettled(ledger, 'm-absent01', 50, 'r1');
-    await enterUnsettled(ledger, 'm-absent01', 49, 'r2');
-    await ledger.settle(idOf('r2'), settlement('unknown'));
+    await enter(ledger, 'm-other001', 'r1');
+    await enter(ledger, 'm-absent01', 'r2');
+    await runInDurableObject(ledger, (_ledger, ctx) => {
+      ctx.storage.sql.exec("UPDATE deletions SET image_id = 'm-absent01'");
+    });
+    await age(ledger, 3_601, 'r1');
+    await age(ledger, 49, 'r2');
     expect(await ring(ledger)).toHaveLength(2);
     expect(await callsAtBaidu()).toEqual(['GET /v2/image/m-absent01']);
-    // Only of the second it is known that it sent a deletion.
     expect((await rowsOf(ledger)).map(({ requestId, outcome }) => [requestId, outcome])).toEqual([
       ['r2', 'deleted'],
-      ['r1', 'already_absent'],
+      ['r1', 'deleted'],
     ]);
   });
 
-  it('looks while deletions are disabled', async () => {
+  it('reads a deletion back: verified if its image is gone, disproved if it is still there at the last planned check', async () => {
+    const ledger = freshLedger();
+    for (const [requestId, imageId] of [
+      ['gone', 'm-absent01'],
+      ['there', 'm-custom01'],
+    ] as const) {
+      await enter(ledger, imageId, requestId);
+      await ledger.settle(idOf(requestId), settlement('deleted'));
+    }
+    await age(ledger, 46, 'gone');
+    await age(ledger, 3_601, 'there');
+    expect(await ring(ledger)).toMatchObject([
+      {
+        severity_text: 'ERROR',
+        'event.name': 'disproved',
+        'image.id': 'm-custom01',
+        outcome: 'deleted',
+        confirmed: true,
+      },
+    ]);
+    expect((await rowsOf(ledger)).map(({ requestId, outcome, verified }) => [requestId, outcome, verified])).toEqual([
+      ['gone', 'deleted', true],
+      ['there', 'deleted', false],
+    ]);
+  });
+
+  it('checks while deletions are disabled', async () => {
     const ledger = freshLedger();
     await enterUnsettled(ledger, 'm-absent01', 46);
     await ringWith(ledger, { ...env, DELETIONS: 'disabled' });
     expect(await rowsOf(ledger)).toMatchObject([{ outcome: 'deleted' }]);
   });
 
-  it('does not throw if the configuration is broken: rows stay unknown, old rows go, and it comes again', async () => {
+  it('comes again in ten minutes if the configuration is broken: nothing is read or written, but old rows go', async () => {
     const ledger = freshLedger();
-    await enterUnsettled(ledger, 'm-absent01', 46, 'r1');
-    await enterUnsettled(ledger, 'm-absent01', 401 * 86_400, 'old');
+    await enter(ledger, 'm-absent01', 'r1');
+    await enter(ledger, 'm-absent02', 'old');
+    await age(ledger, 46, 'r1');
+    await age(ledger, 401 * 86_400, 'old');
+    const before = (await rowsOf(ledger))[0];
     await ringWith(ledger, { ...env, BCE_ACCESS_KEY_ID: undefined });
-    expect(await rowsOf(ledger)).toMatchObject([{ requestId: 'r1', outcome: 'unknown' }]);
+    expect(await rowsOf(ledger)).toEqual([before]);
     expect(await callsAtBaidu()).toEqual([]);
-    // For the second look: later than the minute after which it comes if something breaks.
-    expect(await alarmOf(ledger)).toBeGreaterThan(Date.now() + 62_000);
-    expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + 75_000);
+    expect(await alarmOf(ledger)).toBeGreaterThan(Date.now() + 590_000);
+    expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + 600_000);
+    expect((await ledger.metrics()).failedChecks).toBe(0);
   });
 
-  it('says once that the looks of the first day have all failed, and goes on', async () => {
+  it('says once that a day of checks has failed, and goes on', async () => {
     const ledger = freshLedger();
     await enterUnsettled(ledger, 'm-absent01', 86_500);
     await misbehave('internal_error', 'internal_error', 'internal_error', 'internal_error');
     const line = { severity_text: 'ERROR', 'event.name': 'unresolved', 'image.id': 'm-absent01' };
     expect(await ring(ledger)).toMatchObject([line]);
     await runInDurableObject(ledger, (_ledger, ctx) => {
-      ctx.storage.sql.exec('UPDATE deletions SET looked_at = looked_at - 86400000, began_at = began_at - 86400000');
+      ctx.storage.sql.exec('UPDATE deletions SET next_check_at = next_check_at - 86400000');
     });
     expect(await ring(ledger)).toEqual([]);
     expect(await rowsOf(ledger)).toMatchObject([{ outcome: 'unknown' }]);
   });
 
-  it('is overruled by a settlement that comes later, unless that says unknown', async () => {
+  it('is confirmed by a settlement that comes later, and never overruled', async () => {
     const ledger = freshLedger();
     await enterUnsettled(ledger, 'm-absent01', 46);
     await ring(ledger);
     await evictDurableObject(ledger);
     await ledger.settle(idOf('r1'), settlement('deleted'));
-    expect(await rowsOf(ledger)).toMatchObject([{ outcome: 'deleted', confirmed: true, resolvedAtMs: null }]);
+    expect(await rowsOf(ledger)).toMatchObject([
+      { outcome: 'deleted', confirmed: true, resolvedAtMs: expect.any(Number) },
+    ]);
 
     const other = freshLedger();
     await enterUnsettled(other, 'm-absent01', 46);
     await ring(other);
-    await other.settle(idOf('r1'), { ...settlement('unknown'), code: 'upstream_timeout' });
-    expect(await rowsOf(other)).toMatchObject([
-      { outcome: 'deleted', confirmed: false, code: 'upstream_timeout', resolvedAtMs: expect.any(Number) },
+    const error = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    await other.settle(idOf('r1'), settlement('rejected'));
+    expect(error.mock.calls.map(([line]) => JSON.parse(line))).toMatchObject([
+      { 'event.name': 'contradicted', outcome: 'deleted', 'settlement.outcome': 'rejected' },
     ]);
+    error.mockRestore();
+    expect(await rowsOf(other)).toMatchObject([{ outcome: 'deleted', confirmed: false, code: 'image_not_custom' }]);
   });
 
   /** Lets the alarm come to an object that has another configuration. */
   function ringWith(ledger: Stub, changed: UncheckedEnv): Promise<void> {
-    return runInDurableObject(ledger, (_ledger, ctx) => new Ledger(ctx, changed).alarm());
+    return runInDurableObject(ledger, async (_ledger, ctx) => {
+      const other = new Ledger(ctx, changed);
+      // It sets an alarm for what is due, which would come to the object with the real configuration.
+      await ctx.blockConcurrencyWhile(() => ctx.storage.deleteAlarm());
+      await other.alarm();
+    });
   }
 });

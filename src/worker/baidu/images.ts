@@ -97,7 +97,7 @@ export function createImageApi(endpoint: string, sender: Sender): ImageApi {
     },
     get: (id, endMs) => read(imageUrl(endpoint, id), endMs, (body) => parseImage(body, id)),
     async check(id) {
-      const endMs = sender.runtime.now() + Math.min(MAX_CHECK_MS, sender.attemptTimeoutMs);
+      const endMs = sender.runtime.now() + MAX_CHECK_MS;
       return checkOf(await exchange(sender, 'GET', imageUrl(endpoint, id), endMs, 1), id);
     },
     countSharedUsers: (id, endMs) =>

@@ -74,11 +74,16 @@ export interface DeletionJson {
   readonly reservedAt: string;
   /** `null` until the request has said what became of the deletion. */
   readonly settledAt: string | null;
-  /** `null` unless a later look at the image decided the outcome. */
+  /** `null` unless a check of the image, or a later deletion of it, decided the outcome. */
   readonly resolvedAt: string | null;
   readonly outcome: RowOutcome;
   /** Whether Baidu said so (`true`) or it was inferred (`false`); `null` unless `deleted` or `already_absent`. */
   readonly confirmed: boolean | null;
+  /**
+   * Of a `deleted` row: whether a later check found the image gone (`true`) or still there (`false`). `null` if none could tell,
+   * or none was made.
+   */
+  readonly verified: boolean | null;
   /** The code of the problem that the request was answered with, or `null`. */
   readonly code: string | null;
   /** Deletions sent to Baidu: 0, 1 or 2; `null` if that is not known. */

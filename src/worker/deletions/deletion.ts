@@ -6,9 +6,11 @@
  * true outcome. Never: knows HTTP beyond what a failure carries.
  */
 import type { Answer } from '../baidu/answer.ts';
+import { unlistedCode } from '../baidu/verdict.ts';
 import type { Caller } from '../callers/caller.ts';
 import type { ImageId } from '../image-id.ts';
-import type { LastDeletion, Settlement } from '../ledger/rows.ts';
+import type { SameRequest, Settlement } from '../ledger/rows.ts';
+import type { Entered } from '../ledger/stub.ts';
 import type { SuccessOutcome } from '../outcome.ts';
 import { type Failure, outcomeOf } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
@@ -48,6 +50,10 @@ interface Attempted {
   readonly answer: Answer | undefined;
   /** `null` unless a rule needed it. */
   readonly imageName: string | null;
+  /** The row of the same request, sent before, whose outcome is the answer; absent if there is none. */
+  readonly first?: SameRequest;
+  /** What the row says, if that is not what the caller is answered. */
+  readonly settledAs?: Pick<Settlement, 'outcome' | 'confirmed'>;
   /** What a bug threw. */
   readonly thrown?: unknown;
 }
@@ -78,30 +84,35 @@ export async function deleteImage(gateway: Gateway, request: DeletionRequest, wa
 async function readAndDelete(
   { images, policy }: Gateway,
   request: DeletionRequest,
-  lastDeletion: LastDeletion | null,
+  entered: Entered,
   endMs: number,
 ): Promise<Attempted> {
   const { imageId, caller, expectName } = request;
-  const failure = (upstream: UpstreamFailure, answer: Answer | undefined) =>
-    resultOf(upstream, answer, request, lastDeletion);
   let sent = false;
   let imageName: string | null = null;
   try {
     if (needsName(policy, caller, expectName)) {
       const { result, answer } = await images.get(imageId, endMs);
-      if (!result.ok)
-        return { result: failure(asNotAttempted(result.failure), answer), attempts: 0, answer, imageName };
+      if (!result.ok) {
+        const failure = asNotAttempted(result.failure);
+        return { ...concludeFailure(failure, answer, request, entered), attempts: 0, answer, imageName };
+      }
       imageName = result.value.name;
       const [blocker] = blockedByName(policy, caller, result.value, expectName);
       if (blocker !== undefined) return { ...notAttempted(blocker), answer, imageName };
     }
     sent = true;
     const { result, attempts, answer } = await images.delete(imageId, endMs);
-    if (result.ok) {
-      return { result: ok({ outcome: 'deleted', confirmed: result.value.confirmed }), attempts, answer, imageName };
+    const common = { attempts, answer, imageName };
+    if (result.ok) return { result: ok({ outcome: 'deleted', confirmed: result.value.confirmed }), ...common };
+    const failure = attempts === 0 ? asNotAttempted(result.failure) : result.failure;
+    // The image was there: this request has read it, or a check has found it after our last deletion. So a deletion of ours has
+    // taken effect late, or somebody between us and Baidu has repeated this one.
+    const wasThere = imageName !== null || entered.isAfterNotDeleted;
+    if (failure.code === 'image_not_found' && wasThere) {
+      return { result: ok({ outcome: 'deleted', confirmed: false }), ...common };
     }
-    const upstream = attempts === 0 ? asNotAttempted(result.failure) : result.failure;
-    return { result: failure(upstream, answer), attempts, answer, imageName };
+    return { ...concludeFailure(failure, answer, request, entered), ...common };
   } catch (thrown) {
     const result = failed({ code: 'internal_error', outcome: sent ? 'unknown' : 'not_attempted' } as const);
     return { result, attempts: sent ? null : 0, answer: undefined, imageName, thrown };
@@ -112,23 +123,32 @@ function notAttempted(failure: Failure): Attempted {
   return { result: failed(failure), attempts: 0, answer: undefined, imageName: null };
 }
 
-/** A failure at Baidu is a failure, unless the image is absent and the caller is content with that. */
-function resultOf(
+/** A failure at Baidu is a failure, unless the image is absent and the caller is content with that or deleted it before. */
+function concludeFailure(
   failure: UpstreamFailure,
   answer: Answer | undefined,
   { imageId, allowMissing, caller }: DeletionRequest,
-  lastDeletion: LastDeletion | null,
-): Attempted['result'] {
-  if (failure.code === 'image_not_found' && allowMissing) return ok({ outcome: 'already_absent', confirmed: true });
-  return failed(
-    withLastDeletion(upstreamFailure(failure, answer, { imageId, call: 'deletion' }), lastDeletion, caller.id),
+  { lastDeletion, sameRequest }: Entered,
+): Pick<Attempted, 'result' | 'first' | 'settledAs'> {
+  const told = withLastDeletion(
+    upstreamFailure(failure, answer, { imageId, call: 'deletion' }),
+    lastDeletion,
+    caller.id,
   );
+  if (failure.code !== 'image_not_found') return { result: failed(told) };
+  const settledAs = { outcome: 'already_absent', confirmed: failure.listed } as const;
+  // An unknown outcome of the same request becomes final by this absence, but only if its code is listed.
+  if (sameRequest !== null && (sameRequest.isDeleted || failure.listed)) {
+    const result = ok({ outcome: 'deleted', confirmed: sameRequest.confirmed } as const);
+    return { result, first: sameRequest, settledAs };
+  }
+  return { result: allowMissing ? ok(settledAs) : failed(told), settledAs };
 }
 
-function settlementOf({ result, attempts, answer, imageName }: Attempted): Settlement {
-  const common = { attempts, upstreamRequestId: answer?.requestId ?? null, imageName };
-  if (result.ok) return { ...common, ...result.value, code: null };
-  const outcome = outcomeOf(result.failure);
-  // An absent image without allowMissing is a failure, but Baidu said so all the same.
-  return { ...common, outcome, confirmed: outcome === 'already_absent' ? true : null, code: result.failure.code };
+function settlementOf(attempted: Attempted): Settlement {
+  const { result, settledAs, attempts, answer, imageName } = attempted;
+  const unlistedAbsence = unlistedCode(answer) !== null;
+  const words = settledAs ?? (result.ok ? result.value : { outcome: outcomeOf(result.failure), confirmed: null });
+  const code = result.ok ? null : result.failure.code;
+  return { ...words, code, attempts, upstreamRequestId: answer?.requestId ?? null, imageName, unlistedAbsence };
 }

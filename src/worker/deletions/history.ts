@@ -21,7 +21,7 @@ export function visibleTo(caller: Caller, query: HistoryQuery): Result<HistoryQu
 }
 
 export function describeRow(row: DeletionRow): DeletionJson {
-  const { requestId, caller, subject, imageId, imageName, outcome, confirmed, code, attempts } = row;
+  const { requestId, caller, subject, imageId, imageName, outcome, confirmed, verified, code, attempts } = row;
   return {
     requestId,
     caller,
@@ -33,6 +33,7 @@ export function describeRow(row: DeletionRow): DeletionJson {
     resolvedAt: isoTime(row.resolvedAtMs),
     outcome,
     confirmed,
+    verified,
     code,
     attempts,
     upstreamRequestId: row.upstreamRequestId,
@@ -61,7 +62,7 @@ export function parseCursor(text: string): Cursor | undefined {
   return cursor.seq > 0 && cursorAfter(cursor) === text ? cursor : undefined;
 }
 
-/** Where a caller finds the fate of a deletion that it asked for. */
+/** Where a caller finds the final outcome of a deletion that it asked for. */
 export function deletionUrl(origin: string, caller: string, imageId: string, requestId: string): string {
   return `${origin}${DELETIONS_PATH}?${new URLSearchParams({ caller, imageId, requestId })}`;
 }

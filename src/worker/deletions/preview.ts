@@ -9,6 +9,7 @@ import type { CallFailure, Image } from '../baidu/images.ts';
 import type { Caller } from '../callers/caller.ts';
 import type { ImageId } from '../image-id.ts';
 import type { Outlook } from '../ledger/rows.ts';
+import { inProgress } from '../ledger/stub.ts';
 import { detailOf, type Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
 import type { PreviewBody } from './bodies.ts';
@@ -55,7 +56,7 @@ export async function previewImage(gateway: Gateway, caller: Caller, imageId: Im
     ...blockedByScope(caller),
     ...blockedByName(policy, caller, image, null),
     ...blockedByState(image, sharedWith),
-    ...blockedByBudget(peeked),
+    ...blockedByLedger(peeked, caller, imageId),
   ];
   return {
     result: ok({
@@ -74,10 +75,15 @@ function blockedByScope({ scopes }: Caller): Failure[] {
   return scopes.has('images:delete') ? [] : [{ code: 'permission_denied', missing: 'images:delete' }];
 }
 
-function blockedByBudget(peeked: Result<Outlook, Failure<'ledger_unavailable'>>): Failure[] {
+function blockedByLedger(
+  peeked: Result<Outlook, Failure<'ledger_unavailable'>>,
+  { id: caller }: Caller,
+  imageId: ImageId,
+): Failure[] {
   if (!peeked.ok) return [peeked.failure];
-  const { exhausted } = peeked.value;
-  return exhausted === null ? [] : [{ code: 'budget_exhausted', ...exhausted }];
+  const { open, exhausted } = peeked.value;
+  const blockers: Failure[] = open === null ? [] : [inProgress(open, { caller, imageId, requestId: null })];
+  return exhausted === null ? blockers : [...blockers, { code: 'budget_exhausted', ...exhausted }];
 }
 
 function isDeletable(blockers: readonly Failure[], isSharingUnknown: boolean): boolean | null {

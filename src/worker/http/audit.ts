@@ -72,6 +72,11 @@ export interface AuditRecord extends LogLine {
   readonly 'bce.message': string | undefined;
   /** Whether the ledger took what came of a deletion; absent if it never entered one. */
   readonly 'ledger.settled': boolean | undefined;
+  /** Of a deletion that was refused because another of the image is open: that row's id, and whose it is. */
+  readonly 'ledger.open.id': string | undefined;
+  readonly 'ledger.open.caller.id': string | undefined;
+  /** Of a request that was sent again and answered with its first outcome: the row of the first. */
+  readonly 'deletion.first.id': string | undefined;
   /** An unexpected exception's class and where it came from, never its message. */
   readonly 'exception.type': string | undefined;
   readonly 'exception.stacktrace': string | undefined;
@@ -133,8 +138,8 @@ export function respondCrash(c: Context<HttpEnv>, thrown: unknown): Response {
   record(c, { thrown });
   const { deletion, identified, imageId = '' } = c.get('record');
   const outcome = deletion?.settled ? 'unknown' : 'not_attempted';
-  const fate = deletionUrl(originOf(c.req.url), identified?.caller.id ?? '', imageId, c.get('requestId'));
-  return respondProblem(c, { code: 'internal_error', outcome }, fate);
+  const url = deletionUrl(originOf(c.req.url), identified?.caller.id ?? '', imageId, c.get('requestId'));
+  return respondProblem(c, { code: 'internal_error', outcome }, outcome === 'unknown' ? url : undefined);
 }
 
 interface Ending {
@@ -154,6 +159,7 @@ function auditRecord(
   const { attempts = 0, answer } = deletion ?? read ?? {};
   const gone = deletion?.result.ok ? deletion.result.value : undefined;
   const outcome = failure === undefined ? gone?.outcome : outcomeOf(failure);
+  const open = failure?.code === 'deletion_in_progress' ? failure.open : undefined;
   const hasCalled = answer !== undefined || attempts === null || attempts > 0;
   const exception = describeException(thrown ?? deletion?.thrown);
   return {
@@ -189,6 +195,9 @@ function auditRecord(
     'bce.code': answer?.codes.join(' ') || undefined,
     'bce.message': answer?.message,
     'ledger.settled': settled,
+    'ledger.open.id': open?.id,
+    'ledger.open.caller.id': open?.caller,
+    'deletion.first.id': deletion?.first?.id,
     'exception.type': exception?.type,
     'exception.stacktrace': exception?.stacktrace,
   };

@@ -6,7 +6,14 @@
  */
 import { deletionUrl } from '../deletions/history.ts';
 import { IMAGE_ID_RULE } from '../image-id.ts';
-import { explanationOf, type Failure, PROBLEM_CODES, PROBLEMS, type ProblemCode } from '../problems/failure.ts';
+import {
+  explanationOf,
+  type Failure,
+  outcomeOf,
+  PROBLEM_CODES,
+  PROBLEMS,
+  type ProblemCode,
+} from '../problems/failure.ts';
 import { type ProblemBody, problemBody } from '../problems/problem.ts';
 import type { Bodies } from './schemas.ts';
 
@@ -50,6 +57,7 @@ const FACTS: Omit<FactsOfAll, 'code' | 'outcome' | 'upstream' | 'deletedBefore'>
   of: 'caller',
   budget: 50,
   retryAfterS: 30,
+  open: { id: requestId, caller, requestId },
 };
 export const FAILURES: readonly Failure[] = PROBLEM_CODES.flatMap((code) => {
   const [status, upstreamCode = null] = UPSTREAM[code] ?? [];
@@ -62,7 +70,8 @@ export const FAILURES: readonly Failure[] = PROBLEM_CODES.flatMap((code) => {
 /** The answer to a deletion that failed in this way. */
 export function problemExample(failure: Failure, origin: string): ProblemBody {
   const deletion = deletionUrl(origin, caller, imageId, requestId);
-  return problemBody(failure, { origin, path: `/images/${imageId}`, requestId, deletion });
+  const context = { origin, path: `/images/${imageId}`, requestId };
+  return problemBody(failure, outcomeOf(failure) === 'unknown' ? { ...context, deletion } : context);
 }
 
 /** The bodies of success. */
@@ -87,6 +96,7 @@ export const EXAMPLES: Pick<Bodies, 'Image' | 'Deletion' | 'HistoryPage' | 'Heal
     deletions: [
       {
         ...gone,
+        verified: true,
         caller,
         subject: null,
         imageId,

@@ -2,8 +2,8 @@
  * What `GET /metrics` answers, as text for Prometheus.
  *
  * Promises: counters come from the ledger and never go down, whatever retention removes; each begins at 0, because `increase` does
- * not see the first event of a series that begins with it. Only a caller without a deletion has no series. Never: names an image,
- * a request or a subject, of which there would be without end.
+ * not see the first event of a series that begins with it. Each configured caller has its series. Never: names an image, a request
+ * or a subject, because their number has no bound.
  *
  * Source: https://prometheus.io/docs/instrumenting/exposition_formats/ (text format 0.0.4),
  * https://prometheus.io/docs/practices/naming/ and https://prometheus.io/docs/practices/instrumentation/ ("Avoid missing metrics").
@@ -15,8 +15,8 @@ export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** What the ledger does not know. */
 export interface MetricsContext {
-  /** The budget of the caller with this name, or `null` if there is no such caller any more. */
-  readonly budgetOf: (caller: string) => number | null;
+  /** The budget of each configured caller. */
+  readonly budgets: ReadonlyMap<string, number>;
   readonly accountBudget: number;
   readonly version: string | null;
   readonly nowMs: number;
@@ -30,21 +30,18 @@ type Sample = readonly [labels: Labels, value: number];
 /** The metrics in the text format. */
 export function metricsText(
   metrics: LedgerMetrics,
-  { budgetOf, accountBudget, version, nowMs }: MetricsContext,
+  { budgets, accountBudget, version, nowMs }: MetricsContext,
 ): string {
-  const { deletions, refusals, resolutions, overdue, unresolved, rows, counting } = metrics;
+  const { deletions, refusals, resolutions, unresolved, rows, counting } = metrics;
   const { oldestAtMs } = unresolved;
-  const callers = Object.entries(counting.callers).flatMap(([caller, count]) => {
-    const budget = budgetOf(caller);
-    return budget === null ? [] : [{ caller, budget, remaining: remaining(budget, count) }];
-  });
+  const counter = (name: string, help: string, value: number) => family(name, 'counter', help, [[{}, value]]);
   return [
     family(
       'deletions_total',
       'counter',
       'Deletions by their first final outcome.',
-      Object.entries(deletions).flatMap(([caller, counts]) =>
-        FINAL_OUTCOMES.map((outcome): Sample => [{ caller, outcome }, counts[outcome] ?? 0]),
+      [...new Set([...budgets.keys(), ...Object.keys(deletions)])].flatMap((caller) =>
+        FINAL_OUTCOMES.map((outcome): Sample => [{ caller, outcome }, deletions[caller]?.[outcome] ?? 0]),
       ),
     ),
     family(
@@ -56,10 +53,19 @@ export function metricsText(
     family(
       'resolutions_total',
       'counter',
-      'Unknown outcomes that a look at the image decided.',
+      'Unknown outcomes that became final.',
       RESOLVED_OUTCOMES.map((outcome): Sample => [{ outcome }, resolutions[outcome] ?? 0]),
     ),
-    family('overdue_images_total', 'counter', 'Images whose looks all failed for a day.', [[{}, overdue]]),
+    counter(
+      'in_progress_refusals_total',
+      'Deletions refused because another of the image was open.',
+      metrics.inProgress,
+    ),
+    counter('failed_checks_total', 'Checks of an image that found nothing out.', metrics.failedChecks),
+    counter('overdue_images_total', 'Images whose checks all failed for a day.', metrics.overdue),
+    counter('disproved_deletions_total', 'Confirmed deletions whose image was still there.', metrics.disproved),
+    counter('unverified_deletions_total', 'Deletions that no planned check could read back.', metrics.unverified),
+    counter('unlisted_absences_total', 'Absences under a code that is not on the list.', metrics.unlistedAbsences),
     family('unresolved_deletions', 'gauge', 'Deletions whose outcome is unknown, those under way included.', [
       [{}, unresolved.rows],
     ]),
@@ -71,13 +77,13 @@ export function metricsText(
       'caller_budget',
       'gauge',
       'Images that a caller may delete within 24 hours.',
-      callers.map(({ caller, budget }): Sample => [{ caller }, budget]),
+      [...budgets].map(([caller, budget]): Sample => [{ caller }, budget]),
     ),
     family(
       'caller_budget_remaining',
       'gauge',
       'Images that a caller may still delete now.',
-      callers.map(({ caller, remaining }): Sample => [{ caller }, remaining]),
+      [...budgets].map(([caller, budget]): Sample => [{ caller }, remaining(budget, counting.callers[caller] ?? 0)]),
     ),
     family('account_budget', 'gauge', 'Images that all callers together may delete within 24 hours.', [
       [{}, accountBudget],

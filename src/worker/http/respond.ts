@@ -11,13 +11,13 @@ import { deletionUrl, describeRow, nextLink } from '../deletions/history.ts';
 import type { Previewed } from '../deletions/preview.ts';
 import type { Probed } from '../deletions/probe.ts';
 import type { DeletionRow, LedgerMetrics } from '../ledger/rows.ts';
-import { type Failure, headersOf } from '../problems/failure.ts';
+import { type Failure, headersOf, outcomeOf } from '../problems/failure.ts';
 import { PROBLEM_CONTENT_TYPE, problemBody } from '../problems/problem.ts';
 import { type HttpEnv, record } from './context.ts';
 import { METRICS_CONTENT_TYPE, type MetricsContext, metricsText } from './metrics.ts';
 import { originOf } from './request.ts';
 
-/** `deletion` is where the fate of this request's deletion is told, if it is one. */
+/** `deletion` is where the final outcome of the deletion becomes known that the failure is about. */
 export function respondProblem(c: Context<HttpEnv>, failure: Failure, deletion?: string): Response {
   record(c, { failure });
   const origin = originOf(c.req.url);
@@ -35,12 +35,22 @@ export function respondDeletion(
   deletion: Deletion,
 ) {
   record(c, { deletion });
-  const { result, answer } = deletion;
+  const { result, answer, first } = deletion;
   if (!result.ok) {
-    return respondProblem(c, result.failure, deletionUrl(originOf(c.req.url), caller.id, imageId, requestId));
+    const asked = askableRequest(result.failure, caller.id, requestId);
+    return respondProblem(c, result.failure, asked && deletionUrl(originOf(c.req.url), caller.id, imageId, asked));
   }
-  const upstreamRequestId = answer?.requestId ?? null;
-  return c.json<DeletionBody>({ id: imageId, ...result.value, requestId, upstreamRequestId });
+  const { outcome, confirmed } = result.value;
+  const upstreamRequestId = (first === undefined ? answer?.requestId : first.upstreamRequestId) ?? null;
+  return c.json<DeletionBody>({ id: imageId, outcome, confirmed, requestId, upstreamRequestId });
+}
+
+/** The request whose deletion the caller can ask about: its own if the outcome is unknown, or the open one if that is its own. */
+function askableRequest(failure: Failure, callerId: string, requestId: string): string | undefined {
+  if (failure.code === 'deletion_in_progress') {
+    return failure.open.caller === callerId ? failure.open.requestId : undefined;
+  }
+  return outcomeOf(failure) === 'unknown' ? requestId : undefined;
 }
 
 export function respondPreview(c: Context<HttpEnv>, preview: Previewed): Response {

@@ -7,11 +7,21 @@ import type { Counts } from './rows.ts';
 import type { Sql } from './sql.ts';
 
 /**
- * What is counted, and what its label says. `deletions`: rows that got a final outcome, by caller and outcome. `refusals`:
- * reservations, by the budget that was used up. `resolutions`: fates that a look found, by outcome. `overdue`: images whose looks all
- * failed for a day. `removed`: rows with a final outcome that retention removed.
+ * What is counted. `deletions`: rows that got a final outcome, by caller and outcome. `refusals`: reservations, by the budget that
+ * was used up. `resolutions`: unknown outcomes that became final, by outcome. `removed`: rows with a final outcome that retention
+ * removed. `rows.ts` explains the others under the names of the metrics.
  */
-export type CounterName = 'deletions' | 'refusals' | 'resolutions' | 'overdue' | 'removed';
+export type CounterName =
+  | 'deletions'
+  | 'refusals'
+  | 'in_progress'
+  | 'resolutions'
+  | 'failed_checks'
+  | 'overdue'
+  | 'disproved'
+  | 'unverified'
+  | 'unlisted'
+  | 'removed';
 
 interface Count {
   /** Blank unless the counter has callers. */

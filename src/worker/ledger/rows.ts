@@ -1,6 +1,5 @@
 /** What the ledger remembers, and the calls that it takes. Times are milliseconds since the epoch. */
 import type { RowOutcome } from '../outcome.ts';
-import type { Result } from '../result.ts';
 
 export interface Reservation {
   /** Made by us for each request, unlike `requestId`, which a caller may choose and repeat. */
@@ -14,7 +13,8 @@ export interface Reservation {
   readonly keyFingerprint: string;
 }
 
-export interface Settlement {
+/** What a request reports of its deletion, and its row keeps. */
+interface Report {
   readonly outcome: RowOutcome;
   /** Whether Baidu said so (`true`) or it was inferred (`false`); `null` unless `deleted` or `already_absent`. */
   readonly confirmed: boolean | null;
@@ -26,13 +26,20 @@ export interface Settlement {
   readonly imageName: string | null;
 }
 
-export interface DeletionRow extends Reservation, Settlement {
+export interface Settlement extends Report {
+  /** Whether Baidu said that the image is absent, under a code that is not on the list. Workers of 1.0.0 leave it out. */
+  readonly unlistedAbsence?: boolean;
+}
+
+export interface DeletionRow extends Reservation, Report {
   /** Grows with every row. */
   readonly seq: number;
   readonly reservedAtMs: number;
   readonly settledAtMs: number | null;
-  /** When a look at the image decided an unknown outcome. */
+  /** When an unknown outcome was decided, by a check of the image or by a later deletion of it. */
   readonly resolvedAtMs: number | null;
+  /** Whether a check has found the image gone since (`true`) or still there (`false`); `null` if none could tell, or none was made. */
+  readonly verified: boolean | null;
 }
 
 /** The place of a row in the history, which is ordered by time and then by sequence, because clocks go back. */
@@ -69,6 +76,21 @@ export interface Exhausted {
   readonly retryAfterS: number;
 }
 
+/** The row because of which an image is taken: its request may still run, or its checks are not over. */
+export interface OpenRow {
+  readonly id: string;
+  readonly caller: string;
+  readonly requestId: string;
+}
+
+/**
+ * Why a reservation is refused: a budget that is used up, or, with `open`, another deletion of the image. A Worker of 1.0.0 takes
+ * either for the former, and must find its members.
+ */
+export interface Refusal extends Exhausted {
+  readonly open?: OpenRow;
+}
+
 /** The last deletion of an image. */
 export interface LastDeletion {
   readonly caller: string;
@@ -76,9 +98,30 @@ export interface LastDeletion {
   readonly atMs: number;
 }
 
-/** What the ledger knows before a deletion: the last one of the same image by anyone, and whether there is room for this one. */
+/** An earlier row of the same caller and request id: the last deletion of the image, or one whose outcome is still unknown. */
+export interface SameRequest {
+  readonly id: string;
+  readonly isDeleted: boolean;
+  /** Whether Baidu confirmed that deletion. */
+  readonly confirmed: boolean;
+  readonly upstreamRequestId: string | null;
+}
+
+/** What the ledger knows of an image as it enters a deletion. A Worker of 1.0.0 reads `ok` and `value` alone. */
+export type Reserved =
+  | {
+      readonly ok: true;
+      readonly value: LastDeletion | null;
+      /** Whether a deletion of ours seemed to have had no effect, and nothing since has found the image gone. */
+      readonly isAfterNotDeleted: boolean;
+      readonly sameRequest: SameRequest | null;
+    }
+  | { readonly ok: false; readonly failure: Refusal };
+
+/** What the ledger knows before a deletion: the last one of the same image by anyone, and what would refuse this one. */
 export interface Outlook {
   readonly lastDeletion: LastDeletion | null;
+  readonly open: OpenRow | null;
   readonly exhausted: Exhausted | null;
 }
 
@@ -91,20 +134,29 @@ export interface LedgerMetrics {
   readonly deletions: Readonly<Record<string, Counts>>;
   /** Reservations that a budget refused, by the budget. */
   readonly refusals: Counts;
-  /** Fates that a look found, by outcome. */
+  /** Reservations that were refused because the image was taken. */
+  readonly inProgress: number;
+  /** Unknown outcomes that became final, by outcome. */
   readonly resolutions: Counts;
-  /** Images whose looks all failed for a day. */
+  readonly failedChecks: number;
+  /** Images whose checks all failed for a day. */
   readonly overdue: number;
-  /** Rows whose outcome is unknown now, and when the oldest of them was reserved, by a clock that was not ahead. */
+  /** Deletions that Baidu confirmed, and whose image was still there at the last planned check. */
+  readonly disproved: number;
+  /** Deletions that no planned check could read back. */
+  readonly unverified: number;
+  /** Deletions and checks that Baidu answered with an absence whose code is not on the list. */
+  readonly unlistedAbsences: number;
+  /** Rows whose outcome is unknown now, and when the oldest of them was reserved. */
   readonly unresolved: { readonly rows: number; readonly oldestAtMs: number | null };
   readonly rows: number;
-  /** Images that count against the budgets now; of callers, those with a deletion ever. */
+  /** Images that count against the budgets now. A caller without one is absent. */
   readonly counting: { readonly account: number; readonly callers: Counts };
 }
 
 /** The ledger's calls, as its Durable Object offers them. */
 export interface Ledger {
-  reserve(reservation: Reservation, budgets: Budgets): Promise<Result<LastDeletion | null, Exhausted>>;
+  reserve(reservation: Reservation, budgets: Budgets): Promise<Reserved>;
   settle(id: string, settlement: Settlement): Promise<void>;
   cancel(reservation: Reservation, settlement: Settlement): Promise<void>;
   peek(caller: string, imageId: string, budgets: Budgets): Promise<Outlook>;

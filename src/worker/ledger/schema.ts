@@ -5,7 +5,7 @@
  *
  * Source: https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/.
  */
-import { ROW_OUTCOMES } from '../outcome.ts';
+import { ROW_OUTCOMES, type RowOutcome } from '../outcome.ts';
 import { COUNTERS_TABLE } from './counters.ts';
 import type { HistoryQuery } from './rows.ts';
 
@@ -18,8 +18,8 @@ export const SCHEMA_VERSION_TABLE =
 /**
  * Each step takes the schema one version further. A released step is never changed.
  *
- * `began_at` is `reserved_at`, until the clock turns out to have been ahead: then it is the time of that discovery. Budgets and
- * looks go by it, so that a clock that was wrong once does not block them until the wrong date.
+ * `began_at` and `looks` are of version 1 and have no use any more; `began_at` must be set. `looked_at` is when the image was last
+ * checked. `next_check_at` is when it is checked next, or null for never; it is set in every row whose outcome is unknown.
  */
 export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE deletions (
@@ -48,44 +48,118 @@ export const MIGRATIONS: readonly string[] = [
    CREATE INDEX deletions_by_image ON deletions (image_id, outcome, reserved_at);
    CREATE INDEX deletions_by_request ON deletions (request_id);
    ${COUNTERS_TABLE};`,
+  // Only adds, because a million rows have to go through it while callers wait.
+  `ALTER TABLE deletions ADD COLUMN verified INTEGER;
+   ALTER TABLE deletions ADD COLUMN found_at INTEGER;
+   ALTER TABLE deletions ADD COLUMN next_check_at INTEGER;
+   UPDATE deletions SET next_check_at = reserved_at WHERE outcome = 'unknown';
+   CREATE INDEX deletions_by_check ON deletions (looked_at IS NOT NULL, next_check_at) WHERE next_check_at IS NOT NULL;
+   CREATE INDEX deletions_by_caller_and_image ON deletions (caller, image_id, reserved_at);
+   CREATE INDEX deletions_by_caller_and_request ON deletions (caller, request_id, reserved_at);`,
 ];
+
+/** The rows that count against a budget: their image was or may have been deleted. */
+const COUNTS = "outcome IN ('deleted', 'unknown') AND reserved_at > ?1";
+/** SQLite is not left the choice of an index, because without statistics it takes a wider one for a caller. */
+const [BY_OUTCOME, BY_CALLER, BY_IMAGE] = ['outcome', 'caller', 'image'].map(
+  (name) => `deletions INDEXED BY deletions_by_${name}`,
+);
+/** The outcomes of rows whose request changed nothing. */
+const WITHOUT_EFFECT = [
+  'already_absent',
+  'rejected',
+  'not_attempted',
+  'not_deleted',
+] as const satisfies readonly RowOutcome[];
 
 /** Every statement with a fixed text. */
 export const SQL = {
-  reserve: `INSERT INTO deletions (id, request_id, caller, subject, image_id, key_fingerprint, reserved_at, began_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)`,
+  enter: `INSERT INTO deletions (id, request_id, caller, subject, image_id, key_fingerprint, reserved_at, began_at, next_check_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)`,
   byId: 'SELECT * FROM deletions WHERE id = ?',
   settle: `UPDATE deletions SET settled_at = ?, outcome = ?, confirmed = ?, code = ?, attempts = ?, upstream_request_id = ?,
-    image_name = ?, resolved_at = ? WHERE seq = ?`,
-  lastDeleted: `SELECT * FROM deletions WHERE image_id = ? AND outcome = 'deleted' ORDER BY reserved_at DESC, seq DESC LIMIT 1`,
-  takeBackInferred: `UPDATE deletions SET outcome = 'already_absent'
-    WHERE image_id = ? AND outcome = 'deleted' AND confirmed = 0 AND resolved_at IS NOT NULL RETURNING *`,
-  /** To the first of the rows that the same look decided. */
-  passOnClaim: `UPDATE deletions SET outcome = 'deleted' WHERE seq = (SELECT seq FROM deletions WHERE image_id = ?
-    AND outcome = 'already_absent' AND confirmed = 0 AND resolved_at = ? ORDER BY reserved_at, seq LIMIT 1) RETURNING *`,
-  counting: `SELECT caller, image_id, began_at FROM deletions
-    WHERE outcome IN ('deleted', 'unknown') AND reserved_at > ?1 AND began_at > ?1`,
-  /** The clock was ahead when these were entered, whatever became of them. */
-  fromTheFuture: `UPDATE deletions SET began_at = ?1 WHERE outcome IN (${literals(ROW_OUTCOMES)}) AND reserved_at > ?1 AND began_at > ?1`,
-  lookedInTheFuture: `UPDATE deletions SET looked_at = ?1 WHERE outcome = 'unknown' AND looked_at > ?1`,
-  unknown: `SELECT * FROM deletions WHERE outcome = 'unknown' ORDER BY reserved_at, seq`,
-  unknownOfImage: `SELECT * FROM deletions WHERE image_id = ? AND outcome = 'unknown' ORDER BY reserved_at, seq`,
-  resolve: 'UPDATE deletions SET outcome = ?, confirmed = ?, resolved_at = ?, looks = ?, looked_at = ? WHERE seq = ?',
-  looked: 'UPDATE deletions SET looks = ?, looked_at = ? WHERE seq = ?',
-  unresolved: `SELECT COUNT(*) AS count, MIN(began_at) AS oldest FROM deletions WHERE outcome = 'unknown'`,
+    image_name = ? WHERE seq = ?`,
+  checkNever: 'UPDATE deletions SET next_check_at = NULL WHERE seq = ?',
+  /** Of a row whose outcome is final: what the request reported, and whether Baidu confirmed that outcome. */
+  settleLate: `UPDATE deletions SET settled_at = ?, confirmed = ?, code = ?, attempts = ?, upstream_request_id = ?,
+    image_name = ? WHERE seq = ?`,
+  resolve: `UPDATE deletions SET outcome = ?, confirmed = ?, resolved_at = ?, looked_at = ?, next_check_at = NULL WHERE seq = ?`,
+  verify: 'UPDATE deletions SET verified = ?, looked_at = ?, next_check_at = NULL WHERE seq = ?',
+  checkLater: 'UPDATE deletions SET looked_at = ?, next_check_at = ?, found_at = ? WHERE seq = ?',
+  hasten: 'UPDATE deletions SET next_check_at = ? WHERE seq = ?',
+  /** The newest row because of which the image is taken. ?2: rows before it have had all checks. ?3: requests before it are over. */
+  open: `SELECT * FROM deletions WHERE image_id = ?1 AND outcome = 'unknown' AND reserved_at > ?2
+    AND (found_at IS NULL OR reserved_at > ?3) ORDER BY reserved_at DESC, seq DESC LIMIT 1`,
+  /** Unknown rows of an image whose requests were over at ?2. */
+  unknownBefore: `SELECT * FROM deletions WHERE image_id = ? AND outcome = 'unknown' AND reserved_at <= ? ORDER BY reserved_at, seq`,
+  /** The rows of an image about which a check can say something. */
+  checked: `SELECT * FROM deletions WHERE image_id = ? AND outcome IN ('unknown', 'deleted') AND next_check_at IS NOT NULL`,
+  newestWith: `SELECT * FROM deletions WHERE image_id = ? AND outcome = ? ORDER BY reserved_at DESC, seq DESC LIMIT 1`,
+  /** The due image that is next: those never checked (0) before the others (1), then what fell due first. Skips those under way. */
+  due: `SELECT image_id FROM deletions WHERE (looked_at IS NOT NULL) = ?1 AND next_check_at <= ?2
+    AND image_id NOT IN (?3, ?4, ?5, ?6, ?7) ORDER BY next_check_at LIMIT 1`,
+  nextCheck: `SELECT MIN(at) AS at FROM (SELECT MIN(next_check_at) AS at FROM deletions WHERE next_check_at IS NOT NULL
+    AND (looked_at IS NOT NULL) = 0 UNION ALL SELECT MIN(next_check_at) FROM deletions WHERE next_check_at IS NOT NULL
+    AND (looked_at IS NOT NULL) = 1)`,
+  accountCount: `SELECT COUNT(DISTINCT image_id) AS count FROM ${BY_OUTCOME} WHERE ${COUNTS}`,
+  callerCount: `SELECT COUNT(DISTINCT image_id) AS count FROM ${BY_CALLER} WHERE caller = ?2 AND ${COUNTS}`,
+  callerCounts: `SELECT caller, COUNT(DISTINCT image_id) AS count FROM ${BY_OUTCOME} WHERE ${COUNTS} GROUP BY caller`,
+  accountHas: `SELECT 1 FROM ${BY_IMAGE} WHERE image_id = ?2 AND ${COUNTS} LIMIT 1`,
+  callerHas: `SELECT 1 FROM ${BY_IMAGE} WHERE image_id = ?2 AND caller = ?3 AND ${COUNTS} LIMIT 1`,
+  /** When the image leaves the budget whose leaving makes room: the ?2 images before it have to leave, too. */
+  accountLeaves: `SELECT MAX(reserved_at) AS at FROM ${BY_OUTCOME} WHERE ${COUNTS} GROUP BY image_id ORDER BY at LIMIT 1 OFFSET ?2`,
+  callerLeaves: `SELECT MAX(reserved_at) AS at FROM ${BY_CALLER} WHERE caller = ?3 AND ${COUNTS} GROUP BY image_id ORDER BY at
+    LIMIT 1 OFFSET ?2`,
+  unresolved: `SELECT COUNT(*) AS count, MIN(reserved_at) AS oldest FROM deletions WHERE outcome = 'unknown'`,
   oldest: 'SELECT MIN(reserved_at) AS at FROM deletions WHERE outcome = ?',
   remove: `DELETE FROM deletions WHERE seq IN
-    (SELECT seq FROM deletions WHERE outcome IN (${literals(ROW_OUTCOMES)}) AND reserved_at < ? LIMIT ?)`,
+    (SELECT seq FROM deletions WHERE outcome IN (${literals(ROW_OUTCOMES)}) AND reserved_at < ?1 LIMIT ?2)`,
+  /** Oldest first. */
+  removeWithoutEffect: `DELETE FROM deletions WHERE seq IN (SELECT seq FROM (${WITHOUT_EFFECT.map(
+    (outcome) =>
+      `SELECT * FROM (SELECT seq, reserved_at FROM deletions WHERE outcome = '${outcome}' AND reserved_at < ?1 ORDER BY reserved_at LIMIT ?2)`,
+  ).join(' UNION ALL ')}) ORDER BY reserved_at LIMIT ?2)`,
+  /** How many rows of a caller have one request id, but no more than ?3. */
+  sameRequests: `SELECT COUNT(*) AS count FROM (SELECT 1 FROM deletions INDEXED BY deletions_by_caller_and_request
+    WHERE caller = ? AND request_id = ? LIMIT ?)`,
 } as const;
 
+/** The indexes of the history. In some the outcome comes before the time. */
+const HISTORY_INDEXES = {
+  request: { name: 'deletions_by_request', byOutcome: false },
+  callerAndRequest: { name: 'deletions_by_caller_and_request', byOutcome: false },
+  callerAndImage: { name: 'deletions_by_caller_and_image', byOutcome: false },
+  image: { name: 'deletions_by_image', byOutcome: true },
+  caller: { name: 'deletions_by_caller', byOutcome: true },
+  everything: { name: 'deletions_by_outcome', byOutcome: true },
+} as const;
+type HistoryIndex = keyof typeof HISTORY_INDEXES;
+
 /**
- * The statement for one page of history, with its bindings.
- *
- * The index of the narrowest filter serves it, and SQLite is not left the choice. The indexes have the outcome before the time, so
- * without an outcome it merges one ordered search for each: a page costs the same however many rows there are.
+ * The index that serves a query: the narrowest, because SQLite is not left the choice. `sameRequests` is how many rows the caller has
+ * with this request id, as far as that matters: some jobs always send the same one.
  */
-export function historyStatement(query: HistoryQuery): { sql: string; bindings: (string | number)[] } {
+export function historyIndex({ requestId, imageId, caller }: HistoryQuery, sameRequests: number): HistoryIndex {
+  const isManyRequests = sameRequests > MAX_SAME_REQUESTS;
+  if (caller !== null && imageId !== null && (requestId === null || isManyRequests)) return 'callerAndImage';
+  if (requestId !== null) return caller === null ? 'request' : 'callerAndRequest';
+  if (imageId !== null) return 'image';
+  return caller === null ? 'everything' : 'caller';
+}
+
+/** More rows with one request id than this, and the index by image is the better one. */
+export const MAX_SAME_REQUESTS = 100;
+
+/**
+ * The statement for one page of history, with its bindings. Where the index has the outcome before the time, a query without an
+ * outcome merges one ordered search for each: a page costs the same however many rows there are.
+ */
+export function historyStatement(
+  query: HistoryQuery,
+  historyIndex: HistoryIndex,
+): { sql: string; bindings: (string | number)[] } {
   const { caller, imageId, requestId, outcome, sinceMs, untilMs, after, limit } = query;
+  const { name, byOutcome } = HISTORY_INDEXES[historyIndex];
   const bindings: (string | number)[] = [];
   const bind = (value: string | number) => `?${bindings.push(value)}`;
   const terms: string[] = [];
@@ -98,16 +172,9 @@ export function historyStatement(query: HistoryQuery): { sql: string; bindings: 
   if (after !== null) terms.push(`(reserved_at, seq) < (${bind(after.reservedAtMs)}, ${bind(after.seq)})`);
   const page = `ORDER BY reserved_at DESC, seq DESC LIMIT ${bind(limit)}`;
   const search = (...more: readonly string[]) =>
-    `SELECT * FROM deletions INDEXED BY ${indexFor(query)} WHERE ${[...terms, ...more].join(' AND ')}`;
-  const searches =
-    outcome === null && requestId === null ? eachOutcome((each) => search(`outcome = ${each}`), page) : search();
+    `SELECT * FROM deletions INDEXED BY ${name} WHERE ${[...terms, ...more].join(' AND ')}`;
+  const searches = byOutcome && outcome === null ? eachOutcome((each) => search(`outcome = ${each}`), page) : search();
   return { sql: `${searches} ${page}`, bindings };
-}
-
-function indexFor({ requestId, imageId, caller }: HistoryQuery): string {
-  if (requestId !== null) return 'deletions_by_request';
-  if (imageId !== null) return 'deletions_by_image';
-  return caller === null ? 'deletions_by_outcome' : 'deletions_by_caller';
 }
 
 /** One search for each outcome. The platform allows five terms in one compound, so they come in two, which both have a page. */

@@ -1,50 +1,68 @@
 /**
  * The deletion ledger in SQLite.
  *
- * Promises: a row is `unknown` from its birth until it is settled or resolved, so that a crash at any moment leaves the truth; no
- * order of calls exceeds a budget; what an operation costs does not grow with the number of rows. Never: has a clock, or
- * forgets a row before its retention.
+ * Promises: one deletion of an image at a time; no order of calls exceeds a budget; a row is `unknown` from its birth until it is
+ * final, and then its words stay; what an operation costs does not grow with the number of rows. Never: has a clock, or forgets a
+ * row that counts.
  *
- * Each method is one synchronous step, so nothing comes between counting and entering. Times are milliseconds since the epoch.
+ * Each method is one synchronous step and must run in one transaction. Times are milliseconds since the epoch.
  */
 import { ROW_OUTCOMES, type RowOutcome } from '../outcome.ts';
-import { failed, ok, type Result } from '../result.ts';
-import { BUDGET_WINDOW_MS, BudgetBook } from './budgets.ts';
+import { countedImages, exhaustedBudget } from './budgets.ts';
 import { Counters } from './counters.ts';
-import type { Step, UnknownRow } from './resolution.ts';
 import type {
   Budgets,
   DeletionRow,
-  Exhausted,
   HistoryQuery,
   LastDeletion,
   LedgerMetrics,
+  OpenRow,
   Outlook,
+  Refusal,
   Reservation,
+  Reserved,
+  SameRequest,
   Settlement,
 } from './rows.ts';
-import { historyStatement, MIGRATIONS, SCHEMA_VERSION_TABLE, SQL } from './schema.ts';
+import {
+  type Check,
+  firstCheckMs,
+  HASTENED_CHECK_MS,
+  lastCheckMs,
+  requestOverMs,
+  type Schedule,
+  stepAfter,
+} from './schedule.ts';
+import { historyIndex, historyStatement, MAX_SAME_REQUESTS, MIGRATIONS, SCHEMA_VERSION_TABLE, SQL } from './schema.ts';
 import type { Sql, SqlBinding } from './sql.ts';
-import { type StoredRow, toDeletionRow, toInteger, toStoredRow, toUnknownRow } from './stored-row.ts';
+import { type StoredRow, toDeletionRow, toInteger, toStoredRow } from './stored-row.ts';
 
 /** How many rows one call removes, so that it never blocks the object for long. */
 export const REMOVAL_BATCH = 5_000;
-/** The counts in memory are taken anew after two days, so that they do not grow without end. */
-const MAX_BOOK_AGE_MS = 2 * BUDGET_WINDOW_MS;
+/** Up to here a ledger keeps every row for its whole retention. */
+const MAX_ROWS = 1_000_000;
+/** How many images are checked at once: an object has six connections. */
+export const MAX_CHECKS_AT_ONCE = 5;
 
-/** The counts in memory, which hold for any time from `takenAtMs` on. */
-interface Book {
-  readonly counts: BudgetBook;
-  readonly takenAtMs: number;
+/**
+ * What a call changed that the operator's log must show. `resolved`: an unknown outcome is final. `contradicted`: a late settlement
+ * says otherwise. `disproved`: Baidu confirmed the deletion, and the image is still there. `unresolved`: a day of checks has failed.
+ */
+export interface LedgerEvent {
+  readonly name: 'resolved' | 'contradicted' | 'disproved' | 'unresolved';
+  readonly row: DeletionRow;
+  /** Of a contradiction: what the settlement says. */
+  readonly settled?: RowOutcome;
 }
 
 export class LedgerStore {
   readonly #sql: Sql;
+  readonly #schedule: Schedule;
   readonly #counters: Counters;
-  #book: Book | null = null;
 
-  constructor(sql: Sql) {
+  constructor(sql: Sql, schedule: Schedule) {
     this.#sql = sql;
+    this.#schedule = schedule;
     this.#counters = new Counters(sql);
   }
 
@@ -58,179 +76,253 @@ export class LedgerStore {
     this.#sql.exec('UPDATE schema_version SET version = ?', steps.length);
   }
 
-  /** Enters a deletion and returns the last one of the same image by anyone, or says which budget is used up. */
-  reserve(reservation: Reservation, budgets: Budgets, nowMs: number): Result<LastDeletion | null, Exhausted> {
+  /** Enters a deletion, or refuses it: because another deletion of the image is open, or because a budget is used up. */
+  reserve(
+    reservation: Reservation,
+    budgets: Budgets,
+    nowMs: number,
+  ): { readonly reserved: Reserved; readonly events: readonly LedgerEvent[] } {
     const { caller, imageId } = reservation;
-    const { lastDeletion, exhausted } = this.peek(caller, imageId, budgets, nowMs);
-    if (exhausted !== null) {
-      this.#counters.add('refusals', { label: exhausted.of });
-      return failed(exhausted);
-    }
+    const found = this.#unknownBefore(imageId, nowMs).filter(({ foundAtMs }) => foundAtMs !== null);
+    const events = found.map((row) => this.#resolve(row, 'not_deleted', nowMs));
+    const refusal = this.#refusal(caller, imageId, budgets, nowMs);
+    if (refusal !== null) return { reserved: { ok: false, failure: refusal }, events };
+    const sameRequest = this.#sameRequest(reservation, nowMs);
+    const isAfterNotDeleted = this.#isAfterNotDeleted(imageId);
+    const value = this.#lastDeletion(imageId);
     this.#enter(reservation, nowMs);
-    return ok(lastDeletion);
+    return { reserved: { ok: true, value, isAfterNotDeleted, sameRequest }, events };
   }
 
   /**
    * Takes back a reservation whose reply did not arrive. If it comes later still, its id is taken, and it fails: so no row can
    * stay `unknown` for a deletion that was never sent.
    */
-  cancel(reservation: Reservation, settlement: Settlement, nowMs: number): void {
+  cancel(reservation: Reservation, settlement: Settlement, nowMs: number): LedgerEvent[] {
     if (this.#rowOf(reservation.id) === undefined) this.#enter(reservation, nowMs);
-    this.settle(reservation.id, settlement, nowMs);
+    return this.settle(reservation.id, settlement, nowMs);
   }
 
   /** What `reserve` would say, without entering anything. */
   peek(caller: string, imageId: string, budgets: Budgets, nowMs: number): Outlook {
-    const [row] = this.#sql.exec(SQL.lastDeleted, imageId).toArray().map(toStoredRow);
+    const open = this.#open(imageId, nowMs);
     return {
-      exhausted: this.#countsAt(nowMs).exhausted(caller, imageId, budgets, nowMs),
-      lastDeletion:
-        row === undefined
-          ? null
-          : { caller: row.caller, requestId: row.requestId, atMs: row.settledAtMs ?? row.reservedAtMs },
+      lastDeletion: this.#lastDeletion(imageId),
+      open: open && toOpenRow(open),
+      exhausted: exhaustedBudget(this.#sql, caller, imageId, budgets, nowMs),
     };
   }
 
   /**
-   * Writes what came of a deletion. A row settles once, so a second call changes nothing. If a look has resolved the row before,
-   * the settlement replaces that unless it says `unknown`. If Baidu confirmed this deletion, no other row of the image keeps a
-   * deletion that only a look had given it; if a look had given it to this row wrongly, another row that it decided gets it.
+   * Writes what came of a deletion. A row settles once, so a second call changes nothing. A final outcome stays: a settlement
+   * that comes later can only confirm it. What Baidu said of this deletion decides older unknown rows of the image: if it was done,
+   * the image was there when they were over; if the image was absent, they may have deleted it.
    */
-  settle(id: string, settlement: Settlement, nowMs: number): void {
+  settle(id: string, settlement: Settlement, nowMs: number): LedgerEvent[] {
     const row = this.#rowOf(id);
-    if (row === undefined || row.settledAtMs !== null) return;
-    const keepsFate = settlement.outcome === 'unknown';
-    const { outcome, confirmed, resolvedAtMs } = keepsFate ? row : { ...settlement, resolvedAtMs: null };
-    this.#sql.exec(
-      SQL.settle,
-      nowMs,
-      outcome,
-      toInteger(confirmed),
-      settlement.code,
-      settlement.attempts,
-      settlement.upstreamRequestId,
-      settlement.imageName,
-      resolvedAtMs,
-      row.seq,
-    );
-    this.#recount(row, outcome);
-    if (row.outcome === 'unknown') this.#countFinal(row.caller, outcome);
-    const { imageId } = row;
-    if (outcome === 'deleted' && confirmed === true) this.#reattribute('deleted', SQL.takeBackInferred, imageId);
-    // The image was found gone, so if it was not the deletion of this row, it was that of another.
-    if (row.outcome === 'deleted' && outcome !== 'deleted' && !this.isClaimed(imageId)) {
-      this.#reattribute('already_absent', SQL.passOnClaim, imageId, row.resolvedAtMs);
+    if (row === undefined || row.settledAtMs !== null) return [];
+    const { outcome, confirmed } = settlement;
+    if (settlement.unlistedAbsence) this.#counters.add('unlisted');
+    if (row.outcome === 'unknown') {
+      this.#exec(SQL.settle, nowMs, outcome, toInteger(confirmed), ...reported(settlement), row.seq);
+      // A deletion is read back at the times that are planned already.
+      if (outcome !== 'unknown' && outcome !== 'deleted') this.#exec(SQL.checkNever, row.seq);
+      this.#countFinal(row.caller, outcome);
+    } else {
+      const isConfirmedNow = outcome === row.outcome && confirmed === true;
+      const words = toInteger(isConfirmedNow ? true : row.confirmed);
+      this.#exec(SQL.settleLate, nowMs, words, ...reported(settlement), row.seq);
     }
+    const events = this.#evidence(row, settlement, nowMs);
+    return contradicts(row.outcome, outcome)
+      ? [...events, { ...event('contradicted', row), settled: outcome }]
+      : events;
   }
 
   /** Newest first. */
   history(query: HistoryQuery): DeletionRow[] {
-    const { sql, bindings } = historyStatement(query);
-    return this.#sql
-      .exec(sql, ...bindings)
-      .toArray()
-      .map((columns) => toDeletionRow(toStoredRow(columns)));
+    const { caller, requestId } = query;
+    const isOneRequest = caller !== null && requestId !== null;
+    const same = isOneRequest ? this.#count(SQL.sameRequests, caller, requestId, MAX_SAME_REQUESTS + 1) : 0;
+    const { sql, bindings } = historyStatement(query, historyIndex(query, same));
+    return this.#rows(sql, ...bindings).map(toDeletionRow);
   }
 
-  /** Finds out whether the clock was ahead, so that no row waits for a date that was wrong. */
-  noticeClock(nowMs: number): void {
-    this.#countsAt(nowMs);
+  /** The image that is to be checked next, or `null` if none is due but those in `underWay`. */
+  dueImage(underWay: readonly string[], nowMs: number): string | null {
+    const skipped = Array.from({ length: MAX_CHECKS_AT_ONCE }, (_, index) => underWay[index] ?? '');
+    for (const wasChecked of [0, 1]) {
+      const [row] = this.#sql.exec(SQL.due, wasChecked, nowMs, ...skipped).toArray();
+      if (row !== undefined) return String(row['image_id']);
+    }
+    return null;
   }
 
-  /** Every row whose outcome is unknown, oldest first. */
-  unknown(): UnknownRow[] {
-    return this.#sql.exec(SQL.unknown).toArray().map(toStoredRow).map(toUnknownRow);
+  /** When the next image is due, or `null` if none ever is. */
+  nextCheckMs(): number | null {
+    const { at } = this.#sql.exec(SQL.nextCheck).one();
+    return typeof at === 'number' ? at : null;
   }
 
-  unknownOfImage(imageId: string): UnknownRow[] {
-    return this.#sql.exec(SQL.unknownOfImage, imageId).toArray().map(toStoredRow).map(toUnknownRow);
-  }
-
-  /** Whether a row says already that it deleted the image. */
-  isClaimed(imageId: string): boolean {
-    return this.#sql.exec(SQL.lastDeleted, imageId).toArray().length > 0;
-  }
-
-  /** Writes what follows from a look. Returns the rows whose fate it decided. */
-  apply(imageId: string, steps: readonly Step[], nowMs: number): DeletionRow[] {
-    const rows = this.#sql.exec(SQL.unknownOfImage, imageId).toArray().map(toStoredRow);
-    return steps.flatMap((step) => {
-      const row = rows.find(({ seq }) => seq === step.seq);
-      if (row === undefined) return [];
-      if (step.outcome === 'unknown') {
-        this.#sql.exec(SQL.looked, step.looks, nowMs, row.seq);
-        return [];
-      }
-      const { outcome, confirmed } = step;
-      this.#sql.exec(SQL.resolve, outcome, toInteger(confirmed), nowMs, row.looks, nowMs, row.seq);
-      this.#recount(row, outcome);
-      this.#countFinal(row.caller, outcome);
-      this.#counters.add('resolutions', { label: outcome });
-      return [toDeletionRow({ ...row, outcome, confirmed, resolvedAtMs: nowMs })];
+  /** Writes what a check proves about the rows of its image. */
+  applyCheck(imageId: string, check: Check, nowMs: number): LedgerEvent[] {
+    if (check.finding === 'failed') this.#counters.add('failed_checks');
+    if (check.unlistedAbsence) this.#counters.add('unlisted');
+    const overdue: StoredRow[] = [];
+    const events = this.#rows(SQL.checked, imageId).flatMap((row) => {
+      const step = stepAfter(check, row, this.#schedule);
+      if (step === null) return [];
+      if (step.kind === 'resolved') return [this.#resolve(row, step.outcome, nowMs)];
+      if (step.kind === 'verified') return this.#verify(row, step.verified, nowMs);
+      this.#exec(SQL.checkLater, check.beganAtMs, step.nextCheckAtMs, step.foundAtMs, row.seq);
+      if (step.isOverdue) overdue.push(row);
+      return [];
     });
+    const [first] = overdue;
+    if (first === undefined) return events;
+    this.#counters.add('overdue');
+    return [...events, event('unresolved', first)];
   }
 
   /** The time of the oldest row, or `null` if there is none. */
   oldestMs(): number | null {
     const oldest = ROW_OUTCOMES.map((outcome) => this.#sql.exec(SQL.oldest, outcome).one()['at']);
-    return oldest.filter((atMs) => typeof atMs === 'number').reduce<number | null>(lesser, null);
+    const times = oldest.filter((atMs) => typeof atMs === 'number');
+    return times.length === 0 ? null : Math.min(...times);
   }
 
   /** Removes a batch of rows from before `beforeMs`, which must be outside the budgets' window. Returns how many. */
   remove(beforeMs: number): number {
-    const removed = this.#sql.exec(`${SQL.remove} RETURNING outcome`, beforeMs, REMOVAL_BATCH).toArray();
-    const value = removed.filter(({ outcome }) => outcome !== 'unknown').length;
-    if (value > 0) this.#counters.add('removed', { value });
-    return removed.length;
+    return this.#remove(SQL.remove, beforeMs, REMOVAL_BATCH);
   }
 
-  /** Counts an image whose looks have all failed for a day. */
-  countOverdue(): void {
-    this.#counters.add('overdue');
+  /** Of a ledger of more than `maxRows`, removes a batch of rows from before `beforeMs` that had no effect. Returns how many. */
+  removeWithoutEffect(beforeMs: number, maxRows = MAX_ROWS): number {
+    const excess = this.#rowCount() - maxRows;
+    return excess > 0 ? this.#remove(SQL.removeWithoutEffect, beforeMs, Math.min(excess, REMOVAL_BATCH)) : 0;
   }
 
-  /** Costs the same however many rows there are, but for those that are unresolved. */
+  /** Reads rows that count against a budget and rows that are unresolved, and no others. */
   metrics(nowMs: number): LedgerMetrics {
-    const counts = this.#countsAt(nowMs);
-    const deletions = this.#counters.byCaller('deletions');
     const { count, oldest } = this.#sql.exec(SQL.unresolved).one();
-    const unresolved = { rows: Number(count), oldestAtMs: typeof oldest === 'number' ? oldest : null };
     return {
-      deletions,
+      deletions: this.#counters.byCaller('deletions'),
       refusals: this.#counters.byLabel('refusals'),
+      inProgress: this.#counters.total('in_progress'),
       resolutions: this.#counters.byLabel('resolutions'),
+      failedChecks: this.#counters.total('failed_checks'),
       overdue: this.#counters.total('overdue'),
-      unresolved,
-      rows: sumOf(deletions) - this.#counters.total('removed') + unresolved.rows,
-      counting: {
-        account: counts.count(null, nowMs),
-        callers: Object.fromEntries(Object.keys(deletions).map((caller) => [caller, counts.count(caller, nowMs)])),
-      },
+      disproved: this.#counters.total('disproved'),
+      unverified: this.#counters.total('unverified'),
+      unlistedAbsences: this.#counters.total('unlisted'),
+      unresolved: { rows: Number(count), oldestAtMs: typeof oldest === 'number' ? oldest : null },
+      rows: this.#rowCount(),
+      counting: countedImages(this.#sql, nowMs),
     };
   }
 
+  /** Counted by the counters: SQLite would read them all. */
+  #rowCount(): number {
+    const unknown = Number(this.#sql.exec(SQL.unresolved).one()['count']);
+    return this.#counters.total('deletions') - this.#counters.total('removed') + unknown;
+  }
+
+  #refusal(caller: string, imageId: string, budgets: Budgets, nowMs: number): Refusal | null {
+    const open = this.#open(imageId, nowMs);
+    if (open !== null) {
+      this.#counters.add('in_progress');
+      this.#hasten(open, nowMs);
+      return { of: 'caller', budget: budgets.caller, retryAfterS: HASTENED_CHECK_MS / 1000, open: toOpenRow(open) };
+    }
+    const exhausted = exhaustedBudget(this.#sql, caller, imageId, budgets, nowMs);
+    if (exhausted !== null) this.#counters.add('refusals', { label: exhausted.of });
+    return exhausted;
+  }
+
+  /** The row because of which the image is taken. */
+  #open(imageId: string, nowMs: number): StoredRow | null {
+    const allChecksBeforeMs = nowMs - lastCheckMs(this.#schedule);
+    return this.#rows(SQL.open, imageId, allChecksBeforeMs, this.#overBeforeMs(nowMs))[0] ?? null;
+  }
+
+  #lastDeletion(imageId: string): LastDeletion | null {
+    const last = this.#newest(imageId, 'deleted');
+    return last && { caller: last.caller, requestId: last.requestId, atMs: last.settledAtMs ?? last.reservedAtMs };
+  }
+
   #rowOf(id: string): StoredRow | undefined {
-    return this.#sql.exec(SQL.byId, id).toArray().map(toStoredRow)[0];
+    return this.#rows(SQL.byId, id)[0];
+  }
+
+  #newest(imageId: string, outcome: RowOutcome): StoredRow | null {
+    return this.#rows(SQL.newestWith, imageId, outcome)[0] ?? null;
+  }
+
+  /** Unknown rows of the image whose requests were over at `timeMs`. */
+  #unknownBefore(imageId: string, timeMs: number): StoredRow[] {
+    return this.#rows(SQL.unknownBefore, imageId, this.#overBeforeMs(timeMs));
+  }
+
+  /** A request that was reserved at this time or before is over at `nowMs`. */
+  #overBeforeMs(nowMs: number): number {
+    return nowMs - requestOverMs(this.#schedule);
   }
 
   /** @throws Error if the id is taken */
-  #enter(reservation: Reservation, nowMs: number): void {
-    const { id, requestId, caller, subject, imageId, keyFingerprint } = reservation;
-    // Taken before the row is there, because counts that are taken anew have it already.
-    const counts = this.#countsAt(nowMs);
-    this.#sql.exec(SQL.reserve, id, requestId, caller, subject, imageId, keyFingerprint, nowMs);
-    counts.add(caller, imageId, nowMs);
+  #enter({ id, requestId, caller, subject, imageId, keyFingerprint }: Reservation, nowMs: number): void {
+    const nextCheckAtMs = nowMs + firstCheckMs(this.#schedule);
+    this.#exec(SQL.enter, id, requestId, caller, subject, imageId, keyFingerprint, nowMs, nextCheckAtMs);
   }
 
-  /** Gives rows another outcome than `before`, which a look had given them. */
-  #reattribute(before: RowOutcome, statement: string, ...bindings: SqlBinding[]): void {
-    const changed = this.#sql.exec(statement, ...bindings).toArray();
-    for (const row of changed.map(toStoredRow)) this.#recount({ ...row, outcome: before }, row.outcome);
+  /** Makes the check of a row due whose request is over, so that a caller who waits for the image waits less. */
+  #hasten({ seq, reservedAtMs, nextCheckAtMs, checkedAtMs }: StoredRow, nowMs: number): void {
+    if (reservedAtMs > this.#overBeforeMs(nowMs)) return;
+    const soonMs = Math.max(nowMs, (checkedAtMs ?? 0) + HASTENED_CHECK_MS);
+    if (nextCheckAtMs === null || soonMs < nextCheckAtMs) this.#exec(SQL.hasten, soonMs, seq);
   }
 
-  #version(): number {
-    const [table] = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").toArray();
-    return table === undefined ? 0 : Number(this.#sql.exec('SELECT version FROM schema_version').one()['version']);
+  #sameRequest({ caller, imageId, requestId }: Reservation, nowMs: number): SameRequest | null {
+    const last = this.#newest(imageId, 'deleted');
+    const candidates = [...(last === null ? [] : [last]), ...this.#unknownBefore(imageId, nowMs)];
+    const same = candidates.find((row) => row.caller === caller && row.requestId === requestId);
+    if (same === undefined) return null;
+    const { id, outcome, confirmed, upstreamRequestId } = same;
+    return { id, isDeleted: outcome === 'deleted', confirmed: confirmed === true, upstreamRequestId };
+  }
+
+  #isAfterNotDeleted(imageId: string): boolean {
+    const timeOf = (outcome: RowOutcome) => this.#newest(imageId, outcome)?.reservedAtMs ?? Number.NEGATIVE_INFINITY;
+    return timeOf('not_deleted') > Math.max(timeOf('deleted'), timeOf('already_absent'));
+  }
+
+  /** What Baidu said of one deletion decides the older unknown rows of the image. */
+  #evidence({ imageId, reservedAtMs }: StoredRow, { outcome, confirmed }: Settlement, nowMs: number): LedgerEvent[] {
+    if (confirmed !== true) return [];
+    const decided = outcome === 'deleted' ? 'not_deleted' : 'deleted';
+    return this.#unknownBefore(imageId, reservedAtMs).map((row) => this.#resolve(row, decided, nowMs));
+  }
+
+  #resolve(row: StoredRow, outcome: 'deleted' | 'not_deleted', nowMs: number): LedgerEvent {
+    const confirmed = outcome === 'deleted' ? false : null;
+    this.#exec(SQL.resolve, outcome, toInteger(confirmed), nowMs, nowMs, row.seq);
+    this.#countFinal(row.caller, outcome);
+    this.#counters.add('resolutions', { label: outcome });
+    return event('resolved', { ...row, outcome, confirmed, resolvedAtMs: nowMs });
+  }
+
+  #verify(row: StoredRow, verified: boolean | null, nowMs: number): LedgerEvent[] {
+    this.#exec(SQL.verify, toInteger(verified), nowMs, row.seq);
+    if (verified === null) this.#counters.add('unverified');
+    if (verified !== false) return [];
+    this.#counters.add('disproved');
+    return [event('disproved', { ...row, verified })];
+  }
+
+  #remove(statement: string, ...bindings: SqlBinding[]): number {
+    const removed = this.#sql.exec(`${statement} RETURNING outcome`, ...bindings).toArray();
+    const value = removed.filter(({ outcome }) => outcome !== 'unknown').length;
+    if (value > 0) this.#counters.add('removed', { value });
+    return removed.length;
   }
 
   /** A deletion is counted once, when its outcome is final. */
@@ -238,42 +330,42 @@ export class LedgerStore {
     if (outcome !== 'unknown') this.#counters.add('deletions', { caller, label: outcome });
   }
 
-  /** Keeps the counts right when a row that counted gets an outcome. */
-  #recount(row: StoredRow, outcome: RowOutcome): void {
-    if (this.#book === null || mayHaveDeleted(row.outcome) === mayHaveDeleted(outcome)) return;
-    if (mayHaveDeleted(outcome)) this.#book.counts.add(row.caller, row.imageId, row.beganAtMs);
-    else this.#book.counts.remove(row.caller, row.imageId, row.beganAtMs);
+  #version(): number {
+    const [table] = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").toArray();
+    return table === undefined ? 0 : Number(this.#sql.exec('SELECT version FROM schema_version').one()['version']);
   }
 
-  /** The counts in memory, taken from the rows if they do not hold for `nowMs`: after a start, and when the clock went back. */
-  #countsAt(nowMs: number): BudgetBook {
-    if (this.#book !== null) {
-      const { counts, takenAtMs } = this.#book;
-      const holds = nowMs >= takenAtMs && nowMs - takenAtMs <= MAX_BOOK_AGE_MS && (counts.newestMs() ?? 0) <= nowMs;
-      if (holds) return counts;
-    }
-    this.#sql.exec(SQL.fromTheFuture, nowMs);
-    this.#sql.exec(SQL.lookedInTheFuture, nowMs);
-    const counts = new BudgetBook();
-    for (const row of this.#sql.exec(SQL.counting, nowMs - BUDGET_WINDOW_MS).toArray()) {
-      counts.add(String(row['caller']), String(row['image_id']), Number(row['began_at']));
-    }
-    this.#book = { counts, takenAtMs: nowMs };
-    return counts;
+  #rows(statement: string, ...bindings: SqlBinding[]): StoredRow[] {
+    return this.#sql
+      .exec(statement, ...bindings)
+      .toArray()
+      .map(toStoredRow);
+  }
+
+  #count(statement: string, ...bindings: SqlBinding[]): number {
+    return Number(this.#sql.exec(statement, ...bindings).one()['count']);
+  }
+
+  #exec(statement: string, ...bindings: SqlBinding[]): void {
+    this.#sql.exec(statement, ...bindings);
   }
 }
 
-/** Whether a row with this outcome counts against the budgets: its image was or may have been deleted. */
-function mayHaveDeleted(outcome: RowOutcome): boolean {
-  return outcome === 'deleted' || outcome === 'unknown';
+function event(name: LedgerEvent['name'], row: StoredRow): LedgerEvent {
+  return { name, row: toDeletionRow(row) };
 }
 
-function sumOf(counts: LedgerMetrics['deletions']): number {
-  return Object.values(counts)
-    .flatMap((byOutcome) => Object.values(byOutcome))
-    .reduce((sum, count) => sum + count, 0);
+function toOpenRow({ id, caller, requestId }: StoredRow): OpenRow {
+  return { id, caller, requestId };
 }
 
-function lesser(a: number | null, b: number): number {
-  return a === null ? b : Math.min(a, b);
+/** In the order in which the statements have them. */
+function reported({ code, attempts, upstreamRequestId, imageName }: Settlement): SqlBinding[] {
+  return [code, attempts, upstreamRequestId, imageName];
+}
+
+/** Whether a late settlement says otherwise of the image than the row's final outcome: that it is gone, or that it is not. */
+function contradicts(final: RowOutcome, settled: RowOutcome): boolean {
+  const isGone = (outcome: RowOutcome) => outcome === 'deleted' || outcome === 'already_absent';
+  return final !== 'unknown' && settled !== 'unknown' && isGone(final) !== isGone(settled);
 }

@@ -1,22 +1,20 @@
-/**
- * A row as SQLite keeps it, and as the code has it.
- *
- * Promises: pure. Never: runs a statement.
- */
+/** A row as SQLite keeps it, and as the code has it. */
 import { ROW_OUTCOMES } from '../outcome.ts';
-import type { UnknownRow } from './resolution.ts';
 import type { DeletionRow } from './rows.ts';
 import type { SqlRow } from './sql.ts';
 
 export interface StoredRow extends DeletionRow {
-  readonly beganAtMs: number;
-  readonly looks: number;
-  readonly lookedAtMs: number | null;
+  /** When the image is checked next; `null`: never. */
+  readonly nextCheckAtMs: number | null;
+  readonly checkedAtMs: number | null;
+  /** When the last check began that found the image after the request was over. */
+  readonly foundAtMs: number | null;
 }
 
 export function toStoredRow(columns: SqlRow): StoredRow {
   const text = (name: string) => (columns[name] === null ? null : String(columns[name]));
   const number = (name: string) => (columns[name] === null ? null : Number(columns[name]));
+  const boolean = (name: string) => (columns[name] === null ? null : columns[name] === 1);
   return {
     seq: Number(columns['seq']),
     id: String(columns['id']),
@@ -30,36 +28,24 @@ export function toStoredRow(columns: SqlRow): StoredRow {
     settledAtMs: number('settled_at'),
     resolvedAtMs: number('resolved_at'),
     outcome: ROW_OUTCOMES.find((outcome) => outcome === columns['outcome']) ?? 'unknown',
-    confirmed: columns['confirmed'] === null ? null : columns['confirmed'] === 1,
+    confirmed: boolean('confirmed'),
+    verified: boolean('verified'),
     code: text('code'),
     attempts: number('attempts'),
     upstreamRequestId: text('upstream_request_id'),
-    beganAtMs: Number(columns['began_at']),
-    looks: Number(columns['looks']),
-    lookedAtMs: number('looked_at'),
+    nextCheckAtMs: number('next_check_at'),
+    checkedAtMs: number('looked_at'),
+    foundAtMs: number('found_at'),
   };
 }
 
 export function toDeletionRow({
-  beganAtMs: _beganAtMs,
-  looks: _looks,
-  lookedAtMs: _lookedAtMs,
+  nextCheckAtMs: _next,
+  checkedAtMs: _checked,
+  foundAtMs: _found,
   ...row
 }: StoredRow): DeletionRow {
   return row;
-}
-
-export function toUnknownRow({
-  seq,
-  imageId,
-  beganAtMs,
-  settledAtMs,
-  attempts,
-  looks,
-  lookedAtMs,
-}: StoredRow): UnknownRow {
-  // A bug may have ended the counting after the first deletion was sent; then a settled row has no number.
-  return { seq, imageId, beganAtMs, sent: settledAtMs !== null && attempts !== 0, looks, lookedAtMs };
 }
 
 /** SQLite has no booleans. */

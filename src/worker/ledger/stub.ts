@@ -14,8 +14,11 @@ import type {
   LastDeletion,
   Ledger,
   LedgerMetrics,
+  OpenRow,
   Outlook,
+  Refusal,
   Reservation,
+  Reserved,
   Settlement,
 } from './rows.ts';
 
@@ -52,6 +55,24 @@ interface SettleFailedLine extends LogLine {
   readonly outcome: string;
 }
 
+/** What the ledger knows of an image as it enters a deletion. `rows.ts` explains the members. */
+export interface Entered extends Omit<Extract<Reserved, { ok: true }>, 'ok' | 'value'> {
+  readonly lastDeletion: LastDeletion | null;
+}
+
+/** The failure of a deletion whose image is taken. For the caller's own request, sent again, its outcome is not known yet. */
+export function inProgress(
+  open: OpenRow,
+  { caller, requestId, imageId }: Pick<Reservation, 'caller' | 'imageId'> & { readonly requestId: string | null },
+): Failure<'deletion_in_progress'> {
+  const isSameRequest = open.caller === caller && open.requestId === requestId;
+  return { code: 'deletion_in_progress', imageId, outcome: isSameRequest ? 'unknown' : 'not_attempted', open };
+}
+
+function refusalFailure({ open, ...exhausted }: Refusal, reservation: Reservation) {
+  return open === undefined ? { code: 'budget_exhausted' as const, ...exhausted } : inProgress(open, reservation);
+}
+
 export class LedgerStub {
   readonly #namespace: LedgerNamespace;
   readonly #runtime: Pick<Runtime, 'now' | 'log'>;
@@ -64,17 +85,19 @@ export class LedgerStub {
     this.#runtime = runtime;
   }
 
-  /** Enters a deletion, on disk before it returns, and returns the last deletion of the same image by anyone. */
+  /** Enters a deletion, on disk before it returns, and returns what the ledger knows of the image. */
   async reserve(
     reservation: Reservation,
     budgets: Budgets,
     timeoutMs: number,
     waits: RequestWaits,
-  ): Promise<Result<LastDeletion | null, Failure<'budget_exhausted'> | Unavailable>> {
+  ): Promise<Result<Entered, Failure<'budget_exhausted' | 'deletion_in_progress'> | Unavailable>> {
     try {
       const reserving = this.#call((ledger) => ledger.reserve(reservation, budgets));
       const reserved = await waits.withTimeout(reserving, Math.min(RESERVE_TIMEOUT_MS, timeoutMs));
-      return reserved.ok ? ok(reserved.value) : failed({ code: 'budget_exhausted', ...reserved.failure });
+      if (!reserved.ok) return failed(refusalFailure(reserved.failure, reservation));
+      const { value: lastDeletion, isAfterNotDeleted, sameRequest } = reserved;
+      return ok({ lastDeletion, isAfterNotDeleted, sameRequest });
     } catch {
       // The row may be written even so, or may be yet. It must not count for a deletion that was never sent.
       waits.waitUntil(

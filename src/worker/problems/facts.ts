@@ -58,6 +58,14 @@ export interface AbsenceFacts extends UpstreamFacts {
   readonly listed: boolean;
 }
 
+/** Another deletion of the same image, which is open. */
+export interface InProgressFacts {
+  readonly imageId: string;
+  /** `unknown` if it is the caller's own request, sent again. */
+  readonly outcome: 'unknown' | 'not_attempted';
+  readonly open: { readonly id: string; readonly caller: string; readonly requestId: string };
+}
+
 export interface BudgetFacts {
   readonly of: 'caller' | 'account';
   readonly budget: number;

@@ -21,7 +21,7 @@ export interface ProblemBody {
   readonly requestId: string;
   readonly upstream?: Upstream;
   readonly deletedBefore?: DeletedBefore;
-  /** Only with the outcome `unknown` of a deletion: the URL where its fate will become known. */
+  /** The URL where the final outcome of a deletion becomes known: of this one if it is `unknown`, or of the one in progress. */
   readonly deletion?: string;
   /** Only on `GET /readyz`: what is wrong with the configuration, without any value. */
   readonly problems?: readonly string[];
@@ -37,7 +37,7 @@ export interface ProblemContext {
   readonly origin: string;
   readonly path: string;
   readonly requestId: string;
-  /** Where the fate of this request's deletion is told, if the request is one. */
+  /** Where the final outcome of the deletion becomes known that this failure is about. */
   readonly deletion?: string;
 }
 
@@ -58,7 +58,7 @@ export function problemBody(failure: Failure, { origin, path, requestId, deletio
     ...('deletedBefore' in failure && failure.deletedBefore !== undefined
       ? { deletedBefore: failure.deletedBefore }
       : {}),
-    ...(outcome === 'unknown' && deletion !== undefined ? { deletion } : {}),
+    ...(deletion === undefined ? {} : { deletion }),
     ...('problems' in failure && failure.problems !== undefined ? { problems: failure.problems } : {}),
   };
 }

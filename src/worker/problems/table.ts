@@ -5,7 +5,15 @@
  * explanation, headers, and the sentence for one occurrence with the facts that this sentence needs. Schema, OpenAPI document
  * and README derive from the rows or are tested against them. Never: text of an exception or of Baidu in a sentence.
  */
-import type { AbsenceFacts, BudgetFacts, ProblemRow, RateLimitFacts, RequestFault, UpstreamFacts } from './facts.ts';
+import type {
+  AbsenceFacts,
+  BudgetFacts,
+  InProgressFacts,
+  ProblemRow,
+  RateLimitFacts,
+  RequestFault,
+  UpstreamFacts,
+} from './facts.ts';
 
 const REQUEST_FAULTS: Readonly<Record<Extract<RequestFault, string>, string>> = {
   malformed_host: 'The Host header is not a host name.',
@@ -24,6 +32,8 @@ const MISSING: Readonly<Record<string, string>> = {
 const DEFAULT_RETRY_AFTER_S = 10;
 /** How often an issuer of which nothing is known may be asked. */
 const IDENTITY_RETRY_AFTER_S = 5;
+/** How long a caller waits for an image whose deletion is in progress. A check of it comes at most as often. */
+const IN_PROGRESS_RETRY_AFTER_S = 5;
 /** A day. A longer wait that Baidu asks for is a fault and not a wish. */
 const MAX_RETRY_AFTER_S = 86_400;
 
@@ -187,6 +197,21 @@ export const ROWS = {
     detail: ({ budget, of }: BudgetFacts) =>
       `${of === 'caller' ? 'This caller' : 'All callers together'} may delete ${budget} images in 24 hours.`,
     headers: ({ retryAfterS }) => retryAfter(retryAfterS),
+  }),
+  deletion_in_progress: problem({
+    status: 409,
+    outcomes: ['not_attempted', 'unknown'],
+    retryable: true,
+    severity: 'INFO',
+    stage: 'deletion',
+    title: 'Another deletion of the image is in progress',
+    explanation:
+      'An image is deleted once at a time. It is free again when the outcome of the other deletion is known, and at the latest after the last planned check. If the outcome is unknown, this very request was sent before: do not send it again, but look under "deletion".',
+    detail: ({ imageId, outcome }: InProgressFacts) =>
+      outcome === 'unknown'
+        ? `This request to delete ${imageId} was sent before, and its outcome is not known yet.`
+        : `Another deletion of ${imageId} is in progress, so none was sent.`,
+    headers: ({ outcome }) => (outcome === 'unknown' ? {} : retryAfter(IN_PROGRESS_RETRY_AFTER_S)),
   }),
   image_not_found: problem({
     status: 404,

@@ -1,4 +1,5 @@
 /** Deletions from the request to the answer. Each answer is compared with the audit record and with what reached Baidu. */
+import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../../src/worker/config.ts';
 import { createGateway } from '../../../src/worker/create-gateway.ts';
@@ -6,16 +7,18 @@ import { deleteImage } from '../../../src/worker/deletions/deletion.ts';
 import { isImageId } from '../../../src/worker/image-id.ts';
 import { platformRuntime, RequestWaits } from '../../../src/worker/runtime.ts';
 import { FAULTS, type FaultName, failure } from '../../emulator/emulator.ts';
-import { ANSWERS, idOf, KEYS } from '../../fixtures.ts';
+import { ANSWERS, checkOf, idOf, KEYS } from '../../fixtures.ts';
 import {
   bearer,
   codesOf,
   createHarness,
   type ExpectedDeletion,
   expectDeletion,
+  freshLedgers,
   historyPage,
   previewOf,
   problemOf,
+  storeIn,
   validEnv,
 } from '../../harness.ts';
 
@@ -422,6 +425,169 @@ describe('an answer', () => {
   );
 });
 
+describe('a deletion of an image that is taken', () => {
+  const lost = async (headers: Record<string, string> = {}) => {
+    const harness = createHarness();
+    harness.emulator.misbehave('drop_before', 'drop_before');
+    const first = await harness.call('DELETE', '/images/m-custom01', { ...bearer(KEYS.cleaner), ...headers });
+    expect(await problemOf(first)).toMatchObject({ outcome: 'unknown' });
+    return harness;
+  };
+  const job = { ...bearer(KEYS.cleaner), 'X-Request-Id': 'job-1' };
+  const url = 'https://gateway.test/deletions?caller=cleaner&imageId=m-custom01&requestId=job-1';
+
+  it('is not sent, and the caller may ask about the other one if that is its own', async () => {
+    const harness = await lost(job);
+    const response = await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.cleaner));
+    expect(response.status).toBe(409);
+    expect(response.headers.get('retry-after')).toBe('5');
+    expect(await problemOf(response)).toMatchObject({
+      code: 'deletion_in_progress',
+      outcome: 'not_attempted',
+      retryable: true,
+      detail: 'Another deletion of m-custom01 is in progress, so none was sent.',
+      deletion: url,
+    });
+    expect(harness.emulator.images.has('m-custom01')).toBe(true);
+  });
+
+  it('says nothing of the other one to another caller, but names it to the operator', async () => {
+    const harness = await lost(job);
+    const response = await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.both));
+    const problem = await problemOf(response);
+    expect(problem).toMatchObject({ code: 'deletion_in_progress', outcome: 'not_attempted' });
+    expect(problem).not.toHaveProperty('deletion');
+    const [first, second] = harness.lines.map(({ record }) => record);
+    expect(second).toMatchObject({
+      decision: 'refused',
+      'ledger.open.id': first?.['gateway.request.id'],
+      'ledger.open.caller.id': 'cleaner',
+    });
+  });
+
+  it('is unknown and not to be sent again if it is the same request', async () => {
+    const harness = await lost(job);
+    const response = await harness.call('DELETE', '/images/m-custom01', job);
+    expect(response.status).toBe(409);
+    expect(response.headers.get('retry-after')).toBeNull();
+    expect(await problemOf(response)).toMatchObject({
+      code: 'deletion_in_progress',
+      outcome: 'unknown',
+      retryable: false,
+      deletion: url,
+    });
+  });
+
+  it('is one of its blockers in the preview', async () => {
+    const harness = await lost(job);
+    expect(codesOf(await previewOf(harness, 'm-custom01'))).toEqual(['deletion_in_progress']);
+  });
+
+  it('waits while another is under way', async () => {
+    const harness = createHarness();
+    harness.emulator.misbehave('slow');
+    const [one, other] = await Promise.all(
+      [1, 2].map(() => harness.call('DELETE', '/images/m-custom01', bearer(KEYS.cleaner))),
+    );
+    expect([one?.status, other?.status].sort()).toEqual([200, 409]);
+    const refused = harness.lines.find(({ record }) => record['error.type'] === 'deletion_in_progress');
+    expect(refused?.record).toMatchObject({ attempts: 0, outcome: 'not_attempted' });
+  });
+});
+
+describe('a deletion whose request is repeated on the way to Baidu', () => {
+  it('is deleted, not confirmed, if this request has read the image before', async () => {
+    const harness = createHarness({ env: { PROTECTED_NAMES: '["golden-*"]' } });
+    const send = harness.emulator.fetch.bind(harness.emulator);
+    const twice = createHarness({
+      env: { PROTECTED_NAMES: '["golden-*"]' },
+      fetch: async (request) => {
+        if (request.method === 'DELETE') await send(request.clone());
+        return send(request);
+      },
+    });
+    const response = await twice.call('DELETE', '/images/m-custom01');
+    expect(await response.json()).toMatchObject({ outcome: 'deleted', confirmed: false });
+  });
+
+  it('is already absent if the read itself says so: then no deletion was sent', async () => {
+    const harness = createHarness({ env: { PROTECTED_NAMES: '["golden-*"]' } });
+    const response = await harness.call('DELETE', '/images/m-absent01?allowMissing=true');
+    expect(await response.json()).toMatchObject({ outcome: 'already_absent', confirmed: true });
+    expect(harness.emulator.calls.map(({ method }) => method)).toEqual(['GET']);
+  });
+
+  it('is deleted, not confirmed, if a check has found the image after our last deletion', async () => {
+    const ledgers = freshLedgers();
+    const harness = createHarness({ env: { LEDGER: ledgers } });
+    harness.emulator.misbehave('drop_before', 'drop_before');
+    await harness.call('DELETE', '/images/m-custom01');
+    const atMs = Date.now() + 3_600_000;
+    await runInDurableObject(ledgers.getByName(), (_ledger, { storage }) => {
+      storeIn(storage.sql).applyCheck('m-custom01', checkOf('found', atMs), atMs);
+    });
+    // The first deletion takes effect only now.
+    harness.emulator.images.delete('m-custom01');
+    const response = await harness.call('DELETE', '/images/m-custom01');
+    expect(await response.json()).toMatchObject({ outcome: 'deleted', confirmed: false });
+  });
+});
+
+describe('the same request again', () => {
+  const job = { ...bearer(KEYS.cleaner), 'X-Request-Id': 'job-1' };
+
+  it('after a deletion is answered with the first outcome, and its row names the first for the operator', async () => {
+    const harness = createHarness();
+    const first = await (await harness.call('DELETE', '/images/m-custom01', job)).json();
+    const again = await harness.call('DELETE', '/images/m-custom01', job);
+    expect(again.status).toBe(200);
+    expect(await again.json()).toEqual(first);
+    const { body } = await historyPage(harness, '/deletions');
+    expect(body.deletions.map(({ outcome, confirmed }) => [outcome, confirmed])).toEqual([
+      ['already_absent', true],
+      ['deleted', true],
+    ]);
+    const [one, other] = harness.lines.map(({ record }) => record);
+    expect(other).toMatchObject({ outcome: 'deleted', 'deletion.first.id': one?.['gateway.request.id'] });
+    expect(one).not.toHaveProperty('deletion.first.id');
+  });
+
+  it('after an unknown outcome is a success, if Baidu then says that the image is absent', async () => {
+    const ledgers = freshLedgers();
+    const harness = createHarness({ env: { LEDGER: ledgers } });
+    harness.emulator.misbehave('drop_after', 'drop_after');
+    expect(await problemOf(await harness.call('DELETE', '/images/m-custom01', job))).toMatchObject({
+      outcome: 'unknown',
+    });
+    await runInDurableObject(ledgers.getByName(), (_ledger, { storage }) => {
+      storage.sql.exec('UPDATE deletions SET reserved_at = reserved_at - 3600000');
+    });
+    const again = await harness.call('DELETE', '/images/m-custom01', job);
+    expect(await again.json()).toMatchObject({ outcome: 'deleted', confirmed: false, upstreamRequestId: null });
+    const { body } = await historyPage(harness, '/deletions');
+    expect(body.deletions.map(({ outcome, confirmed }) => [outcome, confirmed])).toEqual([
+      ['already_absent', true],
+      ['deleted', false],
+    ]);
+  });
+
+  it('of another caller is a deletion of its own', async () => {
+    const harness = createHarness();
+    await harness.call('DELETE', '/images/m-custom01', job);
+    const other = await harness.call('DELETE', '/images/m-custom01', { ...job, ...bearer(KEYS.both) });
+    expect(await problemOf(other)).toMatchObject({ code: 'image_not_found' });
+  });
+
+  it('of an image that still stands deletes it', async () => {
+    const harness = createHarness();
+    await harness.call('DELETE', '/images/m-system01', job);
+    expect(await problemOf(await harness.call('DELETE', '/images/m-system01', job))).toMatchObject({
+      code: 'image_not_custom',
+      outcome: 'rejected',
+    });
+  });
+});
+
 describe('a deletion that is signed with a wrong', () => {
   it.each([
     ['access key', { BCE_ACCESS_KEY_ID: 'another-access-key' }, 'could not find credential'],
@@ -456,19 +622,6 @@ describe('the budget of a caller', () => {
       ...Array.from({ length: 5 }, () => 'not_attempted'),
       ...Array.from({ length: 5 }, () => 'rejected'),
     ]);
-  });
-
-  it('is not used up by one image that is tried again through an outage', async () => {
-    const harness = createHarness({ env: { DAILY_DELETIONS: '3' } });
-    for (let n = 0; n < 6; n++) {
-      harness.emulator.misbehave('html_502', 'html_502');
-      expect((await harness.call('DELETE', '/images/m-custom01')).status).toBe(502);
-    }
-    for (const id of ['m-custom01', 'm-custom02', 'm-custom03']) {
-      expect((await harness.call('DELETE', `/images/${id}`)).status).toBe(200);
-    }
-    const spent = await harness.call('DELETE', '/images/m-failed01');
-    expect(await problemOf(spent)).toMatchObject({ code: 'budget_exhausted' });
   });
 
   it('is not used up by images that Baidu never had', async () => {

@@ -2,7 +2,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 import { cursorAfter, parseCursor } from '../../../src/worker/deletions/history.ts';
-import { KEYS } from '../../fixtures.ts';
+import { checkOf, KEYS } from '../../fixtures.ts';
 import {
   bearer,
   createHarness,
@@ -34,6 +34,7 @@ describe('the history', () => {
         resolvedAt: null,
         outcome: 'not_attempted',
         confirmed: null,
+        verified: null,
         code: 'permission_denied',
         attempts: 0,
         upstreamRequestId: expect.any(String),
@@ -44,6 +45,7 @@ describe('the history', () => {
         imageName: 'ci-build-1842',
         outcome: 'deleted',
         confirmed: true,
+        verified: null,
         code: null,
         attempts: 1,
       }),
@@ -151,16 +153,14 @@ describe('the history', () => {
     }
   });
 
-  it('shows what a later look has found', async () => {
+  it('shows what a later check has found', async () => {
     const ledgers = freshLedgers();
     const harness = createHarness({ env: { LEDGER: ledgers } });
     harness.emulator.misbehave('hang_after', 'hang_after');
     await harness.call('DELETE', '/images/m-custom01');
-    const nowMs = Date.now();
+    const nowMs = Date.now() + 45_000;
     await runInDurableObject(ledgers.getByName(), (_ledger, { storage }) => {
-      const store = storeIn(storage.sql);
-      const steps = store.unknown().map(({ seq }) => ({ seq, outcome: 'deleted', confirmed: false }) as const);
-      store.apply('m-custom01', steps, nowMs);
+      storeIn(storage.sql).applyCheck('m-custom01', checkOf('absent', nowMs), nowMs);
     });
     const { body } = await historyPage(harness, '/deletions');
     const resolvedAt = new Date(nowMs).toISOString();

@@ -1,7 +1,8 @@
 /** `GET /metrics`. */
 import { describe, expect, it } from 'vitest';
 import { metricsText } from '../../../src/worker/http/metrics.ts';
-import { CALLERS, KEYS } from '../../fixtures.ts';
+import { FINAL_OUTCOMES } from '../../../src/worker/outcome.ts';
+import { CALLERS, KEYS, NO_METRICS } from '../../fixtures.ts';
 import { bearer, createHarness, freshLedgers, problemOf } from '../../harness.ts';
 
 const CALLERS_WITH_METRICS = JSON.stringify({
@@ -16,10 +17,23 @@ const UNTOUCHED = [
   'bcc_image_gateway_resolutions_total{outcome="deleted"} 0',
   'bcc_image_gateway_resolutions_total{outcome="already_absent"} 0',
   'bcc_image_gateway_resolutions_total{outcome="not_deleted"} 0',
+  'bcc_image_gateway_in_progress_refusals_total 0',
+  'bcc_image_gateway_failed_checks_total 0',
+  'bcc_image_gateway_overdue_images_total 0',
+  'bcc_image_gateway_disproved_deletions_total 0',
+  'bcc_image_gateway_unverified_deletions_total 0',
+  'bcc_image_gateway_unlisted_absences_total 0',
 ];
 
+/** The deletions of a caller with these outcomes, and of one without any. */
+const deletionsOf = (caller: string, counts: Readonly<Record<string, number>> = {}) =>
+  FINAL_OUTCOMES.map(
+    (outcome) => `bcc_image_gateway_deletions_total{caller="${caller}",outcome="${outcome}"} ${counts[outcome] ?? 0}`,
+  );
+const CALLER_NAMES = Object.keys(CALLERS);
+
 describe('the metrics', () => {
-  it('tell what the ledger has counted, with the budgets of the callers that have a deletion', async () => {
+  it('tell what the ledger has counted, with a series and a budget for each configured caller', async () => {
     const env = {
       CALLERS: CALLERS_WITH_METRICS,
       DAILY_DELETIONS: '20',
@@ -38,25 +52,20 @@ describe('the metrics', () => {
     expect(response.headers.get('cache-control')).toBe('no-store');
     const samples = (await response.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
     expect(samples).toEqual([
-      'bcc_image_gateway_deletions_total{caller="cleaner",outcome="deleted"} 1',
-      'bcc_image_gateway_deletions_total{caller="cleaner",outcome="already_absent"} 0',
-      'bcc_image_gateway_deletions_total{caller="cleaner",outcome="rejected"} 1',
-      'bcc_image_gateway_deletions_total{caller="cleaner",outcome="not_attempted"} 0',
-      'bcc_image_gateway_deletions_total{caller="cleaner",outcome="not_deleted"} 0',
-      'bcc_image_gateway_deletions_total{caller="named",outcome="deleted"} 1',
-      'bcc_image_gateway_deletions_total{caller="named",outcome="already_absent"} 0',
-      'bcc_image_gateway_deletions_total{caller="named",outcome="rejected"} 0',
-      'bcc_image_gateway_deletions_total{caller="named",outcome="not_attempted"} 0',
-      'bcc_image_gateway_deletions_total{caller="named",outcome="not_deleted"} 0',
+      ...CALLER_NAMES.flatMap((caller) =>
+        deletionsOf(caller, { cleaner: { deleted: 1, rejected: 1 }, named: { deleted: 1 } }[caller]),
+      ),
       ...UNTOUCHED,
-      'bcc_image_gateway_overdue_images_total 0',
       'bcc_image_gateway_unresolved_deletions 0',
       'bcc_image_gateway_oldest_unresolved_age_seconds 0',
       'bcc_image_gateway_ledger_rows 3',
-      'bcc_image_gateway_caller_budget{caller="cleaner"} 20',
-      'bcc_image_gateway_caller_budget{caller="named"} 2',
-      'bcc_image_gateway_caller_budget_remaining{caller="cleaner"} 19',
-      'bcc_image_gateway_caller_budget_remaining{caller="named"} 1',
+      ...CALLER_NAMES.map(
+        (caller) => `bcc_image_gateway_caller_budget{caller="${caller}"} ${{ named: 2 }[caller] ?? 20}`,
+      ),
+      ...CALLER_NAMES.map(
+        (caller) =>
+          `bcc_image_gateway_caller_budget_remaining{caller="${caller}"} ${{ cleaner: 19, named: 1 }[caller] ?? 20}`,
+      ),
       'bcc_image_gateway_account_budget 30',
       'bcc_image_gateway_account_budget_remaining 28',
       'bcc_image_gateway_build_info{version="v-7"} 1',
@@ -71,15 +80,14 @@ describe('the metrics', () => {
     const later = createHarness({ env: { LEDGER: ledgers, CALLERS: JSON.stringify(table) } });
     const text = await (await later.call('GET', '/metrics', bearer(KEYS.reader))).text();
     expect(text).toContain('bcc_image_gateway_deletions_total{caller="cleaner",outcome="deleted"} 1\n');
-    expect(text).not.toMatch(/budget(?:_remaining)?\{caller/);
+    expect(text).not.toMatch(/budget(?:_remaining)?\{caller="cleaner"/);
   });
 
-  it('begin at 0 and without callers, so that the first event of each kind is an increase', async () => {
+  it('begin at 0 for each caller, so that the first event of each kind is an increase', async () => {
     const harness = createHarness({ env: { CALLERS: CALLERS_WITH_METRICS } });
     const text = await (await harness.call('GET', '/metrics', bearer(KEYS.reader))).text();
     const counters = text.split('\n').filter((line) => /^\w+_total/.test(line));
-    expect(counters).toEqual([...UNTOUCHED, 'bcc_image_gateway_overdue_images_total 0']);
-    expect(text).not.toContain('caller="');
+    expect(counters).toEqual([...CALLER_NAMES.flatMap((caller) => deletionsOf(caller)), ...UNTOUCHED]);
   });
 
   it('count a refusal by the budget that refused, beside the other at 0', async () => {
@@ -121,16 +129,13 @@ describe('the metrics', () => {
   });
 
   const metrics = {
-    deletions: {},
-    refusals: {},
-    resolutions: {},
-    overdue: 0,
+    ...NO_METRICS,
     unresolved: { rows: 1, oldestAtMs: 4_000 },
     rows: 1,
     counting: { account: 9, callers: { gone: 2, few: 7 } },
   };
   const context = {
-    budgetOf: (name: string) => (name === 'few' ? 5 : null),
+    budgets: new Map([['few', 5]]),
     accountBudget: 8,
     version: null,
     nowMs: 5_500,
@@ -158,7 +163,7 @@ describe('the metrics', () => {
   it('say of each family what it is, once', () => {
     const text = metricsText(metrics, context);
     const families = [...text.matchAll(/^# TYPE (\S+) (counter|gauge)$/gm)];
-    expect(families).toHaveLength(12);
+    expect(families).toHaveLength(17);
     for (const [, name = '', type] of families) {
       expect(text.match(new RegExp(`^# HELP ${name} \\S`, 'gm'))).toHaveLength(1);
       expect(name.endsWith('_total')).toBe(type === 'counter');

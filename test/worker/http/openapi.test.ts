@@ -13,6 +13,8 @@ interface Scenario {
   headers?: Record<string, string>;
   /** Calls made before, to use something up. */
   before?: string[];
+  /** The caller's request id, the same in each of these calls. */
+  requestId?: string;
 }
 
 const ID = '/images/m-custom01';
@@ -126,6 +128,8 @@ const OPERATIONS: readonly [method: string, path: string, key: string, scenarios
       'image_protected.not_attempted': { options: { env: { PROTECTED_IMAGES: '["m-custom01"]' } } },
       'precondition_failed.not_attempted': { path: `${ID}?expectName=another` },
       'budget_exhausted.not_attempted': { options: { env: { DAILY_DELETIONS: '1' } }, before: ['/images/m-custom02'] },
+      'deletion_in_progress.not_attempted': { options: answers(LOST), before: [ID] },
+      'deletion_in_progress.unknown': { options: answers(LOST), before: [ID], requestId: 'job-1' },
       'deletions_disabled.not_attempted': { options: { env: { DELETIONS: 'disabled' } } },
       'ledger_unavailable.not_attempted': { options: { env: { LEDGER: noLedger } } },
     },
@@ -222,10 +226,11 @@ describe('the OpenAPI document', () => {
     'lists for %s %s no failure that cannot be answered',
     async (method, path, key, scenarios) => {
       const answered: string[] = [];
-      for (const [name, { options = {}, headers = {}, before = [], ...scenario }] of Object.entries(scenarios)) {
+      for (const [name, { options = {}, before = [], requestId, ...scenario }] of Object.entries(scenarios)) {
         const harness = createHarness(options);
-        for (const earlier of before) await harness.call(method, earlier, bearer(key));
-        const response = await harness.call(method, scenario.path ?? path, { ...bearer(key), ...headers });
+        const headers = { ...bearer(key), ...(requestId && { 'X-Request-Id': requestId }) };
+        for (const earlier of before) await harness.call(method, earlier, headers);
+        const response = await harness.call(method, scenario.path ?? path, { ...headers, ...scenario.headers });
         const { code, outcome } = await problemOf(response);
         answered.push(`${code}.${outcome}`);
         expect(answered.at(-1), name).toBe(name);

@@ -1,129 +1,82 @@
+/** The budgets counted in SQL, compared with a model that counts rows in a list, for rows of any time and outcome. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BUDGET_WINDOW_MS, BudgetBook, CountedImages } from '../../../src/worker/ledger/budgets.ts';
+import { BUDGET_WINDOW_MS, countedImages, exhaustedBudget } from '../../../src/worker/ledger/budgets.ts';
+import { ROW_OUTCOMES } from '../../../src/worker/outcome.ts';
+import { insideLedger } from '../../harness.ts';
 
-const DAY_MS = BUDGET_WINDOW_MS;
+const NOW_MS = Date.parse('2026-11-23T00:00:00Z');
+const SINCE_MS = NOW_MS - BUDGET_WINDOW_MS;
+const CALLERS = ['a', 'b'] as const;
+const IMAGES = ['m-image01', 'm-image02', 'm-image03', 'm-image04'] as const;
 
-describe('counted images', () => {
-  it('count each image once, from the time of its newest row', () => {
-    const counted = new CountedImages();
-    counted.add('a', 10);
-    counted.add('a', 30);
-    counted.add('b', 20);
-    expect([counted.count(0), counted.count(15), counted.count(25), counted.count(30)]).toEqual([2, 2, 1, 0]);
-    expect([counted.has('a', 29), counted.has('a', 30), counted.has('c', 0)]).toEqual([true, false, false]);
-    expect(counted.newestMs()).toBe(30);
-  });
+const row = fc.record({
+  caller: fc.constantFrom(...CALLERS),
+  imageId: fc.constantFrom(...IMAGES),
+  outcome: fc.constantFrom(...ROW_OUTCOMES, 'deleted' as const),
+  atMs: fc.oneof(
+    fc.integer({ min: SINCE_MS - 2, max: SINCE_MS + 2 }),
+    fc.integer({ min: SINCE_MS, max: NOW_MS }),
+    fc.integer({ min: NOW_MS, max: NOW_MS + 3 * BUDGET_WINDOW_MS }),
+  ),
+});
+type Row = typeof row extends fc.Arbitrary<infer T> ? T : never;
 
-  it('fall back to the older row when the newest is taken back', () => {
-    const counted = new CountedImages();
-    counted.add('a', 10);
-    counted.add('a', 30);
-    counted.remove('a', 30);
-    expect([counted.count(5), counted.count(10), counted.newestMs()]).toEqual([1, 0, 10]);
-    counted.remove('a', 10);
-    expect([counted.count(0), counted.newestMs()]).toEqual([0, null]);
-  });
+/** The newest time of each image that counts. */
+function counted(rows: readonly Row[], caller: string | null): Map<string, number> {
+  const images = new Map<string, number>();
+  for (const each of rows) {
+    const counts = (each.outcome === 'deleted' || each.outcome === 'unknown') && each.atMs > SINCE_MS;
+    if (!counts || (caller !== null && each.caller !== caller)) continue;
+    images.set(each.imageId, Math.max(each.atMs, images.get(each.imageId) ?? 0));
+  }
+  return images;
+}
 
-  it('ignore the removal of what was never added', () => {
-    const counted = new CountedImages();
-    counted.add('a', 10);
-    counted.remove('a', 11);
-    counted.remove('b', 10);
-    expect(counted.count(0)).toBe(1);
-  });
+/** The seconds until there is room, or `null` if there is room now. */
+function waitS(images: ReadonlyMap<string, number>, imageId: string, budget: number): number | null {
+  if (budget === 0 && images.size === 0) return 86_400;
+  if ((budget > 0 && images.has(imageId)) || images.size < budget) return null;
+  const leaves = [...images.values()].sort((a, b) => a - b)[images.size - budget] ?? NOW_MS;
+  return Math.min(Math.max(Math.ceil((leaves + BUDGET_WINDOW_MS - NOW_MS) / 1000), 1), 86_400);
+}
 
-  it('agree with counting everything anew, whatever the order of times', () => {
-    const step = fc.record({
-      remove: fc.boolean(),
-      image: fc.constantFrom('a', 'b', 'c', 'd'),
-      atMs: fc.integer({ min: 0, max: 20 }),
-    });
-    fc.assert(
-      fc.property(fc.array(step), fc.integer({ min: 0, max: 20 }), (steps, sinceMs) => {
-        const counted = new CountedImages();
-        let rows: [string, number][] = [];
-        for (const { remove, image, atMs } of steps) {
-          const index = rows.findIndex(([known, time]) => known === image && time === atMs);
-          if (remove) {
-            counted.remove(image, atMs);
-            rows = rows.filter((_, other) => other !== index);
-          } else {
-            counted.add(image, atMs);
-            rows.push([image, atMs]);
+describe('the budgets', () => {
+  it('are those of the model', () =>
+    insideLedger((sql) => {
+      fc.assert(
+        fc.property(fc.array(row, { maxLength: 12 }), fc.nat(3), fc.nat(4), (rows, ofCaller, ofAccount) => {
+          sql.exec('DELETE FROM deletions');
+          for (const [n, { caller, imageId, outcome, atMs }] of rows.entries()) {
+            sql.exec(
+              `INSERT INTO deletions (id, request_id, caller, image_id, key_fingerprint, reserved_at, began_at, outcome)
+               VALUES (?1, 'r', ?2, ?3, 'f', ?4, ?4, ?5)`,
+              String(n),
+              caller,
+              imageId,
+              atMs,
+              outcome,
+            );
           }
-        }
-        const counting = new Set(rows.filter(([, atMs]) => atMs > sinceMs).map(([image]) => image));
-        expect(counted.count(sinceMs)).toBe(counting.size);
-        for (const image of ['a', 'b', 'c', 'd']) expect(counted.has(image, sinceMs)).toBe(counting.has(image));
-        const times = rows.map(([, atMs]) => atMs);
-        expect(counted.newestMs()).toBe(times.length === 0 ? null : Math.max(...times));
-      }),
-    );
-  });
-});
-
-describe('the wait for a budget', () => {
-  it('is for the image that has to stop counting', () => {
-    const counted = new CountedImages();
-    for (const [index, image] of ['a', 'b', 'c'].entries()) counted.add(image, (index + 1) * 1_000);
-    const nowMs = 10_000;
-    expect(counted.retryAfterS(4, nowMs)).toBeNull();
-    expect(counted.retryAfterS(3, nowMs)).toBe((1_000 + DAY_MS - nowMs) / 1_000);
-    expect(counted.retryAfterS(1, nowMs)).toBe((3_000 + DAY_MS - nowMs) / 1_000);
-  });
-
-  it('lasts until the image stops counting, and is at least one second', () => {
-    const counted = new CountedImages();
-    counted.add('a', 0);
-    expect(counted.retryAfterS(1, DAY_MS - 1)).toBe(1);
-    expect(counted.retryAfterS(1, DAY_MS)).toBeNull();
-  });
-
-  it('is a day for a budget of 0, and never longer', () => {
-    expect(new CountedImages().retryAfterS(0, 5)).toBe(86_400);
-    const ahead = new CountedImages();
-    ahead.add('a', 50 * DAY_MS);
-    expect(ahead.retryAfterS(1, DAY_MS)).toBe(86_400);
-  });
-});
-
-describe('the book of all budgets', () => {
-  const budgets = (caller: number, account: number) => ({ caller, account });
-
-  it('counts an image of two callers twice for them and once for the account', () => {
-    const book = new BudgetBook();
-    book.add('x', 'a', 10);
-    book.add('y', 'a', 20);
-    expect(book.exhausted('x', 'b', budgets(1, 10), 30)).toMatchObject({ of: 'caller', budget: 1 });
-    expect(book.exhausted('y', 'b', budgets(1, 10), 30)).toMatchObject({ of: 'caller', budget: 1 });
-    expect(book.exhausted('z', 'b', budgets(1, 2), 30)).toBeNull();
-    expect(book.exhausted('z', 'b', budgets(1, 1), 30)).toMatchObject({ of: 'account', budget: 1 });
-  });
-
-  it('lets an image pass that counts already, unless the budget is 0', () => {
-    const book = new BudgetBook();
-    book.add('x', 'a', 10);
-    expect(book.exhausted('x', 'a', budgets(1, 1), 20)).toBeNull();
-    expect(book.exhausted('x', 'a', budgets(0, 1), 20)).toMatchObject({ of: 'caller', budget: 0 });
-    expect(book.exhausted('x', 'a', budgets(1, 0), 20)).toMatchObject({ of: 'account', budget: 0 });
-    // It counts for the account, but not yet for this caller.
-    expect(book.exhausted('y', 'a', budgets(1, 1), 20)).toBeNull();
-  });
-
-  it('names the budget with the longer wait if both are used up', () => {
-    const book = new BudgetBook();
-    book.add('y', 'a', 1_000);
-    book.add('x', 'b', 2_000);
-    expect(book.exhausted('x', 'c', budgets(1, 2), 3_000)).toMatchObject({ of: 'caller' });
-    expect(book.exhausted('y', 'c', budgets(1, 1), 3_000)).toMatchObject({ of: 'account' });
-  });
-
-  it('counts nothing any more that is taken back', () => {
-    const book = new BudgetBook();
-    book.add('x', 'a', 10);
-    book.remove('x', 'a', 10);
-    book.remove('nobody', 'a', 10);
-    expect([book.exhausted('x', 'b', budgets(1, 1), 20), book.newestMs()]).toEqual([null, null]);
-  });
+          for (const caller of CALLERS) {
+            for (const imageId of IMAGES) {
+              const callerS = waitS(counted(rows, caller), imageId, ofCaller);
+              const accountS = waitS(counted(rows, null), imageId, ofAccount);
+              const isCaller = callerS !== null && callerS >= (accountS ?? 0);
+              const expected = isCaller
+                ? { of: 'caller', budget: ofCaller, retryAfterS: callerS }
+                : accountS && { of: 'account', budget: ofAccount, retryAfterS: accountS };
+              const budgets = { caller: ofCaller, account: ofAccount };
+              expect(exhaustedBudget(sql, caller, imageId, budgets, NOW_MS)).toEqual(expected);
+            }
+          }
+          const callers = CALLERS.map((caller) => [caller, counted(rows, caller).size] as const);
+          expect(countedImages(sql, NOW_MS)).toEqual({
+            account: counted(rows, null).size,
+            callers: Object.fromEntries(callers.filter(([, size]) => size > 0)),
+          });
+        }),
+        { numRuns: 200 },
+      );
+    }));
 });

@@ -1,7 +1,7 @@
 /** What the ledger counts, on the SQLite of a real Durable Object. */
 import { describe, expect, it } from 'vitest';
 import type { LedgerStore } from '../../../src/worker/ledger/store.ts';
-import { budgets, idOf, reservation, settlement } from '../../fixtures.ts';
+import { budgets, checkOf, idOf, reservation, settlement } from '../../fixtures.ts';
 import { insideLedger, storeIn } from '../../harness.ts';
 
 const START_MS = Date.parse('2026-11-23T00:00:00Z');
@@ -11,10 +11,10 @@ const ROOM = budgets(100);
 const reserve = (store: LedgerStore, requestId: string, caller = 'a', imageId = `m-${requestId}`, atMs = START_MS) =>
   store.reserve(reservation(requestId, imageId, caller), ROOM, atMs);
 
-function resolve(store: LedgerStore, imageId: string, outcome: 'deleted' | 'not_deleted') {
-  const confirmed = outcome === 'deleted' ? (false as const) : null;
-  const steps = store.unknownOfImage(imageId).map(({ seq }) => ({ seq, outcome, confirmed }));
-  store.apply(imageId, steps, START_MS + 2);
+/** Lets the last planned check of the image decide its row. */
+function resolve(store: LedgerStore, imageId: string, finding: 'absent' | 'found') {
+  const checkedAtMs = START_MS + 3_600_000;
+  store.applyCheck(imageId, checkOf(finding, checkedAtMs), checkedAtMs);
 }
 
 describe('a deletion', () => {
@@ -39,7 +39,7 @@ describe('a deletion', () => {
       store.settle(idOf('r1'), settlement('unknown'), START_MS + 1);
       expect(store.metrics(START_MS + 11).unresolved).toEqual({ rows: 1, oldestAtMs: START_MS });
       expect(store.metrics(START_MS).deletions).toEqual({});
-      resolve(store, 'm-r1', 'deleted');
+      resolve(store, 'm-r1', 'absent');
       const metrics = store.metrics(START_MS + 3);
       expect(metrics.deletions).toEqual({ a: { deleted: 1 } });
       expect(metrics.resolutions).toEqual({ deleted: 1 });
@@ -47,11 +47,11 @@ describe('a deletion', () => {
     });
   });
 
-  it('that a look has resolved is not counted again by the settlement that overrules it', async () => {
+  it('that a check has decided is not counted again by a settlement that comes later', async () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       reserve(store, 'r1');
-      resolve(store, 'm-r1', 'not_deleted');
+      resolve(store, 'm-r1', 'found');
       store.settle(idOf('r1'), settlement('deleted'), START_MS + 5);
       expect(store.metrics(START_MS + 6).deletions).toEqual({ a: { not_deleted: 1 } });
       expect(store.metrics(START_MS + 6).rows).toBe(1);
@@ -63,17 +63,6 @@ describe('a deletion', () => {
       const store = storeIn(sql);
       store.cancel(reservation('r1'), settlement('not_attempted'), START_MS);
       expect(store.metrics(START_MS).deletions).toEqual({ cleaner: { not_attempted: 1 } });
-    });
-  });
-});
-
-describe('the oldest unresolved deletion', () => {
-  it('is as old as a clock says that was not ahead', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      reserve(store, 'r1', 'a', 'm-custom01', START_MS + 9 * DAY_MS);
-      expect(store.metrics(START_MS).unresolved).toEqual({ rows: 1, oldestAtMs: START_MS });
-      expect(store.metrics(START_MS + DAY_MS).unresolved).toEqual({ rows: 1, oldestAtMs: START_MS });
     });
   });
 });
@@ -107,7 +96,7 @@ describe('the counts', () => {
     });
   });
 
-  it('have the images that count now, for the account and for every caller with a final deletion ever', async () => {
+  it('have the images that count now, for the account and for each caller that has one', async () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       for (const [id, caller, image] of [
@@ -121,18 +110,8 @@ describe('the counts', () => {
       }
       reserve(store, 'r5', 'd', 'm-fourth01');
       const counting = (nowMs: number) => store.metrics(nowMs).counting;
-      expect(counting(START_MS + 1)).toEqual({ account: 3, callers: { a: 1, b: 2, c: 0 } });
-      expect(counting(START_MS + DAY_MS)).toEqual({ account: 0, callers: { a: 0, b: 0, c: 0 } });
-    });
-  });
-
-  it('have the images whose looks failed for a day', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      expect(store.metrics(START_MS).overdue).toBe(0);
-      store.countOverdue();
-      store.countOverdue();
-      expect(store.metrics(START_MS).overdue).toBe(2);
+      expect(counting(START_MS + 1)).toEqual({ account: 3, callers: { a: 1, b: 2, d: 1 } });
+      expect(counting(START_MS + DAY_MS)).toEqual({ account: 0, callers: {} });
     });
   });
 });

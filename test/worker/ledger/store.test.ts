@@ -1,49 +1,68 @@
-/** The ledger's rows and budgets, on the SQLite of a real Durable Object, with time as an argument. */
+/** The ledger's rows, lock and budgets, on the SQLite of a real Durable Object, with time as an argument. */
 import { describe, expect, it } from 'vitest';
-import type { Budgets, HistoryQuery } from '../../../src/worker/ledger/rows.ts';
-import { SQL } from '../../../src/worker/ledger/schema.ts';
-import type { Sql } from '../../../src/worker/ledger/sql.ts';
+import type { Budgets, HistoryQuery, Settlement } from '../../../src/worker/ledger/rows.ts';
 import { LedgerStore, REMOVAL_BATCH } from '../../../src/worker/ledger/store.ts';
-import { ALL_ROWS, budgets, idOf, reservation, settlement } from '../../fixtures.ts';
+import type { RowOutcome } from '../../../src/worker/outcome.ts';
+import { ALL_ROWS, budgets, checkOf, idOf, reservation, SCHEDULE, settlement } from '../../fixtures.ts';
 import { insideLedger, storeIn } from '../../harness.ts';
 
+const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const START_MS = Date.parse('2026-11-23T00:00:00Z');
 const ROOM = budgets(100);
+const IMAGE = 'm-custom01';
 
-/** Whether the budgets admit a deletion of this image, which is then entered. */
-const admits = (store: LedgerStore, requestId: string, imageId: string, given: Budgets, nowMs: number, caller = 'a') =>
-  store.reserve(reservation(requestId, imageId, caller), given, nowMs).ok;
+/** `n` seconds after the start. */
+const at = (n: number) => START_MS + n * SECOND_MS;
+
+/** Runs `act` on a fresh ledger. */
+const inStore = (act: (store: LedgerStore, sql: SqlStorage) => void) => insideLedger((sql) => act(storeIn(sql), sql));
+
+/** Enters a deletion of `IMAGE`, or of another image. */
+const reserve = (store: LedgerStore, requestId: string, nowMs: number, imageId = IMAGE, caller = 'cleaner') =>
+  store.reserve(reservation(requestId, imageId, caller), ROOM, nowMs).reserved;
+
+/** Whether the budgets admit a deletion of this image, which then ends as `outcome`. */
+function admits(
+  store: LedgerStore,
+  requestId: string,
+  imageId: string,
+  given: Budgets,
+  nowMs: number,
+  caller = 'a',
+  outcome: RowOutcome = 'deleted',
+): boolean {
+  const { reserved } = store.reserve(reservation(requestId, imageId, caller), given, nowMs);
+  store.settle(idOf(requestId), settlement(outcome), nowMs);
+  return reserved.ok;
+}
 
 const exhausted = (of: 'caller' | 'account', budget: number, retryAfterS: number) => ({
   ok: false,
   failure: { of, budget, retryAfterS },
 });
+const open = (requestId: string, caller = 'cleaner') => ({
+  ok: false,
+  failure: { of: 'caller', budget: 100, retryAfterS: 5, open: { id: idOf(requestId), caller, requestId } },
+});
 
-/** The only row of the image. */
-const rowOf = (store: LedgerStore, imageId = 'm-custom01') => store.history({ ...ALL_ROWS, imageId })[0];
-
-/** Lets a look decide the fate of the only row of the image. */
-function resolve(store: LedgerStore, outcome: 'deleted' | 'already_absent' | 'not_deleted', nowMs: number) {
-  const steps = store
-    .unknownOfImage('m-custom01')
-    .map(({ seq }) => ({ seq, outcome, confirmed: outcome === 'not_deleted' ? null : (false as const) }));
-  return store.apply('m-custom01', steps, nowMs);
-}
+const outcomes = (store: LedgerStore, imageId = IMAGE) =>
+  store.history({ ...ALL_ROWS, imageId }).map(({ requestId, outcome, confirmed }) => [requestId, outcome, confirmed]);
+const rowOf = (store: LedgerStore, imageId = IMAGE) => store.history({ ...ALL_ROWS, imageId })[0];
+const ADMITTED = { ok: true, value: null, isAfterNotDeleted: false, sameRequest: null };
 
 describe('a row', () => {
-  it('is unknown until it is settled, and is settled only once', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      expect(store.reserve(reservation('r1'), ROOM, START_MS)).toEqual({ ok: true, value: null });
+  it('is unknown until it is settled, and is settled only once', () =>
+    inStore((store) => {
+      expect(reserve(store, 'r1', START_MS)).toEqual(ADMITTED);
       const reserved = {
         seq: 1,
         id: idOf('r1'),
         requestId: 'r1',
         caller: 'cleaner',
         subject: null,
-        imageId: 'm-custom01',
+        imageId: IMAGE,
         imageName: null,
         keyFingerprint: '9ae8a8b2',
         reservedAtMs: START_MS,
@@ -51,32 +70,29 @@ describe('a row', () => {
         resolvedAtMs: null,
         outcome: 'unknown',
         confirmed: null,
+        verified: null,
         code: null,
         attempts: null,
         upstreamRequestId: null,
       };
       expect(store.history(ALL_ROWS)).toEqual([reserved]);
-      store.settle(idOf('r1'), { ...settlement('deleted'), imageName: 'ci' }, START_MS + 7);
-      store.settle(idOf('r1'), settlement('rejected'), START_MS + 9);
+      expect(store.settle(idOf('r1'), { ...settlement('deleted'), imageName: 'ci' }, START_MS + 7)).toEqual([]);
+      expect(store.settle(idOf('r1'), settlement('rejected'), START_MS + 9)).toEqual([]);
       const settled = { settledAtMs: START_MS + 7, outcome: 'deleted', confirmed: true, imageName: 'ci', attempts: 1 };
       expect(store.history(ALL_ROWS)).toEqual([{ ...reserved, ...settled, upstreamRequestId: 'up-1' }]);
-    });
-  });
+    }));
 
-  it('keeps the subject of its caller, an inference and an unknown number of attempts', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
+  it('keeps the subject of its caller, an inference and an unknown number of attempts', () =>
+    inStore((store) => {
       store.reserve({ ...reservation('r1'), subject: 'repo:acme/x' }, ROOM, START_MS);
       store.settle(idOf('r1'), { ...settlement('deleted'), confirmed: false, attempts: null }, START_MS);
       expect(rowOf(store)).toMatchObject({ subject: 'repo:acme/x', confirmed: false, attempts: null });
-    });
-  });
+    }));
 
-  it('is settled by our own id, even if a caller repeats its request id', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
+  it('is settled by our own id, even if callers repeat request ids', () =>
+    inStore((store) => {
       store.reserve({ ...reservation('same'), id: 'one' }, ROOM, START_MS);
-      store.reserve({ ...reservation('same'), id: 'two' }, ROOM, START_MS);
+      store.reserve({ ...reservation('same', 'm-other001'), id: 'two' }, ROOM, START_MS);
       store.settle('two', settlement('rejected'), START_MS);
       store.settle('nobody', settlement('deleted'), START_MS);
       store.settle('same', settlement('deleted'), START_MS);
@@ -84,628 +100,797 @@ describe('a row', () => {
         ['two', 'rejected'],
         ['one', 'unknown'],
       ]);
-    });
-  });
+    }));
 
-  it('has the time that the clock said, even if the clock goes back', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      store.reserve(reservation('r1'), ROOM, START_MS);
-      store.reserve(reservation('r2'), ROOM, START_MS - HOUR_MS);
-      expect(store.history(ALL_ROWS).map(({ requestId, reservedAtMs }) => [requestId, reservedAtMs])).toEqual([
-        ['r1', START_MS],
-        ['r2', START_MS - HOUR_MS],
+  it('with an outcome that this release does not know reads as unknown', () =>
+    inStore((store, sql) => {
+      reserve(store, 'r1', START_MS);
+      sql.exec("UPDATE deletions SET outcome = 'unheard_of'");
+      expect(store.history({ ...ALL_ROWS, requestId: 'r1' })).toMatchObject([{ outcome: 'unknown' }]);
+    }));
+});
+
+describe('an image', () => {
+  it('is taken while a request for it may still run', () =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      expect(reserve(store, 'r2', at(0))).toEqual(open('r1'));
+      expect(reserve(store, 'r3', at(22.999), IMAGE, 'other')).toEqual(open('r1'));
+      expect(reserve(store, 'r4', at(0), 'm-other001')).toEqual(ADMITTED);
+      expect(outcomes(store)).toEqual([['r1', 'unknown', null]]);
+    }));
+
+  it.each(['deleted', 'already_absent', 'rejected', 'not_attempted'] as const)(
+    'is free once the row is %s',
+    (outcome) =>
+      inStore((store) => {
+        reserve(store, 'r1', at(0));
+        store.settle(idOf('r1'), settlement(outcome), at(1));
+        expect(reserve(store, 'r2', at(1)).ok).toBe(true);
+      }),
+  );
+
+  it('stays taken after a settlement that says unknown, until the last planned check', () =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      store.settle(idOf('r1'), settlement('unknown'), at(1));
+      expect(reserve(store, 'r2', at(3599.999))).toEqual(open('r1'));
+      expect(reserve(store, 'r3', at(3600))).toEqual(ADMITTED);
+      expect(outcomes(store)).toEqual([
+        ['r3', 'unknown', null],
+        ['r1', 'unknown', null],
       ]);
-    });
-  });
+    }));
+
+  it('is free, and its older row not deleted, once a check has found it', () =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      expect(store.applyCheck(IMAGE, checkOf('found', at(46)), at(47))).toEqual([]);
+      expect(outcomes(store)).toEqual([['r1', 'unknown', null]]);
+      const { reserved, events } = store.reserve(reservation('r2'), ROOM, at(50));
+      expect(reserved).toEqual({ ...ADMITTED, isAfterNotDeleted: true });
+      expect(events).toMatchObject([
+        { name: 'resolved', row: { requestId: 'r1', outcome: 'not_deleted', confirmed: null } },
+      ]);
+      expect(outcomes(store)).toEqual([
+        ['r2', 'unknown', null],
+        ['r1', 'not_deleted', null],
+      ]);
+    }));
+
+  it('stays taken after a check that failed, or that began while the request could still run', () =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      store.applyCheck(IMAGE, checkOf('failed', at(46)), at(47));
+      store.applyCheck(IMAGE, checkOf('found', at(22.9)), at(47));
+      expect(reserve(store, 'r2', at(50))).toEqual(open('r1'));
+    }));
+
+  it('is not released before a request is over, even if a check has found it', () =>
+    inStore((_store, sql) => {
+      // A schedule whose first check comes earlier ends the request earlier.
+      const store = new LedgerStore(sql, [10, 60]);
+      reserve(store, 'r1', at(0));
+      expect(reserve(store, 'r2', at(9.999)).ok).toBe(false);
+      store.applyCheck(IMAGE, checkOf('found', at(9.999)), at(10));
+      expect(reserve(store, 'r3', at(10)).ok).toBe(false);
+      store.applyCheck(IMAGE, checkOf('found', at(10)), at(10));
+      expect(reserve(store, 'r4', at(10)).ok).toBe(true);
+    }));
+
+  it('of a row in the future is taken, which is the safe side', () =>
+    inStore((store) => {
+      reserve(store, 'r1', at(86_400));
+      expect(reserve(store, 'r2', at(0))).toEqual(open('r1'));
+    }));
+
+  it('names the newest open row, of a ledger of 1.0.0 that has several', () =>
+    inStore((store, sql) => {
+      for (const n of [1, 2]) reserve(store, `r${n}`, at(n), `m-image00${n}`);
+      sql.exec("UPDATE deletions SET image_id = 'm-custom01'");
+      expect(reserve(store, 'r3', at(60))).toEqual(open('r2'));
+    }));
+});
+
+describe('a refusal', () => {
+  const nextMs = (store: LedgerStore) => store.nextCheckMs();
+
+  it('makes the check of the open row due at once, but only after its request is over', () =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      reserve(store, 'r2', at(22.999));
+      expect(nextMs(store)).toBe(at(45));
+      reserve(store, 'r3', at(23));
+      expect(nextMs(store)).toBe(at(23));
+    }));
+
+  it('does so at most once in five seconds', () =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      store.applyCheck(IMAGE, checkOf('failed', at(46)), at(46));
+      reserve(store, 'r2', at(47));
+      expect(nextMs(store)).toBe(at(51));
+      reserve(store, 'r3', at(60));
+      expect(nextMs(store)).toBe(at(51));
+    }));
+
+  it('during a check does not make the next one follow at once', () =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      reserve(store, 'r2', at(46));
+      store.applyCheck(IMAGE, checkOf('failed', at(45)), at(48));
+      expect(nextMs(store)).toBe(at(120));
+      reserve(store, 'r3', at(49));
+      expect(nextMs(store)).toBe(at(50));
+    }));
+
+  it('counts, and enters nothing', () =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      for (let n = 0; n < 3; n++) reserve(store, 'again', at(n));
+      expect(store.metrics(at(3))).toMatchObject({ inProgress: 3, rows: 1, refusals: {} });
+    }));
+});
+
+describe('the same request again', () => {
+  it('is told the first row if that deleted the image', () =>
+    inStore((store) => {
+      store.reserve({ ...reservation('job'), id: 'first' }, ROOM, at(0));
+      store.settle('first', settlement('deleted'), at(1));
+      expect(store.reserve({ ...reservation('job'), id: 'second' }, ROOM, at(2)).reserved).toMatchObject({
+        sameRequest: { id: 'first', isDeleted: true, confirmed: true, upstreamRequestId: 'up-1' },
+      });
+    }));
+
+  it('is told the first row if that is still unknown', () =>
+    inStore((store) => {
+      store.reserve({ ...reservation('job'), id: 'first' }, ROOM, at(0));
+      expect(store.reserve({ ...reservation('job'), id: 'second' }, ROOM, at(3600)).reserved).toMatchObject({
+        sameRequest: { id: 'first', isDeleted: false, confirmed: false, upstreamRequestId: null },
+      });
+    }));
+
+  it.each([
+    ['of another caller', { caller: 'other' }],
+    ['with another id', { requestId: 'other' }],
+    ['of another image', { imageId: 'm-other001' }],
+  ])('is not a request %s', (_what, change) =>
+    inStore((store) => {
+      reserve(store, 'job', at(0));
+      store.settle(idOf('job'), settlement('deleted'), at(1));
+      const { reserved } = store.reserve({ ...reservation('job'), id: 'second', ...change }, ROOM, at(2));
+      expect(reserved).toMatchObject({ ok: true, sameRequest: null });
+    }),
+  );
+
+  it('is not one whose deletion is not the last', () =>
+    inStore((store) => {
+      for (const [n, caller] of ['a', 'b'].entries()) {
+        reserve(store, `r${n}`, at(n), IMAGE, caller);
+        store.settle(idOf(`r${n}`), settlement('deleted'), at(n));
+      }
+      const again = { ...reservation('r0', IMAGE, 'a'), id: 'again' };
+      expect(store.reserve(again, ROOM, at(9)).reserved).toMatchObject({ sameRequest: null });
+    }));
+});
+
+describe('a deletion after one that seemed to have no effect', () => {
+  const notDeleted = (store: LedgerStore) => {
+    reserve(store, 'r1', at(0));
+    store.applyCheck(IMAGE, checkOf('found', at(3600)), at(3600));
+    expect(outcomes(store)).toEqual([['r1', 'not_deleted', null]]);
+  };
+
+  it.each(['rejected', 'not_attempted'] as const)('knows that, even if one in between was %s', (outcome) =>
+    inStore((store) => {
+      notDeleted(store);
+      reserve(store, 'r2', at(4000));
+      store.settle(idOf('r2'), settlement(outcome), at(4000));
+      expect(reserve(store, 'r3', at(4001))).toMatchObject({ isAfterNotDeleted: true });
+    }),
+  );
+
+  it.each(['deleted', 'already_absent'] as const)('no longer matters once one was %s', (outcome) =>
+    inStore((store) => {
+      notDeleted(store);
+      reserve(store, 'r2', at(4000));
+      store.settle(idOf('r2'), settlement(outcome), at(4000));
+      expect(reserve(store, 'r3', at(4001))).toMatchObject({ isAfterNotDeleted: false });
+    }),
+  );
+});
+
+describe('what Baidu says of a deletion', () => {
+  const second = (store: LedgerStore, settled: Settlement) => {
+    reserve(store, 'r1', at(0), IMAGE, 'a');
+    reserve(store, 'r2', at(3600), IMAGE, 'b');
+    return store.settle(idOf('r2'), settled, at(3601));
+  };
+
+  it('done: the image was there, so no older unknown row deleted it', () =>
+    inStore((store) => {
+      expect(second(store, settlement('deleted'))).toMatchObject([
+        { name: 'resolved', row: { requestId: 'r1', outcome: 'not_deleted', resolvedAtMs: at(3601) } },
+      ]);
+      expect(outcomes(store)).toEqual([
+        ['r2', 'deleted', true],
+        ['r1', 'not_deleted', null],
+      ]);
+    }));
+
+  it('absent: an older unknown row may have deleted the image', () =>
+    inStore((store) => {
+      expect(second(store, settlement('already_absent'))).toMatchObject([
+        { name: 'resolved', row: { requestId: 'r1' } },
+      ]);
+      expect(outcomes(store)).toEqual([
+        ['r2', 'already_absent', true],
+        ['r1', 'deleted', false],
+      ]);
+    }));
+
+  it.each<[string, Partial<Settlement>]>([
+    ['absent under a code that is not on the list', { outcome: 'already_absent', confirmed: false }],
+    ['absent after an attempt that was lost', { outcome: 'deleted', confirmed: false }],
+    ['a refusal', { outcome: 'rejected', confirmed: null }],
+    ['nothing', { outcome: 'unknown', confirmed: null }],
+  ])('%s: proves nothing about older rows', (_what, words) =>
+    inStore((store) => {
+      expect(second(store, { ...settlement('deleted'), ...words })).toEqual([]);
+      expect(outcomes(store)[1]).toEqual(['r1', 'unknown', null]);
+    }),
+  );
+
+  it('decides no row whose request could still run, as in a ledger of 1.0.0', () =>
+    inStore((store, sql) => {
+      reserve(store, 'r1', at(0), 'm-other001');
+      sql.exec("UPDATE deletions SET image_id = 'm-custom01', reserved_at = ?", at(0));
+      sql.exec('UPDATE deletions SET next_check_at = reserved_at, looked_at = NULL');
+      sql.exec("UPDATE deletions SET outcome = 'rejected'");
+      reserve(store, 'r2', at(10));
+      sql.exec("UPDATE deletions SET outcome = 'unknown'");
+      expect(store.settle(idOf('r2'), settlement('deleted'), at(30))).toEqual([]);
+      expect(outcomes(store)[1]).toEqual(['r1', 'unknown', null]);
+    }));
+});
+
+describe('a check', () => {
+  it('that finds the image absent makes its unknown rows deleted, not confirmed, and says so', () =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      expect(store.applyCheck(IMAGE, checkOf('absent', at(45)), at(46))).toMatchObject([
+        { name: 'resolved', row: { requestId: 'r1', outcome: 'deleted', confirmed: false, resolvedAtMs: at(46) } },
+      ]);
+      expect(rowOf(store)).toMatchObject({ outcome: 'deleted', confirmed: false, verified: null, settledAtMs: null });
+      expect(store.nextCheckMs()).toBeNull();
+      expect(store.metrics(at(46))).toMatchObject({
+        resolutions: { deleted: 1 },
+        deletions: { cleaner: { deleted: 1 } },
+      });
+    }));
+
+  it('decides all rows that were over when it began, and no others', () =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      reserve(store, 'r2', at(3600));
+      store.applyCheck(IMAGE, checkOf('absent', at(3610)), at(3611));
+      expect(outcomes(store)).toEqual([
+        ['r2', 'unknown', null],
+        ['r1', 'deleted', false],
+      ]);
+    }));
+
+  it('that finds the image decides only when the last planned time has come', () =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      for (const [second, next] of [
+        [45, 120],
+        [120, 900],
+        [900, 3600],
+      ] as const) {
+        expect(store.applyCheck(IMAGE, checkOf('found', at(second)), at(second + 1))).toEqual([]);
+        expect(store.nextCheckMs()).toBe(at(next));
+      }
+      expect(store.applyCheck(IMAGE, checkOf('found', at(3600)), at(3601))).toMatchObject([{ name: 'resolved' }]);
+      expect(outcomes(store)).toEqual([['r1', 'not_deleted', null]]);
+    }));
+
+  it('that fails is repeated at the planned times, then every hour for a day, then every day', () =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      for (let n = 0; n < 40; n++) {
+        const dueMs = store.nextCheckMs() ?? 0;
+        store.applyCheck(IMAGE, checkOf('failed', dueMs), dueMs);
+        const waitedS = ((store.nextCheckMs() ?? 0) - dueMs) / 1000;
+        if (n < SCHEDULE.length - 1) expect(dueMs).toBe(at(SCHEDULE[n] ?? 0));
+        else expect(waitedS).toBe(n < SCHEDULE.length - 1 + 24 ? 3_600 : 86_400);
+      }
+      expect(store.metrics(at(0)).failedChecks).toBe(40);
+    }));
+
+  it('says once that a day of checks has failed', () =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      const events = [at(86_400), at(86_401), at(90_000)].map((nowMs) =>
+        store.applyCheck(IMAGE, checkOf('failed', nowMs), nowMs).map(({ name }) => name),
+      );
+      expect(events).toEqual([[], ['unresolved'], []]);
+      expect(store.metrics(at(0)).overdue).toBe(1);
+    }));
+
+  it('leaves a row alone that was settled while the image was read', () =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      store.settle(idOf('r1'), settlement('rejected'), at(46));
+      expect(store.applyCheck(IMAGE, checkOf('absent', at(45)), at(47))).toEqual([]);
+      expect(outcomes(store)).toEqual([['r1', 'rejected', null]]);
+    }));
+
+  it('of an absence that is not on the list counts it, and fails', () =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      store.applyCheck(IMAGE, { ...checkOf('failed', at(45)), unlistedAbsence: true }, at(46));
+      expect(store.metrics(at(46))).toMatchObject({ unlistedAbsences: 1, failedChecks: 1 });
+    }));
+});
+
+describe('a deletion is read back', () => {
+  const deleted = (store: LedgerStore) => {
+    reserve(store, 'r1', at(0));
+    store.settle(idOf('r1'), settlement('deleted'), at(1));
+    expect(store.nextCheckMs()).toBe(at(45));
+  };
+
+  it('and verified once a check finds the image gone', () =>
+    inStore((store) => {
+      deleted(store);
+      expect(store.applyCheck(IMAGE, checkOf('absent', at(45)), at(46))).toEqual([]);
+      expect(rowOf(store)).toMatchObject({ outcome: 'deleted', confirmed: true, verified: true, resolvedAtMs: null });
+      expect(store.nextCheckMs()).toBeNull();
+    }));
+
+  it('and disproved if the image is still there at the last planned check', () =>
+    inStore((store) => {
+      deleted(store);
+      for (const second of [45, 120, 900]) store.applyCheck(IMAGE, checkOf('found', at(second)), at(second));
+      expect(rowOf(store)?.verified).toBeNull();
+      expect(store.applyCheck(IMAGE, checkOf('found', at(3600)), at(3601))).toMatchObject([
+        { name: 'disproved', row: { requestId: 'r1', outcome: 'deleted', confirmed: true, verified: false } },
+      ]);
+      expect(rowOf(store)).toMatchObject({ outcome: 'deleted', confirmed: true, verified: false });
+      expect(store.metrics(at(0))).toMatchObject({ disproved: 1, unverified: 0 });
+      expect(store.nextCheckMs()).toBeNull();
+      expect(reserve(store, 'r2', at(3602)).ok).toBe(true);
+    }));
+
+  it('and given up if no planned check could tell', () =>
+    inStore((store) => {
+      deleted(store);
+      for (const second of SCHEDULE) store.applyCheck(IMAGE, checkOf('failed', at(second)), at(second));
+      expect(rowOf(store)?.verified).toBeNull();
+      expect(store.metrics(at(0))).toMatchObject({ disproved: 0, unverified: 1 });
+      expect(store.nextCheckMs()).toBeNull();
+    }));
+
+  it.each(['absent', 'found'] as const)('by the key that signed it: %s by another key decides nothing', (finding) =>
+    inStore((store) => {
+      deleted(store);
+      for (const second of SCHEDULE) {
+        store.applyCheck(IMAGE, { ...checkOf(finding, at(second)), keyFingerprint: 'another1' }, at(second));
+      }
+      expect(rowOf(store)?.verified).toBeNull();
+      expect(store.metrics(at(0))).toMatchObject({ disproved: 0, unverified: 1 });
+    }),
+  );
+
+  it('by a check that began after the request was over', () =>
+    inStore((store) => {
+      deleted(store);
+      store.applyCheck(IMAGE, checkOf('absent', at(22.999)), at(46));
+      expect(rowOf(store)?.verified).toBeNull();
+    }));
+
+  it('only if a request said that it was deleted, and not if a check did', () =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      store.applyCheck(IMAGE, checkOf('absent', at(45)), at(46));
+      store.settle(idOf('r1'), settlement('deleted'), at(47));
+      expect(store.nextCheckMs()).toBeNull();
+    }));
+
+  it.each(['already_absent', 'rejected', 'not_attempted'] as const)('and a row that is %s is not', (outcome) =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      store.settle(idOf('r1'), settlement(outcome), at(1));
+      expect(store.nextCheckMs()).toBeNull();
+    }),
+  );
+});
+
+describe('a final outcome', () => {
+  const resolved = (store: LedgerStore, finding: 'absent' | 'found') => {
+    reserve(store, 'r1', at(0));
+    store.applyCheck(IMAGE, checkOf(finding, at(3600)), at(3600));
+  };
+
+  it('becomes confirmed if a late settlement brings what Baidu said', () =>
+    inStore((store) => {
+      resolved(store, 'absent');
+      expect(store.settle(idOf('r1'), settlement('deleted'), at(3601))).toEqual([]);
+      expect(rowOf(store)).toMatchObject({
+        outcome: 'deleted',
+        confirmed: true,
+        resolvedAtMs: at(3600),
+        settledAtMs: at(3601),
+        upstreamRequestId: 'up-1',
+      });
+      expect(store.metrics(at(3601)).deletions).toEqual({ cleaner: { deleted: 1 } });
+    }));
+
+  it('stays if a late settlement says unknown, which adds what was done', () =>
+    inStore((store) => {
+      resolved(store, 'absent');
+      expect(store.settle(idOf('r1'), { ...settlement('unknown'), code: 'upstream_timeout' }, at(3601))).toEqual([]);
+      expect(rowOf(store)).toMatchObject({
+        outcome: 'deleted',
+        confirmed: false,
+        code: 'upstream_timeout',
+        attempts: 1,
+      });
+    }));
+
+  it.each([
+    ['absent', 'rejected'],
+    ['absent', 'not_attempted'],
+    ['found', 'deleted'],
+    ['found', 'already_absent'],
+  ] as const)('stays if the image was %s and a late settlement says %s, which is an error', (finding, outcome) =>
+    inStore((store) => {
+      resolved(store, finding);
+      const before = outcomes(store);
+      expect(store.settle(idOf('r1'), settlement(outcome), at(3601))).toMatchObject([
+        { name: 'contradicted', row: { requestId: 'r1' }, settled: outcome },
+      ]);
+      expect(outcomes(store)).toEqual(before);
+    }),
+  );
+
+  it.each([
+    ['absent', 'already_absent'],
+    ['found', 'rejected'],
+    ['found', 'not_attempted'],
+  ] as const)('stays if the image was %s and a late settlement says %s, which agrees', (finding, outcome) =>
+    inStore((store) => {
+      resolved(store, finding);
+      const before = outcomes(store);
+      expect(store.settle(idOf('r1'), settlement(outcome), at(3601))).toEqual([]);
+      expect(outcomes(store)).toEqual(before);
+    }),
+  );
 });
 
 describe('a cancellation', () => {
   const never = { ...settlement('not_attempted'), attempts: 0 };
 
-  it('settles the row of its reservation, which then counts no more', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      store.reserve(reservation('r1'), ROOM, START_MS);
+  it('settles the row of its reservation, which then counts no more', () =>
+    inStore((store) => {
+      reserve(store, 'r1', START_MS);
       store.cancel(reservation('r1'), never, START_MS + 1);
       expect(store.history(ALL_ROWS)).toMatchObject([{ outcome: 'not_attempted', settledAtMs: START_MS + 1 }]);
       expect(store.peek('cleaner', 'm-other001', budgets(1), START_MS + 1).exhausted).toBeNull();
-    });
-  });
+      expect(store.nextCheckMs()).toBeNull();
+    }));
 
-  it('that comes before its reservation leaves a row, with which the reservation fails', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
+  it('that comes before its reservation leaves a row, with which the reservation fails', () =>
+    inStore((store) => {
       store.cancel(reservation('r1'), never, START_MS);
-      expect(() => store.reserve(reservation('r1'), ROOM, START_MS + 1)).toThrow('UNIQUE');
+      expect(() => reserve(store, 'r1', START_MS + 1)).toThrow('UNIQUE');
       expect(store.history(ALL_ROWS)).toMatchObject([{ requestId: 'r1', outcome: 'not_attempted', attempts: 0 }]);
-      expect(store.peek('cleaner', 'm-other001', budgets(1), START_MS + 1).exhausted).toBeNull();
-    });
-  });
+      expect(store.peek('cleaner', IMAGE, budgets(1), START_MS + 1)).toMatchObject({ exhausted: null, open: null });
+    }));
 
-  it('changes nothing in a row that is settled', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      store.reserve(reservation('r1'), ROOM, START_MS);
+  it('asks neither the lock nor a budget', () =>
+    inStore((store) => {
+      reserve(store, 'r1', START_MS);
+      store.cancel(reservation('r2'), never, START_MS);
+      expect(outcomes(store)[0]).toEqual(['r2', 'not_attempted', null]);
+    }));
+
+  it('changes nothing in a row that is settled', () =>
+    inStore((store) => {
+      reserve(store, 'r1', START_MS);
       store.settle(idOf('r1'), settlement('deleted'), START_MS + 1);
       store.cancel(reservation('r1'), never, START_MS + 2);
       expect(store.history(ALL_ROWS)).toMatchObject([{ outcome: 'deleted', settledAtMs: START_MS + 1 }]);
-    });
-  });
-});
-
-describe('a resolution', () => {
-  it('decides an unknown outcome, says when, and returns the rows that it decided', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      store.reserve(reservation('r1'), ROOM, START_MS);
-      const decided = resolve(store, 'deleted', START_MS + HOUR_MS);
-      const fate = { requestId: 'r1', outcome: 'deleted', confirmed: false, resolvedAtMs: START_MS + HOUR_MS };
-      expect(decided).toMatchObject([{ ...fate, settledAtMs: null }]);
-      expect(store.history(ALL_ROWS)).toEqual(decided);
-      expect(store.unknown()).toEqual([]);
-    });
-  });
-
-  it('that decides nothing counts the looks', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      store.reserve(reservation('r1'), ROOM, START_MS);
-      expect(store.unknown()).toEqual([
-        { seq: 1, imageId: 'm-custom01', beganAtMs: START_MS, sent: false, looks: 0, lookedAtMs: null },
-      ]);
-      const decided = store.apply('m-custom01', [{ seq: 1, outcome: 'unknown', looks: 2 }], START_MS + 9);
-      expect(decided).toEqual([]);
-      expect(store.unknown()).toMatchObject([{ looks: 2, lookedAtMs: START_MS + 9 }]);
-    });
-  });
-
-  it('leaves a row alone that was settled while the image was read', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      store.reserve(reservation('r1'), ROOM, START_MS);
-      store.settle(idOf('r1'), settlement('rejected'), START_MS + 1);
-      expect(store.apply('m-custom01', [{ seq: 1, outcome: 'deleted', confirmed: false }], START_MS + 2)).toEqual([]);
-      expect(rowOf(store)).toMatchObject({ outcome: 'rejected', resolvedAtMs: null });
-    });
-  });
-
-  it('is replaced by a settlement that comes later and knows more', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      store.reserve(reservation('r1'), ROOM, START_MS);
-      resolve(store, 'not_deleted', START_MS + HOUR_MS);
-      expect(store.peek('cleaner', 'm-other001', budgets(1), START_MS + HOUR_MS).exhausted).toBeNull();
-      store.settle(idOf('r1'), settlement('deleted'), START_MS + 2 * HOUR_MS);
-      const settledAtMs = START_MS + 2 * HOUR_MS;
-      expect(rowOf(store)).toMatchObject({ outcome: 'deleted', confirmed: true, resolvedAtMs: null, settledAtMs });
-      // It counts again, too.
-      expect(store.peek('cleaner', 'm-other001', budgets(1), settledAtMs).exhausted).not.toBeNull();
-    });
-  });
-
-  it('passes its deletion on to another row that the same look decided, if a settlement takes it away', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      for (const id of ['r1', 'r2', 'r3']) store.reserve(reservation(id), ROOM, START_MS);
-      store.apply(
-        'm-custom01',
-        [
-          { seq: 1, outcome: 'deleted', confirmed: false },
-          { seq: 2, outcome: 'already_absent', confirmed: false },
-          { seq: 3, outcome: 'already_absent', confirmed: false },
-        ],
-        START_MS + HOUR_MS,
-      );
-      store.settle(idOf('r1'), settlement('already_absent'), START_MS + 2 * HOUR_MS);
-      const outcomes = () => store.history(ALL_ROWS).map(({ requestId, outcome }) => `${requestId} ${outcome}`);
-      expect(outcomes()).toEqual(['r3 already_absent', 'r2 deleted', 'r1 already_absent']);
-      expect(store.peek('cleaner', 'm-other001', budgets(1), START_MS + 2 * HOUR_MS).exhausted).not.toBeNull();
-      store.settle(idOf('r3'), settlement('deleted'), START_MS + 3 * HOUR_MS);
-      expect(outcomes()).toEqual(['r3 deleted', 'r2 already_absent', 'r1 already_absent']);
-      // Somebody claims the deletion, so nothing is passed on.
-      store.settle(idOf('r2'), settlement('rejected'), START_MS + 3 * HOUR_MS);
-      expect(outcomes()).toEqual(['r3 deleted', 'r2 rejected', 'r1 already_absent']);
-    });
-  });
-
-  it('is kept if the settlement that comes later says unknown, which adds what was done', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      store.reserve(reservation('r1'), ROOM, START_MS);
-      resolve(store, 'deleted', START_MS + HOUR_MS);
-      const late = { ...settlement('unknown'), code: 'upstream_timeout', attempts: 2 };
-      store.settle(idOf('r1'), late, START_MS + 2 * HOUR_MS);
-      expect(rowOf(store)).toMatchObject({
-        outcome: 'deleted',
-        confirmed: false,
-        code: 'upstream_timeout',
-        attempts: 2,
-        resolvedAtMs: START_MS + HOUR_MS,
-        settledAtMs: START_MS + 2 * HOUR_MS,
-      });
-    });
-  });
-
-  it('follows a settlement that says unknown, and knows whether a deletion was sent', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      store.reserve(reservation('r1'), ROOM, START_MS);
-      store.settle(idOf('r1'), settlement('unknown'), START_MS + 1);
-      expect(store.unknown()).toMatchObject([{ sent: true }]);
-      resolve(store, 'not_deleted', START_MS + HOUR_MS);
-      expect(rowOf(store)).toMatchObject({ outcome: 'not_deleted', confirmed: null, settledAtMs: START_MS + 1 });
-    });
-  });
-
-  it('that gave an image to one row is taken back if Baidu confirms the deletion of another, which alone counts then', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      store.reserve(reservation('r1', 'm-custom01', 'a'), ROOM, START_MS);
-      store.reserve(reservation('r2', 'm-custom01', 'b'), ROOM, START_MS);
-      const [first] = store.unknownOfImage('m-custom01');
-      const step = { seq: first?.seq ?? 0, outcome: 'deleted', confirmed: false } as const;
-      store.apply('m-custom01', [step], START_MS + 1);
-      store.settle(idOf('r2'), settlement('deleted'), START_MS + 2);
-      expect(store.history(ALL_ROWS)).toMatchObject([
-        { requestId: 'r2', outcome: 'deleted', confirmed: true, resolvedAtMs: null },
-        { requestId: 'r1', outcome: 'already_absent', confirmed: false, resolvedAtMs: START_MS + 1 },
-      ]);
-      const isFull = (caller: string) => store.peek(caller, 'm-other001', budgets(1), START_MS + 2).exhausted !== null;
-      expect([isFull('a'), isFull('b')]).toEqual([false, true]);
-    });
-  });
-
-  it('is not what a request has told its caller: that stays, even if Baidu confirms another deletion', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      store.reserve(reservation('r1'), ROOM, START_MS);
-      store.reserve(reservation('r2'), ROOM, START_MS);
-      store.settle(idOf('r1'), { ...settlement('deleted'), confirmed: false }, START_MS + 1);
-      store.settle(idOf('r2'), settlement('deleted'), START_MS + 2);
-      expect(store.history(ALL_ROWS).map(({ outcome, confirmed }) => [outcome, confirmed])).toEqual([
-        ['deleted', true],
-        ['deleted', false],
-      ]);
-    });
-  });
-
-  it('can tell whether a row says already that it deleted the image', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      store.reserve(reservation('r1'), ROOM, START_MS);
-      expect(store.isClaimed('m-custom01')).toBe(false);
-      resolve(store, 'deleted', START_MS);
-      expect([store.isClaimed('m-custom01'), store.isClaimed('m-other001')]).toEqual([true, false]);
-    });
-  });
+    }));
 });
 
 describe('a budget', () => {
-  it('counts exactly the last 24 hours, and tells when there is room again', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
+  it('counts exactly the last 24 hours, and tells when there is room again', () =>
+    inStore((store) => {
       for (let hour = 0; hour < 3; hour++)
         admits(store, `r${hour}`, `m-image0${hour}`, ROOM, START_MS + hour * HOUR_MS);
-      const at = (imageId: string, timeMs: number) =>
-        store.reserve(reservation(imageId, imageId, 'a'), budgets(3), timeMs);
-      expect(at('m-image03', START_MS + 2 * HOUR_MS)).toEqual(exhausted('caller', 3, 22 * 3600));
-      expect(at('m-image03', START_MS + DAY_MS - 1)).toEqual(exhausted('caller', 3, 1));
-      expect(at('m-image03', START_MS + DAY_MS)).toEqual({ ok: true, value: null });
-      expect(at('m-image04', START_MS + DAY_MS)).toEqual(exhausted('caller', 3, 3600));
-    });
-  });
+      const asked = (imageId: string, timeMs: number) =>
+        store.reserve(reservation(imageId, imageId, 'a'), budgets(3), timeMs).reserved;
+      expect(asked('m-image03', START_MS + 2 * HOUR_MS)).toEqual(exhausted('caller', 3, 22 * 3600));
+      expect(asked('m-image03', START_MS + DAY_MS - 1)).toEqual(exhausted('caller', 3, 1));
+      expect(asked('m-image03', START_MS + DAY_MS)).toEqual(ADMITTED);
+      expect(asked('m-image04', START_MS + DAY_MS)).toEqual(exhausted('caller', 3, 3600));
+    }));
 
-  it('counts images and not requests, so that one image can be tried again and again', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
+  it('counts images and not requests, so that one image can be tried again and again', () =>
+    inStore((store) => {
       for (let n = 0; n < 10; n++) expect(admits(store, `r${n}`, 'm-image01', budgets(3), START_MS + n)).toBe(true);
       expect(admits(store, 'r10', 'm-image02', budgets(3), START_MS + 10)).toBe(true);
       expect(admits(store, 'r11', 'm-image03', budgets(3), START_MS + 11)).toBe(true);
       expect(admits(store, 'r12', 'm-image04', budgets(3), START_MS + 12)).toBe(false);
-    });
-  });
+    }));
 
-  it('that is full admits an image that counts already, until that image counts no more', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
+  it('that is full admits an image that counts already', () =>
+    inStore((store) => {
       admits(store, 'r1', 'm-image01', budgets(1), START_MS);
-      expect(admits(store, 'r2', 'm-image01', budgets(1), START_MS + HOUR_MS)).toBe(true);
-      store.settle(idOf('r1'), settlement('rejected'), START_MS + HOUR_MS);
-      expect(admits(store, 'r3', 'm-image01', budgets(1), START_MS + HOUR_MS)).toBe(true);
-      for (const id of ['r2', 'r3']) store.settle(idOf(id), settlement('rejected'), START_MS + HOUR_MS);
-      expect(admits(store, 'r4', 'm-image02', budgets(1), START_MS + HOUR_MS)).toBe(true);
-      expect(admits(store, 'r5', 'm-image01', budgets(1), START_MS + HOUR_MS)).toBe(false);
-    });
-  });
+      expect(admits(store, 'r2', 'm-image01', budgets(1), START_MS + HOUR_MS, 'a', 'rejected')).toBe(true);
+      expect(admits(store, 'r3', 'm-image02', budgets(1), START_MS + HOUR_MS)).toBe(false);
+      expect(admits(store, 'r4', 'm-image01', budgets(1), START_MS + DAY_MS, 'a', 'rejected')).toBe(true);
+      expect(admits(store, 'r5', 'm-image02', budgets(1), START_MS + DAY_MS)).toBe(true);
+    }));
 
-  it('counts an image from its newest deletion on', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
+  it('counts an image from its newest deletion on', () =>
+    inStore((store) => {
       admits(store, 'r1', 'm-image01', budgets(1), START_MS);
       admits(store, 'r2', 'm-image01', budgets(1), START_MS + 5 * HOUR_MS);
-      const refused = store.reserve(reservation('r3', 'm-image02', 'a'), budgets(1), START_MS + 6 * HOUR_MS);
-      expect(refused).toEqual(exhausted('caller', 1, 23 * 3600));
-      // The newest one turns out to have done nothing, so the older one counts.
-      store.settle(idOf('r2'), settlement('not_deleted'), START_MS + 6 * HOUR_MS);
-      const sooner = store.reserve(reservation('r4', 'm-image02', 'a'), budgets(1), START_MS + 6 * HOUR_MS);
-      expect(sooner).toEqual(exhausted('caller', 1, 18 * 3600));
-    });
-  });
+      const asked = store.reserve(reservation('r3', 'm-image02', 'a'), budgets(1), START_MS + 6 * HOUR_MS);
+      expect(asked.reserved).toEqual(exhausted('caller', 1, 23 * 3600));
+    }));
 
   it.each([
     ['rejected', true],
     ['not_attempted', true],
     ['already_absent', true],
-    ['not_deleted', true],
     ['deleted', false],
     ['unknown', false],
-  ] as const)(
-    'is given back after the outcome %s: %s, also to a store that starts anew',
-    async (outcome, comesBack) => {
-      await insideLedger((sql) => {
-        const store = storeIn(sql);
-        store.reserve(reservation('r1'), budgets(1), START_MS);
-        store.settle(idOf('r1'), settlement(outcome), START_MS);
-        for (const each of [store, storeIn(sql)]) {
-          expect(each.peek('cleaner', 'm-other001', budgets(1), START_MS).exhausted === null).toBe(comesBack);
-        }
-        expect(store.reserve(reservation('r2', 'm-other001'), budgets(1), START_MS).ok).toBe(comesBack);
-      });
-    },
+  ] as const)('is given back after the outcome %s: %s', (outcome, comesBack) =>
+    inStore((store) => {
+      store.reserve(reservation('r1'), budgets(1), START_MS);
+      store.settle(idOf('r1'), settlement(outcome), START_MS);
+      expect(store.peek('cleaner', 'm-other001', budgets(1), START_MS).exhausted === null).toBe(comesBack);
+      expect(store.reserve(reservation('r2', 'm-other001'), budgets(1), START_MS).reserved.ok).toBe(comesBack);
+    }),
   );
 
   it.each([
-    ['not_deleted', true],
-    ['already_absent', true],
-    ['deleted', false],
-  ] as const)('is given back after a look that finds %s: %s', async (outcome, comesBack) => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
+    ['found', true],
+    ['absent', false],
+  ] as const)('is given back after a check that finds the image %s: %s', (finding, comesBack) =>
+    inStore((store) => {
       store.reserve(reservation('r1'), budgets(1), START_MS);
-      resolve(store, outcome, START_MS + 1);
-      expect(store.reserve(reservation('r2', 'm-other001'), budgets(1), START_MS + 1).ok).toBe(comesBack);
-    });
-  });
+      store.applyCheck(IMAGE, checkOf(finding, at(3600)), at(3600));
+      expect(store.reserve(reservation('r2', 'm-other001'), budgets(1), at(3600)).reserved.ok).toBe(comesBack);
+    }),
+  );
 
-  it('of 0 refuses every deletion, even of an image that counts', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      expect(store.reserve(reservation('r1'), budgets(0), START_MS)).toEqual(exhausted('caller', 0, 86_400));
-      expect(store.reserve(reservation('r1'), budgets(5, 0), START_MS)).toEqual(exhausted('account', 0, 86_400));
-      store.reserve(reservation('r1'), ROOM, START_MS);
-      expect(store.reserve(reservation('r2'), budgets(0), START_MS + 1).ok).toBe(false);
-      expect(store.reserve(reservation('r2'), budgets(5, 0), START_MS + 1).ok).toBe(false);
+  it('of 0 refuses every deletion, even of an image that counts', () =>
+    inStore((store) => {
+      const asked = (given: Budgets) => store.reserve(reservation('x'), given, START_MS + 1).reserved;
+      expect(asked(budgets(0))).toEqual(exhausted('caller', 0, 86_400));
+      expect(asked(budgets(5, 0))).toEqual(exhausted('account', 0, 86_400));
+      admits(store, 'r1', IMAGE, ROOM, START_MS, 'cleaner');
+      expect(asked(budgets(0)).ok).toBe(false);
+      expect(asked(budgets(5, 0)).ok).toBe(false);
       expect(store.history(ALL_ROWS)).toHaveLength(1);
-    });
-  });
+    }));
 
-  it('that is lowered admits nobody until enough images have left the last 24 hours', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
+  it('that is lowered admits nobody until enough images have left the last 24 hours', () =>
+    inStore((store) => {
       for (let hour = 0; hour < 5; hour++)
         admits(store, `r${hour}`, `m-image0${hour}`, ROOM, START_MS + hour * HOUR_MS);
       // Under a budget of 2, four of the five have to leave. The fourth was reserved at 03:00.
-      const at = (timeMs: number) => store.reserve(reservation('x', 'm-image05', 'a'), budgets(2), timeMs);
-      expect(at(START_MS + 5 * HOUR_MS)).toEqual(exhausted('caller', 2, 22 * 3600));
-      expect(at(START_MS + 27 * HOUR_MS - 1)).toEqual(exhausted('caller', 2, 1));
-      expect(at(START_MS + 27 * HOUR_MS).ok).toBe(true);
-    });
-  });
+      const asked = (timeMs: number) => store.reserve(reservation('x', 'm-image05', 'a'), budgets(2), timeMs).reserved;
+      expect(asked(START_MS + 5 * HOUR_MS)).toEqual(exhausted('caller', 2, 22 * 3600));
+      expect(asked(START_MS + 27 * HOUR_MS - 1)).toEqual(exhausted('caller', 2, 1));
+      expect(asked(START_MS + 27 * HOUR_MS).ok).toBe(true);
+    }));
 
-  it('holds for each caller by itself', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
+  it('counts a row in the future, and still asks nobody to wait for more than a day', () =>
+    inStore((store) => {
+      admits(store, 'r1', 'm-image01', ROOM, START_MS + 30 * DAY_MS);
+      const asked = store.reserve(reservation('x', 'm-image02', 'a'), budgets(1), START_MS).reserved;
+      expect(asked).toEqual(exhausted('caller', 1, 86_400));
+    }));
+
+  it('holds for each caller by itself', () =>
+    inStore((store) => {
       expect(admits(store, 'r1', 'm-image01', budgets(1), START_MS, 'a')).toBe(true);
       expect(admits(store, 'r2', 'm-image02', budgets(1), START_MS, 'b')).toBe(true);
       expect(admits(store, 'r3', 'm-image03', budgets(1), START_MS, 'a')).toBe(false);
       // What another caller deletes counts for the account, and not for this caller.
       expect(admits(store, 'r4', 'm-image01', budgets(1), START_MS, 'b')).toBe(false);
-    });
-  });
+    }));
 });
 
 describe("the account's budget", () => {
-  it('counts the images of all callers together, each image once', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
+  it('counts the images of all callers together, each image once', () =>
+    inStore((store) => {
       expect(admits(store, 'r1', 'm-image01', budgets(9, 2), START_MS, 'a')).toBe(true);
       expect(admits(store, 'r2', 'm-image01', budgets(9, 2), START_MS, 'b')).toBe(true);
       expect(admits(store, 'r3', 'm-image02', budgets(9, 2), START_MS + HOUR_MS, 'b')).toBe(true);
       const refused = store.reserve(reservation('r4', 'm-image03', 'c'), budgets(9, 2), START_MS + 2 * HOUR_MS);
-      expect(refused).toEqual(exhausted('account', 2, 22 * 3600));
+      expect(refused.reserved).toEqual(exhausted('account', 2, 22 * 3600));
       expect(admits(store, 'r5', 'm-image02', budgets(9, 2), START_MS + 2 * HOUR_MS, 'c')).toBe(true);
-    });
-  });
+    }));
 
-  it('is the one that is named if its wait is longer than that of the caller', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
+  it('is the one that is named if its wait is longer than that of the caller', () =>
+    inStore((store) => {
       admits(store, 'r1', 'm-image01', ROOM, START_MS, 'a');
       admits(store, 'r2', 'm-image02', ROOM, START_MS + HOUR_MS, 'b');
       const nowMs = START_MS + 2 * HOUR_MS;
       const refusal = (caller: string, given: Budgets) => store.peek(caller, 'm-image03', given, nowMs).exhausted;
       expect(refusal('a', budgets(1, 1))).toEqual({ of: 'account', budget: 1, retryAfterS: 23 * 3600 });
       expect(refusal('b', budgets(1, 2))).toEqual({ of: 'caller', budget: 1, retryAfterS: 23 * 3600 });
-    });
-  });
-});
-
-describe('a clock that jumped forward and came back', () => {
-  const JUMP_MS = START_MS + 10 * DAY_MS;
-
-  it.each([
-    ['the same store', false],
-    ['a store that starts anew each time', true],
-  ])('blocks a budget for 24 hours after it came back, and not until that date, in %s', async (_what, startsAnew) => {
-    await insideLedger((sql) => {
-      let store = storeIn(sql);
-      const at = (requestId: string, imageId: string, timeMs: number) => {
-        if (startsAnew) store = storeIn(sql);
-        return store.reserve(reservation(requestId, imageId), budgets(1), timeMs);
-      };
-      expect(at('r1', 'm-image01', JUMP_MS).ok).toBe(true);
-      expect(at('r2', 'm-image02', START_MS)).toEqual(exhausted('caller', 1, 86_400));
-      expect(at('r2', 'm-image02', START_MS + HOUR_MS)).toEqual(exhausted('caller', 1, 23 * 3600));
-      expect(at('r2', 'm-image02', START_MS + DAY_MS - 1)).toEqual(exhausted('caller', 1, 1));
-      expect(at('r2', 'm-image02', START_MS + DAY_MS).ok).toBe(true);
-      // When the clock gets to the time of the jump, that row counts no more either.
-      expect(at('r3', 'm-image03', JUMP_MS + 1).ok).toBe(true);
-    });
-  });
-
-  it('keeps what happened before it in the count', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      admits(store, 'r1', 'm-image01', budgets(2), START_MS);
-      admits(store, 'r2', 'm-image02', budgets(2), JUMP_MS);
-      expect(admits(store, 'r3', 'm-image03', budgets(2), START_MS + HOUR_MS)).toBe(false);
-      expect(admits(store, 'r3', 'm-image03', budgets(2), START_MS + DAY_MS)).toBe(true);
-    });
-  });
-
-  it('is found out even if it came back to a time at which the ledger had counted before', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      store.peek('a', 'm-image01', budgets(1), START_MS);
-      admits(store, 'r1', 'm-image01', budgets(1), START_MS + 30 * HOUR_MS);
-      expect(admits(store, 'r2', 'm-image02', budgets(1), START_MS + HOUR_MS)).toBe(false);
-      expect(admits(store, 'r2', 'm-image02', budgets(1), START_MS + HOUR_MS + DAY_MS)).toBe(true);
-    });
-  });
-
-  it('moves the looks at an unknown row to the time of its return', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      admits(store, 'r1', 'm-image01', ROOM, JUMP_MS);
-      store.peek('a', 'm-image01', ROOM, START_MS);
-      expect(store.unknown()).toMatchObject([{ beganAtMs: START_MS }]);
-      expect(store.history(ALL_ROWS)).toMatchObject([{ reservedAtMs: JUMP_MS }]);
-    });
-  });
-
-  it.each([0, 1, HOUR_MS, DAY_MS, 10 * DAY_MS])(
-    'by %i ms makes nobody wait for less than a second or more than a day',
-    async (jumpMs) => {
-      await insideLedger((sql) => {
-        const store = storeIn(sql);
-        admits(store, 'r1', 'm-image01', budgets(1), START_MS + jumpMs);
-        for (const laterMs of [0, 1, 999, 1_000, DAY_MS - 1]) {
-          const { exhausted: full } = store.peek('a', 'm-image02', budgets(1), START_MS + laterMs);
-          expect(full?.retryAfterS).toBeGreaterThanOrEqual(1);
-          expect(full?.retryAfterS).toBeLessThanOrEqual(86_400);
-        }
-      });
-    },
-  );
-});
-
-describe('the counts in memory', () => {
-  /** A store, and how often it has taken the counts from the rows. */
-  const watched = (sql: Sql) => {
-    const taken = { times: 0 };
-    const exec: Sql['exec'] = (query, ...bindings) => {
-      if (query === SQL.counting) taken.times++;
-      return sql.exec(query, ...bindings);
-    };
-    return { store: new LedgerStore({ exec }), taken };
-  };
-
-  it('hold for two days, whatever is entered, and are taken anew after that', async () => {
-    await insideLedger((sql) => {
-      const { store, taken } = watched(sql);
-      const timesAfter = (nowMs: number) => {
-        store.noticeClock(nowMs);
-        return taken.times;
-      };
-      expect(timesAfter(START_MS)).toBe(1);
-      expect(timesAfter(START_MS)).toBe(1);
-      store.reserve(reservation('r1'), ROOM, START_MS + HOUR_MS);
-      expect(timesAfter(START_MS + HOUR_MS)).toBe(1);
-      expect(timesAfter(START_MS + 2 * DAY_MS)).toBe(1);
-      expect(timesAfter(START_MS + 2 * DAY_MS + 1)).toBe(2);
-      expect(timesAfter(START_MS + 4 * DAY_MS + 1)).toBe(2);
-    });
-  });
-
-  it('do not hold for a time before they were taken, for which older rows count', async () => {
-    await insideLedger((sql) => {
-      storeIn(sql).reserve(reservation('r1'), ROOM, START_MS);
-      const { store, taken } = watched(sql);
-      const isFull = (nowMs: number) => store.peek('cleaner', 'm-other001', budgets(1), nowMs).exhausted !== null;
-      expect(isFull(START_MS + 30 * HOUR_MS)).toBe(false);
-      expect(isFull(START_MS + HOUR_MS)).toBe(true);
-      expect(taken.times).toBe(2);
-    });
-  });
+    }));
 });
 
 describe('the history', () => {
-  it('is filtered by caller, image, request, outcome and time, separately and together', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      const outcomes = ['deleted', 'rejected', 'unknown'] as const;
-      for (let n = 0; n < 12; n++) {
-        const requestId = `r${n}`;
-        store.reserve(reservation(requestId, `m-image${n % 2}0`, `c${n % 4}`), ROOM, START_MS + n * HOUR_MS);
-        const outcome = outcomes[n % 3];
-        if (outcome !== undefined && outcome !== 'unknown')
-          store.settle(idOf(requestId), settlement(outcome), START_MS);
+  it('is filtered by caller, image, request, outcome and time, separately and together', () =>
+    inStore((store) => {
+      const rows = [
+        ['r1', 'm-image01', 'a', 'deleted'],
+        ['r2', 'm-image02', 'a', 'rejected'],
+        ['r3', 'm-image03', 'b', 'unknown'],
+        ['r4', 'm-image01', 'b', 'already_absent'],
+        ['r4', 'm-image02', 'a', 'not_attempted'],
+      ] as const;
+      for (const [n, [requestId, imageId, caller, outcome]] of rows.entries()) {
+        store.reserve({ ...reservation(requestId, imageId, caller), id: `id${n}` }, ROOM, START_MS + n);
+        store.settle(`id${n}`, settlement(outcome), START_MS + n);
       }
-      const ids = (query: Partial<HistoryQuery>) =>
-        store.history({ ...ALL_ROWS, ...query }).map(({ requestId }) => Number(requestId.slice(1)));
-      expect(ids({})).toEqual([11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
-      expect(ids({ limit: 2 })).toEqual([11, 10]);
-      expect(ids({ imageId: 'm-image10' })).toEqual([11, 9, 7, 5, 3, 1]);
-      expect(ids({ outcome: 'unknown' })).toEqual([11, 8, 5, 2]);
-      expect(ids({ imageId: 'm-image10', outcome: 'deleted' })).toEqual([9, 3]);
-      expect(ids({ sinceMs: START_MS + 9 * HOUR_MS })).toEqual([11, 10, 9]);
-      expect(ids({ untilMs: START_MS + 2 * HOUR_MS })).toEqual([1, 0]);
-      expect(ids({ sinceMs: START_MS + 2 * HOUR_MS, untilMs: START_MS + 5 * HOUR_MS })).toEqual([4, 3, 2]);
-      expect(ids({ sinceMs: START_MS + 3 * HOUR_MS, outcome: 'deleted', imageId: 'm-image10' })).toEqual([9, 3]);
-      expect(ids({ sinceMs: START_MS + 99 * HOUR_MS })).toEqual([]);
-      expect(ids({ imageId: 'm-absent01' })).toEqual([]);
-      expect(ids({ caller: 'c1' })).toEqual([9, 5, 1]);
-      expect(ids({ caller: 'c1', outcome: 'deleted' })).toEqual([9]);
-      expect(ids({ caller: 'c1', imageId: 'm-image00' })).toEqual([]);
-      expect(ids({ caller: 'c1', imageId: 'm-image10', untilMs: START_MS + 9 * HOUR_MS })).toEqual([5, 1]);
-      expect(ids({ requestId: 'r4' })).toEqual([4]);
-      expect(ids({ requestId: 'r4', caller: 'c0', imageId: 'm-image00', outcome: 'rejected' })).toEqual([4]);
-      expect(ids({ requestId: 'r4', caller: 'c1' })).toEqual([]);
-      expect(ids({ requestId: 'r4', imageId: 'm-image10' })).toEqual([]);
-      expect(ids({ requestId: 'r4', outcome: 'deleted' })).toEqual([]);
-      expect(ids({ requestId: 'r4', sinceMs: START_MS + 5 * HOUR_MS })).toEqual([]);
-    });
-  });
+      const found = (query: Partial<HistoryQuery>) => store.history({ ...ALL_ROWS, ...query }).map(({ id }) => id);
+      expect(found({})).toEqual(['id4', 'id3', 'id2', 'id1', 'id0']);
+      expect(found({ caller: 'a' })).toEqual(['id4', 'id1', 'id0']);
+      expect(found({ imageId: 'm-image01' })).toEqual(['id3', 'id0']);
+      expect(found({ requestId: 'r4' })).toEqual(['id4', 'id3']);
+      expect(found({ outcome: 'unknown' })).toEqual(['id2']);
+      expect(found({ sinceMs: START_MS + 1, untilMs: START_MS + 3 })).toEqual(['id2', 'id1']);
+      expect(found({ caller: 'b', imageId: 'm-image01' })).toEqual(['id3']);
+      expect(found({ caller: 'a', requestId: 'r4' })).toEqual(['id4']);
+      expect(found({ caller: 'a', imageId: 'm-image02', requestId: 'r4' })).toEqual(['id4']);
+      expect(found({ caller: 'a', imageId: 'm-image02', outcome: 'rejected' })).toEqual(['id1']);
+      expect(found({ caller: 'a', outcome: 'unknown' })).toEqual([]);
+      expect(found({ imageId: 'm-image01', outcome: 'deleted', requestId: 'r1', caller: 'a' })).toEqual(['id0']);
+    }));
 
-  it('is ordered by time and then by sequence, also over pages, whatever the clock did', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      const hours = [5, 5, 9, 1, 5, 1, 9, 2, 5];
-      const outcomes = ['deleted', 'rejected', 'unknown', 'already_absent', 'not_attempted', 'not_deleted'] as const;
-      for (const [n, hour] of hours.entries()) {
-        store.reserve(reservation(`r${n}`), ROOM, START_MS + hour * HOUR_MS);
-        store.settle(idOf(`r${n}`), settlement(outcomes[n % 6] ?? 'unknown'), START_MS + hour * HOUR_MS);
+  it('finds a poll among many rows with one request id, and among many of one image', () =>
+    inStore((store) => {
+      for (let n = 0; n < 150; n++) {
+        store.reserve({ ...reservation('same', `m-image${100 + n}`), id: `id${n}` }, ROOM, START_MS + n);
+        admits(store, `r${n}`, IMAGE, ROOM, START_MS + n, 'cleaner', 'rejected');
       }
-      const whole = store.history(ALL_ROWS);
-      expect(whole.map(({ requestId }) => requestId)).toEqual(['r6', 'r2', 'r8', 'r4', 'r1', 'r0', 'r7', 'r5', 'r3']);
+      const found = (imageId: string, requestId: string) =>
+        store.history({ ...ALL_ROWS, caller: 'cleaner', imageId, requestId }).map(({ id }) => id);
+      expect(found('m-image117', 'same')).toEqual(['id17']);
+      expect(found(IMAGE, 'r3')).toEqual([idOf('r3')]);
+    }));
+
+  it('is ordered by time and then by sequence, also over pages, whatever the clock did', () =>
+    inStore((store) => {
+      const timesMs = [5, 3, 3, 9, 3, 1].map((n) => START_MS + n);
+      for (const [n, timeMs] of timesMs.entries()) reserve(store, `r${n}`, timeMs, `m-image0${n}`);
+      const expected = ['r3', 'r0', 'r4', 'r2', 'r1', 'r5'];
       for (const limit of [1, 2, 4]) {
-        const pages = [];
-        for (let after: HistoryQuery['after'] = null; ; ) {
-          const page = store.history({ ...ALL_ROWS, limit, after });
-          const last = page.at(-1);
-          if (last === undefined) break;
-          pages.push(...page);
-          after = { reservedAtMs: last.reservedAtMs, seq: last.seq };
+        const found: string[] = [];
+        let after: HistoryQuery['after'] = null;
+        for (let pages = 0; pages < 7; pages++) {
+          const page = store.history({ ...ALL_ROWS, after, limit });
+          found.push(...page.map(({ requestId }) => requestId));
+          after = page.at(-1) ?? after;
         }
-        expect(pages).toEqual(whole);
+        expect(found).toEqual(expected);
       }
-    });
-  });
+    }));
 });
 
 describe('the last deletion of an image', () => {
-  it('is its newest row with the outcome deleted, whoever the caller was', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
+  it('is its newest row with the outcome deleted, whoever the caller was', () =>
+    inStore((store) => {
       for (const [n, outcome] of (['deleted', 'deleted', 'rejected', 'already_absent'] as const).entries()) {
-        store.reserve(reservation(`r${n}`, 'm-custom01', `c${n}`), ROOM, START_MS + n);
+        reserve(store, `r${n}`, START_MS + n, IMAGE, `c${n}`);
         store.settle(idOf(`r${n}`), settlement(outcome), START_MS + 100 + n);
       }
-      store.reserve(reservation('other', 'm-other001'), ROOM, START_MS + 9);
+      reserve(store, 'other', START_MS + 9, 'm-other001');
       const lastDeletion = { caller: 'c1', requestId: 'r1', atMs: START_MS + 101 };
-      expect(store.peek('x', 'm-custom01', ROOM, START_MS + 200)).toEqual({ lastDeletion, exhausted: null });
-      expect(store.reserve(reservation('r9'), ROOM, START_MS + 200)).toEqual({ ok: true, value: lastDeletion });
+      expect(store.peek('x', IMAGE, ROOM, START_MS + 200)).toEqual({ lastDeletion, open: null, exhausted: null });
+      expect(reserve(store, 'r9', START_MS + 200)).toEqual({ ...ADMITTED, value: lastDeletion });
       expect(store.peek('x', 'm-other001', ROOM, START_MS + 200).lastDeletion).toBeNull();
-    });
-  });
+    }));
 
-  it('that only a look has found is dated from its reservation', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      store.reserve(reservation('r1'), ROOM, START_MS);
-      resolve(store, 'deleted', START_MS + HOUR_MS);
-      expect(store.peek('x', 'm-custom01', ROOM, START_MS + HOUR_MS).lastDeletion?.atMs).toBe(START_MS);
-    });
-  });
+  it('that only a check has found is dated from its reservation', () =>
+    inStore((store) => {
+      reserve(store, 'r1', START_MS);
+      store.applyCheck(IMAGE, checkOf('absent', at(45)), at(45));
+      expect(store.peek('x', IMAGE, ROOM, START_MS + HOUR_MS).lastDeletion?.atMs).toBe(START_MS);
+    }));
+});
+
+describe('a preview of the ledger', () => {
+  it('says what stands in the way, and changes nothing', () =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      const outlook = {
+        lastDeletion: null,
+        open: { id: idOf('r1'), caller: 'cleaner', requestId: 'r1' },
+        exhausted: null,
+      };
+      expect(store.peek('other', IMAGE, ROOM, at(50))).toEqual(outlook);
+      expect(store.nextCheckMs()).toBe(at(45));
+      expect(store.metrics(at(50)).inProgress).toBe(0);
+    }));
+});
+
+describe('the images that are due', () => {
+  it('come in the order of their times, those never checked first, without those under way', () =>
+    inStore((store) => {
+      for (const [n, imageId] of ['m-image01', 'm-image02', 'm-image03'].entries())
+        reserve(store, `r${n}`, at(n), imageId);
+      expect(store.dueImage([], at(44))).toBeNull();
+      expect(store.dueImage([], at(60))).toBe('m-image01');
+      expect(store.dueImage(['m-image01'], at(60))).toBe('m-image02');
+      store.applyCheck('m-image01', checkOf('failed', at(60)), at(60));
+      reserve(store, 'late', at(100), 'm-image04');
+      expect(store.dueImage([], at(150))).toBe('m-image02');
+      expect(store.dueImage(['m-image02', 'm-image03'], at(150))).toBe('m-image04');
+      expect(store.dueImage(['m-image02', 'm-image03', 'm-image04'], at(150))).toBe('m-image01');
+      expect(store.dueImage(['m-image02', 'm-image03', 'm-image04', 'm-image01'], at(150))).toBeNull();
+    }));
 });
 
 describe('the removal of old rows', () => {
-  it('takes one batch at a time, and nothing that is younger', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      sql.exec(
-        `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-         INSERT INTO deletions (id, request_id, caller, image_id, key_fingerprint, reserved_at, began_at)
-         SELECT 'id' || i, 'r' || i, 'c', 'm-x', 'f', i, i FROM n`,
-        REMOVAL_BATCH + 3,
-      );
-      store.reserve(reservation('young'), budgets(100, 100_000), DAY_MS);
+  const fill = (sql: SqlStorage, count: number, outcome: RowOutcome) =>
+    sql.exec(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+       INSERT INTO deletions (id, request_id, caller, image_id, key_fingerprint, reserved_at, began_at, outcome)
+       SELECT ?2 || i, 'r' || i, 'c', 'm-x', 'f', i, i, ?2 FROM n`,
+      count,
+      outcome,
+    );
+
+  it('takes one batch at a time, and nothing that is younger', () =>
+    inStore((store, sql) => {
+      fill(sql, REMOVAL_BATCH + 3, 'deleted');
+      reserve(store, 'young', DAY_MS);
       expect(store.remove(DAY_MS)).toBe(REMOVAL_BATCH);
       expect(store.remove(DAY_MS)).toBe(3);
       expect(store.remove(DAY_MS)).toBe(0);
       expect(store.oldestMs()).toBe(DAY_MS);
-    });
-  });
+    }));
 
-  it('takes rows of every outcome, and the oldest row may have any', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
+  it('takes rows of every outcome, and the oldest row may have any', () =>
+    inStore((store, sql) => {
       expect(store.oldestMs()).toBeNull();
-      const outcomes = ['unknown', 'deleted', 'rejected', 'already_absent', 'not_attempted', 'not_deleted'] as const;
-      for (const [n, outcome] of outcomes.entries()) {
-        store.reserve(reservation(`r${n}`), ROOM, START_MS + n);
-        if (outcome !== 'unknown') store.settle(idOf(`r${n}`), settlement(outcome), START_MS + n);
+      const all = ['unknown', 'deleted', 'rejected', 'already_absent', 'not_attempted', 'not_deleted'] as const;
+      for (const [n, outcome] of all.entries()) {
+        fill(sql, 1, outcome);
+        sql.exec('UPDATE deletions SET reserved_at = ? WHERE id = ?', START_MS + n, `${outcome}1`);
       }
-      for (const n of outcomes.keys()) {
+      for (const n of all.keys()) {
         expect(store.oldestMs()).toBe(START_MS + n);
         expect(store.remove(START_MS + n + 1)).toBe(1);
       }
       expect(store.history(ALL_ROWS)).toEqual([]);
-    });
-  });
-});
+    }));
 
-describe('a row whose outcome is unknown', () => {
-  it('counts as sent if a bug ended the counting, and not if nothing was settled', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      store.reserve(reservation('r1'), ROOM, START_MS);
-      expect(store.unknown().map(({ sent }) => sent)).toEqual([false]);
-      store.settle(idOf('r1'), { ...settlement('unknown'), attempts: null }, START_MS);
-      store.reserve(reservation('r2'), ROOM, START_MS);
-      store.settle(idOf('r2'), { ...settlement('unknown'), attempts: 0 }, START_MS);
-      expect(store.unknown().map(({ sent }) => sent)).toEqual([true, false]);
-    });
-  });
-
-  it('may also be one with an outcome that this release does not know', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      store.reserve(reservation('r1'), ROOM, START_MS);
-      sql.exec("UPDATE deletions SET outcome = 'of a later release'");
-      expect(store.history({ ...ALL_ROWS, requestId: 'r1' })).toMatchObject([{ outcome: 'unknown' }]);
-    });
-  });
-
-  it('does not wait for the date of a clock that was ahead, once that is noticed', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      store.reserve(reservation('r1'), ROOM, START_MS + 365 * DAY_MS);
-      store.noticeClock(START_MS);
-      expect(store.unknown().map(({ beganAtMs }) => beganAtMs)).toEqual([START_MS]);
-      expect(rowOf(store)?.reservedAtMs).toBe(START_MS + 365 * DAY_MS);
-    });
-  });
-
-  it('does not wait for the date of a look by a clock that was ahead, once that is noticed', async () => {
-    await insideLedger((sql) => {
-      const store = storeIn(sql);
-      store.reserve(reservation('r1'), ROOM, START_MS);
-      store.apply('m-custom01', [{ seq: 1, outcome: 'unknown', looks: 4 }], START_MS + 365 * DAY_MS);
-      store.noticeClock(START_MS + 365 * DAY_MS);
-      store.noticeClock(START_MS + HOUR_MS);
-      expect(store.unknown().map(({ lookedAtMs }) => lookedAtMs)).toEqual([START_MS + HOUR_MS]);
-    });
-  });
+  it('of rows without effect takes the oldest, only from a ledger that is too full, and only as many as it must', () =>
+    inStore((store) => {
+      const all = ['deleted', 'rejected', 'already_absent', 'not_attempted', 'rejected', 'deleted'] as const;
+      for (const [n, outcome] of all.entries())
+        admits(store, `r${n}`, `m-image0${n}`, ROOM, START_MS + n, 'a', outcome);
+      reserve(store, 'unknown', START_MS + 9, 'm-image09');
+      const removed = (maxRows: number) => store.removeWithoutEffect(START_MS + 4, maxRows);
+      const left = () => store.history(ALL_ROWS).map(({ requestId }) => requestId);
+      expect(removed(7)).toBe(0);
+      expect(removed(5)).toBe(2);
+      expect(left()).toEqual(['unknown', 'r5', 'r4', 'r3', 'r0']);
+      expect(removed(1)).toBe(1);
+      expect(left()).toEqual(['unknown', 'r5', 'r4', 'r0']);
+      expect(store.metrics(START_MS + 9).rows).toBe(4);
+    }));
 });

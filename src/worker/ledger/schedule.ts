@@ -1,0 +1,98 @@
+/**
+ * When an image is checked after a deletion, how long it stays taken, and what one check proves about each of its rows.
+ *
+ * Promises: pure. Never: reads an image or touches storage. Times are milliseconds since the epoch.
+ */
+import type { StoredRow } from './stored-row.ts';
+
+/**
+ * How long a request may still run after its reservation: the greatest deadline, 20 s, and 3 s for clocks that differ and for the
+ * settlement. An image is taken for at least as long.
+ */
+export const REQUEST_OVER_MS = 23_000;
+/** A refused caller makes the check of the open row due, at most this often. */
+export const HASTENED_CHECK_MS = 5_000;
+
+const HOUR_MS = 60 * 60 * 1000;
+export const DAY_MS = 24 * HOUR_MS;
+
+/** The planned checks, in whole seconds after a reservation: strictly growing, never empty. */
+export type Schedule = readonly number[];
+
+/** What one check of an image found. `found` and `absent` are proof; `failed` proves nothing. */
+export type Finding = 'found' | 'absent' | 'failed';
+
+/** A finding, when its read began, and which key signed it. */
+export interface Check {
+  readonly finding: Finding;
+  /** Whether Baidu said that the image is absent, under a code that is not on the list. Then the check has failed. */
+  readonly unlistedAbsence: boolean;
+  readonly beganAtMs: number;
+  readonly keyFingerprint: string;
+}
+
+/** What follows from a check for one row. */
+export type Step =
+  /** The unknown outcome is final. */
+  | { readonly kind: 'resolved'; readonly outcome: 'deleted' | 'not_deleted' }
+  /** A deletion was read back. `null`: the planned checks are over, and none could tell. */
+  | { readonly kind: 'verified'; readonly verified: boolean | null }
+  /** Nothing is decided. A row that was not due keeps its next check. */
+  | {
+      readonly kind: 'open';
+      readonly nextCheckAtMs: number;
+      readonly foundAtMs: number | null;
+      /** Whether this is the row's first undecided check that comes more than a day after its reservation. */
+      readonly isOverdue: boolean;
+    };
+
+/** After how many milliseconds a request is over for a check. A schedule with an earlier first check ends it earlier. */
+export function requestOverMs(schedule: Schedule): number {
+  return Math.min(REQUEST_OVER_MS, firstCheckMs(schedule));
+}
+
+/** How long after a reservation the first check is planned, in milliseconds. */
+export function firstCheckMs([firstS = 0]: Schedule): number {
+  return firstS * 1000;
+}
+
+/** How long after a reservation the last check is planned, in milliseconds. No image is taken for longer. */
+export function lastCheckMs(schedule: Schedule): number {
+  return (schedule.at(-1) ?? 0) * 1000;
+}
+
+/** What `check` proves about a row of its image that is unknown, or deleted and still to be read back; `null` if nothing. */
+export function stepAfter(
+  { finding, beganAtMs, keyFingerprint }: Check,
+  row: StoredRow,
+  schedule: Schedule,
+): Step | null {
+  const ageMs = beganAtMs - row.reservedAtMs;
+  if (ageMs < requestOverMs(schedule)) return null;
+  const isLast = ageMs >= lastCheckMs(schedule);
+  if (row.outcome === 'unknown') {
+    if (finding === 'absent') return { kind: 'resolved', outcome: 'deleted' };
+    if (finding === 'found' && isLast) return { kind: 'resolved', outcome: 'not_deleted' };
+  } else {
+    // A check by another key may speak of another account.
+    const proves = keyFingerprint === row.keyFingerprint;
+    if (finding === 'absent' && proves) return { kind: 'verified', verified: true };
+    if (isLast) return { kind: 'verified', verified: finding === 'found' && proves ? false : null };
+  }
+  const isDue = row.nextCheckAtMs !== null && row.nextCheckAtMs <= beganAtMs;
+  return {
+    kind: 'open',
+    nextCheckAtMs: isDue
+      ? nextCheckMs(row.reservedAtMs, schedule, beganAtMs)
+      : Math.max(row.nextCheckAtMs ?? 0, beganAtMs + HASTENED_CHECK_MS),
+    foundAtMs: finding === 'found' ? beganAtMs : row.foundAtMs,
+    isOverdue: ageMs > DAY_MS && (row.checkedAtMs === null || row.checkedAtMs - row.reservedAtMs <= DAY_MS),
+  };
+}
+
+/** The next planned time; after the last one every hour for a day, then every day. */
+function nextCheckMs(reservedAtMs: number, schedule: Schedule, nowMs: number): number {
+  const planned = schedule.map((afterS) => reservedAtMs + afterS * 1000).find((timeMs) => timeMs > nowMs);
+  const isFirstDay = nowMs - reservedAtMs - lastCheckMs(schedule) < DAY_MS;
+  return planned ?? nowMs + (isFirstDay ? HOUR_MS : DAY_MS);
+}

@@ -1,0 +1,104 @@
+/** In which order images are checked, how many at a time, and how fast. Time is an argument. */
+import { describe, expect, it } from 'vitest';
+import { runChecks } from '../../../src/worker/ledger/checks.ts';
+
+/** A clock that jumps to the next thing that happens, and images that take so long to check. */
+function world(durationsMs: Readonly<Record<string, number>>) {
+  let nowMs = 0;
+  const waiting: { atMs: number; wake: () => void }[] = [];
+  const sleep = (ms: number) => new Promise<void>((wake) => waiting.push({ atMs: nowMs + ms, wake }));
+  const begun: { imageId: string; atMs: number }[] = [];
+  const left = Object.keys(durationsMs);
+  let underWay = 0;
+  let mostUnderWay = 0;
+  return {
+    begun,
+    left,
+    sleep,
+    mostUnderWay: () => mostUnderWay,
+    now: () => nowMs,
+    due: (skipped: readonly string[]) => left.find((imageId) => !skipped.includes(imageId)) ?? null,
+    check: async (imageId: string) => {
+      begun.push({ imageId, atMs: nowMs });
+      mostUnderWay = Math.max(mostUnderWay, ++underWay);
+      await sleep(durationsMs[imageId] ?? 0);
+      underWay--;
+      left.splice(left.indexOf(imageId), 1);
+    },
+    /** Lets time pass until the run is over. */
+    async finish(run: Promise<unknown>) {
+      let isOver = false;
+      const end = run.finally(() => {
+        isOver = true;
+      });
+      end.catch(() => undefined);
+      while (!isOver) {
+        waiting.sort((a, b) => a.atMs - b.atMs);
+        const next = waiting.shift();
+        nowMs = next?.atMs ?? nowMs;
+        next?.wake();
+        for (let turns = 0; turns < 20; turns++) await Promise.resolve();
+      }
+      return end;
+    },
+  };
+}
+const images = (count: number, ms: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, n) => [`m-${n}`, ms]));
+
+describe('a run of checks', () => {
+  it('checks everything that is due, once, in the given order', async () => {
+    const { due, check, sleep, begun, left, finish } = world(images(7, 10));
+    await finish(runChecks(due, check, sleep));
+    expect(begun.map(({ imageId }) => imageId)).toEqual(['m-0', 'm-1', 'm-2', 'm-3', 'm-4', 'm-5', 'm-6']);
+    expect(left).toEqual([]);
+  });
+
+  it('has five under way at the most, and gives each free place to what is due then', async () => {
+    const given = world({ ...images(5, 3_000), 'm-4': 500, late: 10 });
+    given.left.pop();
+    const check = (imageId: string) => {
+      if (imageId === 'm-3') given.left.unshift('late');
+      return given.check(imageId);
+    };
+    await given.finish(runChecks(given.due, check, given.sleep));
+    expect(given.mostUnderWay()).toBe(5);
+    expect(given.begun.map(({ imageId }) => imageId)).toEqual(['m-0', 'm-1', 'm-2', 'm-3', 'late', 'm-4']);
+  });
+
+  it('begins ten a second at the most', async () => {
+    const { due, check, sleep, begun, finish } = world(images(25, 1));
+    await finish(runChecks(due, check, sleep));
+    for (const [n, { atMs }] of begun.entries()) expect(atMs).toBe(n * 100);
+  });
+
+  it('ends after forty, and leaves the rest to the next', async () => {
+    const { due, check, sleep, begun, left, finish } = world(images(50, 1));
+    await finish(runChecks(due, check, sleep));
+    expect(begun).toHaveLength(40);
+    expect(left).toHaveLength(10);
+  });
+
+  it('throws what a check throws, but only when the others are over', async () => {
+    const given = world(images(3, 1_000));
+    const check = (imageId: string) => (imageId === 'm-1' ? Promise.reject(new Error('bug')) : given.check(imageId));
+    await expect(given.finish(runChecks(given.due, check, given.sleep))).rejects.toThrow('bug');
+    expect(given.begun.map(({ imageId }) => imageId)).toEqual(['m-0']);
+    expect(given.left).not.toContain('m-0');
+  });
+
+  it('reaches an image that nobody has checked within four seconds, although 240 others hang for three', async () => {
+    const given = world({ ...images(240, 3_000), healthy: 10 });
+    given.left.pop();
+    const due = (skipped: readonly string[]) => {
+      // The store puts an image first that was never checked. It falls due when five others have just begun to hang.
+      const isDue =
+        given.now() >= 500 && !skipped.includes('healthy') && !given.begun.some((each) => each.imageId === 'healthy');
+      return isDue ? 'healthy' : given.due(skipped);
+    };
+    const check = (imageId: string) => (imageId === 'healthy' ? given.check('healthy') : given.check(imageId));
+    given.left.push('healthy');
+    await given.finish(runChecks(due, check, given.sleep));
+    expect(given.begun.find(({ imageId }) => imageId === 'healthy')?.atMs).toBeLessThan(4_000);
+  });
+});

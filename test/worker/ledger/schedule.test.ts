@@ -1,0 +1,26 @@
+/** When an image is checked, and how long a request may run. What a check proves is tested with the rows, in store.test.ts. */
+import { describe, expect, it } from 'vitest';
+import { parseConfig } from '../../../src/worker/config.ts';
+import { firstCheckMs, lastCheckMs, REQUEST_OVER_MS, requestOverMs } from '../../../src/worker/ledger/schedule.ts';
+import { validEnv } from '../../harness.ts';
+
+describe('a request', () => {
+  it('is over after the greatest deadline there is, and three seconds', () => {
+    const deadline = (ms: number) => parseConfig({ ...validEnv(), UPSTREAM_DEADLINE_MS: String(ms) }).problems;
+    expect(deadline(REQUEST_OVER_MS - 3_000)).toEqual([]);
+    expect(deadline(REQUEST_OVER_MS - 2_999)).not.toEqual([]);
+  });
+
+  it('is over earlier if the first check comes earlier', () => {
+    expect(requestOverMs([45, 120])).toBe(23_000);
+    expect(requestOverMs([23, 120])).toBe(23_000);
+    expect(requestOverMs([22, 120])).toBe(22_000);
+  });
+});
+
+describe('a schedule', () => {
+  it('has a first and a last check', () => {
+    expect([firstCheckMs([45, 120]), lastCheckMs([45, 120])]).toEqual([45_000, 120_000]);
+    expect([firstCheckMs([45]), lastCheckMs([45])]).toEqual([45_000, 45_000]);
+  });
+});
