@@ -116,6 +116,10 @@ export function createHarness({ env: change, account, fetch, clockOffsetMs = 0, 
 
 export type Harness = ReturnType<typeof createHarness>;
 
+/** What the log holds under this `event.name`. */
+export const recordsOf = ({ lines }: Harness, name: string) =>
+  lines.map(({ record }) => record).filter((record) => record['event.name'] === name);
+
 export const bearer = (key: string) => ({ Authorization: `Bearer ${key}` });
 
 function parseRecord(text: string): Line['record'] {

@@ -3,7 +3,7 @@ import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KEYS, SECRET } from './fixtures.ts';
-import { createHarness, ENDPOINT, GATEWAY, HTTP, problemOf } from './harness.ts';
+import { createHarness, ENDPOINT, GATEWAY, HTTP, problemOf, recordsOf } from './harness.ts';
 
 const CANONICAL = new RegExp(`^${ENDPOINT}/v2/image/m-[A-Za-z0-9]{6,32}$`);
 const RUNS = 300;
@@ -166,7 +166,8 @@ describe('for any upstream status, headers and body', () => {
           const signature = harness.requests[0]?.headers.get('authorization')?.split('/').at(-1) ?? 'none';
           expect(said).not.toContain(signature);
           expect(harness.requests.length).toBeLessThanOrEqual(2);
-          expect(harness.lines).toHaveLength(1);
+          expect(recordsOf(harness, 'audit')).toHaveLength(1);
+          expect(harness.lines.length).toBe(1 + recordsOf(harness, 'absence_unlisted').length);
         }),
         { numRuns: RUNS },
       );

@@ -264,7 +264,8 @@ function isSafeToRepeat({ retryable, outcome }: ProblemError): boolean {
 }
 
 function readinessCall(signal: AbortSignal | undefined): Call<ReadinessBody> {
-  const read: Call<ReadinessBody>['read'] = ({ body }) => (isReadiness(body) ? body : undefined);
+  const read: Call<ReadinessBody>['read'] = ({ body }) =>
+    isReadiness(body) ? { ...body, control: body.control ?? null } : undefined;
   return { method: 'GET', target: '/readyz', requestId: crypto.randomUUID(), signal, read };
 }
 

@@ -107,12 +107,16 @@ const isRow = shape<DeletionJson>({
 
 export const isHistory = shape<HistoryBody>({ deletions: listOf(isRow) });
 
-export const isReadiness = shape<ReadinessBody>({
+/** The readiness of a gateway of 1.0.0 has no control. */
+type AnyReadiness = Omit<ReadinessBody, 'control'> & { readonly control?: ReadinessBody['control'] | undefined };
+
+export const isReadiness = shape<AnyReadiness>({
   status: word<'ready'>({ ready: true }),
   caller: isText,
   scopes: listOf(isText),
   keyFingerprint: isText,
   credentialAccepted: nullable(isBoolean),
+  control: optional(nullable(word<'found' | 'absent'>({ found: true, absent: true }))),
 });
 
 export const isProblem = shape<ProblemBody>({

@@ -7,12 +7,14 @@
 import { HonoBase } from 'hono/hono-base';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { TrieRouter } from 'hono/router/trie-router';
+import { unlistedCode } from './baidu/verdict.ts';
 import { Identity, subjectOf } from './callers/identify.ts';
 import type { ParsedConfig } from './config.ts';
 import { createGateway } from './create-gateway.ts';
 import { deleteImage } from './deletions/deletion.ts';
 import { DELETIONS_PATH, visibleTo } from './deletions/history.ts';
 import { previewImage } from './deletions/preview.ts';
+import { logUnlistedCode } from './deletions/upstream.ts';
 import { audit, type MisconfigurationLine, respondCrash } from './http/audit.ts';
 import { type HttpEnv, record } from './http/context.ts';
 import { Gate } from './http/gate.ts';
@@ -77,7 +79,7 @@ export function createApp(
     gate.admitted({ scope: null, problems }, async (c, { caller, gateway }) => {
       const asked = readReadiness(c.req.raw);
       if (!asked.ok) return respondProblem(c, asked.failure);
-      const probed = asked.value.upstream ? await gateway.probe.ask() : null;
+      const probed = asked.value.upstream ? await gateway.probe.ask(c.get('id')) : null;
       return respondReadiness(c, caller, gateway.keyFingerprint, probed);
     }),
   );
@@ -87,7 +89,9 @@ export function createApp(
     gate.admitted({ scope: 'images:read' }, async (c, { caller, gateway }) => {
       const imageId = readPreview(c.req.raw, c.req.path);
       if (!imageId.ok) return respondProblem(c, imageId.failure);
-      return respondPreview(c, await previewImage(gateway, caller, imageId.value));
+      const preview = await previewImage(gateway, caller, imageId.value);
+      logUnlistedCode(runtime, { imageId: imageId.value, id: c.get('id') }, unlistedCode(preview.answer));
+      return respondPreview(c, preview);
     }),
   );
   app.delete(
@@ -98,6 +102,7 @@ export function createApp(
       const ids = { id: c.get('id'), requestId: c.get('requestId') };
       const request = { ...order.value, ...ids, caller, subject: subjectOf(proof) };
       const deletion = await deleteImage(gateway, request, c.get('waits'));
+      logUnlistedCode(runtime, request, unlistedCode(deletion.answer));
       return respondDeletion(c, request, deletion);
     }),
   );

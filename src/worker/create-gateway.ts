@@ -4,6 +4,7 @@ import { createImageApi } from './baidu/images.ts';
 import type { Config } from './config.ts';
 import type { Gateway } from './deletions/gateway.ts';
 import { UpstreamProbe } from './deletions/probe.ts';
+import { isImageId } from './image-id.ts';
 import { LedgerStub } from './ledger/stub.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -12,9 +13,10 @@ export function createGateway(config: Config, runtime: Runtime): Gateway {
   const client = new BceClient(config.credentials, runtime);
   const upstreamHost = new URL(endpoint).host;
   const images = createImageApi(endpoint, { client, attemptTimeoutMs, runtime });
+  const controlId = [...policy.protectedImages].find(isImageId) ?? null;
   return {
     images,
-    probe: new UpstreamProbe(images, deadlineMs, runtime),
+    probe: new UpstreamProbe(images, controlId, deadlineMs, runtime),
     policy,
     rateLimiters,
     deadlineMs,

@@ -711,8 +711,17 @@ describe('readiness', () => {
       scopes: ['images:delete', 'images:read'],
       keyFingerprint: expect.stringMatching(/^[\da-f]{8}$/),
       credentialAccepted: null,
+      control: null,
     });
     expect(sent.map(({ method, url }) => [method, url])).toEqual([['GET', `${GATEWAY}/readyz`]]);
+  });
+
+  it('has no control at a gateway of 1.0.0', async () => {
+    const body = { status: 'ready', caller: 'both', scopes: [], keyFingerprint: '9ae8a8b2', credentialAccepted: true };
+    const send: SendRequest = async (_url, { headers }) =>
+      Response.json(body, { headers: { 'X-Request-Id': headers['X-Request-Id'] ?? '' } });
+    const images = new ImageGateway({ baseUrl: GATEWAY, token: 'key', fetch: send });
+    expect(await images.readiness()).toEqual({ ...body, control: null });
   });
 
   it('is not believed of anything that answers in its place', async () => {

@@ -29,8 +29,6 @@ const PREVIEW: Body = {
   requestId: 'r',
   upstreamRequestId: 'u',
 };
-/** Members that came with 1.1.0. */
-const SINCE_1_1: readonly string[] = ['verified', 'control'];
 const ROW: Body = {
   requestId: 'r',
   caller: 'cleaner',
@@ -54,6 +52,7 @@ const READINESS: Body = {
   scopes: ['images:delete'],
   keyFingerprint: '9ae8a8b2',
   credentialAccepted: true,
+  control: 'found',
 };
 const PROBLEM: Body = {
   type: 'https://gateway.test/problems/image_shared',
@@ -76,6 +75,9 @@ function allowsNull(schema: object | undefined): boolean {
   return schema !== undefined && 'type' in schema && Array.isArray(schema.type) && schema.type.includes('null');
 }
 
+/** What the bodies of 1.0.0 do not have. */
+const SINCE_1_0_0: readonly string[] = ['HistoryRow.verified', 'Readiness.control'];
+
 /** Values of every JSON type. */
 const VALUES = ['text', 7, true, null, [], {}, [7], { x: 7 }];
 const NOT_OBJECTS = [undefined, null, 'text', 7, true, [], [DELETION]];
@@ -95,10 +97,11 @@ describe.each<[keyof typeof schemas, (value: unknown) => boolean, Body]>([
     expect(Object.keys(body).sort()).toEqual(Object.keys(properties).sort());
   });
 
-  it('needs every member that the schema requires, but for those that a gateway of 1.0.0 does not have', () => {
-    for (const name of Object.keys(body)) {
-      const { [name]: _left, ...rest } = body;
-      expect(is(rest), `without ${name}`).toBe(!required.includes(name) || SINCE_1_1.includes(name));
+  it('needs every member that the schema requires and a gateway of 1.0.0 has, and no other', () => {
+    for (const member of Object.keys(body)) {
+      const { [member]: _left, ...rest } = body;
+      const isNew = SINCE_1_0_0.includes(`${name}.${member}`);
+      expect(is(rest), `without ${member}`).toBe(!required.includes(member) || isNew);
     }
   });
 
@@ -135,6 +138,8 @@ describe('a history', () => {
 
 describe('the closed words', () => {
   it('are those of the gateway', () => {
+    for (const control of ['found', 'absent', null]) expect(isReadiness({ ...READINESS, control })).toBe(true);
+    for (const control of ['lost', '']) expect(isReadiness({ ...READINESS, control })).toBe(false);
     for (const outcome of ROW_OUTCOMES) {
       expect(isRow({ ...ROW, outcome })).toBe(true);
       expect(isDeletion({ ...DELETION, outcome })).toBe(SUCCESS_OUTCOMES.some((known) => known === outcome));

@@ -94,6 +94,17 @@ export const FAULTS = {
     answer: (id) => raw(200, '', id, { 'x-bce-error-code': 'IamSignatureInvalid', 'x-bce-error-message': 'no' }),
   },
   unauthorized: { deletes: false, answer: () => new Response(null, { status: 401 }) },
+  throttled_504_after: {
+    deletes: true,
+    answer: (id) => failure(504, 'BackendRequestLimitWaitTimeout', 'The backend did not answer in time.', id),
+  },
+  in_use: { deletes: false, answer: (id) => failure(409, 'IMAGE_INUSE', 'The image is in use.', id) },
+  user_unknown: { deletes: false, answer: (id) => failure(404, 'UserNotExist', 'No such user.', id) },
+  account_unknown: {
+    deletes: false,
+    answer: (id) => failure(404, 'AccountNotFound', 'No such account.', id, { 'x-bce-error-code': 'NoSuchObject' }),
+  },
+  region_unknown: { deletes: false, answer: (id) => failure(404, 'RegionNotFound', 'No such region.', id) },
   undocumented_code: { deletes: false, answer: (id) => failure(409, 'Image.IsOnHoliday', 'Come back later.', id) },
   route_unknown: { deletes: false, answer: (id) => failure(404, 'ResourceNotFound', 'No such route.', id) },
   version_unknown: { deletes: false, answer: (id) => failure(404, 'InvalidVersion', 'No such version.', id) },
@@ -115,6 +126,8 @@ export class Emulator {
   readonly faults: Fault[] = [];
   /** How far this server's clock is ahead of true time, in milliseconds. */
   clockOffsetMs = 0;
+  /** The code under which it says that an image is absent. Which one the real server sends is not documented. */
+  absentCode = 'NoSuchObject';
   readonly #account: Account;
   readonly #sleep: (ms: number) => Promise<unknown>;
   readonly #verify: typeof refusal;
@@ -133,6 +146,7 @@ export class Emulator {
     this.calls.length = 0;
     this.faults.length = 0;
     this.clockOffsetMs = 0;
+    this.absentCode = 'NoSuchObject';
   }
 
   /** Lets the next calls go wrong, one fault for each call. */
@@ -190,7 +204,7 @@ export class Emulator {
     if (version !== 'v2') return say(404, 'InvalidVersion', 'The API version is invalid.');
     const image = this.images.get(id);
     if (image === undefined)
-      return say(404, 'NoSuchObject', 'The specified object is not found or resource do not exist.');
+      return say(404, this.absentCode, 'The specified object is not found or resource do not exist.');
     if (wantsUsers) {
       if (image.type !== 'Custom')
         return say(403, 'Image.UnCustomImageCannotBeShared', 'Only custom image can be shared.');

@@ -23,6 +23,7 @@ const CLEANER: ReadinessBody = {
   scopes: ['images:delete'],
   keyFingerprint: '9ae8a8b2',
   credentialAccepted: null,
+  control: null,
 };
 const AUDITOR: ReadinessBody = { ...CLEANER, caller: 'auditor', scopes: ['deletions:read'] };
 let folder = '';

@@ -55,6 +55,11 @@ export interface ReadinessBody {
   readonly keyFingerprint: string;
   /** `true`: Baidu accepts the key. `null`: it was not asked. */
   readonly credentialAccepted: boolean | null;
+  /**
+   * Whether Baidu has the control, which is the first image of `PROTECTED_IMAGES`. `found`: key, account, region and the right to
+   * read are correct. `null`: Baidu was not asked, there is no control, or it could not be read.
+   */
+  readonly control: 'found' | 'absent' | null;
 }
 
 /** What a page of history answers. */

@@ -1,64 +1,116 @@
 /**
- * Whether Baidu accepts our credential, found out without deleting anything: by reading an image that cannot exist.
+ * Whether Baidu accepts our credential, found out without deleting anything: by reading an image that cannot exist, and beside it the
+ * control, an image that should exist.
  *
- * Promises: in each isolate, one read every ten seconds, which is sent again at most once, however many ask; whoever asks in between
- * is told what the last one found. Never: sends Baidu anything but GET, or waits longer than the deadline.
+ * Promises: in each isolate, one probe every ten seconds, however many ask; whoever asks in between gets the result of the last one.
+ * Never: sends Baidu anything but GET, waits longer than the deadline, or fails because of the control.
  */
 import type { Answer } from '../baidu/answer.ts';
 import type { ImageApi } from '../baidu/images.ts';
-import { ID_OF_NO_IMAGE } from '../image-id.ts';
+import { unlistedCode } from '../baidu/verdict.ts';
+import { ID_OF_NO_IMAGE, type ImageId } from '../image-id.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
-import { type Runtime, waitWhile } from '../runtime.ts';
-import { asNotAttempted, upstreamFailure } from './upstream.ts';
+import { type LogLine, logLine, type Runtime, waitWhile } from '../runtime.ts';
+import type { ReadinessBody } from './bodies.ts';
+import { asNotAttempted, logUnlistedCode, upstreamFailure } from './upstream.ts';
 
-export interface Probed {
-  /** `null`: Baidu has answered about the image, and so has accepted the signature. */
+/** What a probe found. `null`: Baidu has answered about the image, and so has accepted the signature. */
+interface Found {
   readonly result: Result<null, Failure>;
-  /** How often this request has sent the read; 0 if it is told what an earlier one found. */
+  readonly control: ReadinessBody['control'];
+}
+
+export interface Probed extends Found {
+  /** Reads that this request has sent; 0 if it got the result of an earlier probe. */
   readonly attempts: number;
+  /** Baidu's answer about the image that cannot exist. */
   readonly answer: Answer | undefined;
+}
+
+/** Baidu does not have the control: the key is of another account, the region is another one, or the image is gone. */
+interface ControlAbsentLine extends LogLine {
+  readonly 'event.name': 'control_absent';
+  readonly 'gateway.request.id': string;
+  readonly 'image.id': string;
 }
 
 const MIN_INTERVAL_MS = 10_000;
 const ABOUT = { imageId: ID_OF_NO_IMAGE, call: 'probe' } as const;
 
 export class UpstreamProbe {
-  readonly #images: Pick<ImageApi, 'get'>;
-  readonly #runtime: Pick<Runtime, 'now' | 'sleep'>;
+  readonly #images: Pick<ImageApi, 'get' | 'check'>;
+  readonly #controlId: ImageId | null;
+  readonly #runtime: Pick<Runtime, 'now' | 'sleep' | 'log'>;
   readonly #deadlineMs: number;
   #askedAtMs: number | null = null;
-  /** What the last read found; `null` while it is under way. */
-  #found: Probed['result'] | null = null;
+  /** What the last probe found; `null` while it is under way. */
+  #found: Found | null = null;
 
-  constructor(images: Pick<ImageApi, 'get'>, deadlineMs: number, runtime: Pick<Runtime, 'now' | 'sleep'>) {
+  /** `controlId` is the image that should exist, or `null` if none is known. */
+  constructor(
+    images: Pick<ImageApi, 'get' | 'check'>,
+    controlId: ImageId | null,
+    deadlineMs: number,
+    runtime: Pick<Runtime, 'now' | 'sleep' | 'log'>,
+  ) {
     this.#images = images;
+    this.#controlId = controlId;
     this.#deadlineMs = deadlineMs;
     this.#runtime = runtime;
   }
 
-  /** Reads, or tells what the last read found. @throws only on a bug */
-  async ask(): Promise<Probed> {
-    if (this.#isDue()) return this.#read();
+  /** Reads, or returns what the last probe found. `id` is the request that asks. @throws only on a bug */
+  async ask(id: string): Promise<Probed> {
+    if (this.#isDue()) return this.#read(id);
     await waitWhile(() => this.#found === null, this.#deadlineMs, this.#runtime.sleep);
     const timeout = upstreamFailure({ code: 'upstream_timeout', outcome: 'not_attempted' }, undefined, ABOUT);
-    return { result: this.#found ?? failed(timeout), attempts: 0, answer: undefined };
+    const found = this.#found ?? { result: failed(timeout), control: null };
+    return { ...found, attempts: 0, answer: undefined };
   }
 
-  /** A read whose request was ended by the platform counts as over after the deadline, and a time in the future as long ago. */
+  /** A probe whose request was ended by the platform counts as over after the deadline, and a time in the future as long ago. */
   #isDue(): boolean {
     if (this.#askedAtMs === null) return true;
     const ageMs = this.#runtime.now() - this.#askedAtMs;
     return ageMs < 0 || ageMs >= (this.#found === null ? Math.max(this.#deadlineMs, MIN_INTERVAL_MS) : MIN_INTERVAL_MS);
   }
 
-  async #read(): Promise<Probed> {
+  async #read(id: string): Promise<Probed> {
     const nowMs = this.#runtime.now();
     this.#askedAtMs = nowMs;
     this.#found = null;
-    const { result, attempts, answer } = await this.#images.get(ID_OF_NO_IMAGE, nowMs + this.#deadlineMs);
+    const [{ result, attempts, answer }, control] = await Promise.all([
+      this.#images.get(ID_OF_NO_IMAGE, nowMs + this.#deadlineMs),
+      this.#controlId === null ? null : this.#checkControl(id, this.#controlId),
+    ]);
+    logUnlistedCode(this.#runtime, { imageId: ID_OF_NO_IMAGE, id }, unlistedCode(answer));
     const isAccepted = result.ok || result.failure.code === 'image_not_found';
-    this.#found = isAccepted ? ok(null) : failed(upstreamFailure(asNotAttempted(result.failure), answer, ABOUT));
-    return { result: this.#found, attempts, answer };
+    this.#found = {
+      result: isAccepted ? ok(null) : failed(upstreamFailure(asNotAttempted(result.failure), answer, ABOUT)),
+      control,
+    };
+    return { ...this.#found, attempts: attempts + (this.#controlId === null ? 0 : 1), answer };
+  }
+
+  async #checkControl(id: string, imageId: ImageId): Promise<ReadinessBody['control']> {
+    const check = await this.#images.check(imageId);
+    if (check.seen === 'failed') {
+      logUnlistedCode(this.#runtime, { imageId, id }, check.unlistedCode);
+      return null;
+    }
+    if (check.seen === 'absent') this.#logControlAbsent(id, imageId);
+    return check.seen;
+  }
+
+  #logControlAbsent(id: string, imageId: ImageId): void {
+    const { now, log } = this.#runtime;
+    logLine<ControlAbsentLine>(log, {
+      timestamp: new Date(now()).toISOString(),
+      severity_text: 'WARN',
+      'event.name': 'control_absent',
+      'gateway.request.id': id,
+      'image.id': imageId,
+    });
   }
 }

@@ -117,6 +117,7 @@ export const EXAMPLES: Pick<Bodies, 'Image' | 'Deletion' | 'HistoryPage' | 'Heal
     scopes: ['images:delete', 'images:read'],
     keyFingerprint,
     credentialAccepted: true,
+    control: 'found',
   },
   Explanation: explanationOf('image_shared'),
 };

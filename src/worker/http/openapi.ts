@@ -130,7 +130,8 @@ export function openapi(origin: string) {
           operationId: 'readyz',
           tags: ['gateway'],
           summary: 'Whether the configuration is whole, and if not, what is wrong.',
-          description: 'With `upstream=true` it also proves the credential, without deleting anything.',
+          description:
+            'With `upstream=true` it also checks the credential at Baidu, by reads alone. An absent `control` is no failure: the status stays 200.',
           parameters: queryParameters(READINESS_PARAMETERS),
           responses: { 200: success('It is whole.', 'Readiness'), ...failures('any', 'admission', 'upstream') },
         },

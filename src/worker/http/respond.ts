@@ -76,6 +76,7 @@ export function respondReadiness(
     scopes: [...scopes],
     keyFingerprint,
     credentialAccepted: probed && true,
+    control: probed?.control ?? null,
   });
 }
 

@@ -165,6 +165,13 @@ export const schemas: { readonly [N in keyof Bodies]: Schema } = {
     scopes: { type: 'array', items: oneOf(SCOPES), description: 'What the caller may.' },
     keyFingerprint: described("Tells the operator's Baidu keys apart."),
     credentialAccepted: nullable('boolean', 'true: Baidu accepts the key. null: it was not asked.'),
+    control: {
+      ...nullable(
+        'string',
+        'Whether Baidu has the first image of PROTECTED_IMAGES. found: key, account and region are correct. null: Baidu was not asked, no image is configured, or it could not be read.',
+      ),
+      enum: ['found', 'absent', null],
+    },
   }),
   Explanation: object<Explanation>({
     code: schema('ProblemCode'),

@@ -108,6 +108,11 @@ const ONCE: Record<FaultName, ExpectedDeletion> = {
   iam_signature_invalid: { ...rejectedCredentials, calls: 1 },
   error_code_on_200: { ...unexpected, outcome: 'unknown', calls: 1 },
   unauthorized: { ...rejectedCredentials, calls: 1 },
+  throttled_504_after: { ...inferred, calls: 2 },
+  in_use: { ...unexpected, outcome: 'rejected', calls: 1 },
+  user_unknown: { ...unexpected, outcome: 'rejected', calls: 1 },
+  account_unknown: { ...unexpected, outcome: 'rejected', calls: 1 },
+  region_unknown: { ...unexpected, outcome: 'rejected', calls: 1 },
   undocumented_code: { ...unexpected, outcome: 'rejected', calls: 1 },
   route_unknown: { ...unexpected, outcome: 'rejected', calls: 1 },
   version_unknown: { ...unexpected, outcome: 'rejected', calls: 1 },
@@ -138,6 +143,7 @@ const TWICE: Partial<Record<FaultName, ExpectedDeletion>> = {
   megabyte_500: { ...failed, calls: 2 },
   throttled: { ...throttled, calls: 2, retryAfter: '1' },
   unavailable: { ...failed, calls: 2, retryAfter: '1' },
+  throttled_504_after: { ...failed, calls: 2 },
 };
 
 const faultNames = Object.keys(FAULTS).filter((name): name is FaultName => name in ONCE);
@@ -237,7 +243,6 @@ describe('a deletion that Baidu answers with', () => {
     ['Image.ImageHasBeenSharedToOthers', 503, shared],
     ['NoSuchObject', 302, { ...unexpected, outcome: 'unknown' }],
     ['Http400', 400, { ...unexpected, outcome: 'rejected' }],
-    ['Http404', 404, absent],
     ['IamAuthorizationFailed', 403, rejectedCredentials],
     ['Image.UnCustomImageCannotBeDeleted', 403, { status: 403, code: 'image_not_custom', outcome: 'rejected' }],
     ['Image.CreatingImageCannotBeDeleted', 409, { status: 409, code: 'image_creating', outcome: 'rejected' }],

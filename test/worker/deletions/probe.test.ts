@@ -1,87 +1,236 @@
 /** Whether Baidu accepts the credential, and how often it is asked. */
 import { describe, expect, it } from 'vitest';
-import type { Called, Image } from '../../../src/worker/baidu/images.ts';
+import type { Called, Image, ImageApi, ImageCheck } from '../../../src/worker/baidu/images.ts';
 import { UpstreamProbe } from '../../../src/worker/deletions/probe.ts';
-import { ID_OF_NO_IMAGE } from '../../../src/worker/image-id.ts';
+import { ID_OF_NO_IMAGE, isImageId } from '../../../src/worker/image-id.ts';
 import { failed, ok } from '../../../src/worker/result.ts';
+import { KEYS } from '../../fixtures.ts';
+import { bearer, createHarness, type Harness, problemOf, recordsOf } from '../../harness.ts';
 
 const called = (result: Called<Image>['result']): Called<Image> => ({ attempts: 1, answer: undefined, result });
 const absent = called(failed({ code: 'image_not_found', outcome: 'already_absent', listed: true }));
 const refused = called(failed({ code: 'upstream_rejected_credentials', outcome: 'rejected' }));
 
+const READY = { status: 'ready', caller: 'reader', scopes: ['images:read'], keyFingerprint: '9ae8a8b2' };
+const CONTROL_ID = 'm-DpgNg8lO';
+
+interface World {
+  /** How Baidu answers the read of the image that cannot exist. */
+  answer: () => Called<Image> | Promise<Called<Image>>;
+  /** How the check of the control ends; without it there is no control. */
+  check?: () => ImageCheck;
+  deadlineMs?: number;
+}
+
 /** A probe with a clock that the test turns, and an API that answers as the test says. */
-function probeWith(answer: () => Called<Image> | Promise<Called<Image>>, deadlineMs = 20_000) {
+function probeWith({ answer, check, deadlineMs = 20_000 }: World) {
   const asked: { id: string; endMs: number }[] = [];
+  const checked: string[] = [];
+  const lines: { severity: string; record: unknown }[] = [];
   const clock = { nowMs: 1_000_000 };
-  const get = async (id: string, endMs: number) => {
-    asked.push({ id, endMs });
-    return answer();
+  const images: Pick<ImageApi, 'get' | 'check'> = {
+    get: async (id, endMs) => {
+      asked.push({ id, endMs });
+      return answer();
+    },
+    check: async (id) => {
+      checked.push(id);
+      if (check === undefined) throw new Error('there is no control');
+      return check();
+    },
   };
-  const sleep = async (ms: number) => {
-    clock.nowMs += ms;
+  const runtime = {
+    now: () => clock.nowMs,
+    sleep: async (ms: number) => {
+      clock.nowMs += ms;
+    },
+    log: (severity: string, line: string) => lines.push({ severity, record: JSON.parse(line) }),
   };
-  const probe = new UpstreamProbe({ get }, deadlineMs, { now: () => clock.nowMs, sleep });
-  return { probe, asked, clock };
+  const controlId = check !== undefined && isImageId(CONTROL_ID) ? CONTROL_ID : null;
+  const probe = new UpstreamProbe(images, controlId, deadlineMs, runtime);
+  return { probe, asked, checked, lines, clock };
 }
 
 describe('the probe', () => {
   it('reads an image that cannot exist, within the deadline, and is content if Baidu says so', async () => {
-    const { probe, asked } = probeWith(() => absent);
-    expect(await probe.ask()).toEqual({ result: ok(null), attempts: 1, answer: undefined });
+    const { probe, asked, lines } = probeWith({ answer: () => absent });
+    expect(await probe.ask('id-1')).toEqual({ result: ok(null), control: null, attempts: 1, answer: undefined });
     expect(asked).toEqual([{ id: `m-${'0'.repeat(32)}`, endMs: 1_020_000 }]);
+    expect(lines).toEqual([]);
   });
 
   it('is content, too, if Baidu has such an image', async () => {
     const image = { id: ID_OF_NO_IMAGE, name: 'n', type: 'Custom', status: 'Available' } as const;
     const rest = { desc: null, osName: null, osVersion: null, createTime: null };
-    const { probe } = probeWith(() => called(ok({ ...image, ...rest })));
-    expect((await probe.ask()).result).toEqual(ok(null));
+    const { probe } = probeWith({ answer: () => called(ok({ ...image, ...rest })) });
+    expect((await probe.ask('id-1')).result).toEqual(ok(null));
   });
 
   it('says why if Baidu does not answer about the image, and that nothing was deleted', async () => {
-    const { probe } = probeWith(() => refused);
+    const { probe } = probeWith({ answer: () => refused });
     const failure = { code: 'upstream_rejected_credentials', outcome: 'not_attempted' };
-    expect((await probe.ask()).result).toMatchObject({ ok: false, failure });
+    expect((await probe.ask('id-1')).result).toMatchObject({ ok: false, failure });
   });
 
   it('reads once in ten seconds, and tells in between what the last read found', async () => {
     const answers = [refused, absent];
-    const { probe, asked, clock } = probeWith(() => answers.shift() ?? refused);
-    const first = await probe.ask();
+    const { probe, asked, clock } = probeWith({ answer: () => answers.shift() ?? refused });
+    const first = await probe.ask('id-1');
     clock.nowMs += 9_999;
-    expect(await probe.ask()).toEqual({ result: first.result, attempts: 0, answer: undefined });
+    expect(await probe.ask('id-1')).toEqual({ ...first, attempts: 0, answer: undefined });
     expect(asked).toHaveLength(1);
     clock.nowMs += 1;
-    expect((await probe.ask()).result).toEqual(ok(null));
+    expect((await probe.ask('id-1')).result).toEqual(ok(null));
     expect(asked).toHaveLength(2);
   });
 
   it('reads once for all who ask while a read is under way', async () => {
     const reading = Promise.withResolvers<Called<Image>>();
-    const { probe, asked } = probeWith(() => reading.promise);
-    const asking = [probe.ask(), probe.ask(), probe.ask()];
+    const { probe, asked } = probeWith({ answer: () => reading.promise });
+    const asking = [probe.ask('id-1'), probe.ask('id-1'), probe.ask('id-1')];
     reading.resolve(absent);
     expect((await Promise.all(asking)).map(({ attempts }) => attempts)).toEqual([1, 0, 0]);
     expect(asked).toHaveLength(1);
   });
 
   it('does not wait for ever for a read whose request was ended, and reads again after the deadline', async () => {
-    const { probe, asked, clock } = probeWith(() => new Promise<never>(() => undefined));
-    void probe.ask();
-    expect((await probe.ask()).result).toMatchObject({ ok: false, failure: { code: 'upstream_timeout' } });
+    const { probe, asked, clock } = probeWith({ answer: () => new Promise<never>(() => undefined) });
+    void probe.ask('id-1');
+    expect((await probe.ask('id-1')).result).toMatchObject({ ok: false, failure: { code: 'upstream_timeout' } });
     expect(asked).toHaveLength(1);
     // The wait has taken the whole deadline.
     expect(clock.nowMs).toBe(1_020_000);
-    void probe.ask();
+    void probe.ask('id-1');
     expect(asked).toHaveLength(2);
   });
 
   it('does not wait for a date at which the clock was wrong', async () => {
-    const { probe, asked, clock } = probeWith(() => absent);
+    const { probe, asked, clock } = probeWith({ answer: () => absent });
     clock.nowMs += 1e9;
-    await probe.ask();
+    await probe.ask('id-1');
     clock.nowMs -= 1e9;
-    await probe.ask();
+    await probe.ask('id-1');
     expect(asked).toHaveLength(2);
   });
+});
+
+describe('the control', () => {
+  const answer = () => absent;
+
+  it('is checked beside the probe, once, and its result is kept as long', async () => {
+    const { probe, checked, lines, clock } = probeWith({
+      answer,
+      check: () => ({ seen: 'found', isDocumented: false }),
+    });
+    expect(await probe.ask('id-1')).toEqual({ result: ok(null), control: 'found', attempts: 2, answer: undefined });
+    expect(await probe.ask('id-2')).toEqual({ result: ok(null), control: 'found', attempts: 0, answer: undefined });
+    expect(checked).toEqual([CONTROL_ID]);
+    clock.nowMs += 10_000;
+    await probe.ask('id-3');
+    expect(checked).toEqual([CONTROL_ID, CONTROL_ID]);
+    expect(lines).toEqual([]);
+  });
+
+  it('is checked at the same time as the other image is read', async () => {
+    const reading = Promise.withResolvers<Called<Image>>();
+    const { probe, checked } = probeWith({
+      answer: () => reading.promise,
+      check: () => ({ seen: 'found', isDocumented: true }),
+    });
+    const asking = probe.ask('id-1');
+    expect(checked).toEqual([CONTROL_ID]);
+    reading.resolve(absent);
+    expect((await asking).control).toBe('found');
+  });
+
+  it('that is absent changes nothing but the answer, and warns once', async () => {
+    const { probe, lines } = probeWith({ answer, check: () => ({ seen: 'absent' }) });
+    expect(await probe.ask('id-1')).toMatchObject({ result: ok(null), control: 'absent' });
+    expect(await probe.ask('id-2')).toMatchObject({ result: ok(null), control: 'absent', attempts: 0 });
+    const line = {
+      timestamp: '1970-01-01T00:16:40.000Z',
+      severity_text: 'WARN',
+      'event.name': 'control_absent',
+      'gateway.request.id': 'id-1',
+      'image.id': CONTROL_ID,
+    };
+    expect(lines).toEqual([{ severity: 'WARN', record: line }]);
+  });
+
+  it('that could not be read says nothing, and the probe is the same', async () => {
+    const { probe, lines } = probeWith({ answer, check: () => ({ seen: 'failed', unlistedCode: null }) });
+    expect(await probe.ask('id-1')).toMatchObject({ result: ok(null), control: null, attempts: 2 });
+    expect(lines).toEqual([]);
+  });
+
+  it('does not make up for a probe that failed', async () => {
+    const { probe } = probeWith({ answer: () => refused, check: () => ({ seen: 'found', isDocumented: true }) });
+    expect(await probe.ask('id-1')).toMatchObject({ result: { ok: false }, control: 'found' });
+  });
+
+  it('that Baidu answers with a code that nobody has seen is not known to be absent, and the code is logged', async () => {
+    const { probe, lines } = probeWith({ answer, check: () => ({ seen: 'failed', unlistedCode: 'Image.Vanished' }) });
+    expect((await probe.ask('id-1')).control).toBeNull();
+    const line = { 'event.name': 'absence_unlisted', 'image.id': CONTROL_ID, 'bce.code': 'Image.Vanished' };
+    expect(lines).toMatchObject([{ severity: 'WARN', record: { ...line, 'gateway.request.id': 'id-1' } }]);
+  });
+});
+
+describe('GET /readyz?upstream=true', () => {
+  const probe = async (harness: Harness) => {
+    const response = await harness.call('GET', '/readyz?upstream=true', bearer(KEYS.reader));
+    return { status: response.status, body: response.ok ? await response.json() : await problemOf(response) };
+  };
+  it('checks the credential by one read in ten seconds', async () => {
+    const harness = createHarness();
+    for (let times = 0; times < 3; times++) {
+      expect(await probe(harness)).toEqual({
+        status: 200,
+        body: { ...READY, credentialAccepted: true, control: null },
+      });
+    }
+    expect(harness.lines.map(({ record }) => record['attempts'])).toEqual([1, 0, 0]);
+    expect(harness.lines.map(({ record }) => record['bce.status_code'])).toEqual([404, undefined, undefined]);
+  });
+
+  it('reads the first protected image beside it, exactly as it is written, and tells whether Baidu has it', async () => {
+    for (const [id, control] of [
+      ['m-custom01', 'found'],
+      ['m-Custom01', 'absent'],
+    ]) {
+      const harness = createHarness({ env: { PROTECTED_IMAGES: JSON.stringify([id, 'm-custom02']) } });
+      expect(await probe(harness)).toEqual({ status: 200, body: { ...READY, credentialAccepted: true, control } });
+      const paths = harness.requests.map(({ url, method }) => `${method} ${new URL(url).pathname}`);
+      expect(paths.sort()).toEqual([`GET /v2/image/m-${'0'.repeat(32)}`, `GET /v2/image/${id}`].sort());
+      const [audit] = recordsOf(harness, 'audit');
+      const warnings = recordsOf(harness, 'control_absent');
+      expect(audit).toMatchObject({ attempts: 2, severity_text: 'INFO' });
+      expect(warnings.map((record) => record['image.id'])).toEqual(control === 'absent' ? [id] : []);
+      expect(warnings.map((record) => record['gateway.request.id'])).toEqual(
+        warnings.map(() => audit?.['gateway.request.id']),
+      );
+    }
+  });
+
+  it.each(['user_unknown', 'account_unknown', 'region_unknown', 'route_unknown'] as const)(
+    'does not take a 404 about something else for an accepted credential: %s',
+    async (fault) => {
+      const harness = createHarness();
+      harness.emulator.misbehave(fault);
+      const { status, body } = await probe(harness);
+      expect([status, body]).toMatchObject([502, { code: 'upstream_unexpected', outcome: 'not_attempted' }]);
+      expect(JSON.stringify(body)).not.toMatch(/delet/i);
+    },
+  );
+
+  it.each(['internal_error', 'hang', 'redirect', 'iam_signature_invalid', 'throttled_long'] as const)(
+    'says nothing of a deletion if the probe meets %s',
+    async (fault) => {
+      const harness = createHarness();
+      harness.emulator.misbehave(fault, fault);
+      const { body } = await probe(harness);
+      expect(body).toMatchObject({ outcome: 'not_attempted' });
+      expect(JSON.stringify(body)).not.toMatch(/delet|m-0000/i);
+    },
+  );
 });

@@ -1,7 +1,7 @@
 /** What a caller is told about an image that Baidu does not have. */
 import { describe, expect, it } from 'vitest';
 import { KEYS } from '../../fixtures.ts';
-import { bearer, createHarness, historyPage, problemOf } from '../../harness.ts';
+import { bearer, createHarness, historyPage, problemOf, recordsOf } from '../../harness.ts';
 
 describe('image_not_found', () => {
   it('tells when and by which request this caller deleted the image: on deletion, with expectName, and on preview', async () => {
@@ -57,5 +57,64 @@ describe('another failure', () => {
     const body = await problemOf(await harness.call('DELETE', '/images/m-custom01'));
     expect(body).toMatchObject({ code: 'upstream_rejected_credentials' });
     expect(body).not.toHaveProperty('deletedBefore');
+  });
+});
+
+describe('an absence under a code that nobody has seen', () => {
+  const probePath = '/readyz?upstream=true';
+  it.each<[string, string, string, object]>([
+    ['GET', probePath, `m-${'0'.repeat(32)}`, { credentialAccepted: true }],
+    ['GET', '/images/m-absent01', 'm-absent01', { code: 'image_not_found' }],
+    ['DELETE', '/images/m-absent01', 'm-absent01', { code: 'image_not_found' }],
+    ['DELETE', '/images/m-absent01?expectName=x', 'm-absent01', { code: 'image_not_found' }],
+    ['DELETE', '/images/m-absent01?allowMissing=true', 'm-absent01', { outcome: 'already_absent' }],
+  ])('counts as one, with a warning, on %s %s', async (method, path, imageId, expected) => {
+    const harness = createHarness();
+    harness.emulator.absentCode = 'Image.Vanished';
+    const body = await (await harness.call(method, path, bearer(KEYS.both))).json();
+    expect(body).toMatchObject(expected);
+    const [record, ...more] = recordsOf(harness, 'absence_unlisted');
+    expect(more).toEqual([]);
+    expect(record).toEqual({
+      timestamp: expect.stringMatching(/^20.*Z$/),
+      severity_text: 'WARN',
+      'event.name': 'absence_unlisted',
+      'gateway.request.id': recordsOf(harness, 'audit')[0]?.['gateway.request.id'],
+      'image.id': imageId,
+      'bce.code': 'Image.Vanished',
+    });
+  });
+
+  it('is what the detail says, and no more', async () => {
+    const harness = createHarness();
+    harness.emulator.absentCode = 'Image.Vanished';
+    const body = await problemOf(await harness.call('DELETE', '/images/m-absent01'));
+    expect(body['detail']).toBe('Baidu answered 404 for m-absent01, with a code that is not documented.');
+  });
+
+  it('warns of the second attempt, too, when the first was lost', async () => {
+    const harness = createHarness();
+    harness.emulator.absentCode = 'Image.Vanished';
+    harness.emulator.misbehave('drop_after');
+    const response = await harness.call('DELETE', '/images/m-custom01');
+    expect(await response.json()).toMatchObject({ outcome: 'deleted', confirmed: false });
+    expect(recordsOf(harness, 'absence_unlisted')).toHaveLength(1);
+  });
+
+  it('is told once of a probe, however many ask', async () => {
+    const harness = createHarness();
+    harness.emulator.absentCode = 'Image.Vanished';
+    for (let times = 0; times < 3; times++) await harness.call('GET', probePath, bearer(KEYS.both));
+    expect(recordsOf(harness, 'absence_unlisted')).toHaveLength(1);
+  });
+});
+
+describe('an absence under a code that is listed', () => {
+  it('warns of nothing', async () => {
+    const harness = createHarness();
+    await harness.call('GET', '/readyz?upstream=true', bearer(KEYS.both));
+    await harness.call('GET', '/images/m-absent01', bearer(KEYS.both));
+    await harness.call('DELETE', '/images/m-absent01', bearer(KEYS.both));
+    expect(harness.lines.map(({ record }) => record['event.name'])).toEqual(['audit', 'audit', 'audit']);
   });
 });
