@@ -286,7 +286,7 @@ describe("the ledger's alarm", () => {
     expect(await callsAtBaidu()).toEqual([]);
     expect(await alarmOf(ledger)).toBeGreaterThan(Date.now() + 590_000);
     expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + 600_000);
-    expect((await ledger.metrics()).failedChecks).toBe(0);
+    expect((await ledger.metrics()).totals['failed_checks']).toBe(0);
   });
 
   it('says once that a day of checks has failed, and goes on', async () => {

@@ -8,7 +8,7 @@
  * Source: https://prometheus.io/docs/instrumenting/exposition_formats/ (text format 0.0.4),
  * https://prometheus.io/docs/practices/naming/ and https://prometheus.io/docs/practices/instrumentation/ ("Avoid missing metrics").
  */
-import type { Budgets, LedgerMetrics } from '../ledger/rows.ts';
+import { type Budgets, type LedgerMetrics, TOTALS, type TotalName } from '../ledger/rows.ts';
 import { FINAL_OUTCOMES, RESOLVED_OUTCOMES } from '../outcome.ts';
 
 export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -24,6 +24,16 @@ export interface MetricsContext {
 
 const BUDGETS = ['caller', 'account'] as const satisfies readonly (keyof Budgets)[];
 
+/** Name and explanation of each counter without a label. */
+const TOTAL_FAMILIES = {
+  in_progress: ['in_progress_refusals_total', 'Deletions refused because another of the image was open.'],
+  failed_checks: ['failed_checks_total', 'Checks of an image that found nothing out.'],
+  overdue: ['overdue_images_total', 'Images whose checks all failed for a day.'],
+  disproved: ['disproved_deletions_total', 'Confirmed deletions whose image was still there.'],
+  unverified: ['unverified_deletions_total', 'Deletions that no planned check could read back.'],
+  unlisted: ['unlisted_absences_total', 'Absences under a code that is not on the list.'],
+} as const satisfies Readonly<Record<TotalName, readonly [name: string, help: string]>>;
+
 type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [labels: Labels, value: number];
 
@@ -32,9 +42,8 @@ export function metricsText(
   metrics: LedgerMetrics,
   { budgets, accountBudget, version, nowMs }: MetricsContext,
 ): string {
-  const { deletions, refusals, resolutions, unresolved, rows, counting } = metrics;
+  const { deletions, refusals, resolutions, totals, unresolved, rows, counting } = metrics;
   const { oldestAtMs } = unresolved;
-  const counter = (name: string, help: string, value: number) => family(name, 'counter', help, [[{}, value]]);
   return [
     family(
       'deletions_total',
@@ -56,16 +65,10 @@ export function metricsText(
       'Unknown outcomes that became final.',
       RESOLVED_OUTCOMES.map((outcome): Sample => [{ outcome }, resolutions[outcome] ?? 0]),
     ),
-    counter(
-      'in_progress_refusals_total',
-      'Deletions refused because another of the image was open.',
-      metrics.inProgress,
-    ),
-    counter('failed_checks_total', 'Checks of an image that found nothing out.', metrics.failedChecks),
-    counter('overdue_images_total', 'Images whose checks all failed for a day.', metrics.overdue),
-    counter('disproved_deletions_total', 'Confirmed deletions whose image was still there.', metrics.disproved),
-    counter('unverified_deletions_total', 'Deletions that no planned check could read back.', metrics.unverified),
-    counter('unlisted_absences_total', 'Absences under a code that is not on the list.', metrics.unlistedAbsences),
+    ...TOTALS.map((total) => {
+      const [name, help] = TOTAL_FAMILIES[total];
+      return family(name, 'counter', help, [[{}, totals[total] ?? 0]]);
+    }),
     family('unresolved_deletions', 'gauge', 'Deletions whose outcome is unknown, those under way included.', [
       [{}, unresolved.rows],
     ]),

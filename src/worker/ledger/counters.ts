@@ -3,25 +3,15 @@
  *
  * Promises: one row for each name, caller and label, changed in the same step as what it counts. Never: has a clock.
  */
-import type { Counts } from './rows.ts';
+import { type Counts, TOTALS, type TotalName } from './rows.ts';
 import type { Sql } from './sql.ts';
 
 /**
- * What is counted. `deletions`: rows that got a final outcome, by caller and outcome. `refusals`: reservations, by the budget that
- * was used up. `resolutions`: unknown outcomes that became final, by outcome. `removed`: rows with a final outcome that retention
- * removed. `rows.ts` explains the others under the names of the metrics.
+ * What is counted beside the totals. `deletions`: rows that got a final outcome, by caller and outcome. `refusals`: reservations, by
+ * the budget that was used up. `resolutions`: unknown outcomes that became final, by outcome. `removed`: rows with a final outcome that
+ * retention removed.
  */
-export type CounterName =
-  | 'deletions'
-  | 'refusals'
-  | 'in_progress'
-  | 'resolutions'
-  | 'failed_checks'
-  | 'overdue'
-  | 'disproved'
-  | 'unverified'
-  | 'unlisted'
-  | 'removed';
+export type CounterName = TotalName | 'deletions' | 'refusals' | 'resolutions' | 'removed';
 
 interface Count {
   /** Blank unless the counter has callers. */
@@ -63,6 +53,10 @@ export class Counters {
   byCaller(name: CounterName): Readonly<Record<string, Counts>> {
     const callers = Map.groupBy(this.#of(name), ({ caller }) => caller);
     return Object.fromEntries([...callers].map(([caller, counts]) => [caller, byLabel(counts)]));
+  }
+
+  totals(): Counts {
+    return Object.fromEntries(TOTALS.map((name) => [name, this.total(name)]));
   }
 
   total(name: CounterName): number {

@@ -40,6 +40,11 @@ export interface DeletionRow extends Reservation, Report {
   readonly resolvedAtMs: number | null;
   /** Whether a check has found the image gone since (`true`) or still there (`false`); `null` if none could tell, or none was made. */
   readonly verified: boolean | null;
+  /** When the image is checked next; `null`: never. */
+  readonly nextCheckAtMs: number | null;
+  readonly checkedAtMs: number | null;
+  /** When the last check began that found the image after the request was over. */
+  readonly foundAtMs: number | null;
 }
 
 /** The place of a row in the history, which is ordered by time and then by sequence, because clocks go back. */
@@ -128,25 +133,25 @@ export interface Outlook {
 /** Numbers by a word; a word that was never counted is absent. */
 export type Counts = Readonly<Record<string, number>>;
 
+/**
+ * What is counted without a label. `in_progress`: reservations that were refused because the image was taken. `failed_checks`: checks
+ * that found nothing out. `overdue`: images whose checks all failed for a day. `disproved`: deletions whose image was still there at the
+ * last planned check. `unverified`: deletions that no planned check could read back. `unlisted`: deletions and checks that Baidu
+ * answered with an absence whose code is not on the list.
+ */
+export const TOTALS = ['in_progress', 'failed_checks', 'overdue', 'disproved', 'unverified', 'unlisted'] as const;
+export type TotalName = (typeof TOTALS)[number];
+
 /** What the ledger has counted since it began, and what it knows now. */
 export interface LedgerMetrics {
   /** Deletions whose outcome is final, once each, by caller and outcome. */
   readonly deletions: Readonly<Record<string, Counts>>;
   /** Reservations that a budget refused, by the budget. */
   readonly refusals: Counts;
-  /** Reservations that were refused because the image was taken. */
-  readonly inProgress: number;
   /** Unknown outcomes that became final, by outcome. */
   readonly resolutions: Counts;
-  readonly failedChecks: number;
-  /** Images whose checks all failed for a day. */
-  readonly overdue: number;
-  /** Deletions that Baidu confirmed, and whose image was still there at the last planned check. */
-  readonly disproved: number;
-  /** Deletions that no planned check could read back. */
-  readonly unverified: number;
-  /** Deletions and checks that Baidu answered with an absence whose code is not on the list. */
-  readonly unlistedAbsences: number;
+  /** By `TotalName`. */
+  readonly totals: Counts;
   /** Rows whose outcome is unknown now, and when the oldest of them was reserved. */
   readonly unresolved: { readonly rows: number; readonly oldestAtMs: number | null };
   readonly rows: number;

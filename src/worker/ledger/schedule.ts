@@ -3,7 +3,7 @@
  *
  * Promises: pure. Never: reads an image or touches storage. Times are milliseconds since the epoch.
  */
-import type { StoredRow } from './stored-row.ts';
+import type { DeletionRow } from './rows.ts';
 
 /**
  * How long a request may still run after its reservation: the greatest deadline, 20 s, and 3 s for clocks that differ and for the
@@ -64,7 +64,7 @@ export function lastCheckMs(schedule: Schedule): number {
 /** What `check` proves about a row of its image that is unknown, or deleted and still to be read back; `null` if nothing. */
 export function stepAfter(
   { finding, beganAtMs, keyFingerprint }: Check,
-  row: StoredRow,
+  row: DeletionRow,
   schedule: Schedule,
 ): Step | null {
   const ageMs = beganAtMs - row.reservedAtMs;

@@ -10,20 +10,7 @@
 import { ROW_OUTCOMES, type RowOutcome } from '../outcome.ts';
 import { countedImages, exhaustedBudget } from './budgets.ts';
 import { Counters } from './counters.ts';
-import type {
-  Budgets,
-  DeletionRow,
-  HistoryQuery,
-  LastDeletion,
-  LedgerMetrics,
-  OpenRow,
-  Outlook,
-  Refusal,
-  Reservation,
-  Reserved,
-  SameRequest,
-  Settlement,
-} from './rows.ts';
+import type * as rows from './rows.ts';
 import {
   type Check,
   firstCheckMs,
@@ -35,7 +22,7 @@ import {
 } from './schedule.ts';
 import { historyIndex, historyStatement, MAX_SAME_REQUESTS, MIGRATIONS, SCHEMA_VERSION_TABLE, SQL } from './schema.ts';
 import type { Sql, SqlBinding } from './sql.ts';
-import { type StoredRow, toDeletionRow, toInteger, toStoredRow } from './stored-row.ts';
+import { toInteger, toRow } from './stored-row.ts';
 
 /** How many rows one call removes, so that it never blocks the object for long. */
 export const REMOVAL_BATCH = 5_000;
@@ -50,7 +37,7 @@ export const MAX_CHECKS_AT_ONCE = 5;
  */
 export interface LedgerEvent {
   readonly name: 'resolved' | 'contradicted' | 'disproved' | 'unresolved';
-  readonly row: DeletionRow;
+  readonly row: rows.DeletionRow;
   /** Of a contradiction: what the settlement says. */
   readonly settled?: RowOutcome;
 }
@@ -78,10 +65,10 @@ export class LedgerStore {
 
   /** Enters a deletion, or refuses it: because another deletion of the image is open, or because a budget is used up. */
   reserve(
-    reservation: Reservation,
-    budgets: Budgets,
+    reservation: rows.Reservation,
+    budgets: rows.Budgets,
     nowMs: number,
-  ): { readonly reserved: Reserved; readonly events: readonly LedgerEvent[] } {
+  ): { readonly reserved: rows.Reserved; readonly events: readonly LedgerEvent[] } {
     const { caller, imageId } = reservation;
     const found = this.#unknownBefore(imageId, nowMs).filter(({ foundAtMs }) => foundAtMs !== null);
     const events = found.map((row) => this.#resolve(row, 'not_deleted', nowMs));
@@ -98,13 +85,13 @@ export class LedgerStore {
    * Takes back a reservation whose reply did not arrive. If it comes later still, its id is taken, and it fails: so no row can
    * stay `unknown` for a deletion that was never sent.
    */
-  cancel(reservation: Reservation, settlement: Settlement, nowMs: number): LedgerEvent[] {
+  cancel(reservation: rows.Reservation, settlement: rows.Settlement, nowMs: number): LedgerEvent[] {
     if (this.#rowOf(reservation.id) === undefined) this.#enter(reservation, nowMs);
     return this.settle(reservation.id, settlement, nowMs);
   }
 
   /** What `reserve` would say, without entering anything. */
-  peek(caller: string, imageId: string, budgets: Budgets, nowMs: number): Outlook {
+  peek(caller: string, imageId: string, budgets: rows.Budgets, nowMs: number): rows.Outlook {
     const open = this.#open(imageId, nowMs);
     return {
       lastDeletion: this.#lastDeletion(imageId),
@@ -118,7 +105,7 @@ export class LedgerStore {
    * that comes later can only confirm it. What Baidu said of this deletion decides older unknown rows of the image: if it was done,
    * the image was there when they were over; if the image was absent, they may have deleted it.
    */
-  settle(id: string, settlement: Settlement, nowMs: number): LedgerEvent[] {
+  settle(id: string, settlement: rows.Settlement, nowMs: number): LedgerEvent[] {
     const row = this.#rowOf(id);
     if (row === undefined || row.settledAtMs !== null) return [];
     const { outcome, confirmed } = settlement;
@@ -140,12 +127,12 @@ export class LedgerStore {
   }
 
   /** Newest first. */
-  history(query: HistoryQuery): DeletionRow[] {
+  history(query: rows.HistoryQuery): rows.DeletionRow[] {
     const { caller, requestId } = query;
     const isOneRequest = caller !== null && requestId !== null;
     const same = isOneRequest ? this.#count(SQL.sameRequests, caller, requestId, MAX_SAME_REQUESTS + 1) : 0;
     const { sql, bindings } = historyStatement(query, historyIndex(query, same));
-    return this.#rows(sql, ...bindings).map(toDeletionRow);
+    return this.#rows(sql, ...bindings);
   }
 
   /** The image that is to be checked next, or `null` if none is due but those in `underWay`. */
@@ -168,7 +155,7 @@ export class LedgerStore {
   applyCheck(imageId: string, check: Check, nowMs: number): LedgerEvent[] {
     if (check.finding === 'failed') this.#counters.add('failed_checks');
     if (check.unlistedAbsence) this.#counters.add('unlisted');
-    const overdue: StoredRow[] = [];
+    const overdue: rows.DeletionRow[] = [];
     const events = this.#rows(SQL.checked, imageId).flatMap((row) => {
       const step = stepAfter(check, row, this.#schedule);
       if (step === null) return [];
@@ -203,18 +190,13 @@ export class LedgerStore {
   }
 
   /** Reads rows that count against a budget and rows that are unresolved, and no others. */
-  metrics(nowMs: number): LedgerMetrics {
+  metrics(nowMs: number): rows.LedgerMetrics {
     const { count, oldest } = this.#sql.exec(SQL.unresolved).one();
     return {
       deletions: this.#counters.byCaller('deletions'),
       refusals: this.#counters.byLabel('refusals'),
-      inProgress: this.#counters.total('in_progress'),
       resolutions: this.#counters.byLabel('resolutions'),
-      failedChecks: this.#counters.total('failed_checks'),
-      overdue: this.#counters.total('overdue'),
-      disproved: this.#counters.total('disproved'),
-      unverified: this.#counters.total('unverified'),
-      unlistedAbsences: this.#counters.total('unlisted'),
+      totals: this.#counters.totals(),
       unresolved: { rows: Number(count), oldestAtMs: typeof oldest === 'number' ? oldest : null },
       rows: this.#rowCount(),
       counting: countedImages(this.#sql, nowMs),
@@ -227,7 +209,7 @@ export class LedgerStore {
     return this.#counters.total('deletions') - this.#counters.total('removed') + unknown;
   }
 
-  #refusal(caller: string, imageId: string, budgets: Budgets, nowMs: number): Refusal | null {
+  #refusal(caller: string, imageId: string, budgets: rows.Budgets, nowMs: number): rows.Refusal | null {
     const open = this.#open(imageId, nowMs);
     if (open !== null) {
       this.#counters.add('in_progress');
@@ -240,26 +222,26 @@ export class LedgerStore {
   }
 
   /** The row because of which the image is taken. */
-  #open(imageId: string, nowMs: number): StoredRow | null {
+  #open(imageId: string, nowMs: number): rows.DeletionRow | null {
     const allChecksBeforeMs = nowMs - lastCheckMs(this.#schedule);
     return this.#rows(SQL.open, imageId, allChecksBeforeMs, this.#overBeforeMs(nowMs))[0] ?? null;
   }
 
-  #lastDeletion(imageId: string): LastDeletion | null {
+  #lastDeletion(imageId: string): rows.LastDeletion | null {
     const last = this.#newest(imageId, 'deleted');
     return last && { caller: last.caller, requestId: last.requestId, atMs: last.settledAtMs ?? last.reservedAtMs };
   }
 
-  #rowOf(id: string): StoredRow | undefined {
+  #rowOf(id: string): rows.DeletionRow | undefined {
     return this.#rows(SQL.byId, id)[0];
   }
 
-  #newest(imageId: string, outcome: RowOutcome): StoredRow | null {
+  #newest(imageId: string, outcome: RowOutcome): rows.DeletionRow | null {
     return this.#rows(SQL.newestWith, imageId, outcome)[0] ?? null;
   }
 
   /** Unknown rows of the image whose requests were over at `timeMs`. */
-  #unknownBefore(imageId: string, timeMs: number): StoredRow[] {
+  #unknownBefore(imageId: string, timeMs: number): rows.DeletionRow[] {
     return this.#rows(SQL.unknownBefore, imageId, this.#overBeforeMs(timeMs));
   }
 
@@ -269,19 +251,19 @@ export class LedgerStore {
   }
 
   /** @throws Error if the id is taken */
-  #enter({ id, requestId, caller, subject, imageId, keyFingerprint }: Reservation, nowMs: number): void {
+  #enter({ id, requestId, caller, subject, imageId, keyFingerprint }: rows.Reservation, nowMs: number): void {
     const nextCheckAtMs = nowMs + firstCheckMs(this.#schedule);
     this.#exec(SQL.enter, id, requestId, caller, subject, imageId, keyFingerprint, nowMs, nextCheckAtMs);
   }
 
   /** Makes the check of a row due whose request is over, so that a caller who waits for the image waits less. */
-  #hasten({ seq, reservedAtMs, nextCheckAtMs, checkedAtMs }: StoredRow, nowMs: number): void {
+  #hasten({ seq, reservedAtMs, nextCheckAtMs, checkedAtMs }: rows.DeletionRow, nowMs: number): void {
     if (reservedAtMs > this.#overBeforeMs(nowMs)) return;
     const soonMs = Math.max(nowMs, (checkedAtMs ?? 0) + HASTENED_CHECK_MS);
     if (nextCheckAtMs === null || soonMs < nextCheckAtMs) this.#exec(SQL.hasten, soonMs, seq);
   }
 
-  #sameRequest({ caller, imageId, requestId }: Reservation, nowMs: number): SameRequest | null {
+  #sameRequest({ caller, imageId, requestId }: rows.Reservation, nowMs: number): rows.SameRequest | null {
     const last = this.#newest(imageId, 'deleted');
     const candidates = [...(last === null ? [] : [last]), ...this.#unknownBefore(imageId, nowMs)];
     const same = candidates.find((row) => row.caller === caller && row.requestId === requestId);
@@ -296,13 +278,17 @@ export class LedgerStore {
   }
 
   /** What Baidu said of one deletion decides the older unknown rows of the image. */
-  #evidence({ imageId, reservedAtMs }: StoredRow, { outcome, confirmed }: Settlement, nowMs: number): LedgerEvent[] {
+  #evidence(
+    { imageId, reservedAtMs }: rows.DeletionRow,
+    { outcome, confirmed }: rows.Settlement,
+    nowMs: number,
+  ): LedgerEvent[] {
     if (confirmed !== true) return [];
     const decided = outcome === 'deleted' ? 'not_deleted' : 'deleted';
     return this.#unknownBefore(imageId, reservedAtMs).map((row) => this.#resolve(row, decided, nowMs));
   }
 
-  #resolve(row: StoredRow, outcome: 'deleted' | 'not_deleted', nowMs: number): LedgerEvent {
+  #resolve(row: rows.DeletionRow, outcome: 'deleted' | 'not_deleted', nowMs: number): LedgerEvent {
     const confirmed = outcome === 'deleted' ? false : null;
     this.#exec(SQL.resolve, outcome, toInteger(confirmed), nowMs, nowMs, row.seq);
     this.#countFinal(row.caller, outcome);
@@ -310,7 +296,7 @@ export class LedgerStore {
     return event('resolved', { ...row, outcome, confirmed, resolvedAtMs: nowMs });
   }
 
-  #verify(row: StoredRow, verified: boolean | null, nowMs: number): LedgerEvent[] {
+  #verify(row: rows.DeletionRow, verified: boolean | null, nowMs: number): LedgerEvent[] {
     this.#exec(SQL.verify, toInteger(verified), nowMs, row.seq);
     if (verified === null) this.#counters.add('unverified');
     if (verified !== false) return [];
@@ -335,11 +321,11 @@ export class LedgerStore {
     return table === undefined ? 0 : Number(this.#sql.exec('SELECT version FROM schema_version').one()['version']);
   }
 
-  #rows(statement: string, ...bindings: SqlBinding[]): StoredRow[] {
+  #rows(statement: string, ...bindings: SqlBinding[]): rows.DeletionRow[] {
     return this.#sql
       .exec(statement, ...bindings)
       .toArray()
-      .map(toStoredRow);
+      .map(toRow);
   }
 
   #count(statement: string, ...bindings: SqlBinding[]): number {
@@ -351,16 +337,16 @@ export class LedgerStore {
   }
 }
 
-function event(name: LedgerEvent['name'], row: StoredRow): LedgerEvent {
-  return { name, row: toDeletionRow(row) };
+function event(name: LedgerEvent['name'], row: rows.DeletionRow): LedgerEvent {
+  return { name, row };
 }
 
-function toOpenRow({ id, caller, requestId }: StoredRow): OpenRow {
+function toOpenRow({ id, caller, requestId }: rows.DeletionRow): rows.OpenRow {
   return { id, caller, requestId };
 }
 
 /** In the order in which the statements have them. */
-function reported({ code, attempts, upstreamRequestId, imageName }: Settlement): SqlBinding[] {
+function reported({ code, attempts, upstreamRequestId, imageName }: rows.Settlement): SqlBinding[] {
   return [code, attempts, upstreamRequestId, imageName];
 }
 

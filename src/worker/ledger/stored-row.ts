@@ -1,17 +1,9 @@
-/** A row as SQLite keeps it, and as the code has it. */
+/** A row of SQLite as the code has it. */
 import { ROW_OUTCOMES } from '../outcome.ts';
 import type { DeletionRow } from './rows.ts';
 import type { SqlRow } from './sql.ts';
 
-export interface StoredRow extends DeletionRow {
-  /** When the image is checked next; `null`: never. */
-  readonly nextCheckAtMs: number | null;
-  readonly checkedAtMs: number | null;
-  /** When the last check began that found the image after the request was over. */
-  readonly foundAtMs: number | null;
-}
-
-export function toStoredRow(columns: SqlRow): StoredRow {
+export function toRow(columns: SqlRow): DeletionRow {
   const text = (name: string) => (columns[name] === null ? null : String(columns[name]));
   const number = (name: string) => (columns[name] === null ? null : Number(columns[name]));
   const boolean = (name: string) => (columns[name] === null ? null : columns[name] === 1);
@@ -37,15 +29,6 @@ export function toStoredRow(columns: SqlRow): StoredRow {
     checkedAtMs: number('looked_at'),
     foundAtMs: number('found_at'),
   };
-}
-
-export function toDeletionRow({
-  nextCheckAtMs: _next,
-  checkedAtMs: _checked,
-  foundAtMs: _found,
-  ...row
-}: StoredRow): DeletionRow {
-  return row;
 }
 
 /** SQLite has no booleans. */

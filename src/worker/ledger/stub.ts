@@ -7,26 +7,13 @@
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
 import { type LogLine, logLine, type RequestWaits, type Runtime, withTimeout } from '../runtime.ts';
-import type {
-  Budgets,
-  DeletionRow,
-  HistoryQuery,
-  LastDeletion,
-  Ledger,
-  LedgerMetrics,
-  OpenRow,
-  Outlook,
-  Refusal,
-  Reservation,
-  Reserved,
-  Settlement,
-} from './rows.ts';
+import type * as rows from './rows.ts';
 
 type LocationHint = 'apac-ne' | 'apac-se';
 
 /** The platform's binding. */
 export interface LedgerNamespace {
-  getByName(name: string, options: { locationHint: LocationHint }): Ledger;
+  getByName(name: string, options: { locationHint: LocationHint }): rows.Ledger;
 }
 
 /** One ledger for the deployment, because one credential stands behind it. */
@@ -39,7 +26,7 @@ const RESERVE_TIMEOUT_MS = 5_000;
 
 type Unavailable = Failure<'ledger_unavailable'>;
 const unavailable = failed({ code: 'ledger_unavailable' });
-const NEVER_SENT: Settlement = {
+const NEVER_SENT: rows.Settlement = {
   outcome: 'not_attempted',
   confirmed: null,
   code: unavailable.failure.code,
@@ -56,20 +43,20 @@ interface SettleFailedLine extends LogLine {
 }
 
 /** What the ledger knows of an image as it enters a deletion. `rows.ts` explains the members. */
-export interface Entered extends Omit<Extract<Reserved, { ok: true }>, 'ok' | 'value'> {
-  readonly lastDeletion: LastDeletion | null;
+export interface Entered extends Omit<Extract<rows.Reserved, { ok: true }>, 'ok' | 'value'> {
+  readonly lastDeletion: rows.LastDeletion | null;
 }
 
 /** The failure of a deletion whose image is taken. For the caller's own request, sent again, its outcome is not known yet. */
 export function inProgress(
-  open: OpenRow,
-  { caller, requestId, imageId }: Pick<Reservation, 'caller' | 'imageId'> & { readonly requestId: string | null },
+  open: rows.OpenRow,
+  { caller, requestId, imageId }: Pick<rows.Reservation, 'caller' | 'imageId'> & { readonly requestId: string | null },
 ): Failure<'deletion_in_progress'> {
   const isSameRequest = open.caller === caller && open.requestId === requestId;
   return { code: 'deletion_in_progress', imageId, outcome: isSameRequest ? 'unknown' : 'not_attempted', open };
 }
 
-function refusalFailure({ open, ...exhausted }: Refusal, reservation: Reservation) {
+function refusalFailure({ open, ...exhausted }: rows.Refusal, reservation: rows.Reservation) {
   return open === undefined ? { code: 'budget_exhausted' as const, ...exhausted } : inProgress(open, reservation);
 }
 
@@ -87,8 +74,8 @@ export class LedgerStub {
 
   /** Enters a deletion, on disk before it returns, and returns what the ledger knows of the image. */
   async reserve(
-    reservation: Reservation,
-    budgets: Budgets,
+    reservation: rows.Reservation,
+    budgets: rows.Budgets,
     timeoutMs: number,
     waits: RequestWaits,
   ): Promise<Result<Entered, Failure<'budget_exhausted' | 'deletion_in_progress'> | Unavailable>> {
@@ -111,24 +98,24 @@ export class LedgerStub {
    * Writes what came of a deletion. `false` if the ledger did not take it, so that its row says `unknown`. A row settles once, so a
    * ledger whose reply was lost may be told again.
    */
-  settle(id: string, settlement: Settlement, waits: RequestWaits): Promise<boolean> {
+  settle(id: string, settlement: rows.Settlement, waits: RequestWaits): Promise<boolean> {
     return this.#tell(id, settlement, (ledger) => ledger.settle(id, settlement), waits);
   }
 
   /** What `reserve` would say now. */
-  peek(caller: string, imageId: string, budgets: Budgets): Promise<Result<Outlook, Unavailable>> {
+  peek(caller: string, imageId: string, budgets: rows.Budgets): Promise<Result<rows.Outlook, Unavailable>> {
     return this.#ask((ledger) => ledger.peek(caller, imageId, budgets));
   }
 
-  history(query: HistoryQuery): Promise<Result<readonly DeletionRow[], Unavailable>> {
+  history(query: rows.HistoryQuery): Promise<Result<readonly rows.DeletionRow[], Unavailable>> {
     return this.#ask((ledger) => ledger.history(query));
   }
 
-  metrics(): Promise<Result<LedgerMetrics, Unavailable>> {
+  metrics(): Promise<Result<rows.LedgerMetrics, Unavailable>> {
     return this.#ask((ledger) => ledger.metrics());
   }
 
-  #ask<T>(question: (ledger: Ledger) => Promise<T>): Promise<Result<T, Unavailable>> {
+  #ask<T>(question: (ledger: rows.Ledger) => Promise<T>): Promise<Result<T, Unavailable>> {
     return withTimeout(this.#call(question)).then(
       (value) => ok(value),
       () => unavailable,
@@ -138,8 +125,8 @@ export class LedgerStub {
   /** Tells the ledger, twice if it fails once. `false`, with a line in the log, if it did not take it. */
   #tell(
     id: string,
-    { outcome }: Settlement,
-    tell: (ledger: Ledger) => Promise<void>,
+    { outcome }: rows.Settlement,
+    tell: (ledger: rows.Ledger) => Promise<void>,
     waits: RequestWaits,
   ): Promise<boolean> {
     const once = () => waits.withTimeout(this.#call(tell));
@@ -158,7 +145,7 @@ export class LedgerStub {
   }
 
   /** Asks the ledger through a new stub. Whatever is thrown on the way rejects. */
-  async #call<T>(ask: (ledger: Ledger) => Promise<T>): Promise<T> {
+  async #call<T>(ask: (ledger: rows.Ledger) => Promise<T>): Promise<T> {
     return ask(this.#namespace.getByName(LEDGER_NAME, this.#place));
   }
 }

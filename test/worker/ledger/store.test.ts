@@ -74,6 +74,9 @@ describe('a row', () => {
         code: null,
         attempts: null,
         upstreamRequestId: null,
+        nextCheckAtMs: at(45),
+        checkedAtMs: null,
+        foundAtMs: null,
       };
       expect(store.history(ALL_ROWS)).toEqual([reserved]);
       expect(store.settle(idOf('r1'), { ...settlement('deleted'), imageName: 'ci' }, START_MS + 7)).toEqual([]);
@@ -228,7 +231,7 @@ describe('a refusal', () => {
     inStore((store) => {
       reserve(store, 'r1', at(0));
       for (let n = 0; n < 3; n++) reserve(store, 'again', at(n));
-      expect(store.metrics(at(3))).toMatchObject({ inProgress: 3, rows: 1, refusals: {} });
+      expect(store.metrics(at(3))).toMatchObject({ totals: { in_progress: 3 }, rows: 1, refusals: {} });
     }));
 });
 
@@ -405,7 +408,7 @@ describe('a check', () => {
         if (n < SCHEDULE.length - 1) expect(dueMs).toBe(at(SCHEDULE[n] ?? 0));
         else expect(waitedS).toBe(n < SCHEDULE.length - 1 + 24 ? 3_600 : 86_400);
       }
-      expect(store.metrics(at(0)).failedChecks).toBe(40);
+      expect(store.metrics(at(0)).totals['failed_checks']).toBe(40);
     }));
 
   it('says once that a day of checks has failed', () =>
@@ -415,7 +418,7 @@ describe('a check', () => {
         store.applyCheck(IMAGE, checkOf('failed', nowMs), nowMs).map(({ name }) => name),
       );
       expect(events).toEqual([[], ['unresolved'], []]);
-      expect(store.metrics(at(0)).overdue).toBe(1);
+      expect(store.metrics(at(0)).totals['overdue']).toBe(1);
     }));
 
   it('leaves a row alone that was settled while the image was read', () =>
@@ -430,7 +433,7 @@ describe('a check', () => {
     inStore((store) => {
       reserve(store, 'r1', at(0));
       store.applyCheck(IMAGE, { ...checkOf('failed', at(45)), unlistedAbsence: true }, at(46));
-      expect(store.metrics(at(46))).toMatchObject({ unlistedAbsences: 1, failedChecks: 1 });
+      expect(store.metrics(at(46))).toMatchObject({ totals: { unlisted: 1, failed_checks: 1 } });
     }));
 });
 
@@ -458,7 +461,7 @@ describe('a deletion is read back', () => {
         { name: 'disproved', row: { requestId: 'r1', outcome: 'deleted', confirmed: true, verified: false } },
       ]);
       expect(rowOf(store)).toMatchObject({ outcome: 'deleted', confirmed: true, verified: false });
-      expect(store.metrics(at(0))).toMatchObject({ disproved: 1, unverified: 0 });
+      expect(store.metrics(at(0))).toMatchObject({ totals: { disproved: 1, unverified: 0 } });
       expect(store.nextCheckMs()).toBeNull();
       expect(reserve(store, 'r2', at(3602)).ok).toBe(true);
     }));
@@ -468,7 +471,7 @@ describe('a deletion is read back', () => {
       deleted(store);
       for (const second of SCHEDULE) store.applyCheck(IMAGE, checkOf('failed', at(second)), at(second));
       expect(rowOf(store)?.verified).toBeNull();
-      expect(store.metrics(at(0))).toMatchObject({ disproved: 0, unverified: 1 });
+      expect(store.metrics(at(0))).toMatchObject({ totals: { disproved: 0, unverified: 1 } });
       expect(store.nextCheckMs()).toBeNull();
     }));
 
@@ -479,7 +482,7 @@ describe('a deletion is read back', () => {
         store.applyCheck(IMAGE, { ...checkOf(finding, at(second)), keyFingerprint: 'another1' }, at(second));
       }
       expect(rowOf(store)?.verified).toBeNull();
-      expect(store.metrics(at(0))).toMatchObject({ disproved: 0, unverified: 1 });
+      expect(store.metrics(at(0))).toMatchObject({ totals: { disproved: 0, unverified: 1 } });
     }),
   );
 
@@ -822,7 +825,7 @@ describe('a preview of the ledger', () => {
       };
       expect(store.peek('other', IMAGE, ROOM, at(50))).toEqual(outlook);
       expect(store.nextCheckMs()).toBe(at(45));
-      expect(store.metrics(at(50)).inProgress).toBe(0);
+      expect(store.metrics(at(50)).totals['in_progress']).toBe(0);
     }));
 });
 
