@@ -41,6 +41,17 @@ describe('a command of the runbook', () => {
   });
 });
 
+describe('the list of codes that the runbook extends', () => {
+  it('is where the runbook says, and has lines of this form', () => {
+    const [, list = '', file = '', line = ''] =
+      /Add one line to `(\w+)` in \[`verdict\.ts`\]\((.*?)\), and deploy: `(.*?)`/.exec(RUNBOOK) ?? [];
+    const [, lines = ''] =
+      new RegExp(`^const ${list}\\b.*? = \\{(.*?)^\\};`, 'ms').exec(textOf(join('src/docs', file))) ?? [];
+    const form = /^ *'?[\w.]+'?: 'image',$/m;
+    expect([line, lines]).toEqual([expect.stringMatching(form), expect.stringMatching(form)]);
+  });
+});
+
 describe('the five questions', () => {
   it('are five, and each has its query', () => {
     expect(QUESTIONS.match(/^\*\*\d\. /gm)).toHaveLength(5);
