@@ -101,7 +101,7 @@ describe('an absence under a code that nobody has seen', () => {
     expect(recordsOf(harness, 'absence_unlisted')).toHaveLength(1);
   });
 
-  it('is told once of a probe, however many ask', async () => {
+  it('warns once of a probe, however many ask', async () => {
     const harness = createHarness();
     harness.emulator.absentCode = 'Image.Vanished';
     for (let times = 0; times < 3; times++) await harness.call('GET', probePath, bearer(KEYS.both));
