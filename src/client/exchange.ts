@@ -7,6 +7,7 @@
  *
  * Source: RFC 6750 §2.1 (Bearer), RFC 9110 §10.2.3 (Retry-After).
  */
+import { parseJson, readText } from '../worker/json.ts';
 import { LostAnswerError, NotSentError } from './errors.ts';
 
 /** What `fetch` is given besides the address. */
@@ -24,7 +25,7 @@ export type SendRequest = (input: string, init: OutgoingRequest) => Promise<Resp
 export type Token = string | (() => Promise<string>);
 
 /** Where requests go, and how. */
-export interface Line {
+export interface Connection {
   /** Without a slash at its end. */
   readonly origin: string;
   readonly send: SendRequest;
@@ -32,7 +33,7 @@ export interface Line {
   readonly token: Token | undefined;
 }
 
-/** Calls `ring` after so many milliseconds, unless the function that it returns is called before. */
+/** Calls `ring` after `ms`. Returns a function that cancels it. */
 export type StartTimer = (ms: number, ring: () => void) => () => void;
 
 export interface Outgoing {
@@ -61,7 +62,7 @@ const MAX_BODY_BYTES = 1024 * 1024;
 const TOKEN = /^[\w.~+/-]+=*$/;
 
 /** Sends once. @throws NotSentError; LostAnswerError if no whole answer to this very request comes back */
-export async function exchange({ origin, send, token }: Line, outgoing: Outgoing, limit: Limit): Promise<Answer> {
+export async function exchange({ origin, send, token }: Connection, outgoing: Outgoing, limit: Limit): Promise<Answer> {
   const { method, target, requestId, signal } = outgoing;
   const authorization = token === undefined ? undefined : await authorize(token, signal, limit);
   // The gateway would take such an id for a part of the key and replace it.
@@ -73,10 +74,11 @@ export async function exchange({ origin, send, token }: Line, outgoing: Outgoing
     return await within(limit, signal, async (ending) => {
       const response = await send(origin + target, { method, headers, redirect: 'manual', signal: ending });
       status = response.status;
-      const body = parseJson(await readText(response));
+      const text = response.body === null ? '' : await readText(response.body, MAX_BODY_BYTES);
+      if (text === null) throw new Error('The body is too long, or is not UTF-8.');
       if (response.redirected) throw new Error('A redirect was followed.');
       if (response.headers.get('x-request-id') !== requestId) throw new Error('The answer has another request id.');
-      return { status, headers: response.headers, body };
+      return { status, headers: response.headers, body: parseJson(text) };
     });
   } catch (cause) {
     throw new LostAnswerError(requestId, status, cause);
@@ -127,32 +129,5 @@ async function within<T>(
   } finally {
     stopTimer();
     signal?.removeEventListener('abort', stop);
-  }
-}
-
-/** @throws if the body breaks off, is too long, or is not UTF-8 */
-async function readText({ body }: Response): Promise<string> {
-  if (body === null) return '';
-  const reader: ReadableStreamDefaultReader<Uint8Array> = body.getReader();
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
-  let text = '';
-  let bytes = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return text + decoder.decode();
-    bytes += value.byteLength;
-    if (bytes > MAX_BODY_BYTES) {
-      reader.cancel().catch(() => undefined);
-      throw new Error('The body is too long.');
-    }
-    text += decoder.decode(value, { stream: true });
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -3,11 +3,11 @@
  *
  * Promises: it claims no outcome that the gateway did not tell; it never sends a second deletion after one whose outcome is unknown,
  * but asks the ledger what became of it. The token goes to the configured origin alone: addresses in an answer are not called.
- * Never: runs code of the Worker, or needs more than the web platform has.
+ * Clock, randomness and timers are arguments. Never: needs more than the web platform has.
  */
 import type { DeletionBody, DeletionJson, PreviewBody, ReadinessBody } from '../worker/deletions/bodies.ts';
 import { ImageGatewayError, LostAnswerError, NotSentError, ProblemError } from './errors.ts';
-import { type Answer, exchange, type Outgoing, retryAfterS, type StartTimer, timeOf } from './exchange.ts';
+import { type Answer, exchange, type Outgoing, retryAfterS, timeOf } from './exchange.ts';
 import { concluded, fateIn } from './fate.ts';
 import {
   type DeleteOptions,
@@ -22,6 +22,7 @@ import {
   type Settings,
   searchOf,
 } from './options.ts';
+import { platformRuntime, type Runtime } from './runtime.ts';
 import { isDeletion, isHistory, isPreview, isProblem, isReadiness } from './shapes.ts';
 
 export type { Scope } from '../worker/callers/caller.ts';
@@ -33,17 +34,6 @@ export type { ProblemBody } from '../worker/problems/problem.ts';
 export { type ErrorOutcome, ImageGatewayError, LostAnswerError, NotSentError, ProblemError } from './errors.ts';
 export type { OutgoingRequest, SendRequest, Token } from './exchange.ts';
 export type { DeleteOptions, DeletionsFilter, ImageGatewayOptions, ReadOptions } from './options.ts';
-
-/** What the client takes from the world; tests give their own. */
-interface World {
-  /** Milliseconds by a clock that never jumps. */
-  readonly now: () => number;
-  /** At least 0, less than 1. */
-  readonly random: () => number;
-  /** Ends after so many milliseconds, or when the signal is given. */
-  readonly sleep: (ms: number, signal: AbortSignal | undefined) => Promise<void>;
-  readonly startTimer: StartTimer;
-}
 
 /** A request, and how its answer is read. `requestId` is the first attempt's. */
 interface Call<T> extends Outgoing {
@@ -69,40 +59,18 @@ const MAX_ASK_PAUSE_MS = 10_000;
 /** By how much the clock of the gateway's answers may be ahead of that of its ledger. */
 const CLOCK_SLACK_MS = 2_000;
 
-const startTimer: StartTimer = (ms, ring) => {
-  const timer = setTimeout(ring, ms);
-  return () => clearTimeout(timer);
-};
-
-const PLATFORM: World = {
-  now: () => performance.now(),
-  random: () => Math.random(),
-  sleep: (ms, signal) =>
-    new Promise((resolve) => {
-      const end = () => {
-        stopTimer();
-        signal?.removeEventListener('abort', end);
-        resolve();
-      };
-      const stopTimer = startTimer(ms, end);
-      signal?.addEventListener('abort', end);
-      if (signal?.aborted) end();
-    }),
-  startTimer,
-};
-
 /** Deletes custom images of Baidu Cloud through the gateway, previews deletions, and reads their history. */
 export class ImageGateway {
   readonly #settings: Settings;
-  readonly #world: World;
+  readonly #runtime: Runtime;
 
   /** @throws TypeError if an option is missing or malformed */
   constructor(options: ImageGatewayOptions);
   /** @internal */
-  constructor(options: ImageGatewayOptions, world: Partial<World>);
-  constructor(options: ImageGatewayOptions, world: Partial<World> = {}) {
+  constructor(options: ImageGatewayOptions, runtime: Partial<Runtime>);
+  constructor(options: ImageGatewayOptions, runtime: Partial<Runtime> = {}) {
     this.#settings = readOptions(options);
-    this.#world = { ...PLATFORM, ...world };
+    this.#runtime = { ...platformRuntime, ...runtime };
   }
 
   /**
@@ -116,8 +84,10 @@ export class ImageGateway {
    * @throws NotSentError if nothing was sent, also because `signal` had been given
    */
   async deleteImage(id: string, options: DeleteOptions = {}): Promise<DeletionBody> {
-    const { target, allowMissing, requestId, signal } = readOrder(id, options, this.#settings.retries);
-    const startMs = options.requestId === undefined ? null : this.#world.now();
+    const { monotonicNow, randomUUID } = this.#runtime;
+    const order = readOrder(id, options, this.#settings.retries, randomUUID());
+    const { target, allowMissing, requestId, signal } = order;
+    const startMs = options.requestId === undefined ? null : monotonicNow();
     const read: Call<DeletionBody>['read'] = ({ body }, sentId) =>
       isDeletion(body) && body.id === id && body.requestId === sentId ? body : undefined;
     try {
@@ -138,7 +108,7 @@ export class ImageGateway {
     const { signal } = readReadOptions(options);
     const read: Call<PreviewBody>['read'] = ({ body }, sentId) =>
       isPreview(body) && body.id === id && body.requestId === sentId ? body : undefined;
-    return this.#call({ method: 'GET', target: imagePath(id), requestId: crypto.randomUUID(), signal, read });
+    return this.#call({ method: 'GET', target: imagePath(id), requestId: this.#runtime.randomUUID(), signal, read });
   }
 
   /**
@@ -149,7 +119,7 @@ export class ImageGateway {
     const { signal } = readReadOptions(options);
     // Without it the gateway would tell of any deletion.
     if (typeof requestId !== 'string') throw new NotSentError('the request id must be a text');
-    const { rows } = await this.#call(pageCall(readFilter({ requestId }), signal));
+    const { rows } = await this.#call(this.#pageCall(readFilter({ requestId }), signal));
     return rows.find((row) => row.requestId === requestId) ?? null;
   }
 
@@ -163,7 +133,7 @@ export class ImageGateway {
   ): AsyncGenerator<DeletionJson, void, undefined> {
     const { signal } = readReadOptions(options);
     for (let search: string | null = readFilter(filter); search !== null; ) {
-      const page: Page = await this.#call(pageCall(search, signal));
+      const page: Page = await this.#call(this.#pageCall(search, signal));
       yield* page.rows;
       search = page.nextSearch;
     }
@@ -174,7 +144,7 @@ export class ImageGateway {
    * @throws ProblemError, LostAnswerError or NotSentError
    */
   async readiness(options: ReadOptions = {}): Promise<ReadinessBody> {
-    return this.#call(readinessCall(readReadOptions(options).signal));
+    return this.#call(this.#readinessCall(readReadOptions(options).signal));
   }
 
   /** Attempts, and attempts again what is known to have changed nothing. */
@@ -194,13 +164,13 @@ export class ImageGateway {
       const { retryAfterS } = known;
       if (retryAfterS !== null && retryAfterS * 1000 > patienceMs) throw known;
       const pauseMs = retryAfterS === null ? this.#jitter(RETRY_PAUSE_MS * 2 ** (attempt - 1)) : retryAfterS * 1000;
-      await this.#world.sleep(pauseMs, call.signal);
+      await this.#runtime.sleep(pauseMs, call.signal);
     }
   }
 
   /** Sends once. @throws ProblemError, LostAnswerError or NotSentError */
   async #attempt<T>(call: Call<T>, timeoutMs = ANSWER_TIMEOUT_MS): Promise<T> {
-    const answer = await exchange(this.#settings, call, { timeoutMs, startTimer: this.#world.startTimer });
+    const answer = await exchange(this.#settings, call, { timeoutMs, startTimer: this.#runtime.startTimer });
     const { status, headers, body } = answer;
     const value = status === 200 ? call.read(answer, call.requestId) : undefined;
     if (value !== undefined) return value;
@@ -209,7 +179,7 @@ export class ImageGateway {
     const { code, outcome, retryable, requestId, detail } = body;
     const facts = { code, outcome, retryable, requestId, problem: body, row: null };
     const message = `${code}, ${outcome}: ${detail} (request ${requestId})`;
-    throw new ProblemError(message, { ...facts, retryAfterS: retryAfterS(headers, Date.now()) });
+    throw new ProblemError(message, { ...facts, retryAfterS: retryAfterS(headers, this.#runtime.now()) });
   }
 
   /**
@@ -223,23 +193,24 @@ export class ImageGateway {
     startMs: number | null,
     signal: AbortSignal | undefined,
   ): Promise<DeletionJson | undefined> {
-    const { now, sleep } = this.#world;
+    const { monotonicNow, sleep } = this.#runtime;
     const { requestId } = unknown;
     let caller = unknown instanceof ProblemError ? callerIn(unknown.problem?.deletion) : undefined;
-    const endMs = now() + this.#settings.patienceMs;
-    const ask = <T>(call: Call<T>) => this.#attempt(call, Math.min(ANSWER_TIMEOUT_MS, endMs - now()));
+    const endMs = monotonicNow() + this.#settings.patienceMs;
+    const ask = <T>(call: Call<T>) => this.#attempt(call, Math.min(ANSWER_TIMEOUT_MS, endMs - monotonicNow()));
     let pauseMs = ASK_PAUSE_MS;
-    while (now() < endMs && !signal?.aborted) {
+    while (monotonicNow() < endMs && !signal?.aborted) {
       let waitMs = this.#jitter(pauseMs);
       pauseMs = Math.min(2 * pauseMs, MAX_ASK_PAUSE_MS);
       try {
-        const { rows, atMs } = await ask(pageCall(searchOf({ imageId, requestId, caller }), signal));
-        const sinceMs = startMs === null ? Number.NEGATIVE_INFINITY : atMs - (now() - startMs) - CLOCK_SLACK_MS;
+        const { rows, atMs } = await ask(this.#pageCall(searchOf({ imageId, requestId, caller }), signal));
+        const sinceMs =
+          startMs === null ? Number.NEGATIVE_INFINITY : atMs - (monotonicNow() - startMs) - CLOCK_SLACK_MS;
         let row = fateIn(rows, { imageId, requestId, sinceMs, caller });
         const isOurs = startMs === null || caller !== undefined || row?.outcome === 'deleted';
         if (!isOurs && rows.length > 0) {
           // Another caller may have chosen the same id, and `deletions:read` shows its rows, too.
-          caller = (await ask(readinessCall(signal))).caller;
+          caller = (await ask(this.#readinessCall(signal))).caller;
           row = fateIn(rows, { imageId, requestId, sinceMs, caller });
         }
         if (row !== undefined) return row;
@@ -248,36 +219,37 @@ export class ImageGateway {
         if (!(error instanceof ImageGatewayError)) throw error;
         if (error instanceof ProblemError) waitMs = Math.max(waitMs, (error.retryAfterS ?? 0) * 1000);
       }
-      await sleep(Math.max(0, Math.min(waitMs, endMs - now())), signal);
+      await sleep(Math.max(0, Math.min(waitMs, endMs - monotonicNow())), signal);
     }
     return undefined;
   }
 
+  #readinessCall(signal: AbortSignal | undefined): Call<ReadinessBody> {
+    const read: Call<ReadinessBody>['read'] = ({ body }) =>
+      isReadiness(body) ? { ...body, control: body.control ?? null } : undefined;
+    return { method: 'GET', target: '/readyz', requestId: this.#runtime.randomUUID(), signal, read };
+  }
+
+  /** Reads a page of the history. */
+  #pageCall(search: string, signal: AbortSignal | undefined): Call<Page> {
+    const { now, randomUUID } = this.#runtime;
+    const read: Call<Page>['read'] = ({ headers, body }) => {
+      const nextSearch = nextIn(headers.get('link'));
+      // Without a query the next page would be the first one of everything.
+      if (!isHistory(body) || nextSearch === '') return undefined;
+      return { rows: body.deletions, nextSearch, atMs: timeOf(headers, now()) };
+    };
+    return { method: 'GET', target: `/deletions${search}`, requestId: randomUUID(), signal, read };
+  }
+
   /** Between half of it and all of it. */
   #jitter(ms: number): number {
-    return ms * (0.5 + this.#world.random() / 2);
+    return ms * (0.5 + this.#runtime.random() / 2);
   }
 }
 
 function isSafeToRepeat({ retryable, outcome }: ProblemError): boolean {
   return retryable && (outcome === 'not_attempted' || outcome === 'rejected');
-}
-
-function readinessCall(signal: AbortSignal | undefined): Call<ReadinessBody> {
-  const read: Call<ReadinessBody>['read'] = ({ body }) =>
-    isReadiness(body) ? { ...body, control: body.control ?? null } : undefined;
-  return { method: 'GET', target: '/readyz', requestId: crypto.randomUUID(), signal, read };
-}
-
-/** Reads a page of the history. */
-function pageCall(search: string, signal: AbortSignal | undefined): Call<Page> {
-  const read: Call<Page>['read'] = ({ headers, body }) => {
-    const nextSearch = nextIn(headers.get('link'));
-    // Without a query the next page would be the first one of everything.
-    if (!isHistory(body) || nextSearch === '') return undefined;
-    return { rows: body.deletions, nextSearch, atMs: timeOf(headers, Date.now()) };
-  };
-  return { method: 'GET', target: `/deletions${search}`, requestId: crypto.randomUUID(), signal, read };
 }
 
 /** The query of the next page. The rest of the address is never called, because the token would travel along. */

@@ -4,9 +4,10 @@
  * Promises: what is not exactly understood is refused before anything is sent. The token travels only over https, or to loopback.
  * Never: decides what the gateway decides, such as which image ids exist.
  */
+import { isLoopback } from '../worker/origin.ts';
 import type { RowOutcome } from '../worker/outcome.ts';
 import { NotSentError } from './errors.ts';
-import type { Line, SendRequest, Token } from './exchange.ts';
+import type { Connection, SendRequest, Token } from './exchange.ts';
 
 /** Where the gateway is, and how patient the client is. */
 export interface ImageGatewayOptions {
@@ -55,7 +56,7 @@ export interface DeletionsFilter {
   readonly caller?: string;
 }
 
-export interface Settings extends Line {
+export interface Settings extends Connection {
   readonly retries: number;
   readonly patienceMs: number;
 }
@@ -67,7 +68,6 @@ const DEFAULT_PATIENCE_MS = 60_000;
 const MAX_PATIENCE_MS = 86_400_000;
 /** A service binding takes any origin. */
 const BINDING_ORIGIN = 'https://gateway.internal';
-const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 /** One segment of a path, whatever a URL parser makes of it. */
 const SEGMENT = /^[\w-]+$/;
 /** The gateway replaces any other id, and then nothing could be found under it. */
@@ -106,7 +106,7 @@ export function readOptions(options: ImageGatewayOptions): Settings {
 /** The gateway answers at the root of its origin, so a path is a mistake, and a query or a user even more so. */
 function originOf(baseUrl: string): string {
   const { protocol, hostname, origin, href } = new URL(baseUrl);
-  const isSafe = protocol === 'https:' || (protocol === 'http:' && LOOPBACK_HOST.test(hostname));
+  const isSafe = protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname));
   if (isSafe && href === `${origin}/`) return origin;
   throw new TypeError('baseUrl must be an origin: https, or http on loopback, without path, query or user.');
 }
@@ -117,9 +117,9 @@ export function imagePath(id: string): string {
   throw new NotSentError('the image id has characters that no image id has');
 }
 
-/** What is sent for a deletion. @throws NotSentError */
-export function readOrder(id: string, options: DeleteOptions, retries: number) {
-  const { allowMissing = false, expectName, requestId = crypto.randomUUID(), ...others } = objectOf(options);
+/** What is sent for a deletion. `newId` is its request id unless the caller gives one. @throws NotSentError */
+export function readOrder(id: string, options: DeleteOptions, retries: number, newId: string) {
+  const { allowMissing = false, expectName, requestId = newId, ...others } = objectOf(options);
   const { signal } = readReadOptions(others);
   if (typeof allowMissing !== 'boolean') throw new NotSentError('allowMissing must be true or false');
   // If a name was to be expected but got lost on the way here, nothing must be deleted.

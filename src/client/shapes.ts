@@ -2,7 +2,7 @@
  * Whether something has the shape of one of the gateway's bodies.
  *
  * Promises: every member is checked, and a new member of a body does not compile until it is checked here; members that are not
- * known are left alone, because a newer gateway may have them. Never: runs code of the Worker; only its types are shared.
+ * known are left alone, because a newer gateway may have them.
  */
 import type {
   Blocker,
@@ -12,6 +12,7 @@ import type {
   PreviewBody,
   ReadinessBody,
 } from '../worker/deletions/bodies.ts';
+import { isRecord } from '../worker/json.ts';
 import type { FailureOutcome, RowOutcome, SuccessOutcome } from '../worker/outcome.ts';
 import type { DeletedBefore, Upstream } from '../worker/problems/facts.ts';
 import type { ProblemCode } from '../worker/problems/failure.ts';
@@ -44,10 +45,6 @@ function word<W extends string>(words: Readonly<Record<W, true>>): Check {
 function shape<T>(members: { readonly [K in keyof T]-?: Check } & Readonly<Record<string, Check>>) {
   return (value: unknown): value is T =>
     isRecord(value) && Object.entries<Check>(members).every(([name, check]) => check(value[name]));
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
 }
 
 /** Only the form is checked, because a newer gateway may have more codes. Nothing that the client does depends on a code. */

@@ -5,7 +5,7 @@
  * that one pass finds all faults. Whoever finds `problems` must not use what was read. Never: repeats a value.
  */
 import { parseJson } from './json.ts';
-import { LOOPBACK_HOST } from './runtime.ts';
+import { isLoopback } from './origin.ts';
 
 /** The bindings as they arrive: by name, with nothing assumed about their values. */
 export type UncheckedEnv = { readonly [Name in keyof Env | 'BCE_SESSION_TOKEN']?: unknown };
@@ -109,8 +109,8 @@ export class BindingReader {
     if (typeof value === 'string' && URL.canParse(value)) {
       const { protocol, hostname, port, origin } = new URL(value);
       const isBaidu = protocol === 'https:' && port === '' && BAIDU_HOST.test(hostname);
-      const isLoopback = protocol === 'http:' && LOOPBACK_HOST.test(hostname);
-      if (origin === value && (isBaidu || isLoopback)) return origin;
+      const isLocal = protocol === 'http:' && isLoopback(hostname);
+      if (origin === value && (isBaidu || isLocal)) return origin;
     }
     this.report(name, 'must be an origin: https on a host below baidubce.com, or http on loopback');
     return byDefault;

@@ -28,9 +28,6 @@ export interface OutgoingRequest {
   readonly signal?: AbortSignal;
 }
 
-/** The host names of this machine, where plain http is no risk. */
-export const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
-
 export const platformRuntime: Runtime = {
   now: () => Date.now(),
   random: () => Math.random(),

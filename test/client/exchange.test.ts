@@ -47,7 +47,10 @@ describe('an answer that is too long', () => {
       { method: 'GET', target: '/', requestId: 'job-1' },
       { timeoutMs: 1_000, startTimer: () => () => undefined },
     );
-    await expect(exchanging).rejects.toMatchObject({ status: 200, cause: new Error('The body is too long.') });
+    await expect(exchanging).rejects.toMatchObject({
+      status: 200,
+      cause: new Error('The body is too long, or is not UTF-8.'),
+    });
     await expect(exchanging).rejects.toBeInstanceOf(LostAnswerError);
   });
 });

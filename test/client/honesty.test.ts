@@ -224,7 +224,7 @@ describe('for any sequence of answers, whoever gives them', () => {
           const images = new ImageGateway(
             { baseUrl: 'https://images.test', token: 'key', fetch: send, retries },
             {
-              now: () => nowMs,
+              monotonicNow: () => nowMs,
               random: () => 0,
               sleep: async (ms) => {
                 nowMs += ms;

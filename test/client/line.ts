@@ -1,5 +1,5 @@
 /**
- * The line between the client and the real gateway, with its faults, and the world in which the client waits.
+ * The line between the client and the real gateway, with its faults, and the runtime in which the client waits.
  *
  * Promises: a request that arrives is answered by the real app, its real ledger and the emulator; the line keeps a record of its own of
  * what was sent and of what the client was truly told. Pauses take no time: they only turn the client's clock.
@@ -97,8 +97,8 @@ export function createLine({ key = KEYS.both, client, env, settles = () => true,
   const ring = () => {
     for (const each of [...timers.keys()]) each();
   };
-  const world = {
-    now: () => nowMs,
+  const runtime = {
+    monotonicNow: () => nowMs,
     random: () => 0.5,
     sleep: async (ms: number) => {
       pausesMs.push(ms);
@@ -111,7 +111,7 @@ export function createLine({ key = KEYS.both, client, env, settles = () => true,
     },
   };
   const clientWith = (change: Partial<ImageGatewayOptions>) =>
-    new ImageGateway({ baseUrl: GATEWAY, token: key, fetch: send, ...change }, world);
+    new ImageGateway({ baseUrl: GATEWAY, token: key, fetch: send, ...change }, runtime);
   return {
     harness,
     ledger,

@@ -15,7 +15,8 @@ const refusal = (read: () => unknown) => {
     return error instanceof NotSentError ? error.message : error;
   }
 };
-const refusedOrder = (options: object, retries = 2) => refusal(() => readOrder('m-custom01', options, retries));
+const refusedOrder = (options: object, retries = 2) =>
+  refusal(() => readOrder('m-custom01', options, retries, 'new-id'));
 /** What JavaScript may pass although the types forbid it. */
 const untyped = (value: unknown) => JSON.parse(JSON.stringify({ value })).value;
 
@@ -130,7 +131,7 @@ describe('the options of a deletion', () => {
   });
 
   it('let a blank name go to the gateway, which refuses it', () => {
-    expect(readOrder('m-custom01', { expectName: '' }, 2).target).toBe('/images/m-custom01?expectName=');
+    expect(readOrder('m-custom01', { expectName: '' }, 2, 'new-id').target).toBe('/images/m-custom01?expectName=');
   });
 
   it('leave room in the request id for the attempts that follow', () => {

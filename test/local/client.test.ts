@@ -176,15 +176,17 @@ describe('the package', () => {
     ]);
   });
 
-  it('has code of the client alone, and declarations that need nothing outside of it', () => {
+  it('has code of the client and of the pure ground, and declarations that need nothing outside of it', () => {
     const files = readdirSync(PACKAGE, { recursive: true, encoding: 'utf8' });
     expect(files.filter((file) => !file.startsWith('dist')).sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
-    expect(files.filter((file) => file.endsWith('.js') && !file.startsWith('dist/client/'))).toEqual([]);
+    const foreign = files.filter((file) => file.endsWith('.js') && !file.startsWith('dist/client/'));
+    expect(foreign.sort()).toEqual(['dist/worker/json.js', 'dist/worker/origin.js']);
     const declarations = files
       .filter((file) => file.endsWith('.d.ts'))
       .map((file) => readFileSync(join(PACKAGE, file), 'utf8'));
     expect(declarations.length).toBeGreaterThan(0);
-    for (const text of declarations) expect(text).not.toMatch(/<reference|@internal|World|(?:from|import\() ?['"][^.]/);
+    for (const text of declarations)
+      expect(text).not.toMatch(/<reference|@internal|Runtime|(?:from|import\() ?['"][^.]/);
   });
 
   it('compiles with the types of Node.js alone', () => {

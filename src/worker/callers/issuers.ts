@@ -6,7 +6,7 @@
  * Source: RFC 7519 §4.1 (`iss`, `aud`, `exp`, `iat`), RFC 9110 §5.1 (field names).
  */
 import { isRecord, isWholeNumber, outlineOf, parseJson } from '../json.ts';
-import { LOOPBACK_HOST } from '../runtime.ts';
+import { isLoopback } from '../origin.ts';
 import { PUBLIC_KEY_RULE, type PublicKey, readKeySet } from './public-key.ts';
 
 export interface Issuer {
@@ -91,7 +91,7 @@ function isKeyAddress(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, hostname, username, password, hash, href } = new URL(text);
   const isPlain = username === '' && password === '' && hash === '' && href === text;
-  return isPlain && (protocol === 'https:' || (protocol === 'http:' && LOOPBACK_HOST.test(hostname)));
+  return isPlain && (protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname)));
 }
 
 function parseLifetime(value: unknown, report: Report): number {
