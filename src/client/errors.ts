@@ -65,8 +65,8 @@ export class LostAnswerError extends ImageGatewayError {
 }
 
 /**
- * The client sent nothing: an argument is malformed, the token could not be had, or the signal was given before. `cause` is what
- * the token's function threw, or the signal's reason.
+ * Nothing was sent: an argument is malformed, there is no token, the signal was given before, or no connection came about. `cause` is
+ * what the token's function or `fetch` threw, or the signal's reason.
  */
 export class NotSentError extends ImageGatewayError {
   override readonly name = 'NotSentError';

@@ -9,12 +9,15 @@
  */
 import { parseJson, readText } from '../worker/json.ts';
 import { LostAnswerError, NotSentError } from './errors.ts';
+import { neverSent } from './never-sent.ts';
 
 /** What `fetch` is given besides the address. */
 export interface OutgoingRequest {
   readonly method: 'DELETE' | 'GET';
   readonly headers: Readonly<Record<string, string>>;
   readonly redirect: 'manual';
+  /** Bun would send a deletion again if a connection breaks that it has used before. */
+  readonly keepalive: false;
   readonly signal: AbortSignal;
 }
 
@@ -29,6 +32,8 @@ export interface Connection {
   /** Without a slash at its end. */
   readonly origin: string;
   readonly send: SendRequest;
+  /** Whether that is the platform's own `fetch`. */
+  readonly isPlatform: boolean;
   /** Without a token no `Authorization` is sent. */
   readonly token: Token | undefined;
 }
@@ -62,7 +67,11 @@ const MAX_BODY_BYTES = 1024 * 1024;
 const TOKEN = /^[\w.~+/-]+=*$/;
 
 /** Sends once. @throws NotSentError; LostAnswerError if no whole answer to this very request comes back */
-export async function exchange({ origin, send, token }: Connection, outgoing: Outgoing, limit: Limit): Promise<Answer> {
+export async function exchange(
+  { origin, send, isPlatform, token }: Connection,
+  outgoing: Outgoing,
+  limit: Limit,
+): Promise<Answer> {
   const { method, target, requestId, signal } = outgoing;
   const authorization = token === undefined ? undefined : await authorize(token, signal, limit);
   // The gateway would take such an id for a part of the key and replace it.
@@ -72,7 +81,8 @@ export async function exchange({ origin, send, token }: Connection, outgoing: Ou
   let status: number | null = null;
   try {
     return await within(limit, signal, async (ending) => {
-      const response = await send(origin + target, { method, headers, redirect: 'manual', signal: ending });
+      const init = { method, headers, redirect: 'manual', keepalive: false, signal: ending } as const;
+      const response = await send(origin + target, init);
       status = response.status;
       const text = response.body === null ? '' : await readText(response.body, MAX_BODY_BYTES);
       if (text === null) throw new Error('The body is too long, or is not UTF-8.');
@@ -81,6 +91,9 @@ export async function exchange({ origin, send, token }: Connection, outgoing: Ou
       return { status, headers: response.headers, body: parseJson(text) };
     });
   } catch (cause) {
+    // Another `fetch` may have sent the request before it failed for such a reason.
+    const reason = isPlatform && status === null ? neverSent(cause) : null;
+    if (reason !== null) throw new NotSentError(`there is no connection to the gateway (${reason})`, cause);
     throw new LostAnswerError(requestId, status, cause);
   }
 }

@@ -100,7 +100,7 @@ export function readOptions(options: ImageGatewayOptions): Settings {
   const origin = baseUrl === undefined ? BINDING_ORIGIN : originOf(baseUrl);
   // Looked up for each request, and called without an object, as the platforms demand.
   const send = given ?? ((input, init) => fetch(input, init));
-  return { origin, send, token, retries, patienceMs };
+  return { origin, send, isPlatform: given === undefined, token, retries, patienceMs };
 }
 
 /** The gateway answers at the root of its origin, so a path is a mistake, and a query or a user even more so. */

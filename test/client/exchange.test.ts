@@ -41,7 +41,12 @@ describe('an answer that is too long', () => {
       pull: (controller) => controller.enqueue(new Uint8Array(600_000)),
       cancel: () => Promise.reject(new Error('not cancelled')),
     });
-    const line = { origin: 'https://gateway.test', send: async () => new Response(body), token: undefined };
+    const line = {
+      origin: 'https://gateway.test',
+      send: async () => new Response(body),
+      isPlatform: true,
+      token: undefined,
+    };
     const exchanging = exchange(
       line,
       { method: 'GET', target: '/', requestId: 'job-1' },

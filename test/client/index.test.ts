@@ -1,5 +1,5 @@
 /** The client against the real gateway: every line of its contract, and every way in which an answer can be lost. */
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import * as entry from '../../src/client/index.ts';
 import {
   type DeletionJson,
@@ -19,6 +19,9 @@ const refusing = (times: number) => ({ limit: async () => ({ success: times-- <=
 const reachesBaidu = ({ harness }: TestLine) =>
   harness.emulator.calls.filter(({ method }) => method === 'DELETE').length;
 const stands = ({ harness }: TestLine, id: string) => harness.emulator.images.has(id);
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 const total = (pausesMs: readonly number[]) => pausesMs.reduce((sum, ms) => sum + ms, 0);
 
 describe('deleteImage', () => {
@@ -38,6 +41,7 @@ describe('deleteImage', () => {
         method: 'DELETE',
         headers: { 'X-Request-Id': 'job-1', Authorization: `Bearer ${KEYS.both}` },
         redirect: 'manual',
+        keepalive: false,
         signal: expect.any(AbortSignal),
         requestId: 'job-1',
         told: 'deleted',
@@ -315,6 +319,52 @@ describe('a deletion whose answer is lost', () => {
     const deleted = await line.images.deleteImage('m-custom01', { requestId: 'job-1' });
     expect(deleted).toMatchObject({ outcome: 'deleted', requestId: 'job-1.2' });
     expect(line.reads().map(({ url }) => new URL(url).searchParams.get('requestId'))).toEqual(['job-1.2']);
+  });
+});
+
+describe('a request that never left', () => {
+  const refusal = new TypeError('fetch failed', {
+    cause: Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED', syscall: 'connect' }),
+  });
+  const OWN = { baseUrl: GATEWAY, token: KEYS.both };
+
+  it('says so at once, with the reason, and is not sent again', async () => {
+    const sending = vi.spyOn(globalThis, 'fetch').mockRejectedValue(refusal);
+    const images = new ImageGateway(OWN, { sleep: () => Promise.reject(new Error('it must not wait')) });
+    for (const call of [images.deleteImage('m-custom01'), images.previewImage('m-custom01'), images.readiness()]) {
+      const error = await thrownBy(call);
+      expect(error).toBeInstanceOf(NotSentError);
+      expect(error).toMatchObject({
+        message: 'Nothing was sent: there is no connection to the gateway (ECONNREFUSED)',
+        outcome: 'not_attempted',
+        cause: refusal,
+      });
+    }
+    expect(sending).toHaveBeenCalledTimes(3);
+  });
+
+  it('leaves what an attempt before it was told', async () => {
+    const line = createLine({ env: { RATE_LIMITER_BURST: refusing(1) } });
+    const sending = vi.spyOn(globalThis, 'fetch').mockRejectedValue(refusal);
+    sending.mockImplementationOnce((_url, init) =>
+      line.harness.call('DELETE', '/images/m-custom01', Object.fromEntries(new Headers(init?.headers))),
+    );
+    const images = new ImageGateway(OWN, { sleep: async () => undefined });
+    expect(await thrownBy(images.deleteImage('m-custom01'))).toMatchObject({ code: 'rate_limited' });
+    expect(sending).toHaveBeenCalledTimes(2);
+  });
+
+  it('is unknown after the same error of another fetch, which may have sent it before', async () => {
+    const line = createLine();
+    const images = line.clientWith({ fetch: () => Promise.reject(refusal), patienceMs: 0 });
+    expect(await thrownBy(images.deleteImage('m-custom01'))).toMatchObject({ outcome: 'unknown', cause: refusal });
+  });
+
+  it('is unknown if the error comes after the status', async () => {
+    const broken = new ReadableStream({ start: (controller) => controller.error(refusal) });
+    vi.spyOn(globalThis, 'fetch').mockResolvedValue(new Response(broken));
+    const images = new ImageGateway({ ...OWN, patienceMs: 0 });
+    expect(await thrownBy(images.deleteImage('m-custom01'))).toMatchObject({ outcome: 'unknown', status: 200 });
   });
 });
 

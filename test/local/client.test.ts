@@ -4,6 +4,8 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, globSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createTlsServer } from 'node:https';
+import { type AddressInfo, createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { scheduler } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -116,6 +118,45 @@ async function booksOf(id: string) {
   );
   return { calls: calls.length, stands: state['images'].some((image) => isRecord(image) && image['id'] === id) };
 }
+
+/** The other runtimes, which not every machine has in the registry. */
+function binariesOf(pattern: string): string[] {
+  return globSync(join(ROOT, 'test/runtimes/node_modules', pattern));
+}
+
+/** An origin at which nothing listens. */
+async function unusedOrigin(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return `http://127.0.0.1:${port}`;
+}
+
+/** A server whose certificate nobody trusts. */
+async function selfSigned() {
+  const [key, cert] = [join(PROJECT, 'key.pem'), join(PROJECT, 'cert.pem')];
+  const made = [
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-subj',
+    '/CN=gateway.test',
+    '-keyout',
+    key,
+    '-out',
+    cert,
+  ];
+  run('openssl', made, PROJECT);
+  const server = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return { url: `https://127.0.0.1:${port}`, stop: () => server.close() };
+}
+
+installTools('test/runtimes');
 
 beforeAll(async () => {
   const printed = run('npm', ['run', '--silent', 'pack:client'], ROOT).trimEnd().split('\n');
@@ -281,8 +322,7 @@ describe.each<['Deno' | 'Bun', string, ...string[]]>([
   ['Deno', '@deno/*/deno', 'run', '--no-prompt', '--allow-net=127.0.0.1'],
   ['Bun', '@oven/*/bin/bun', 'run'],
 ])('with %s, against the running gateway', (name, pattern, ...args) => {
-  installTools('test/runtimes');
-  const [binary = ''] = globSync(join(ROOT, 'test/runtimes/node_modules', pattern));
+  const [binary = ''] = binariesOf(pattern);
   const its = binary === '' ? it.skip : it;
   beforeEach(() => {
     runtime = [binary, ...args];
@@ -306,6 +346,70 @@ describe.each<['Deno' | 'Bun', string, ...string[]]>([
       expect([door.deletions, await booksOf('m-custom02')]).toEqual([1, { calls: 1, stands: false }]);
     },
   );
+});
+
+const [deno = ''] = binariesOf('@deno/*/deno');
+const [bun = ''] = binariesOf('@oven/*/bin/bun');
+const [openssl = ''] = PATH.map((folder) => join(folder, 'openssl')).filter((file) => existsSync(file));
+
+describe.each<[string, keyof typeof KEYS, ...string[]]>([
+  ["this machine's own Node.js", 'ci', PLAIN_NODE],
+  ['a current Node.js', 'ci', process.execPath],
+  ['Deno', 'Deno', deno, 'run', '--no-prompt', '--allow-net=127.0.0.1'],
+  ['Bun', 'Bun', bun, 'run'],
+])('a request that never left, with %s', (name, itsCaller, binary = '', ...args) => {
+  const its = it.skipIf(binary === '');
+  const knows = it.skipIf(binary === '' || name === 'Deno');
+  beforeEach(() => {
+    runtime = [binary, ...args];
+    caller = itsCaller;
+  });
+  const deletionAt = async (baseUrl: string) =>
+    (await call('delete', 'm-failed01', '--base-url', baseUrl, '--patience-ms', '100')).error;
+  const neverSent = (reason: string) => ({
+    name: 'NotSentError',
+    outcome: 'not_attempted',
+    message: `Nothing was sent: there is no connection to the gateway (${reason})`,
+  });
+
+  knows('is not_attempted if the connection is refused', async () => {
+    expect(await deletionAt(await unusedOrigin())).toMatchObject(neverSent('ECONNREFUSED'));
+  });
+
+  knows('is not_attempted if there is no such host', async () => {
+    expect(await deletionAt('https://no-such-host.invalid')).toMatchObject(neverSent('ENOTFOUND'));
+  });
+
+  it.skipIf(binary === '' || name === 'Deno' || openssl === '')(
+    'is not_attempted if the certificate is not trusted',
+    async () => {
+      const server = await selfSigned();
+      expect(await deletionAt(server.url)).toMatchObject(neverSent('DEPTH_ZERO_SELF_SIGNED_CERT'));
+      server.stop();
+    },
+  );
+
+  its('is not_attempted if the port is blocked', async () => {
+    // Bun blocks none, and nothing listens there.
+    const reason = name === 'Bun' ? 'ECONNREFUSED' : 'bad port';
+    expect(await deletionAt('http://127.0.0.1:6000')).toMatchObject(neverSent(reason));
+  });
+
+  its('is unknown if the connection that is refused may be the second one of a deletion', async () => {
+    const closing = await openDoor(gateway.url);
+    closing.fault = 'cut_and_shut';
+    const end = await call('preview_and_delete', 'm-failed01', '--base-url', closing.url, '--patience-ms', '100');
+    expect(end.error).toMatchObject({ name: 'LostAnswerError', outcome: 'unknown' });
+    expect(closing.deletions).toBe(1);
+    await closing.stop();
+  });
+
+  its('is sent again after a broken connection by Deno alone', async () => {
+    door.fault = 'cut_before';
+    const { error } = await call('preview_and_delete', 'm-failed01', '--patience-ms', '100');
+    expect(error).toMatchObject({ name: 'LostAnswerError', outcome: 'unknown' });
+    expect(door.deletions).toBe(name === 'Deno' ? 2 : 1);
+  });
 });
 
 describe('in a Worker that is bound to the gateway', () => {

@@ -5,8 +5,11 @@
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** `cut_before`: it never arrives. The others let it arrive and lose the answer: all of it, its second half, or to a page of HTML. */
-export type DoorFault = 'cut_before' | 'cut_after' | 'half_after' | 'html_after' | null;
+/**
+ * `cut_before`: it never arrives; with `cut_and_shut`, the door takes no further connection either. The others let it arrive and lose
+ * the answer: all of it, its second half, or to a page of HTML.
+ */
+export type DoorFault = 'cut_before' | 'cut_and_shut' | 'cut_after' | 'half_after' | 'html_after' | null;
 
 export interface Door {
   url: string;
@@ -24,7 +27,8 @@ export async function openDoor(gatewayUrl: string): Promise<Door> {
     if (request.method === 'DELETE') door.deletions++;
     door.proofs.add(request.headers.authorization ?? '');
     const fault = request.method === 'DELETE' ? door.fault : null;
-    if (fault === 'cut_before') request.socket.destroy();
+    if (fault === 'cut_and_shut') server.close();
+    if (fault === 'cut_before' || fault === 'cut_and_shut') request.socket.destroy();
     else pass(new URL(request.url ?? '/', gatewayUrl), request, response, fault);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

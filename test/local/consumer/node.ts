@@ -20,6 +20,10 @@ async function run(): Promise<unknown> {
   const requestId = values['request-id'];
   const { signal } = controller;
   switch (call) {
+    // A second request, which may use the connection of the first one again.
+    case 'preview_and_delete':
+      await images.previewImage(subject);
+      return images.deleteImage(subject);
     case 'delete':
       return images.deleteImage(subject, { ...(requestId !== undefined && { requestId }), signal });
     case 'preview':
@@ -38,7 +42,7 @@ const end = await run().then(
   (value) => ({ value }),
   (error: unknown) => {
     if (!(error instanceof ImageGatewayError)) throw error;
-    return { error: { ...error, message: error.message } };
+    return { error: { ...error, message: error.message, reason: String(error.cause) } };
   },
 );
 // Only Node.js tells what keeps it alive.
