@@ -57,6 +57,8 @@ export interface Limit {
 
 export interface Answer {
   readonly status: number;
+  /** The id under which the gateway knows the request. It is not ours if a proxy has put another in its place. */
+  readonly requestId: string;
   readonly headers: Headers;
   /** The JSON value, or `undefined` if the body is not JSON. */
   readonly body: unknown;
@@ -66,7 +68,7 @@ export interface Answer {
 const MAX_BODY_BYTES = 1024 * 1024;
 const TOKEN = /^[\w.~+/-]+=*$/;
 
-/** Sends once. @throws NotSentError; LostAnswerError if no whole answer to this very request comes back */
+/** Sends once. @throws NotSentError; LostAnswerError if no whole answer that names a request comes back */
 export async function exchange(
   { origin, send, isPlatform, token }: Connection,
   outgoing: Outgoing,
@@ -87,8 +89,10 @@ export async function exchange(
       const text = response.body === null ? '' : await readText(response.body, MAX_BODY_BYTES);
       if (text === null) throw new Error('The body is too long, or is not UTF-8.');
       if (response.redirected) throw new Error('A redirect was followed.');
-      if (response.headers.get('x-request-id') !== requestId) throw new Error('The answer has another request id.');
-      return { status, headers: response.headers, body: parseJson(text) };
+      const { headers: answered } = response;
+      const answeredId = answered.get('x-request-id');
+      if (answeredId === null) throw new Error('The response names no request.');
+      return { status, requestId: answeredId, headers: answered, body: parseJson(text) };
     });
   } catch (cause) {
     // Another `fetch` may have sent the request before it failed for such a reason.

@@ -6,6 +6,7 @@
  * Clock, randomness and timers are arguments. Never: needs more than the web platform has.
  */
 import type { DeletionBody, DeletionJson, PreviewBody, ReadinessBody } from '../worker/deletions/bodies.ts';
+import type { ProblemBody } from '../worker/problems/problem.ts';
 import { ImageGatewayError, LostAnswerError, NotSentError, ProblemError } from './errors.ts';
 import { type Answer, exchange, type Outgoing, retryAfterS, timeOf } from './exchange.ts';
 import { concluded, fateIn } from './fate.ts';
@@ -35,10 +36,19 @@ export { type ErrorOutcome, ImageGatewayError, LostAnswerError, NotSentError, Pr
 export type { OutgoingRequest, SendRequest, Token } from './exchange.ts';
 export type { DeleteOptions, DeletionsFilter, ImageGatewayOptions, ReadOptions } from './options.ts';
 
+/** What `GET /readyz` answers, and what its way here tells. */
+export interface Readiness extends ReadinessBody {
+  /**
+   * `false`: a proxy on the way replaces `X-Request-Id`. An answer still arrives, but a deletion whose answer is lost cannot be found
+   * in the ledger by its id, so its outcome stays `unknown`. Let the proxy keep the header.
+   */
+  readonly keepsRequestId: boolean;
+}
+
 /** A request, and how its answer is read. `requestId` is the first attempt's. */
 interface Call<T> extends Outgoing {
   /** The value of a 200, or `undefined` if it is not what was asked for. */
-  readonly read: (answer: Answer, requestId: string) => T | undefined;
+  readonly read: (answer: Answer, sentId: string) => T | undefined;
 }
 
 interface Page {
@@ -88,8 +98,8 @@ export class ImageGateway {
     const order = readOrder(id, options, this.#settings.retries, randomUUID());
     const { target, allowMissing, requestId, signal } = order;
     const startMs = options.requestId === undefined ? null : monotonicNow();
-    const read: Call<DeletionBody>['read'] = ({ body }, sentId) =>
-      isDeletion(body) && body.id === id && body.requestId === sentId ? body : undefined;
+    const read: Call<DeletionBody>['read'] = ({ body, requestId: answeredId }) =>
+      isDeletion(body) && body.id === id && body.requestId === answeredId ? body : undefined;
     try {
       return await this.#call({ method: 'DELETE', target, requestId, signal, read });
     } catch (error) {
@@ -106,8 +116,8 @@ export class ImageGateway {
    */
   async previewImage(id: string, options: ReadOptions = {}): Promise<PreviewBody> {
     const { signal } = readReadOptions(options);
-    const read: Call<PreviewBody>['read'] = ({ body }, sentId) =>
-      isPreview(body) && body.id === id && body.requestId === sentId ? body : undefined;
+    const read: Call<PreviewBody>['read'] = ({ body, requestId }) =>
+      isPreview(body) && body.id === id && body.requestId === requestId ? body : undefined;
     return this.#call({ method: 'GET', target: imagePath(id), requestId: this.#runtime.randomUUID(), signal, read });
   }
 
@@ -143,7 +153,7 @@ export class ImageGateway {
    * Who this client is at the gateway, and what it may do: the answer of `GET /readyz`. Every caller may ask.
    * @throws ProblemError, LostAnswerError or NotSentError
    */
-  async readiness(options: ReadOptions = {}): Promise<ReadinessBody> {
+  async readiness(options: ReadOptions = {}): Promise<Readiness> {
     return this.#call(this.#readinessCall(readReadOptions(options).signal));
   }
 
@@ -174,8 +184,7 @@ export class ImageGateway {
     const { status, headers, body } = answer;
     const value = status === 200 ? call.read(answer, call.requestId) : undefined;
     if (value !== undefined) return value;
-    const isOurs = status >= 400 && isProblem(body) && body.status === status && body.requestId === call.requestId;
-    if (!isOurs) throw new LostAnswerError(call.requestId, status);
+    if (!isProblem(body) || !isAbout(body, answer, call)) throw new LostAnswerError(call.requestId, status);
     const { code, outcome, retryable, requestId, detail } = body;
     const facts = { code, outcome, retryable, requestId, problem: body, row: null };
     const message = `${code}, ${outcome}: ${detail} (request ${requestId})`;
@@ -224,9 +233,9 @@ export class ImageGateway {
     return undefined;
   }
 
-  #readinessCall(signal: AbortSignal | undefined): Call<ReadinessBody> {
-    const read: Call<ReadinessBody>['read'] = ({ body }) =>
-      isReadiness(body) ? { ...body, control: body.control ?? null } : undefined;
+  #readinessCall(signal: AbortSignal | undefined): Call<Readiness> {
+    const read: Call<Readiness>['read'] = ({ body, requestId }, sentId) =>
+      isReadiness(body) ? { ...body, control: body.control ?? null, keepsRequestId: requestId === sentId } : undefined;
     return { method: 'GET', target: '/readyz', requestId: this.#runtime.randomUUID(), signal, read };
   }
 
@@ -246,6 +255,20 @@ export class ImageGateway {
   #jitter(ms: number): number {
     return ms * (0.5 + this.#runtime.random() / 2);
   }
+}
+
+/**
+ * Whether the problem is what the gateway answered to this call. If a proxy has given the request another id, which problem names as
+ * well as header, only the path tells: of two calls about one image, the proxy could swap the answers, and nobody would notice.
+ */
+function isAbout(
+  problem: ProblemBody,
+  { status, requestId }: Answer,
+  { target, requestId: sentId }: Outgoing,
+): boolean {
+  const isAnswer = status >= 400 && problem.status === status && problem.requestId === requestId;
+  const [path] = target.split('?');
+  return isAnswer && (requestId === sentId || problem.instance === path);
 }
 
 function isSafeToRepeat({ retryable, outcome }: ProblemError): boolean {

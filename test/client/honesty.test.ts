@@ -194,6 +194,9 @@ const anyAnswer = fc.option(
     isOfStatus: mostly,
     isOfRequest: mostly,
     namesRequest: mostly,
+    /** Whether a proxy has given the request another id, which body and header then name. */
+    isRenamed: fc.boolean(),
+    isOfImage: mostly,
     retryAfter: fc.constantFrom(undefined, '0', '60', '61', '86400', '-1', 'soon'),
     isWhole: mostly,
   }),
@@ -248,26 +251,28 @@ describe('for any sequence of answers, whoever gives them', () => {
 type AnyAnswer = NonNullable<typeof anyAnswer extends fc.Arbitrary<infer T> ? T : never>;
 
 function answered({ status, outcome, retryable, ...rest }: AnyAnswer, requestId: string): Response {
-  const id = rest.isOfRequest ? requestId : 'another';
+  const answeredId = rest.isRenamed ? 'proxy-1' : requestId;
+  const id = rest.isOfRequest ? answeredId : 'another';
   const text = JSON.stringify({
     type: 'https://images.test/problems/image_creating',
     title: 'The image is still being created',
     status: rest.isOfStatus ? status : 418,
     detail: 'Wait.',
-    instance: '/images/m-custom01',
+    instance: rest.isOfImage ? '/images/m-custom01' : '/images/m-another1',
     code: 'image_creating',
     outcome,
     retryable,
     requestId: id,
   });
-  const headers = new Headers(rest.namesRequest ? { 'x-request-id': requestId } : {});
+  const headers = new Headers(rest.namesRequest ? { 'x-request-id': answeredId } : {});
   if (rest.retryAfter !== undefined) headers.set('retry-after', rest.retryAfter);
   return new Response(rest.isWhole ? text : text.slice(0, 40), { status, headers });
 }
 
 /** The rule, written a second time. */
 function permitsRepetition(answer: AnyAnswer): boolean {
-  const isOurs = answer.isOfStatus && answer.isOfRequest && answer.namesRequest && answer.isWhole;
+  const isNamed = answer.isOfRequest && answer.namesRequest && (answer.isOfImage || !answer.isRenamed);
+  const isOurs = answer.isOfStatus && isNamed && answer.isWhole;
   const changedNothing = answer.outcome === 'not_attempted' || answer.outcome === 'rejected';
   const isTooLong = answer.retryAfter === '61' || answer.retryAfter === '86400';
   return answer.status >= 400 && isOurs && changedNothing && answer.retryable === true && !isTooLong;

@@ -11,7 +11,7 @@ import {
 } from '../../src/client/index.ts';
 import { budgets, CALLERS, idOf, KEYS, reservation, settlement } from '../fixtures.ts';
 import { GATEWAY, manyImages } from '../harness.ts';
-import { createLine, LINE_FAULTS, type TestLine, thrownBy } from './line.ts';
+import { createLine, LINE_FAULTS, type LineOptions, type TestLine, thrownBy } from './line.ts';
 
 const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
 /** A limiter that refuses the first requests, and then lets all others through. */
@@ -762,6 +762,7 @@ describe('readiness', () => {
       keyFingerprint: expect.stringMatching(/^[\da-f]{8}$/),
       credentialAccepted: null,
       control: null,
+      keepsRequestId: true,
     });
     expect(sent.map(({ method, url }) => [method, url])).toEqual([['GET', `${GATEWAY}/readyz`]]);
   });
@@ -771,7 +772,7 @@ describe('readiness', () => {
     const send: SendRequest = async (_url, { headers }) =>
       Response.json(body, { headers: { 'X-Request-Id': headers['X-Request-Id'] ?? '' } });
     const images = new ImageGateway({ baseUrl: GATEWAY, token: 'key', fetch: send });
-    expect(await images.readiness()).toEqual({ ...body, control: null });
+    expect(await images.readiness()).toEqual({ ...body, control: null, keepsRequestId: true });
   });
 
   it('is not believed of anything that answers in its place', async () => {
@@ -783,6 +784,91 @@ describe('readiness', () => {
   it('throws the problem that the gateway answers', async () => {
     const { images } = createLine({ key: 'nobody' });
     expect(await thrownBy(images.readiness())).toMatchObject({ code: 'unauthenticated' });
+  });
+});
+
+describe('a proxy that replaces X-Request-Id', () => {
+  /** A client behind it. The proxy's own ids are `proxy-1`, `proxy-2`, … */
+  function behindProxy(options: LineOptions = {}) {
+    const line = createLine(options);
+    let requests = 0;
+    const renaming: SendRequest = (url, init) =>
+      line.send(url, { ...init, headers: { ...init.headers, 'X-Request-Id': `proxy-${++requests}` } });
+    return { line, images: line.clientWith({ ...options.client, fetch: renaming }) };
+  }
+
+  it('leaves a success a success, under the id that the ledger has', async () => {
+    const { images } = behindProxy();
+    const deleted = await images.deleteImage('m-custom01', { requestId: 'job-1' });
+    expect(deleted).toMatchObject({ id: 'm-custom01', outcome: 'deleted', requestId: 'proxy-1' });
+    expect(await images.deletion(deleted.requestId)).toMatchObject({ imageId: 'm-custom01', outcome: 'deleted' });
+    expect(await images.previewImage('m-custom02')).toMatchObject({ id: 'm-custom02', deletable: true });
+    expect(await all(images.deletions())).toHaveLength(1);
+  });
+
+  it('leaves a failure what the gateway says', async () => {
+    const { images } = behindProxy();
+    const refused = { code: 'image_shared', outcome: 'rejected', requestId: 'proxy-1' };
+    expect(await thrownBy(images.deleteImage('m-shared01', { requestId: 'job-1' }))).toMatchObject(refused);
+    expect(await thrownBy(images.previewImage('m-absent01'))).toMatchObject({ code: 'image_not_found' });
+    expect(await thrownBy(images.deletion('not a request id'))).toMatchObject({ code: 'invalid_request' });
+  });
+
+  it('does not keep a call from being repeated that changed nothing', async () => {
+    const { line, images } = behindProxy({ env: { RATE_LIMITER_BURST: refusing(1) } });
+    expect(await images.deleteImage('m-custom01')).toMatchObject({ outcome: 'deleted', requestId: 'proxy-2' });
+    expect(line.deletions().map(({ told }) => told)).toEqual(['not_attempted', 'deleted']);
+  });
+
+  it('does not keep the ledger from telling an outcome that the gateway did not know', async () => {
+    const { line, images } = behindProxy();
+    line.harness.emulator.misbehave('drop_after', 'internal_error');
+    line.hooks.afterPause = async (elapsedMs) => {
+      if (elapsedMs > 45_000) await line.check('m-custom01', [45, 3_600]);
+    };
+    expect(await images.deleteImage('m-custom01')).toMatchObject({ outcome: 'deleted', requestId: 'proxy-1' });
+  });
+
+  it('leaves a deletion unknown whose answer is lost, because nobody knows its id', async () => {
+    const { line, images } = behindProxy();
+    line.faults.DELETE.push('lost_after');
+    expect(await thrownBy(images.deleteImage('m-custom01'))).toMatchObject({ outcome: 'unknown' });
+    expect(line.deletions()).toHaveLength(1);
+  });
+
+  it('is noticed by readiness, and not suspected because of a second attempt', async () => {
+    expect(await behindProxy().images.readiness()).toMatchObject({ status: 'ready', keepsRequestId: false });
+    const { images } = createLine({ env: { RATE_LIMITER_BURST: refusing(1) } });
+    expect(await images.readiness()).toMatchObject({ keepsRequestId: true });
+  });
+
+  it.each<[string, (body: string) => string]>([
+    ['another image', (body) => body.replaceAll('m-shared01', 'm-another1').replaceAll('m-custom01', 'm-another1')],
+    ['another request than the one that its header names', (body) => body.replaceAll('proxy-1', 'proxy-2')],
+  ])('does not make an answer about %s ours', async (_what, change) => {
+    const line = createLine();
+    const fetch: SendRequest = async (url, init) => {
+      const headers = { ...init.headers, 'X-Request-Id': 'proxy-1' };
+      const response = await line.send(url, { ...init, headers });
+      return new Response(change(await response.text()), response);
+    };
+    const images = line.clientWith({ fetch, patienceMs: 0 });
+    for (const id of ['m-custom01', 'm-shared01']) {
+      expect(await thrownBy(images.deleteImage(id))).toMatchObject({ name: 'LostAnswerError', outcome: 'unknown' });
+    }
+  });
+
+  it('does not make an answer ours that names no request', async () => {
+    const line = createLine();
+    const fetch: SendRequest = async (url, init) => {
+      const response = await line.send(url, init);
+      const headers = new Headers(response.headers);
+      headers.delete('x-request-id');
+      return new Response(response.body, { status: response.status, headers });
+    };
+    const images = line.clientWith({ fetch, patienceMs: 0 });
+    expect(await thrownBy(images.readiness())).toMatchObject({ name: 'LostAnswerError', status: 200 });
+    expect(await thrownBy(images.deleteImage('m-custom01'))).toMatchObject({ outcome: 'unknown' });
   });
 });
 
