@@ -2,75 +2,111 @@
 //
 //	GATEWAY_URL=https://images.internal.example.com GATEWAY_TOKEN=… ./delete-image m-nky7qeom
 //
-// Ends with 0: the image is gone. 3: it was not deleted. Anything else: nobody knows; do not delete it again, but look at
-// `GET /deletions?imageId=…` later.
+// Exit status 0: the image is gone. 3: it was not deleted. Any other: nobody knows; do not delete it again, but ask
+// `GET /deletions?imageId=…` later. It uses no proxy.
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"log"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 )
 
 // answer has the members of a deletion, of a problem, and of the history with its rows.
 type answer struct {
-	Outcome, Detail, Deletion string
-	Retryable                 bool
-	Deletions                 []answer
+	ID, ImageID, Instance, RequestID, Outcome, Detail, Deletion string
+	Retryable                                                   bool
+	Deletions                                                   []answer
 }
 
 var patience = flag.Duration("patience", 5*time.Minute, "how long to ask what became of a deletion")
-var client = http.Client{Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error {
-	return http.ErrUseLastResponse // The token would travel along.
-}}
+var gateway, token = strings.TrimSuffix(os.Getenv("GATEWAY_URL"), "/"), os.Getenv("GATEWAY_TOKEN")
+var client = http.Client{
+	Timeout:   30 * time.Second,
+	Transport: &http.Transport{}, // Without the proxies of the environment.
+	CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse // The token would travel along.
+	},
+}
 
-// call sends a request with an id of its own. Body and Retry-After are empty if the answer to it did not come.
-func call(method, target string) (id string, body answer, retryAfter string) {
+// refuse ends the program before anything was sent. What it prints never holds the token.
+func refuse(why string) {
+	fmt.Fprintln(os.Stderr, "not_attempted: "+why)
+	os.Exit(3)
+}
+
+// call sends a request under an id of its own. Body and Retry-After are empty if the response was lost. wasSent is false if there was
+// no connection on which the request could have been sent.
+func call(method, target string) (id string, body answer, retryAfter string, wasSent bool) {
 	random := make([]byte, 16)
-	request, err := http.NewRequest(method, os.Getenv("GATEWAY_URL")+target, nil)
-	if _, fault := rand.Read(random); fault != nil || err != nil {
-		log.Fatal(fault, err)
+	if _, err := rand.Read(random); err != nil {
+		return "", answer{}, "", false
 	}
-	id = fmt.Sprintf("%x", random)
-	request.Header = http.Header{"Authorization": {"Bearer " + os.Getenv("GATEWAY_TOKEN")}, "X-Request-Id": {id}}
-	if response, err := client.Do(request); err == nil {
-		defer response.Body.Close()
-		if json.NewDecoder(response.Body).Decode(&body) == nil && response.Header.Get("X-Request-Id") == id {
-			return id, body, response.Header.Get("Retry-After")
-		}
+	random[6], random[8] = random[6]&0x0f|0x40, random[8]&0x3f|0x80
+	id = fmt.Sprintf("%x-%x-%x-%x-%x", random[:4], random[4:6], random[6:8], random[8:10], random[10:])
+	trace := httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { wasSent = true }}
+	request, err := http.NewRequestWithContext(httptrace.WithClientTrace(context.Background(), &trace), method, gateway+target, nil)
+	if err != nil {
+		return id, answer{}, "", false
 	}
-	return id, answer{}, ""
+	request.Header = http.Header{"Authorization": {"Bearer " + token}, "X-Request-Id": {id}}
+	response, err := client.Do(request)
+	if err != nil {
+		return id, answer{}, "", wasSent
+	}
+	defer response.Body.Close()
+	if json.NewDecoder(response.Body).Decode(&body) != nil {
+		return id, answer{}, "", true
+	}
+	// A response of the gateway names the request that it answers. A proxy may have put another id in place of ours.
+	if body.RequestID != "" && body.RequestID != response.Header.Get("X-Request-Id") {
+		return id, answer{}, "", true
+	}
+	return id, body, response.Header.Get("Retry-After"), true
 }
 
 // remove sends the deletion, and sends again only what is known to have changed nothing.
-func remove(image string) string {
+func remove(image string) (outcome string) {
 	for attempt := 1; ; attempt++ {
-		id, body, retryAfter := call("DELETE", "/images/"+url.PathEscape(image)+"?allowMissing=true")
-		log.Printf("request %s: %s %s", id, body.Outcome, body.Detail)
+		id, body, retryAfter, wasSent := call("DELETE", "/images/"+image+"?allowMissing=true")
+		if !wasSent && outcome == "" {
+			refuse("there is no connection to the gateway")
+		}
+		if !wasSent {
+			return outcome // What the attempt before it was told is still what is known.
+		}
+		if body.RequestID == "" || (body.ID != image && body.Instance != "/images/"+image) {
+			body, retryAfter = answer{RequestID: id}, ""
+		}
+		log.Printf("request %s: %s %s", body.RequestID, body.Outcome, body.Detail)
 		if body.Outcome == "" || body.Outcome == "unknown" {
-			return fate(image, id, body.Deletion)
+			return outcomeInLedger(image, id, body.Deletion)
 		}
 		wait, err := time.ParseDuration(retryAfter + "s")
 		if err != nil {
 			wait = time.Duration(2*attempt) * time.Second
 		}
-		isSafe := body.Retryable && (body.Outcome == "not_attempted" || body.Outcome == "rejected")
+		outcome = body.Outcome
+		isSafe := body.Retryable && (outcome == "not_attempted" || outcome == "rejected")
 		if !isSafe || attempt == 3 || wait > *patience {
-			return body.Outcome
+			return outcome
 		}
 		time.Sleep(wait)
 	}
 }
 
-// fate asks the ledger what became of this very request. Of the address only the query counts: the token must not go elsewhere.
-func fate(image, id, address string) string {
+// outcomeInLedger asks what became of this very request. Of the address only the query counts: the token must not go elsewhere.
+func outcomeInLedger(image, id, address string) string {
 	_, query, found := strings.Cut(address, "?")
 	if !found {
 		query = url.Values{"imageId": {image}, "requestId": {id}}.Encode()
@@ -78,10 +114,12 @@ func fate(image, id, address string) string {
 	end := time.Now().Add(*patience)
 	for pause := time.Second; time.Now().Before(end); pause += time.Second {
 		time.Sleep(pause)
-		_, page, _ := call("GET", "/deletions?"+query)
+		_, page, _, _ := call("GET", "/deletions?"+query)
 		outcomes := map[string]bool{}
 		for _, row := range page.Deletions {
-			outcomes[row.Outcome] = true
+			if row.ImageID == image {
+				outcomes[row.Outcome] = true
+			}
 		}
 		for outcome := range outcomes {
 			if outcome == "deleted" || (len(outcomes) == 1 && outcome != "unknown") {
@@ -93,9 +131,23 @@ func fate(image, id, address string) string {
 }
 
 func main() {
-	flag.Parse()
-	outcome := remove(flag.Arg(0))
-	fmt.Printf("%s: %s\n", flag.Arg(0), outcome)
+	flag.CommandLine.Init("delete-image", flag.ContinueOnError)
+	err := flag.CommandLine.Parse(os.Args[1:])
+	image := flag.Arg(0)
+	if err != nil || flag.NArg() != 1 {
+		refuse("usage: GATEWAY_URL=https://… GATEWAY_TOKEN=… delete-image IMAGE_ID")
+	}
+	if !regexp.MustCompile(`^(https://[\w.-]+|http://(localhost|127\.0\.0\.1|\[::1\]))(:\d+)?$`).MatchString(gateway) {
+		refuse("GATEWAY_URL must be an origin: https, or http on loopback, without path, query or user")
+	}
+	if !regexp.MustCompile(`^[\w.~+/-]+=*$`).MatchString(token) {
+		refuse("GATEWAY_TOKEN is blank, or has a character that no token has, such as a newline at its end")
+	}
+	if !regexp.MustCompile(`^[\w-]+$`).MatchString(image) {
+		refuse("the image id has a character that no image id has")
+	}
+	outcome := remove(image)
+	fmt.Printf("%s: %s\n", image, outcome)
 	switch outcome {
 	case "deleted", "already_absent":
 		os.Exit(0)

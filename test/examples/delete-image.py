@@ -3,46 +3,86 @@
 
   GATEWAY_URL=https://images.internal.example.com GATEWAY_TOKEN=… ./delete-image.py m-nky7qeom
 
-Ends with 0: the image is gone. 3: it was not deleted. Anything else: nobody knows; do not delete it again, but look at
-`GET /deletions?imageId=…` later. PATIENCE_S is how long to ask what became of a deletion.
+Exit status 0: the image is gone. 3: it was not deleted. Any other: nobody knows; do not delete it again, but ask
+`GET /deletions?imageId=…` later. PATIENCE_S is how many seconds to ask what became of a deletion. It uses no proxy, and reads no
+PYTHON… variables.
 """
-import http.client
-import json
 import os
 import sys
+
+if not sys.flags.isolated:
+    # PYTHONINSPECT would change the exit status, and a file http.py beside this one would be imported.
+    os.execv(sys.executable, [sys.executable, "-I", *sys.argv])
+
+import http.client
+import json
+import re
 import time
 import urllib.parse
 import uuid
 
-GATEWAY, TOKEN = urllib.parse.urlsplit(os.environ["GATEWAY_URL"]), os.environ["GATEWAY_TOKEN"]
-PATIENCE_S = int(os.environ.get("PATIENCE_S", "300"))
+
+class NotSent(Exception):
+    """Nothing was sent. The text never holds the token."""
+
+
+def settings():
+    """The image id, the gateway, the token and the patience. A token must be one before it meets a library that may quote it."""
+    if len(sys.argv) != 2:
+        raise NotSent("usage: GATEWAY_URL=https://… GATEWAY_TOKEN=… delete-image.py IMAGE_ID")
+    url, token = os.environ.get("GATEWAY_URL", ""), os.environ.get("GATEWAY_TOKEN", "")
+    if not re.fullmatch(r"https://[\w.-]+(:\d+)?/?|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?/?", url, re.ASCII):
+        raise NotSent("GATEWAY_URL must be an origin: https, or http on loopback, without path, query or user")
+    if not re.fullmatch(r"[\w.~+/-]+=*", token, re.ASCII):
+        raise NotSent("GATEWAY_TOKEN is blank, or has a character that no token has, such as a newline at its end")
+    if not re.fullmatch(r"[\w-]+", sys.argv[1], re.ASCII):
+        raise NotSent("the image id has a character that no image id has")
+    if not re.fullmatch(r"\d{1,6}", os.environ.get("PATIENCE_S", "300"), re.ASCII):
+        raise NotSent("PATIENCE_S must be a whole number of seconds")
+    return sys.argv[1], urllib.parse.urlsplit(url), token, int(os.environ.get("PATIENCE_S", "300"))
 
 
 def call(method, target):
-    """Sends a request with an id of its own. The answer's headers and JSON are empty if it did not come."""
+    """Sends a request under an id of its own. Headers and JSON of the response are empty if it was lost."""
     request_id = str(uuid.uuid4())
-    # Unlike urllib.request, http.client takes the token along to no other place.
+    # Unlike urllib.request, http.client follows no redirect, so the token goes nowhere else.
     kind = http.client.HTTPConnection if GATEWAY.scheme == "http" else http.client.HTTPSConnection
     try:
-        line = kind(GATEWAY.netloc, timeout=30)
-        line.request(method, target, headers={"Authorization": f"Bearer {TOKEN}", "X-Request-Id": request_id})
-        answer = line.getresponse()
-        body = json.load(answer)
-        if answer.headers["X-Request-Id"] == request_id:
-            return request_id, answer.headers, body
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        print(f"{method} {target}: {error!r}", file=sys.stderr)
+        connection = kind(GATEWAY.netloc, timeout=30)
+        connection.connect()
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise NotSent(f"there is no connection to the gateway ({type(error).__name__})") from None
+    try:
+        connection.request(method, target, headers={"Authorization": f"Bearer {TOKEN}", "X-Request-Id": request_id})
+        response = connection.getresponse()
+        body = json.load(response)
+        if isinstance(body, dict):
+            return request_id, response.headers, body
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        # Its type alone: the text of an exception may quote what was sent.
+        print(f"{method} {target}: {type(error).__name__}", file=sys.stderr)
+    finally:
+        connection.close()
     return request_id, {}, {}
 
 
-def fate(query):
+def is_ours(headers, body):
+    """Whether a response names the request that it answers, and our image. A proxy may have put another id in place of ours."""
+    is_about_image = body.get("id") == IMAGE or body.get("instance") == f"/images/{IMAGE}"
+    return is_about_image and body.get("requestId") == headers.get("X-Request-Id", "")
+
+
+def outcome_in_ledger(query):
     """What the ledger says became of the request."""
     end_s, pause_s = time.monotonic() + PATIENCE_S, 0
     while time.monotonic() < end_s:
         pause_s += 1
         time.sleep(pause_s)
-        _, _, body = call("GET", f"/deletions?{query}")
-        outcomes = {row["outcome"] for row in body.get("deletions", [])}
+        try:
+            _, _, page = call("GET", f"/deletions?{query}")
+        except NotSent:
+            continue
+        outcomes = {row["outcome"] for row in page.get("deletions", []) if row["imageId"] == IMAGE}
         if "deleted" in outcomes:
             return "deleted"
         if len(outcomes) == 1 and "unknown" not in outcomes:
@@ -50,17 +90,26 @@ def fate(query):
     return "unknown"
 
 
-def delete(image):
+def delete():
+    outcome = None
     for attempt in (1, 2, 3):
-        path = f"/images/{urllib.parse.quote(image, safe='')}"
-        request_id, headers, body = call("DELETE", f"{path}?allowMissing=true")
+        try:
+            request_id, headers, body = call("DELETE", f"/images/{IMAGE}?allowMissing=true")
+        except NotSent:
+            # What the attempt before it was told is still what is known.
+            if outcome is None:
+                raise
+            return outcome
+        if not is_ours(headers, body):
+            headers, body = {}, {}
         outcome = body.get("outcome", "unknown")
-        print(f"Request {request_id}: {outcome}. {body.get('detail', '')}", file=sys.stderr)
+        print(f"Request {body.get('requestId', request_id)}: {outcome}. {body.get('detail', '')}", file=sys.stderr)
         if outcome == "unknown":
-            # Of the address in the answer only the query counts, because the token must not go elsewhere.
+            # Of the address in the response only the query counts, because the token must not go elsewhere.
             query = urllib.parse.urlsplit(body.get("deletion", "")).query
-            return fate(query or urllib.parse.urlencode({"imageId": image, "requestId": request_id}))
-        wait_s = int(headers.get("Retry-After", 2 * attempt))
+            return outcome_in_ledger(query or urllib.parse.urlencode({"imageId": IMAGE, "requestId": request_id}))
+        retry_after = headers.get("Retry-After", "")
+        wait_s = int(retry_after) if re.fullmatch(r"\d{1,6}", retry_after, re.ASCII) else 2 * attempt
         # Only what is known to have changed nothing is sent again.
         is_safe = body.get("retryable") is True and outcome in ("not_attempted", "rejected")
         if not is_safe or attempt == 3 or wait_s > PATIENCE_S:
@@ -68,6 +117,11 @@ def delete(image):
         time.sleep(wait_s)
 
 
-result = delete(sys.argv[1])
-print(f"{sys.argv[1]}: {result}")
+try:
+    IMAGE, GATEWAY, TOKEN, PATIENCE_S = settings()
+    result = delete()
+except NotSent as reason:
+    print(f"not_attempted: {reason}", file=sys.stderr)
+    sys.exit(3)
+print(f"{IMAGE}: {result}")
 sys.exit({"deleted": 0, "already_absent": 0, "not_attempted": 3, "rejected": 3, "not_deleted": 3}.get(result, 1))

@@ -1,63 +1,112 @@
 #!/bin/sh
-# Deletes a custom image through the gateway. Needs curl 7.83 and jq.
+# Deletes a custom image through the gateway. Needs curl 7.20 and jq 1.5.
 #
 #   GATEWAY_URL=https://images.internal.example.com GATEWAY_TOKEN=… ./delete-image.sh m-nky7qeom
 #
-# Ends with 0: the image is gone. 3: it was not deleted. Anything else: nobody knows; do not delete it again, but look at
-# `GET /deletions?imageId=…` later. PATIENCE_S is how long to ask what became of a deletion.
+# Exit status 0: the image is gone. 3: it was not deleted. Any other: nobody knows; do not delete it again, but ask
+# `GET /deletions?imageId=…` later. PATIENCE_S is how many seconds to ask what became of a deletion. It uses no proxy, and reads
+# no .curlrc, .netrc or .jq.
 set -eu
-image=$1
+LC_ALL=C
+export LC_ALL
+image=${1:-}
 patience_s=${PATIENCE_S:-300}
-answer=$(mktemp)
-trap 'rm -f "$answer"' EXIT
+url=${GATEWAY_URL:-}
+url=${url%/}
 
-# Leaves the answer's body in a file, which is empty if not all of it came, and prints Retry-After. The token goes through a pipe,
-# because everybody on this machine can see a program's arguments.
+# Nothing was sent. What this prints never holds the token.
+refuse() {
+  echo "not_attempted: $1" >&2
+  exit 3
+}
+
+for program in curl jq; do
+  command -v "$program" >/dev/null || refuse "$program is not installed"
+done
+[ $# -eq 1 ] || refuse "usage: GATEWAY_URL=https://… GATEWAY_TOKEN=… $0 IMAGE_ID"
+case $image in '' | *[!A-Za-z0-9-]*) refuse "the image id has a character that no image id has" ;; esac
+case ${url#*://} in *[!][A-Za-z0-9.:-]*) url= ;; esac
+case $url in
+  https://?* | http://localhost | http://localhost:* | http://127.0.0.1 | http://127.0.0.1:* | 'http://[::1]' | 'http://[::1]:'*) ;;
+  *) refuse "GATEWAY_URL must be an origin: https, or http on loopback, without path, query or user" ;;
+esac
+case ${GATEWAY_TOKEN:-} in
+  '' | *[!A-Za-z0-9._~+/=-]*) refuse "GATEWAY_TOKEN is blank, or has a character that no token has, such as a newline at its end" ;;
+esac
+case $patience_s in '' | *[!0-9]*) refuse "PATIENCE_S must be a whole number of seconds" ;; esac
+
+answer=$(mktemp) || refuse "there is no room for a temporary file"
+headers=$answer.headers
+trap 'rm -f "$answer" "$headers"' EXIT
+
+# Sends a request under an id of its own, and leaves headers and body of the response in two files; both are empty if not all of it
+# came. Ends with 0 unless nothing was sent. The token goes through a pipe, because everybody on this machine can see a program's
+# arguments.
 call() {
+  id=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n' | sed 's/\(.\{8\}\)\(.\{4\}\).\(.\{3\}\).\(.\{3\}\)/\1-\2-4\3-a\4-/')
   : >"$answer"
+  : >"$headers"
+  status=0
   printf 'header = "Authorization: Bearer %s"\n' "$GATEWAY_TOKEN" |
-    curl --config - --silent --globoff --max-time 30 --output "$answer" --write-out '%header{retry-after}' --request "$@" ||
-    : >"$answer"
+    curl --disable --config - --silent --show-error --globoff --noproxy '*' --max-time 30 --output "$answer" \
+      --dump-header "$headers" --request "$1" --header "X-Request-Id: $id" "$url$2" || status=$?
+  [ "$status" -eq 0 ] || : >"$answer"
+  # No start, protocol or URL; no such host; no connection; a certificate that is not trusted.
+  case $status in 1 | 2 | 3 | 6 | 7 | 60) return 1 ;; esac
 }
 
-# Prints what jq finds in the answer; nothing if there is none, or if it is not JSON.
-look() {
-  jq --raw-output --arg id "$id" "$1" "$answer" 2>/dev/null || true
+# Prints a header of the response.
+header() {
+  tr -d '\r' <"$headers" | sed -n "s/^$1: *//p" | tail -n 1
 }
 
+# Prints what jq finds in the response; nothing if there is none, or if it is not JSON.
+find_in() {
+  HOME=/nonexistent jq --raw-output --arg answered "$request_id" --arg image "$image" "$1" "$answer" 2>/dev/null || true
+}
+
+# A response is ours if it names the request that it answers, and our image. The id may be one that a proxy has put in place of ours.
+ours='select(.requestId == $answered and (.id == $image or .instance == "/images/" + $image))'
+outcome=''
 attempt=1
 while :; do
-  id=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-  wait_s=$(call DELETE "$GATEWAY_URL/images/$image?allowMissing=true" --header "X-Request-Id: $id")
-  outcome=$(look 'select(.requestId == $id).outcome')
-  look '.detail // empty' >&2
+  if ! call DELETE "/images/$image?allowMissing=true"; then
+    [ -n "$outcome" ] || refuse "there is no connection to the gateway"
+    break
+  fi
+  request_id=$(header '[Xx]-[Rr]equest-[Ii][Dd]')
+  request_id=${request_id:-$id}
+  outcome=$(find_in "$ours.outcome")
+  find_in "$ours.detail // empty" >&2
   # Only what is known to have changed nothing is sent again.
-  case $(look '.retryable'),$outcome in
-    true,not_attempted | true,rejected) wait_s=${wait_s:-$((attempt * 2))} ;;
+  case $(find_in "$ours.retryable"),$outcome in
+    true,not_attempted | true,rejected) ;;
     *) break ;;
   esac
+  wait_s=$(header '[Rr]etry-[Aa]fter')
+  case $wait_s in '' | *[!0-9]* | ??????*) wait_s=$((attempt * 2)) ;; esac
   if [ "$attempt" -ge 3 ] || [ "$wait_s" -gt "$patience_s" ]; then break; fi
   sleep "$wait_s"
   attempt=$((attempt + 1))
 done
 
-# An answer that is lost, or that says "unknown": the ledger knows what became of this very request. Of the address in the answer
-# only the query counts, because the token must not go elsewhere.
+# If the response is lost or says "unknown", the ledger knows what became of this very request. Of the address in the response only the
+# query counts, because the token must not go elsewhere.
 outcome=${outcome:-unknown}
-query=$(look 'select(.requestId == $id).deletion // "" | split("?")[1] // ""')
-query=${query:-"imageId=$image&requestId=$id"}
+query=$(find_in "$ours.deletion // \"\" | split(\"?\")[1] // \"\"")
+query=${query:-"imageId=$image&requestId=$request_id"}
 end_s=$(($(date +%s) + patience_s))
 pause_s=0
 while [ "$outcome" = unknown ] && [ "$(date +%s)" -lt "$end_s" ]; do
   pause_s=$((pause_s + 1))
   sleep "$pause_s"
-  call GET "$GATEWAY_URL/deletions?$query" >/dev/null
-  outcome=$(look '[.deletions[]?.outcome] | unique |
+  call GET "/deletions?$query" || continue
+  outcome=$(find_in '[.deletions[]? | select(.imageId == $image).outcome] | unique |
     if index("deleted") then "deleted" elif length == 1 then .[0] else "unknown" end')
   outcome=${outcome:-unknown}
 done
 
-echo "$image: $outcome (request $id)"
+echo "$image: $outcome (request $request_id)"
 case $outcome in
   deleted | already_absent) exit 0 ;;
   not_attempted | rejected | not_deleted) exit 3 ;;

@@ -3,22 +3,27 @@
  *
  *   GATEWAY_URL=https://images.internal.example.com GATEWAY_TOKEN=… node delete-image.ts m-nky7qeom
  *
- * Ends with 0: the image is gone. 3: it was not deleted. Anything else: nobody knows; do not delete it again, but look at
- * `GET /deletions?imageId=…` later. PATIENCE_S is how long to ask what became of a deletion. The client does the rest: it tries
- * again only what is known to have changed nothing, and asks the ledger if an outcome is unknown.
+ * Exit status 0: the image is gone. 3: it was not deleted. Any other: nobody knows; do not delete it again, but ask
+ * `GET /deletions?imageId=…` later. PATIENCE_S is how many seconds to ask what became of a deletion. The client does the rest: it
+ * checks the token's form before it sends anything, tries again only what is known to have changed nothing, and asks the ledger if an
+ * outcome is unknown.
  */
 import { ImageGateway, ImageGatewayError } from 'bcc-image-gateway-client';
 
 const { GATEWAY_URL = '', GATEWAY_TOKEN = '', PATIENCE_S = '300' } = process.env;
-const image = process.argv[2] ?? '';
-const images = new ImageGateway({
-  baseUrl: GATEWAY_URL,
-  token: GATEWAY_TOKEN,
-  patienceMs: Number(PATIENCE_S) * 1000,
-});
+const [image = ''] = process.argv.slice(2);
+
+function connect(): ImageGateway {
+  try {
+    return new ImageGateway({ baseUrl: GATEWAY_URL, token: GATEWAY_TOKEN, patienceMs: Number(PATIENCE_S) * 1000 });
+  } catch (error) {
+    console.error(`not_attempted: ${error instanceof Error ? error.message : 'the options are malformed'}`);
+    process.exit(3);
+  }
+}
 
 try {
-  const { outcome, requestId } = await images.deleteImage(image, { allowMissing: true });
+  const { outcome, requestId } = await connect().deleteImage(image, { allowMissing: true });
   console.log(`${image}: ${outcome} (request ${requestId})`);
 } catch (error) {
   if (!(error instanceof ImageGatewayError)) throw error;

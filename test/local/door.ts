@@ -2,6 +2,7 @@
  * A door in front of the gateway, over real sockets, that can lose what passes through it: what a proxy or a broken connection does to
  * a deletion. Reads always pass.
  */
+import { randomUUID } from 'node:crypto';
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -17,15 +18,21 @@ export interface Door {
   fault: DoorFault;
   /** How many deletions have come. */
   deletions: number;
+  /** Whether it gives each request another id, as Envoy does by default. */
+  renames: boolean;
   /** Every `Authorization` that has come. */
-  proofs: Set<string>;
+  credentials: Set<string>;
+  /** The `X-Request-Id` of every request, as it came. */
+  requestIds: string[];
   stop: () => Promise<void>;
 }
 
 export async function openDoor(gatewayUrl: string): Promise<Door> {
   const server = createServer((request, response) => {
     if (request.method === 'DELETE') door.deletions++;
-    door.proofs.add(request.headers.authorization ?? '');
+    door.credentials.add(request.headers.authorization ?? '');
+    door.requestIds.push(String(request.headers['x-request-id']));
+    if (door.renames) request.headers['x-request-id'] = randomUUID();
     const fault = request.method === 'DELETE' ? door.fault : null;
     if (fault === 'cut_and_shut') server.close();
     if (fault === 'cut_before' || fault === 'cut_and_shut') request.socket.destroy();
@@ -37,7 +44,9 @@ export async function openDoor(gatewayUrl: string): Promise<Door> {
     url: `http://127.0.0.1:${port}`,
     fault: null,
     deletions: 0,
-    proofs: new Set(),
+    renames: false,
+    credentials: new Set(),
+    requestIds: [],
     stop: async () => {
       server.close();
       server.closeAllConnections();

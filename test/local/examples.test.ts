@@ -2,8 +2,8 @@
  * The examples for callers, each run as its header says against the running gateway. The scripts of the two platforms are taken out of
  * their files, and find a token where the platform would put it. An example whose runtime is not on this machine is skipped.
  */
-import { execFile, execFileSync } from 'node:child_process';
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -34,8 +34,10 @@ interface Example {
   readonly prepare?: () => Promise<unknown>;
   /** The program and its arguments. */
   readonly command: (image: string, patienceS: string) => readonly string[];
-  /** The variables with which it proves who it is; by default its key. */
-  readonly proof?: () => Variables;
+  /** The variables with which it shows who it is; by default its key. */
+  readonly credential?: () => Variables;
+  /** The variables with which it shows this token instead. */
+  readonly damaged?: (token: string) => Variables;
   /** Puts another token in the place of the one that was there. */
   readonly renew?: () => Promise<void>;
 }
@@ -72,8 +74,13 @@ const EXAMPLES: readonly Example[] = [
   {
     file: 'kubernetes.yaml',
     needs: ['python3'],
-    command: () => ['python3', '-c', scriptOf('kubernetes.yaml')],
-    proof: () => ({ GATEWAY_TOKEN_FILE: here('token') }),
+    command: () => ['python3', '-I', '-c', scriptOf('kubernetes.yaml')],
+    credential: () => ({ GATEWAY_TOKEN_FILE: here('token') }),
+    damaged: (token) => {
+      const file = here(`token-${crypto.randomUUID()}`);
+      writeFileSync(file, token);
+      return { GATEWAY_TOKEN_FILE: file };
+    },
     renew: async () => writeFileSync(here('token'), await tokenFor('kubernetes.yaml', audienceOf('kubernetes.yaml'))),
   },
   {
@@ -82,9 +89,15 @@ const EXAMPLES: readonly Example[] = [
     prepare: async () => writeFileSync(here('step.sh'), scriptOf('github-actions.yaml')),
     // As GitHub runs a step with `shell: bash`.
     command: () => ['bash', '--noprofile', '--norc', '-eo', 'pipefail', here('step.sh')],
-    proof: () => ({
+    credential: () => ({
       AUDIENCE: audienceOf('github-actions.yaml'),
       ACTIONS_ID_TOKEN_REQUEST_URL: `${github.url}/token?api-version=2.0`,
+      ACTIONS_ID_TOKEN_REQUEST_TOKEN: GITHUB_PROOF.replace('Bearer ', ''),
+    }),
+    // GitHub's stand-in answers what it is asked to.
+    damaged: (token) => ({
+      AUDIENCE: 'any',
+      ACTIONS_ID_TOKEN_REQUEST_URL: `${github.url}/token?value=${encodeURIComponent(token)}`,
       ACTIONS_ID_TOKEN_REQUEST_TOKEN: GITHUB_PROOF.replace('Bearer ', ''),
     }),
     // GitHub makes a token whenever it is asked.
@@ -118,14 +131,15 @@ async function startGitHub(): Promise<typeof github> {
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://localhost');
     const isJob = request.headers.authorization === GITHUB_PROOF && pathname === '/token';
     if (!isJob) response.writeHead(401).end();
-    else
-      response.end(
-        JSON.stringify({ value: await tokenFor('github-actions.yaml', searchParams.get('audience') ?? '') }),
-      );
+    else {
+      const audience = searchParams.get('audience') ?? '';
+      const value = searchParams.get('value') ?? (await tokenFor('github-actions.yaml', audience));
+      response.end(JSON.stringify({ value }));
+    }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, stop: () => server.close() };
+  return { url: `http://localhost:${port}`, stop: () => server.close() };
 }
 
 const direct = (order: string, body: unknown) =>
@@ -149,9 +163,9 @@ beforeAll(async () => {
   issuers = await startIssuer();
   issuer = await TestIssuer.create(issuers.url);
   github = await startGitHub();
-  const callerOf = ({ file, proof }: Example) => ({
+  const callerOf = ({ file, credential }: Example) => ({
     scopes: ['images:delete'],
-    ...(proof === undefined
+    ...(credential === undefined
       ? { keySha256: [keys.get(file)?.keySha256] }
       : { tokens: [{ issuer: 'local', claims: { sub: file } }] }),
   });
@@ -178,7 +192,9 @@ afterAll(async () => {
 
 beforeEach(() => {
   door.fault = null;
-  door.proofs.clear();
+  door.renames = false;
+  door.credentials.clear();
+  door.requestIds = [];
 });
 
 function isOnPath(program: string): boolean {
@@ -190,20 +206,69 @@ function isOnPath(program: string): boolean {
   }
 }
 
-for (const { file, needs, prepare, command, proof, renew } of EXAMPLES) {
+/** A token of ours with the faults that tokens have when they come out of files, secrets, variables and clipboards. */
+function damagedTokens(token: string): string[] {
+  const half = token.length / 2;
+  const inside = (text: string) => token.slice(0, half) + text + token.slice(half);
+  return [
+    ...['\n', '\r\n', '\n\n', ' ', '\t', '"', "'", '\\', ',', ';', '\u00a0', '\u200b', '…', '\u202e', '\x7f'].map(
+      (end) => token + end,
+    ),
+    ...['\n', ' ', '\ufeff', '"', 'Bearer ', 'Authorization: Bearer '].map((start) => start + token),
+    ...['\n', ' ', '%', '$(id)', '`id`', '"\nurl = "http://127.0.0.1:1/', '\r\nX-Other: 1', 'é', '密', '\x01'].map(
+      inside,
+    ),
+    `"${token}"`,
+    `'${token}'`,
+    `${token} ${token}`,
+    // These two have the form of a token, and the gateway refuses them.
+    token.slice(0, half),
+    `${token}${token}`,
+  ];
+}
+
+/** Every text of eight characters that is part of the token. */
+const partsOf = (token: string) => Array.from({ length: token.length - 7 }, (_, n) => token.slice(n, n + 8));
+
+/** A folder with what programs read as their defaults, each of which would do harm. */
+function harmfulHome(): Variables {
+  const home = here('home');
+  mkdirSync(join(home, 'modules'), { recursive: true });
+  for (const file of ['.curlrc', 'curlrc'])
+    writeFileSync(join(home, file), 'retry = 3\nretry-all-errors\nretry-delay = 1\nproxy = "http://127.0.0.1:1"\n');
+  writeFileSync(join(home, '.netrc'), 'default login nobody password nothing\n');
+  writeFileSync(join(home, '.jq'), 'def select(f): "deleted";\n');
+  writeFileSync(join(home, 'modules/uuid.py'), 'raise SystemExit(0)\n');
+  const proxies = ['http_proxy', 'https_proxy', 'all_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY'];
+  return {
+    ...Object.fromEntries(proxies.map((name) => [name, 'http://127.0.0.1:1'])),
+    // GitHub's stand-in may be behind a proxy, the gateway must not.
+    no_proxy: 'localhost',
+    HOME: home,
+    CURL_HOME: home,
+    XDG_CONFIG_HOME: home,
+    PYTHONPATH: join(home, 'modules'),
+    PYTHONINSPECT: '1',
+    PYTHONDEVMODE: '1',
+  };
+}
+
+for (const { file, needs, prepare, command, credential, damaged, renew } of EXAMPLES) {
   const missing = needs.filter((program) => !isOnPath(program));
   const why = missing.length === 0 ? '' : ` (skipped, because there is no ${missing.join(' and no ')})`;
 
   /** How the example ends, and how many deletions it has sent. */
-  const start = (image: string, patienceS = '60') => {
-    const identity = proof?.() ?? { GATEWAY_TOKEN: keys.get(file)?.key };
+  const start = (image: string, patienceS = '60', change: Variables = {}, args = command(image, patienceS)) => {
+    const identity = credential?.() ?? { GATEWAY_TOKEN: keys.get(file)?.key };
     const env = { PATH: process.env['PATH'], GATEWAY_URL: door.url, IMAGE: image, PATIENCE_S: patienceS, ...identity };
-    const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+    const variables = Object.entries({ ...env, ...change }).map(([name, value]) => `${name}=${value}`);
     door.deletions = 0;
-    return new Promise((resolve) => {
-      execFile('env', ['-i', ...variables, ...command(image, patienceS)], (error, stdout, stderr) => {
-        resolve({ status: error === null ? 0 : error.code, deletions: door.deletions, output: stdout + stderr });
+    return new Promise<{ status: unknown; deletions: number; output: string }>((resolve) => {
+      const child = execFile('env', ['-i', ...variables, ...args], (error, stdout, stderr) => {
+        const status = error === null ? 0 : error.code;
+        resolve({ status, deletions: door.deletions, output: stdout + stderr });
       });
+      child.stdin?.end();
     });
   };
   const ends = (status: number, deletions: number, said: string) => ({
@@ -242,7 +307,63 @@ for (const { file, needs, prepare, command, proof, renew } of EXAMPLES) {
       await vi.waitFor(() => expect(door.deletions).toBe(1), { timeout: 30_000 });
       await renew?.();
       expect(await end).toEqual(ends(0, 1, `${image}: deleted`));
-      expect(door.proofs.size > 1).toBe(renew !== undefined);
+      expect(door.credentials.size > 1).toBe(renew !== undefined);
+    });
+
+    it('names each request by a UUID of its own', async () => {
+      await start(await newImage());
+      await start(await newImage());
+      expect(new Set(door.requestIds).size).toBe(2);
+      for (const id of door.requestIds)
+        expect(id).toMatch(/^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
+    });
+
+    it('knows the response to its request if a proxy has given that another id', async () => {
+      door.renames = true;
+      const image = await newImage();
+      expect(await start(image)).toEqual(ends(0, 1, `${image}: deleted`));
+      expect(await start('m-system01')).toEqual(ends(3, 1, 'm-system01: rejected'));
+      const lost = await newImage();
+      await direct('faults', ['stalled_200', 'drop_after']);
+      expect(await start(lost)).toEqual(ends(0, 1, `${lost}: deleted`));
+    });
+
+    it.each([
+      ['the connection is refused', 'http://127.0.0.1:1'],
+      ['there is no such host', 'https://no-such-host.invalid'],
+      ['the address has no scheme', 'images.internal.example.com'],
+      ['the address has another scheme', 'ftp://images.internal.example.com'],
+      ['the address is blank', ''],
+      ['the key would travel in clear text', 'http://images.internal.example.com'],
+      ['the host only looks like loopback', 'http://localhost:1@images.internal.example.com'],
+    ])('says that nothing was sent if %s', async (_why, GATEWAY_URL) => {
+      expect(await start(await newImage(), '60', { GATEWAY_URL })).toEqual(ends(3, 0, 'not_attempted'));
+    });
+
+    it('sends nothing and prints nothing of the token if it is damaged', async () => {
+      const image = await newImage();
+      const token = createKey().key;
+      const given = damaged ?? ((text: string) => ({ GATEWAY_TOKEN: text }));
+      const tokens = damagedTokens(token);
+      expect(tokens.length).toBeGreaterThanOrEqual(30);
+      for (const [n, text] of tokens.entries()) {
+        const { status, output, deletions } = await start(image, '60', given(text));
+        expect([n, status, deletions]).toEqual([n, 3, n < tokens.length - 2 ? 0 : 1]);
+        expect(partsOf(token).filter((part) => output.includes(part))).toEqual([]);
+      }
+      expect(await stands(image)).toBe(true);
+    });
+
+    it('is not moved by the defaults that its programs read', async () => {
+      const home = harmfulHome();
+      const image = await newImage();
+      expect(await start(image, '60', home)).toEqual(ends(0, 1, `${image}: deleted`));
+      door.fault = 'html_after';
+      const lost = await newImage();
+      expect(await start(lost, '60', home)).toEqual(ends(0, 1, `${lost}: deleted`));
+      door.fault = 'cut_before';
+      const unsent = await newImage();
+      expect(await start(unsent, '1', home)).toEqual(ends(1, 1, `${unsent}: unknown`));
     });
 
     it('says that nobody knows if its patience ends first', async () => {
@@ -263,6 +384,58 @@ for (const { file, needs, prepare, command, proof, renew } of EXAMPLES) {
     });
   });
 }
+
+/** Runs a script with these variables alone, and returns its exit status and what it prints. */
+function runScript(args: readonly string[], variables: Variables) {
+  const assignments = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+  const { status, stdout, stderr } = spawnSync('env', ['-i', ...assignments, ...args], { encoding: 'utf8' });
+  return [status, (stdout + stderr).trim()];
+}
+
+describe.skipIf(!isOnPath('curl') || !isOnPath('jq'))('the scripts that need other programs', () => {
+  const whole = { GATEWAY_URL: 'https://images.internal.example.com', GATEWAY_TOKEN: 'token' };
+  const shell = ['/bin/sh', example('delete-image.sh')];
+  const step = ['/bin/bash', '--noprofile', '--norc', '-eo', 'pipefail', here('step.sh')];
+
+  it('say in a sentence which one is missing', () => {
+    expect(runScript([...shell, 'm-custom01'], { ...whole, PATH: '/nowhere' })).toEqual([
+      3,
+      'not_attempted: curl is not installed',
+    ]);
+  });
+
+  it('say that nothing was sent if curl is too old for its arguments', () => {
+    const old = here('old');
+    mkdirSync(old, { recursive: true });
+    writeFileSync(join(old, 'curl'), '#!/bin/sh\necho "curl: option $1: is unknown" >&2\nexit 2\n', { mode: 0o755 });
+    const PATH = `${old}:${process.env['PATH']}`;
+    const said = 'curl: option --disable: is unknown\nnot_attempted: there is no connection to the gateway';
+    expect(runScript([...shell, 'm-custom01'], { ...whole, PATH })).toEqual([3, said]);
+  });
+
+  it('say in a sentence that the job lacks the permission to ask for a token', () => {
+    const { PATH = '' } = process.env;
+    expect(runScript(step, { ...whole, PATH, IMAGE: 'm-custom01', PATIENCE_S: '1', AUDIENCE: 'any' })).toEqual([
+      3,
+      'not_attempted: the job lacks the permission "id-token: write"',
+    ]);
+  });
+});
+
+describe('an example without its arguments', () => {
+  const { PATH = '' } = process.env;
+  it.each(EXAMPLES.filter(({ file, needs }) => file.startsWith('delete-image') && needs.every(isOnPath)))(
+    '$file says so in a sentence, and sends nothing',
+    async ({ command, prepare }) => {
+      await prepare?.();
+      const args = command('IMAGE', '1').filter((arg) => arg !== 'IMAGE');
+      const [status, output] = runScript(args, { PATH });
+      expect(status).toBe(3);
+      expect(output).toMatch(/^not_attempted: .+$/);
+    },
+    SETUP_TIMEOUT_MS,
+  );
+});
 
 describe('kubernetes.yaml', () => {
   it('reads the token where it mounts it, and starts no second pod', () => {
