@@ -221,7 +221,15 @@ describe('the package', () => {
     const files = readdirSync(PACKAGE, { recursive: true, encoding: 'utf8' });
     expect(files.filter((file) => !file.startsWith('dist')).sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
     const foreign = files.filter((file) => file.endsWith('.js') && !file.startsWith('dist/client/'));
-    expect(foreign.sort()).toEqual(['dist/worker/json.js', 'dist/worker/origin.js']);
+    expect(foreign.sort()).toEqual([
+      'dist/worker/json.js',
+      'dist/worker/origin.js',
+      'dist/worker/problems/failure.js',
+      'dist/worker/problems/table.js',
+    ]);
+    // What is there for tests alone is not loaded with the rest.
+    const entry = readFileSync(join(PACKAGE, 'dist/client/index.js'), 'utf8');
+    expect(entry).not.toMatch(/testing|problems/);
     const declarations = files
       .filter((file) => file.endsWith('.d.ts'))
       .map((file) => readFileSync(join(PACKAGE, file), 'utf8'));
@@ -249,6 +257,38 @@ describe('the package', () => {
       "import { ImageGateway } from 'bcc-image-gateway-client';\nnew ImageGateway({ baseURL: 'x' });\n",
     );
     expect(() => compile(['broken.ts'], { lib: ['es2022', 'webworker'], types: [] })).toThrow("'baseURL'");
+  });
+});
+
+describe('CommonJS', () => {
+  const script = `
+    const { ImageGateway, ProblemError } = require('bcc-image-gateway-client');
+    const { FakeGateway } = require('bcc-image-gateway-client/testing');
+    const gateway = new FakeGateway();
+    const images = gateway.nextFails('image_shared').client();
+    const isClient = images instanceof ImageGateway;
+    images.deleteImage('m-custom01').catch(async (error) => {
+      const again = await import('bcc-image-gateway-client');
+      console.log(isClient, error instanceof ProblemError, error.code, again.ImageGateway === ImageGateway);
+    });`;
+
+  it.each([
+    ["this machine's own Node.js", PLAIN_NODE],
+    ['a current Node.js', process.execPath],
+  ])('may require both entries, and gets what import gets, with %s', (_name, node) => {
+    write('required.cjs', script);
+    expect(run(node, ['required.cjs'], PROJECT)).toBe('true true image_shared true\n');
+  });
+
+  it('compiles with TypeScript as Node.js runs it, and not with the rules of Node.js 16', () => {
+    write(
+      'required.cts',
+      "import { ImageGateway } from 'bcc-image-gateway-client';\nexport const images = new ImageGateway({ fetch });\n",
+    );
+    compile(['required.cts'], NODE_TYPES);
+    expect(() => compile(['required.cts'], { ...NODE_TYPES, module: 'node16', moduleResolution: 'node16' })).toThrow(
+      'TS1479',
+    );
   });
 });
 

@@ -1,7 +1,7 @@
 /**
  * `npm run pack:client`: builds the client and packs it. The last line that it prints is the path of the tarball.
  *
- * Promises: the package has the files that its entry reaches and no others; it depends on nothing; its version is the release. Never: needs more than Node.js, npm and the compiler of this repository.
+ * Promises: the package has the files that its two entries reach and no others; it depends on nothing; its version is the release. Never: needs more than Node.js, npm and the compiler of this repository.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -46,9 +46,11 @@ function packageFile(): string {
 
 rmSync(OUTPUT, { recursive: true, force: true });
 run(process.execPath, [TSC, '-p', CLIENT], ROOT);
-const code = [...reachableFrom('client/index.js', '.js')];
-for (const file of [...code, ...reachableFrom('client/index.d.ts', '.d.ts')]) {
-  cpSync(join(BUILD, file), join(PACKAGE, 'dist', file));
+for (const entry of ['client/index', 'client/testing']) {
+  for (const extension of ['.js', '.d.ts'] as const) {
+    for (const file of reachableFrom(entry + extension, extension))
+      cpSync(join(BUILD, file), join(PACKAGE, 'dist', file));
+  }
 }
 mkdirSync(PACKAGE, { recursive: true });
 writeFileSync(join(PACKAGE, 'package.json'), packageFile());

@@ -15,8 +15,10 @@ import {
   type ProblemBody,
   type ProblemCode,
   ProblemError,
+  type Readiness,
   type RowOutcome,
 } from 'bcc-image-gateway-client';
+import { FakeGateway } from 'bcc-image-gateway-client/testing';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(isSame: Same<A, B>): boolean => isSame;
@@ -57,7 +59,25 @@ export async function useAll(images: ImageGateway, signal: AbortSignal): Promise
     same<typeof each, DeletionJson>(true);
     same<typeof each.outcome, RowOutcome>(true);
   }
+
+  const readiness = await images.readiness({ signal });
+  same<typeof readiness, Readiness>(true);
+  same<typeof readiness.keepsRequestId, boolean>(true);
   return deleted.requestId;
+}
+
+/** A test of a caller. */
+export async function fake(): Promise<readonly DeletionJson[]> {
+  const gateway = new FakeGateway();
+  gateway
+    .nextFails('upstream_timeout', { outcome: 'unknown', finally: 'deleted' })
+    .nextSucceeds('already_absent')
+    .nextIsLost();
+  const images = new ImageGateway({ fetch: gateway.fetch });
+  await images.deleteImage('m-custom01');
+  // @ts-expect-error: the codes are a closed set
+  gateway.nextFails('image_on_holiday');
+  return gateway.rows;
 }
 
 /** What to do about a failure. */

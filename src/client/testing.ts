@@ -1,0 +1,191 @@
+/**
+ * A gateway for the tests of callers: no network, no clock, and the answers that a test asks for.
+ *
+ * Promises: statuses, titles, outcomes and retry advice come from the gateway's own table, and an outcome that a code cannot have is a
+ * TypeError; what it answers passes the client's own guards. Never: applies the gateway's rules, such as limits, budgets or who may
+ * delete what.
+ */
+import type { DeletionJson, PreviewBody, ReadinessBody } from '../worker/deletions/bodies.ts';
+import type { FailureOutcome, RowOutcome, SuccessOutcome } from '../worker/outcome.ts';
+import { isProblemCode, PROBLEMS, type ProblemCode } from '../worker/problems/failure.ts';
+import type { ProblemBody } from '../worker/problems/problem.ts';
+import type { OutgoingRequest, SendRequest } from './exchange.ts';
+import { ImageGateway, type ImageGatewayOptions } from './index.ts';
+
+/** How a call fails. */
+export interface FakeFailure {
+  /** By default the usual outcome of the code. */
+  readonly outcome?: FailureOutcome;
+  /** What the ledger says when it is asked; by default the outcome. */
+  readonly finally?: RowOutcome;
+  /** The header `Retry-After`. */
+  readonly retryAfterS?: number;
+}
+
+/** A request as the fake got it. */
+export interface FakeRequest {
+  readonly method: OutgoingRequest['method'];
+  readonly url: string;
+  readonly requestId: string;
+}
+
+type Answer =
+  | { readonly kind: 'success'; readonly outcome: SuccessOutcome; readonly confirmed: boolean }
+  | ({ readonly kind: 'failure'; readonly code: ProblemCode; readonly outcome: FailureOutcome } & FakeFailure)
+  | { readonly kind: 'lost'; readonly outcome: RowOutcome; readonly finally?: RowOutcome };
+
+const ORIGIN = 'https://gateway.test';
+const CALLER = 'test';
+const KEY_FINGERPRINT = '00000000';
+const UPSTREAM_REQUEST_ID = '00000000-0000-4000-8000-000000000000';
+/** The fake's clock stands still. */
+const NOW = '2026-01-01T00:00:00.000Z';
+
+/**
+ * Without an order, every deletion succeeds and every image can be deleted. An order is about the next call on an image, a deletion or
+ * a preview; several are used up in the order in which they were given.
+ */
+export class FakeGateway {
+  /** What was sent, oldest first. */
+  readonly requests: FakeRequest[] = [];
+  /** The history, newest first. Each deletion enters a row; a test may change them and add others. */
+  readonly rows: DeletionJson[] = [];
+  readonly #answers: Answer[] = [];
+
+  /** For `new ImageGateway({ fetch })`. */
+  readonly fetch: SendRequest = async (url, { method, headers }) => {
+    const { pathname, searchParams } = new URL(url);
+    const requestId = headers['X-Request-Id'] ?? '';
+    this.requests.push({ method, url, requestId });
+    if (pathname === '/readyz') return json(200, requestId, readiness());
+    if (pathname === '/deletions') return json(200, requestId, { deletions: this.#find(searchParams) });
+    return this.#answer(pathname, requestId, method === 'DELETE' ? searchParams.get('allowMissing') === 'true' : null);
+  };
+
+  /** A client of this gateway. By default it waits for nothing: it repeats no call, and asks the ledger only once. */
+  client(options: Omit<ImageGatewayOptions, 'fetch'> = {}): ImageGateway {
+    return new ImageGateway({ retries: 0, patienceMs: 100, ...options, fetch: this.fetch });
+  }
+
+  /** The next deletion succeeds. `already_absent` is a failure, as ever, unless the caller allows it. */
+  nextSucceeds(outcome: SuccessOutcome = 'deleted', confirmed = true): this {
+    return this.#order({ kind: 'success', outcome, confirmed });
+  }
+
+  /** The next call fails. @throws TypeError if the code is not known, or cannot have this outcome */
+  nextFails(code: ProblemCode, failure: FakeFailure = {}): this {
+    if (!isProblemCode(code)) throw new TypeError(`There is no code ${code}.`);
+    const { outcomes } = PROBLEMS[code];
+    const { outcome = outcomes[0] } = failure;
+    if (!outcomes.includes(outcome)) throw new TypeError(`${code} is never ${outcome}, but ${outcomes.join(' or ')}.`);
+    return this.#order({ kind: 'failure', ...failure, code, outcome });
+  }
+
+  /** The next call gets no answer. Of a deletion, the ledger says this when it is asked. */
+  nextIsLost(outcome: RowOutcome = 'unknown'): this {
+    return this.#order({ kind: 'lost', outcome });
+  }
+
+  #order(answer: Answer): this {
+    this.#answers.push(answer);
+    return this;
+  }
+
+  #find(asked: URLSearchParams): DeletionJson[] {
+    const sinceMs = Date.parse(asked.get('since') ?? '') || Number.NEGATIVE_INFINITY;
+    const untilMs = Date.parse(asked.get('until') ?? '') || Number.POSITIVE_INFINITY;
+    return this.rows.filter(
+      (row) =>
+        (['imageId', 'requestId', 'outcome', 'caller'] as const).every(
+          (name) => row[name] === (asked.get(name) ?? row[name]),
+        ) &&
+        Date.parse(row.reservedAt) >= sinceMs &&
+        Date.parse(row.reservedAt) < untilMs,
+    );
+  }
+
+  /** `allowMissing` is `null` for a preview. */
+  #answer(path: string, requestId: string, allowMissing: boolean | null): Response {
+    const ordered = this.#answers.shift() ?? { kind: 'success', outcome: 'deleted', confirmed: true };
+    const imageId = path.slice('/images/'.length);
+    const isMissing = ordered.kind === 'success' && ordered.outcome === 'already_absent' && allowMissing !== true;
+    const answer: Answer = isMissing
+      ? { kind: 'failure', code: 'image_not_found', outcome: 'already_absent' }
+      : ordered;
+    if (allowMissing !== null) this.rows.unshift(rowOf(imageId, requestId, answer));
+    if (answer.kind === 'lost') throw new TypeError('fetch failed');
+    if (answer.kind === 'failure') return problem(path, imageId, requestId, answer);
+    if (allowMissing === null) return json(200, requestId, preview(imageId, requestId));
+    const { outcome, confirmed } = answer;
+    return json(200, requestId, { id: imageId, outcome, confirmed, requestId, upstreamRequestId: UPSTREAM_REQUEST_ID });
+  }
+}
+
+function json(
+  status: number,
+  requestId: string,
+  body: object,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { Date: new Date(NOW).toUTCString(), 'X-Request-Id': requestId, ...headers },
+  });
+}
+
+function problem(
+  path: string,
+  imageId: string,
+  requestId: string,
+  failure: Extract<Answer, { kind: 'failure' }>,
+): Response {
+  const { code, outcome, retryAfterS } = failure;
+  const { status, title, explanation, retryable } = PROBLEMS[code];
+  const isUnknown = outcome === 'unknown';
+  const place = new URLSearchParams({ caller: CALLER, imageId, requestId });
+  const body: ProblemBody = {
+    type: `${ORIGIN}/problems/${code}`,
+    title,
+    status,
+    detail: explanation,
+    instance: path,
+    code,
+    outcome,
+    retryable: retryable && !isUnknown,
+    requestId,
+    ...(isUnknown && { deletion: `${ORIGIN}/deletions?${place}` }),
+  };
+  return json(status, requestId, body, retryAfterS === undefined ? {} : { 'Retry-After': String(retryAfterS) });
+}
+
+function rowOf(imageId: string, requestId: string, answer: Answer): DeletionJson {
+  const outcome = answer.kind === 'success' ? answer.outcome : (answer.finally ?? answer.outcome);
+  const isGone = outcome === 'deleted' || outcome === 'already_absent';
+  return {
+    requestId,
+    caller: CALLER,
+    subject: null,
+    imageId,
+    imageName: null,
+    reservedAt: NOW,
+    settledAt: answer.kind === 'lost' ? null : NOW,
+    resolvedAt: null,
+    outcome,
+    confirmed: isGone ? answer.kind !== 'success' || answer.confirmed : null,
+    code: answer.kind === 'failure' ? answer.code : null,
+    attempts: outcome === 'not_attempted' ? 0 : 1,
+    upstreamRequestId: UPSTREAM_REQUEST_ID,
+    keyFingerprint: KEY_FINGERPRINT,
+  };
+}
+
+function preview(id: string, requestId: string): PreviewBody {
+  const unknown = { desc: null, osName: null, osVersion: null, createTime: null };
+  const image = { id, name: 'test', type: 'Custom', status: 'Available', ...unknown, sharedWith: 0 };
+  return { ...image, deletable: true, blockers: [], requestId, upstreamRequestId: UPSTREAM_REQUEST_ID };
+}
+
+function readiness(): ReadinessBody {
+  const scopes = ['images:delete', 'images:read'] as const;
+  return { status: 'ready', caller: CALLER, scopes, keyFingerprint: KEY_FINGERPRINT, credentialAccepted: null };
+}

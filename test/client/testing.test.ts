@@ -1,0 +1,153 @@
+/** The fake for callers' tests, with the real client in front of it. */
+import { describe, expect, it } from 'vitest';
+import { LostAnswerError, ProblemError } from '../../src/client/index.ts';
+import { FakeGateway } from '../../src/client/testing.ts';
+import { PROBLEM_CODES, PROBLEMS } from '../../src/worker/problems/failure.ts';
+import { bodyFaults, problemFaults } from '../answers.ts';
+import { thrownBy } from './line.ts';
+
+/** A gateway and its client, which looks at every body before it passes it on. */
+function create() {
+  const gateway = new FakeGateway();
+  return { gateway, images: gateway.client() };
+}
+const untyped = (value: unknown) => JSON.parse(JSON.stringify(value));
+
+describe('without an order', () => {
+  it('every deletion succeeds, and enters a row', async () => {
+    const { gateway, images } = create();
+    const deleted = await images.deleteImage('m-custom01', { requestId: 'job-1' });
+    expect(deleted).toMatchObject({ id: 'm-custom01', outcome: 'deleted', confirmed: true, requestId: 'job-1' });
+    await images.deleteImage('m-custom02');
+    expect(gateway.rows.map(({ imageId, outcome }) => [imageId, outcome])).toEqual([
+      ['m-custom02', 'deleted'],
+      ['m-custom01', 'deleted'],
+    ]);
+    expect(await images.deletion('job-1')).toMatchObject({ imageId: 'm-custom01', outcome: 'deleted', code: null });
+    expect(gateway.requests).toMatchObject([
+      { method: 'DELETE', url: 'https://gateway.internal/images/m-custom01', requestId: 'job-1' },
+      { method: 'DELETE' },
+      { method: 'GET' },
+    ]);
+  });
+
+  it('every image can be deleted, and the client is a caller', async () => {
+    const { gateway, images } = create();
+    expect(await images.previewImage('m-custom01')).toMatchObject({ id: 'm-custom01', deletable: true, blockers: [] });
+    expect(await images.readiness()).toMatchObject({ status: 'ready', caller: 'test', keepsRequestId: true });
+    expect(gateway.rows).toEqual([]);
+  });
+});
+
+describe('an order', () => {
+  it('is about the next call on an image alone, in the order given', async () => {
+    const { gateway, images } = create();
+    gateway.nextFails('image_shared').nextSucceeds('deleted', false);
+    await images.readiness();
+    expect(await thrownBy(images.previewImage('m-custom01'))).toMatchObject({ code: 'image_shared' });
+    expect(await images.deleteImage('m-custom01')).toMatchObject({ outcome: 'deleted', confirmed: false });
+    expect(await images.deleteImage('m-custom01')).toMatchObject({ outcome: 'deleted', confirmed: true });
+  });
+
+  it('makes an absent image a failure, or a success for whom that is one', async () => {
+    const { gateway, images } = create();
+    gateway.nextSucceeds('already_absent').nextSucceeds('already_absent').nextSucceeds('already_absent');
+    expect(await thrownBy(images.deleteImage('m-absent01'))).toMatchObject({ code: 'image_not_found' });
+    expect(await thrownBy(images.previewImage('m-absent01'))).toMatchObject({ outcome: 'already_absent' });
+    const absent = await images.deleteImage('m-absent01', { allowMissing: true });
+    expect(absent).toMatchObject({ outcome: 'already_absent', confirmed: true });
+  });
+
+  it('makes the client wait as long as it says', async () => {
+    const { gateway } = create();
+    gateway.nextFails('rate_limited', { retryAfterS: 7 });
+    const error = await thrownBy(gateway.client({ patienceMs: 0 }).deleteImage('m-custom01'));
+    expect(error).toMatchObject({ code: 'rate_limited', retryable: true, retryAfterS: 7 });
+  });
+
+  it('of an unknown outcome ends as the ledger says, whoever chose the request id', async () => {
+    const { gateway, images } = create();
+    gateway.nextFails('upstream_timeout', { outcome: 'unknown', finally: 'deleted' });
+    expect(await images.deleteImage('m-custom01', { requestId: 'job-1' })).toMatchObject({ outcome: 'deleted' });
+    gateway.nextFails('upstream_timeout', { outcome: 'unknown', finally: 'not_deleted' });
+    expect(await thrownBy(images.deleteImage('m-custom01'))).toMatchObject({ outcome: 'not_deleted', problem: null });
+    gateway.nextFails('upstream_timeout', { outcome: 'unknown' });
+    const error = await thrownBy(images.deleteImage('m-custom01'));
+    expect(error).toBeInstanceOf(ProblemError);
+    expect(error).toMatchObject({ code: 'upstream_timeout', outcome: 'unknown', retryable: false });
+  });
+
+  it('of a lost answer ends as the ledger says', async () => {
+    const { gateway, images } = create();
+    gateway.nextIsLost('deleted');
+    expect(await images.deleteImage('m-custom01', { requestId: 'job-1' })).toMatchObject({ outcome: 'deleted' });
+    gateway.nextIsLost();
+    expect(await thrownBy(images.deleteImage('m-custom01'))).toBeInstanceOf(LostAnswerError);
+    gateway.nextIsLost();
+    expect(await thrownBy(images.previewImage('m-custom01'))).toBeInstanceOf(LostAnswerError);
+  });
+
+  it('is refused if the gateway could not answer so', () => {
+    const { gateway } = create();
+    expect(() => gateway.nextFails('image_shared', { outcome: 'already_absent' })).toThrow(
+      new TypeError('image_shared is never already_absent, but rejected or unknown.'),
+    );
+    expect(() => gateway.nextFails(untyped('image_on_holiday'))).toThrow('There is no code image_on_holiday.');
+    expect(() => gateway.nextFails(untyped('toString'))).toThrow('There is no code toString.');
+  });
+});
+
+describe('what it answers', () => {
+  const bodyOf = async (gateway: FakeGateway, method: 'GET' | 'DELETE', path: string): Promise<unknown> => {
+    const headers = { 'X-Request-Id': 'job-1' };
+    const init = {
+      method,
+      headers,
+      redirect: 'manual',
+      keepalive: false,
+      signal: new AbortController().signal,
+    } as const;
+    return (await gateway.fetch(`https://gateway.internal${path}`, init)).json();
+  };
+
+  it('has the bodies of the document', async () => {
+    const { gateway } = create();
+    gateway.nextSucceeds().nextSucceeds('deleted', false).nextFails('upstream_error');
+    const bodies = [
+      ['Deletion', await bodyOf(gateway, 'DELETE', '/images/m-custom01')],
+      ['Image', await bodyOf(gateway, 'GET', '/images/m-custom01')],
+      ['Problem', await bodyOf(gateway, 'DELETE', '/images/m-custom01')],
+      ['HistoryPage', await bodyOf(gateway, 'GET', '/deletions')],
+      ['Readiness', await bodyOf(gateway, 'GET', '/readyz')],
+    ] as const;
+    for (const [name, body] of bodies) expect(bodyFaults(name, body), name).toBe('');
+  });
+
+  it('has for each code and outcome what the table says', async () => {
+    const { gateway } = create();
+    for (const code of PROBLEM_CODES) {
+      for (const outcome of PROBLEMS[code].outcomes) {
+        gateway.nextFails(code, { outcome });
+        expect(problemFaults(await bodyOf(gateway, 'DELETE', '/images/m-custom01')), `${code} ${outcome}`).toBe('');
+      }
+    }
+  });
+
+  it('has the rows that are asked for', async () => {
+    const { gateway, images } = create();
+    await images.deleteImage('m-custom01', { requestId: 'job-1' });
+    const [row] = gateway.rows;
+    if (row === undefined) throw new Error('no row');
+    gateway.rows.push({ ...row, requestId: 'job-0', caller: 'other', reservedAt: '2025-12-31T00:00:00.000Z' });
+    const idsOf = async (filter: Parameters<typeof images.deletions>[0]) => {
+      const ids: string[] = [];
+      for await (const { requestId } of images.deletions(filter)) ids.push(requestId);
+      return ids;
+    };
+    expect(await idsOf({})).toEqual(['job-1', 'job-0']);
+    expect(await idsOf({ caller: 'other' })).toEqual(['job-0']);
+    expect(await idsOf({ since: '2026-01-01T00:00:00Z' })).toEqual(['job-1']);
+    expect(await idsOf({ until: new Date('2026-01-01T00:00:00Z') })).toEqual(['job-0']);
+    expect(await idsOf({ outcome: 'rejected' })).toEqual([]);
+  });
+});
