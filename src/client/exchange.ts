@@ -60,12 +60,13 @@ export interface Answer {
   /** The id under which the gateway knows the request. It is not ours if a proxy has put another in its place. */
   readonly requestId: string;
   readonly headers: Headers;
-  /** The JSON value, or `undefined` if the body is not JSON. */
+  readonly text: string;
+  /** Its JSON value, or `undefined` if the body is not JSON. */
   readonly body: unknown;
 }
 
-/** More than the longest page of the history. */
-const MAX_BODY_BYTES = 1024 * 1024;
+/** A page of 500 rows, each with a name and a subject of 256 characters, is 2 MB at most. */
+const MAX_BODY_BYTES = 4 * 1024 * 1024;
 const TOKEN = /^[\w.~+/-]+=*$/;
 
 /** Sends once. @throws NotSentError; LostAnswerError if no whole answer that names a request comes back */
@@ -92,7 +93,7 @@ export async function exchange(
       const { headers: answered } = response;
       const answeredId = answered.get('x-request-id');
       if (answeredId === null) throw new Error('The response names no request.');
-      return { status, requestId: answeredId, headers: answered, body: parseJson(text) };
+      return { status, requestId: answeredId, headers: answered, text, body: parseJson(text) };
     });
   } catch (cause) {
     // Another `fetch` may have sent the request before it failed for such a reason.

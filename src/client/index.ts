@@ -15,10 +15,12 @@ import {
   type DeletionsFilter,
   type ImageGatewayOptions,
   imagePath,
+  type ReadinessOptions,
   type ReadOptions,
   readFilter,
   readOptions,
   readOrder,
+  readReadinessOptions,
   readReadOptions,
   type Settings,
   searchOf,
@@ -34,7 +36,7 @@ export type { ProblemCode } from '../worker/problems/failure.ts';
 export type { ProblemBody } from '../worker/problems/problem.ts';
 export { type ErrorOutcome, ImageGatewayError, LostAnswerError, NotSentError, ProblemError } from './errors.ts';
 export type { OutgoingRequest, SendRequest, Token } from './exchange.ts';
-export type { DeleteOptions, DeletionsFilter, ImageGatewayOptions, ReadOptions } from './options.ts';
+export type { DeleteOptions, DeletionsFilter, ImageGatewayOptions, ReadinessOptions, ReadOptions } from './options.ts';
 
 /** What `GET /readyz` answers, and what its way here tells. */
 export interface Readiness extends ReadinessBody {
@@ -66,6 +68,8 @@ const RETRY_PAUSE_MS = 2_000;
 /** The same between questions to the ledger, which looks at an image for the first time after 45 s. */
 const ASK_PAUSE_MS = 500;
 const MAX_ASK_PAUSE_MS = 10_000;
+/** The most that the gateway puts on a page: a history takes few requests, of which each caller has few. */
+const PAGE_ROWS = 500;
 /** By how much the clock of the gateway's answers may be ahead of that of its ledger. */
 const CLOCK_SLACK_MS = 2_000;
 
@@ -142,7 +146,7 @@ export class ImageGateway {
     options: ReadOptions = {},
   ): AsyncGenerator<DeletionJson, void, undefined> {
     const { signal } = readReadOptions(options);
-    for (let search: string | null = readFilter(filter); search !== null; ) {
+    for (let search: string | null = readFilter(filter, PAGE_ROWS); search !== null; ) {
       const page: Page = await this.#call(this.#pageCall(search, signal));
       yield* page.rows;
       search = page.nextSearch;
@@ -153,8 +157,20 @@ export class ImageGateway {
    * Who this client is at the gateway, and what it may do: the answer of `GET /readyz`. Every caller may ask.
    * @throws ProblemError, LostAnswerError or NotSentError
    */
-  async readiness(options: ReadOptions = {}): Promise<Readiness> {
-    return this.#call(this.#readinessCall(readReadOptions(options).signal));
+  async readiness(options: ReadinessOptions = {}): Promise<Readiness> {
+    const { search, signal } = readReadinessOptions(options);
+    return this.#call(this.#readinessCall(search, signal));
+  }
+
+  /**
+   * Counters and budgets for Prometheus, in its text format 0.0.4. Needs `metrics:read`.
+   * @throws ProblemError, LostAnswerError or NotSentError
+   */
+  async metrics(options: ReadOptions = {}): Promise<string> {
+    const { signal } = readReadOptions(options);
+    const read: Call<string>['read'] = ({ headers, text }) =>
+      headers.get('content-type')?.startsWith('text/plain; version=0.0.4') ? text : undefined;
+    return this.#call({ method: 'GET', target: '/metrics', requestId: this.#runtime.randomUUID(), signal, read });
   }
 
   /** Attempts, and attempts again what is known to have changed nothing. */
@@ -219,7 +235,7 @@ export class ImageGateway {
         const isOurs = startMs === null || caller !== undefined || row?.outcome === 'deleted';
         if (!isOurs && rows.length > 0) {
           // Another caller may have chosen the same id, and `deletions:read` shows its rows, too.
-          caller = (await ask(this.#readinessCall(signal))).caller;
+          caller = (await ask(this.#readinessCall('', signal))).caller;
           row = fateIn(rows, { imageId, requestId, sinceMs, caller });
         }
         if (row !== undefined) return row;
@@ -233,10 +249,10 @@ export class ImageGateway {
     return undefined;
   }
 
-  #readinessCall(signal: AbortSignal | undefined): Call<Readiness> {
+  #readinessCall(search: string, signal: AbortSignal | undefined): Call<Readiness> {
     const read: Call<Readiness>['read'] = ({ body, requestId }, sentId) =>
       isReadiness(body) ? { ...body, control: body.control ?? null, keepsRequestId: requestId === sentId } : undefined;
-    return { method: 'GET', target: '/readyz', requestId: this.#runtime.randomUUID(), signal, read };
+    return { method: 'GET', target: `/readyz${search}`, requestId: this.#runtime.randomUUID(), signal, read };
   }
 
   /** Reads a page of the history. */

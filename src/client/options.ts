@@ -44,8 +44,15 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How to ask whether the gateway is ready. */
+export interface ReadinessOptions extends ReadOptions {
+  /** With `true`, the gateway also asks Baidu whether it accepts the credential. By signed reads: nothing is deleted. */
+  readonly upstream?: boolean;
+}
+
 /** Which rows of the history. */
 export interface DeletionsFilter {
+  readonly requestId?: string;
   readonly imageId?: string;
   readonly outcome?: RowOutcome;
   /** Inclusive. A text is an RFC 3339 date-time. */
@@ -144,14 +151,21 @@ export function readReadOptions(options: ReadOptions): ReadOptions {
   return { signal };
 }
 
+/** The query of `GET /readyz`, and the signal. @throws NotSentError */
+export function readReadinessOptions(options: ReadinessOptions) {
+  const { upstream = false, ...others } = objectOf(options);
+  if (typeof upstream !== 'boolean') throw new NotSentError('upstream must be true or false');
+  return { search: searchOf({ upstream: upstream ? 'true' : undefined }), ...readReadOptions(others) };
+}
+
 /** The rows that are sought, as a query. The gateway refuses a value that can be none. @throws NotSentError */
-export function readFilter(filter: DeletionsFilter & { readonly requestId?: string }): string {
+export function readFilter(filter: DeletionsFilter, pageRows?: number): string {
   for (const [name, value] of Object.entries<unknown>({ ...objectOf(filter) })) {
     const isDate = value instanceof Date && !Number.isNaN(value.getTime());
     if (value !== undefined && typeof value !== 'string' && !isDate)
       throw new NotSentError(`${name} has no such value`);
   }
-  return searchOf({ ...filter });
+  return searchOf({ ...filter, limit: pageRows?.toString() });
 }
 
 /** Anything but a plain object, such as a promise or a map, would be taken for one without members, and delete without them. */

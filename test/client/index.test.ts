@@ -634,7 +634,7 @@ describe('addresses in answers', () => {
     await fillHistory(line, 230);
     const images = line.clientWith({
       fetch: async (url, init) => {
-        const { body, status, headers } = await line.send(url, init);
+        const { body, status, headers } = await line.send(inPagesOf100(url), init);
         const response = new Response(body, { status, headers });
         const link = headers.get('link')?.replace(GATEWAY, 'https://elsewhere.test');
         if (link !== undefined) response.headers.set('link', link);
@@ -707,10 +707,11 @@ describe('deletions', () => {
   it('returns all rows, newest first, page by page as they are taken', async () => {
     const line = createLine();
     await fillHistory(line, 230);
-    const rows = await all(line.images.deletions());
+    const images = paging(line);
+    const rows = await all(images.deletions());
     expect(rows.map(({ requestId }) => requestId)).toEqual(Array.from({ length: 230 }, (_, n) => `r${229 - n}`));
     expect(line.sent).toHaveLength(3);
-    for await (const { requestId } of line.images.deletions()) {
+    for await (const { requestId } of images.deletions()) {
       expect(requestId).toBe('r229');
       break;
     }
@@ -719,17 +720,25 @@ describe('deletions', () => {
 
   it('passes on every filter, and keeps it from page to page', async () => {
     const line = createLine();
-    await fillHistory(line, 120);
+    await fillHistory(line, 230);
     const since = new Date(Date.now() - 60_000);
     const filter = { outcome: 'unknown', since, until: '2126-01-01T00:00:00Z', caller: 'both' } as const;
-    expect(await all(line.images.deletions(filter))).toHaveLength(120);
+    expect(await all(paging(line).deletions(filter))).toHaveLength(230);
+    expect(line.sent).toHaveLength(3);
     for (const { url } of line.sent) {
       expect(Object.fromEntries(new URL(url).searchParams)).toMatchObject({ ...filter, since: since.toISOString() });
     }
+    expect(await all(line.images.deletions({ requestId: 'r7' }))).toMatchObject([{ requestId: 'r7' }]);
     expect(await all(line.images.deletions({ imageId: 'm-absent01' }))).toEqual([]);
     expect(await thrownBy(all(line.images.deletions({ caller: 'cleaner' })))).toMatchObject({
       code: 'permission_denied',
     });
+  });
+
+  it('asks for the longest pages that there are', async () => {
+    const line = createLine();
+    expect(await all(line.images.deletions({ caller: 'both' }))).toEqual([]);
+    expect(line.sent.map(({ url }) => url)).toEqual([`${GATEWAY}/deletions?caller=both&limit=500`]);
   });
 
   it('throws if the next page has no query, and does not begin again without the filter', async () => {
@@ -746,9 +755,9 @@ describe('deletions', () => {
 
   it('throws if a page is lost, and does not end as if there were no more', async () => {
     const line = createLine();
-    await fillHistory(line, 120);
+    await fillHistory(line, 230);
     line.faults.GET.push(null, 'html_502_before');
-    expect(await thrownBy(all(line.images.deletions()))).toBeInstanceOf(LostAnswerError);
+    expect(await thrownBy(all(paging(line).deletions()))).toBeInstanceOf(LostAnswerError);
   });
 });
 
@@ -775,6 +784,14 @@ describe('readiness', () => {
     expect(await images.readiness()).toEqual({ ...body, control: null, keepsRequestId: true });
   });
 
+  it('asks Baidu only if it is told to', async () => {
+    const { images, sent } = createLine();
+    expect(await images.readiness({ upstream: true })).toMatchObject({ credentialAccepted: true });
+    expect(await images.readiness({ upstream: false })).toMatchObject({ credentialAccepted: null });
+    expect(sent.map(({ url }) => url)).toEqual([`${GATEWAY}/readyz?upstream=true`, `${GATEWAY}/readyz`]);
+    expect(await thrownBy(images.readiness(JSON.parse('{"upstream":"true"}')))).toBeInstanceOf(NotSentError);
+  });
+
   it('is not believed of anything that answers in its place', async () => {
     const { images, faults } = createLine();
     faults.GET.push('other_shape_200_before');
@@ -784,6 +801,22 @@ describe('readiness', () => {
   it('throws the problem that the gateway answers', async () => {
     const { images } = createLine({ key: 'nobody' });
     expect(await thrownBy(images.readiness())).toMatchObject({ code: 'unauthenticated' });
+  });
+});
+
+describe('metrics', () => {
+  it('returns the text for Prometheus', async () => {
+    const table = { ...CALLERS, both: { ...CALLERS.both, scopes: ['metrics:read'] } };
+    const { images, sent } = createLine({ env: { CALLERS: JSON.stringify(table) } });
+    expect(await images.metrics()).toMatch(/^bcc_image_gateway_account_budget \d+$/m);
+    expect(sent.map(({ method, url }) => [method, url])).toEqual([['GET', `${GATEWAY}/metrics`]]);
+  });
+
+  it('throws the problem that the gateway answers, and takes nothing else for the text', async () => {
+    expect(await thrownBy(createLine().images.metrics())).toMatchObject({ code: 'permission_denied' });
+    const { images, faults } = createLine();
+    faults.GET.push('other_shape_200_before');
+    expect(await thrownBy(images.metrics())).toBeInstanceOf(LostAnswerError);
   });
 });
 
@@ -889,6 +922,10 @@ async function all(rows: AsyncIterable<DeletionJson>): Promise<DeletionJson[]> {
   for await (const row of rows) list.push(row);
   return list;
 }
+
+/** A history of few rows takes several pages, too, if these are shorter than the client asks for. */
+const inPagesOf100 = (url: string) => url.replace('limit=500', 'limit=100');
+const paging = (line: TestLine) => line.clientWith({ fetch: (url, init) => line.send(inPagesOf100(url), init) });
 
 /** Enters so many deletions for the caller `both`. */
 async function fillHistory(line: TestLine, rows: number): Promise<void> {

@@ -245,7 +245,7 @@ async function misbehave(fault: LineFault, { signal, requestId }: Sent, way: Way
         halved(() => undefined),
       );
     case 'too_long_after':
-      return altered(response, (text) => text + ' '.repeat(1_100_000));
+      return altered(response, (text) => text + ' '.repeat(4_200_000));
     case 'not_utf8_after':
       return altered(response, () => new Uint8Array([0x7b, 0xff, 0x7d]));
     default:
