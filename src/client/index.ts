@@ -262,7 +262,8 @@ export class ImageGateway {
       const nextSearch = nextIn(headers.get('link'));
       // Without a query the next page would be the first one of everything.
       if (!isHistory(body) || nextSearch === '') return undefined;
-      return { rows: body.deletions, nextSearch, atMs: timeOf(headers, now()) };
+      const rows = body.deletions.map((row) => ({ ...row, verified: row.verified ?? null }));
+      return { rows, nextSearch, atMs: timeOf(headers, now()) };
     };
     return { method: 'GET', target: `/deletions${search}`, requestId: randomUUID(), signal, read };
   }

@@ -4,14 +4,7 @@
  * Promises: every member is checked, and a new member of a body does not compile until it is checked here; members that are not
  * known are left alone, because a newer gateway may have them.
  */
-import type {
-  Blocker,
-  DeletionBody,
-  DeletionJson,
-  HistoryBody,
-  PreviewBody,
-  ReadinessBody,
-} from '../worker/deletions/bodies.ts';
+import type { Blocker, DeletionBody, DeletionJson, PreviewBody, ReadinessBody } from '../worker/deletions/bodies.ts';
 import { isRecord } from '../worker/json.ts';
 import type { FailureOutcome, RowOutcome, SuccessOutcome } from '../worker/outcome.ts';
 import type { DeletedBefore, Upstream } from '../worker/problems/facts.ts';
@@ -76,7 +69,10 @@ export const isPreview = shape<PreviewBody>({
   upstreamRequestId: nullable(isText),
 });
 
-const isRow = shape<DeletionJson>({
+/** A gateway of 1.0.0 leaves these members out. */
+type Older<T, K extends keyof T> = Omit<T, K> & { readonly [N in K]?: T[N] | undefined };
+
+const isRow = shape<Older<DeletionJson, 'verified'>>({
   requestId: isText,
   caller: isText,
   subject: nullable(isText),
@@ -94,20 +90,17 @@ const isRow = shape<DeletionJson>({
     unknown: true,
   }),
   confirmed: nullable(isBoolean),
-  // A gateway of 1.0.0 leaves it out.
-  verified: (value) => value === undefined || nullable(isBoolean)(value),
+  verified: optional(nullable(isBoolean)),
   code: nullable(isText),
   attempts: nullable(isNumber),
   upstreamRequestId: nullable(isText),
   keyFingerprint: isText,
 });
 
+/** A row may lack `verified`, which the client makes `null`. */
 export const isHistory = shape<HistoryBody>({ deletions: listOf(isRow) });
 
-/** The readiness of a gateway of 1.0.0 has no control. */
-type AnyReadiness = Omit<ReadinessBody, 'control'> & { readonly control?: ReadinessBody['control'] | undefined };
-
-export const isReadiness = shape<AnyReadiness>({
+export const isReadiness = shape<Older<ReadinessBody, 'control'>>({
   status: word<'ready'>({ ready: true }),
   caller: isText,
   scopes: listOf(isText),

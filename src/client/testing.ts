@@ -172,6 +172,7 @@ function rowOf(imageId: string, requestId: string, answer: Answer): DeletionJson
     resolvedAt: null,
     outcome,
     confirmed: isGone ? answer.kind !== 'success' || answer.confirmed : null,
+    verified: null,
     code: answer.kind === 'failure' ? answer.code : null,
     attempts: outcome === 'not_attempted' ? 0 : 1,
     upstreamRequestId: UPSTREAM_REQUEST_ID,
@@ -187,5 +188,6 @@ function preview(id: string, requestId: string): PreviewBody {
 
 function readiness(): ReadinessBody {
   const scopes = ['images:delete', 'images:read'] as const;
-  return { status: 'ready', caller: CALLER, scopes, keyFingerprint: KEY_FINGERPRINT, credentialAccepted: null };
+  const unasked = { credentialAccepted: null, control: null };
+  return { status: 'ready', caller: CALLER, scopes, keyFingerprint: KEY_FINGERPRINT, ...unasked };
 }

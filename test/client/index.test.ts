@@ -9,7 +9,7 @@ import {
   ProblemError,
   type SendRequest,
 } from '../../src/client/index.ts';
-import { budgets, CALLERS, idOf, KEYS, reservation, settlement } from '../fixtures.ts';
+import { budgets, CALLERS, deletionRow, idOf, KEYS, reservation, settlement } from '../fixtures.ts';
 import { GATEWAY, manyImages } from '../harness.ts';
 import { createLine, LINE_FAULTS, type LineOptions, type TestLine, thrownBy } from './line.ts';
 
@@ -700,6 +700,16 @@ describe('deletion', () => {
   it('throws the problem that the gateway answers', async () => {
     const { images } = createLine();
     expect(await thrownBy(images.deletion('not a request id'))).toMatchObject({ code: 'invalid_request' });
+  });
+});
+
+describe('a row of a gateway of 1.0.0', () => {
+  it('is as if nobody had read the deletion back', async () => {
+    const { verified: _, ...row } = deletionRow();
+    const send: SendRequest = async (_url, { headers }) =>
+      Response.json({ deletions: [row] }, { headers: { 'X-Request-Id': headers['X-Request-Id'] ?? '' } });
+    const images = new ImageGateway({ baseUrl: GATEWAY, token: 'key', fetch: send });
+    expect(await images.deletion(row.requestId)).toEqual({ ...row, verified: null });
   });
 });
 
