@@ -18,17 +18,9 @@ import {
   tooLarge,
 } from './callers-file.ts';
 import { listCallers, sizesOf } from './callers-list.ts';
+import { type FoundFile, readFile, replaceFile } from './files.ts';
 import { createKey } from './new-key.ts';
-import {
-  done,
-  lockFile,
-  type Outcome,
-  readTextFile,
-  refused,
-  replaceFile,
-  runAsProgram,
-  WRANGLER_CONFIG,
-} from './shell.ts';
+import { done, type Outcome, refused, runAsProgram, WRANGLER_CONFIG } from './shell.ts';
 import { readWranglerConfig } from './wrangler-config.ts';
 
 /** Runs a command. Relative paths begin at `folder`. */
@@ -37,25 +29,19 @@ export async function runCallers(args: readonly string[], folder: string): Promi
   if (!parsed.ok) return refused(`${parsed.failure} See: npm run callers -- --help\n`);
   const command = parsed.value;
   if (command === null) return done(HELP);
-  if (command.verb === 'list' || command.verb === 'secrets') return work(command, folder);
-  const locked = lockFile(folder, command.file);
-  if (!locked.ok) return refused(`${locked.failure} Nothing was changed.\n`);
-  return work(command, folder).finally(locked.value);
-}
-
-async function work(command: Command, folder: string): Promise<Outcome> {
   const { file, verb } = command;
-  const text = readTextFile(folder, file);
-  if (!text.ok) return refused(`${file} ${text.failure}.\n`);
-  if (text.value === null && verb !== 'add') return refused(`${file} does not exist. "add" makes it.\n`);
+  const found = readFile(folder, file);
+  if (!found.ok) return refused(`${file} ${found.failure}.\n`);
+  const { text } = found.value;
+  if (text === null && verb !== 'add') return refused(`${file} does not exist. "add" makes it.\n`);
   const issuers = await readIssuers(command, folder);
   if (!issuers.ok) return refused(issuers.failure);
-  const table = readCallersFile(text.value ?? `{"${FIRST_PART}": {}}`, issuers.value);
+  const table = readCallersFile(text ?? `{"${FIRST_PART}": {}}`, issuers.value);
   if (!table.ok) return refused(`${file} is at fault and stays as it is:\n${bulleted(table.failure)}`);
   if (verb === 'list') return list(table.value, command.name);
   if (verb === 'secrets') return secrets(table.value);
   const change = changeOf(command, table.value);
-  return save(command, change, table.value, issuers.value, folder);
+  return save(command, change, table.value, issuers.value, found.value);
 }
 
 /** The issuers that the callers' tokens may name. */
@@ -103,19 +89,19 @@ function changeOf(command: Extract<Command, { verb: 'add' | 'rotate' | 'revoke' 
 }
 
 /** Writes the changed table if all of it is right, and tells what came of it. */
-function save(
+async function save(
   { file, name, config, env }: Extract<Command, { verb: 'add' | 'rotate' | 'revoke' }>,
   { edit, said, made }: Change,
   before: CallersFile,
   issuers: readonly Issuer[],
-  folder: string,
-): Outcome {
+  found: FoundFile,
+): Promise<Outcome> {
   if (!edit.ok) return refused(`Nothing was changed: ${edit.failure}.\n`);
   const text = formatCallersFile(edit.value);
   const checked = readCallersFile(text, issuers);
   if (!checked.ok)
     return refused(`Nothing was changed, because the table would be at fault:\n${bulleted(checked.failure)}`);
-  const written = replaceFile(folder, file, text);
+  const written = await replaceFile(found, text);
   if (!written.ok) return refused(`${file} ${written.failure}. Nothing was changed.\n`);
   const option = config === undefined ? '' : ` --config ${config}`;
   const own = env === undefined ? option : `${option} --env ${env}`;

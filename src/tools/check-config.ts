@@ -6,8 +6,9 @@
 import { parseArgs } from 'node:util';
 import { failed, ok, type Result } from '../worker/result.ts';
 import { checkDeployment, type Finding } from './deployment.ts';
+import { isOpenToOthers, readFile } from './files.ts';
 import { readSecretsFile, type Secret } from './secrets-file.ts';
-import { done, isOpenToOthers, type Outcome, readTextFile, refused, runAsProgram, WRANGLER_CONFIG } from './shell.ts';
+import { done, type Outcome, refused, runAsProgram, WRANGLER_CONFIG } from './shell.ts';
 import { readWranglerConfig } from './wrangler-config.ts';
 
 const HELP = `Usage: npm run check-config -- FILE… [--config FILE] [--env NAME]
@@ -34,7 +35,7 @@ export async function runCheckConfig(args: readonly string[], folder: string): P
   if (values.help === true) return done(HELP);
   const config = await readConfigs(folder, values.config ?? WRANGLER_CONFIG, values.env || undefined);
   if (!config.ok) return refused(`${config.failure}\n`);
-  const read = files.map((file) => readFile(folder, file));
+  const read = files.map((file) => readSecrets(folder, file));
   const { own, base } = config.value;
   const secrets = read.flatMap((each) => each.secrets);
   const findings = [...read.flatMap((each) => each.findings), ...checkDeployment(own, secrets, base)];
@@ -63,12 +64,12 @@ async function readConfigs(folder: string, file: string, env: string | undefined
   return base.ok ? ok({ own: own.value, base: base.value }) : base;
 }
 
-function readFile(folder: string, file: string): { secrets: readonly Secret[]; findings: readonly Finding[] } {
-  const text = readTextFile(folder, file);
+function readSecrets(folder: string, file: string): { secrets: readonly Secret[]; findings: readonly Finding[] } {
+  const found = readFile(folder, file);
   const fault = (problem: string): Finding => ({ level: 'fault', text: `${file} ${problem}` });
-  if (!text.ok) return { secrets: [], findings: [fault(text.failure)] };
-  if (text.value === null) return { secrets: [], findings: [fault('does not exist')] };
-  const { secrets, isConfidential, problems } = readSecretsFile(text.value);
+  if (!found.ok) return { secrets: [], findings: [fault(found.failure)] };
+  if (found.value.text === null) return { secrets: [], findings: [fault('does not exist')] };
+  const { secrets, isConfidential, problems } = readSecretsFile(found.value.text);
   const isOpen = isConfidential && isOpenToOthers(folder, file);
   const warning: Finding = { level: 'warning', text: `${file} can be read by others: chmod 600 ${file}` };
   return { secrets, findings: [...problems.map(fault), ...(isOpen ? [warning] : [])] };

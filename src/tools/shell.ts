@@ -56,12 +56,6 @@ export function readTextFile(folder: string, file: string): Result<string | null
   }
 }
 
-/** Whether others than its owner may read the file. `false` for what is no file, such as a pipe, and on Windows. */
-export function isOpenToOthers(folder: string, file: string): boolean {
-  const stats = statSync(resolve(folder, file), { throwIfNoEntry: false });
-  return process.platform !== 'win32' && stats?.isFile() === true && (stats.mode & 0o044) !== 0;
-}
-
 /** Adds text at the end of a file, which is made if there is none; with the flag `ax` it must be made. */
 export function appendToFile(
   folder: string,

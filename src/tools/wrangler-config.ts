@@ -10,7 +10,7 @@
 import { resolve } from 'node:path';
 import { isRecord, listOf } from '../worker/json.ts';
 import { failed, ok, type Result } from '../worker/result.ts';
-import { readTextFile } from './shell.ts';
+import { readFile } from './files.ts';
 
 export interface WranglerConfig {
   readonly vars: Readonly<Record<string, unknown>>;
@@ -39,8 +39,8 @@ export async function readWranglerConfig(
   env: string | undefined,
 ): Promise<Result<WranglerConfig, string>> {
   // Wrangler would take a missing file for an empty one.
-  const text = readTextFile(folder, file);
-  if (!text.ok || text.value === null) return failed(`${file} ${text.ok ? 'does not exist' : text.failure}.`);
+  const found = readFile(folder, file);
+  if (!found.ok || found.value.text === null) return failed(`${file} ${found.ok ? 'does not exist' : found.failure}.`);
   // Loaded here, because it takes a second or two, and help should not.
   const { unstable_readConfig } = await import('wrangler');
   try {

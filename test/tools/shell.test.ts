@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { appendToFile, isOpenToOthers, lockFile, readTextFile, replaceFile } from '../../src/tools/shell.ts';
+import { appendToFile, lockFile, readTextFile, replaceFile } from '../../src/tools/shell.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -85,18 +85,6 @@ describe('a file', () => {
     expect(readTextFile('/', join(folder, 'a.json'))).toEqual({ ok: true, value: 'text' });
     expect(readTextFile(folder, 'b.json')).toEqual({ ok: true, value: null });
     expect(readTextFile(folder, '.')).toEqual({ ok: false, failure: 'cannot be read (EISDIR)' });
-  });
-
-  it.each([
-    [0o600, false],
-    [0o610, false],
-    [0o640, true],
-    [0o604, true],
-  ])('with mode %o is open to others: %s', (mode, isOpen) => {
-    writeFileSync(join(folder, 'a.json'), '');
-    chmodSync(join(folder, 'a.json'), mode);
-    expect(isOpenToOthers(folder, 'a.json')).toBe(isOpen);
-    expect([isOpenToOthers(folder, 'absent'), isOpenToOthers(folder, '.')]).toEqual([false, false]);
   });
 });
 
