@@ -98,7 +98,9 @@ const isRow = shape<Older<DeletionJson, 'verified'>>({
 });
 
 /** A row may lack `verified`, which the client makes `null`. */
-export const isHistory = shape<HistoryBody>({ deletions: listOf(isRow) });
+export const isHistory = shape<{ readonly deletions: readonly Older<DeletionJson, 'verified'>[] }>({
+  deletions: listOf(isRow),
+});
 
 export const isReadiness = shape<Older<ReadinessBody, 'control'>>({
   status: word<'ready'>({ ready: true }),

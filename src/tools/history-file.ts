@@ -100,6 +100,8 @@ function lineOf(row: DeletionJson): string {
 function rowsIn(text: string, file: string): Result<readonly DeletionJson[], string> {
   const lines = text.split('\n');
   const history: unknown = { deletions: lines.slice(0, -1).map((line) => parseJson(line)) };
-  if (isHistory(history) && lines.at(-1) === '') return ok(history.deletions);
+  if (isHistory(history) && lines.at(-1) === '') {
+    return ok(history.deletions.map((row) => ({ ...row, verified: row.verified ?? null })));
+  }
   return failed(`${file} is no history that this tool has written, and stays as it is.`);
 }

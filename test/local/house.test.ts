@@ -1,4 +1,4 @@
-/** The layout of `src` and `test`: which way imports point, who knows Hono, how large files are, which file has its test. */
+/** The layout of `src` and `test`: which way imports point, who knows Hono, which file has its test. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -38,7 +38,6 @@ const STRANGERS: readonly (readonly [from: string, to: string])[] = [
 const KNOWS_HONO: readonly string[] = ['http', 'app', 'index'];
 /** Runs in Node.js, on the operator's machine; nothing in the Worker may import it. */
 const TOOLS = 'tools';
-const MAX_CODE_LINES = 300;
 /** What the client runs of the Worker; the table of problems in its fake alone. */
 const CLIENT_RUNS = ['json', 'origin', 'problems/failure'];
 /** Runs in a browser; only its own files import it. */
@@ -139,19 +138,6 @@ describe('src', () => {
     const others = code.filter((file) => !file.startsWith(CONSOLE));
     expect(others.flatMap(ownImportsOf).filter((file) => file.startsWith(CONSOLE))).toEqual([]);
     expect(others.flatMap(importsOf)).not.toContain('uplot');
-  });
-
-  it('has a console of less than 600 lines', () => {
-    const texts = readdirSync(join(ROOT, 'src', CONSOLE))
-      .filter((file) => !file.endsWith('.json'))
-      .map((file) => textOf(CONSOLE + file));
-    expect(texts.join('').split('\n').length).toBeLessThan(600);
-  });
-
-  it.each(code)('%s has at most 300 lines of code', (file) => {
-    const lines = textOf(file).split('\n');
-    const isCode = (line: string) => !/^\s*(?:\/\/|\/\*|\*|$)/.test(line);
-    expect(lines.filter(isCode).length).toBeLessThanOrEqual(MAX_CODE_LINES);
   });
 });
 

@@ -89,7 +89,7 @@ async function history(): Promise<readonly DeletionJson[]> {
   const answer = await fetch(`${gateway.url}/deletions?limit=500`, { headers: headersOf(auditor) });
   const body: unknown = await answer.json();
   if (!isHistory(body)) throw new Error('no history');
-  return body.deletions;
+  return body.deletions.map((row) => ({ ...row, verified: row.verified ?? null }));
 }
 
 const run = (...args: string[]) => runExport(args, folder, { token: auditor.key, show: null });
