@@ -17,6 +17,8 @@ export interface Call {
   /** What the caller was told: Baidu's code, `ok`, or the name of the fault. */
   answer: string;
   deleted: boolean;
+  /** When it arrived, by true time: milliseconds since the epoch. */
+  atMs: number;
 }
 
 /** A way in which a call goes wrong. `deletes` says whether the image is deleted before that. */
@@ -159,7 +161,9 @@ export class Emulator {
     const requestId = crypto.randomUUID();
     const { pathname: path, search } = new URL(request.url);
     const authorization = request.headers.get('authorization') ?? '';
-    const call: Call = { method: request.method, path: path + search, authorization, answer: 'ok', deleted: false };
+    const { method } = request;
+    const atMs = Date.now();
+    const call: Call = { method, path: path + search, authorization, answer: 'ok', deleted: false, atMs };
     this.calls.push(call);
     const fault: Fault = this.faults.shift() ?? { deletes: true, answer: 'normal' };
 
