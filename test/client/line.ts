@@ -52,11 +52,20 @@ export interface LineOptions extends HarnessOptions {
   /** Of the key that the client uses; without a name it sends none. */
   readonly key?: string;
   readonly client?: Partial<ImageGatewayOptions>;
+  /** The client of another release. */
+  readonly Client?: typeof ImageGateway;
   /** Whether the ledger takes what came of a deletion. If not, it is as if the gateway had been killed before. */
   readonly settles?: () => boolean;
 }
 
-export function createLine({ key = KEYS.both, client, env, settles = () => true, ...options }: LineOptions = {}) {
+export function createLine({
+  key = KEYS.both,
+  client,
+  Client = ImageGateway,
+  env,
+  settles = () => true,
+  ...options
+}: LineOptions = {}) {
   const ledgers = freshLedgers();
   const ledger = ledgers.getByName();
   const killed = async () => Promise.reject(new Error('killed'));
@@ -111,7 +120,11 @@ export function createLine({ key = KEYS.both, client, env, settles = () => true,
     },
   };
   const clientWith = (change: Partial<ImageGatewayOptions>) =>
-    new ImageGateway({ baseUrl: GATEWAY, token: key, fetch: send, ...change }, runtime);
+    new Client(
+      { baseUrl: GATEWAY, token: key, fetch: send, ...change },
+      // The clock of 1.0.0 that never jumps has another name.
+      Client === ImageGateway ? runtime : { ...runtime, now: runtime.monotonicNow },
+    );
   return {
     harness,
     ledger,
