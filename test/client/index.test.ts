@@ -915,6 +915,49 @@ describe('a proxy that replaces X-Request-Id', () => {
   });
 });
 
+describe('a proxy that repeats requests', () => {
+  /** A client behind it, which gets the response to the second request of each deletion. */
+  function behindProxy(options: LineOptions = {}) {
+    const line = createLine(options);
+    const repeating: SendRequest = async (url, init) => {
+      if (init.method === 'DELETE') await line.send(url, init);
+      return line.send(url, init);
+    };
+    return { line, images: line.clientWith({ fetch: repeating }) };
+  }
+
+  it('leaves a deletion deleted', async () => {
+    const { line, images } = behindProxy();
+    const deleted = await images.deleteImage('m-custom01', { requestId: 'job-1' });
+    expect(deleted).toMatchObject({ id: 'm-custom01', outcome: 'deleted', confirmed: true, requestId: 'job-1' });
+    expect(line.deletions().map(({ requestId }) => requestId)).toEqual(['job-1', 'job-1']);
+  });
+
+  it('leaves a deletion unknown that is still under way, and the ledger tells what became of it', async () => {
+    const { line, images } = behindProxy();
+    line.harness.emulator.misbehave('drop_after', 'internal_error');
+    line.hooks.afterPause = async (elapsedMs) => {
+      if (elapsedMs > 45_000) await line.check('m-custom01', [45, 3_600]);
+    };
+    const deleted = await images.deleteImage('m-custom01', { requestId: 'job-1' });
+    expect(deleted).toMatchObject({ outcome: 'deleted', confirmed: false, requestId: 'job-1' });
+    expect(line.deletions().map(({ told }) => told)).toEqual(['unknown', 'unknown']);
+    expect(reachesBaidu(line)).toBe(2);
+  });
+});
+
+describe('an image whose deletion is under way for another call', () => {
+  it('is waited for as long as the gateway says', async () => {
+    const line = createLine();
+    line.harness.emulator.misbehave('drop_after', 'internal_error');
+    const impatient = line.clientWith({ patienceMs: 0 });
+    expect(await thrownBy(impatient.deleteImage('m-custom01'))).toMatchObject({ outcome: 'unknown' });
+    const error = await thrownBy(line.images.deleteImage('m-custom01', { requestId: 'job-2' }));
+    expect(error).toMatchObject({ code: 'deletion_in_progress', outcome: 'not_attempted', requestId: 'job-2.3' });
+    expect(line.pausesMs).toEqual([5_000, 5_000]);
+  });
+});
+
 describe('the entry', () => {
   it('exports the client and its errors, and nothing else that runs', () => {
     expect(Object.keys(entry).sort()).toEqual([
