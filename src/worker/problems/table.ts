@@ -5,15 +5,8 @@
  * explanation, headers, and the sentence for one occurrence with the facts that this sentence needs. Schema, OpenAPI document
  * and README derive from the rows or are tested against them. Never: text of an exception or of Baidu in a sentence.
  */
-import type {
-  AbsenceFacts,
-  BudgetFacts,
-  InProgressFacts,
-  ProblemRow,
-  RateLimitFacts,
-  RequestFault,
-  UpstreamFacts,
-} from './facts.ts';
+import type { BudgetFacts, InProgressFacts, ProblemRow, RateLimitFacts, RequestFault } from './facts.ts';
+import { absent, ifRefused, notSent, unlessUnknown } from './upstream-details.ts';
 
 const REQUEST_FAULTS: Readonly<Record<Extract<RequestFault, string>, string>> = {
   malformed_host: 'The Host header is not a host name.',
@@ -39,33 +32,6 @@ const MAX_RETRY_AFTER_S = 86_400;
 
 function retryAfter(seconds: number): Readonly<Record<string, string>> {
   return { 'Retry-After': String(Math.min(Math.max(seconds, 1), MAX_RETRY_AFTER_S)) };
-}
-
-function notSent({ imageId, call }: UpstreamFacts): string {
-  switch (call) {
-    case 'deletion':
-      return `No deletion of ${imageId} was sent.`;
-    case 'preview':
-      return `Baidu did not describe ${imageId}.`;
-    case 'probe':
-      return 'It is not known whether Baidu accepts the credential of the gateway.';
-  }
-}
-
-function notKnown({ imageId }: UpstreamFacts): string {
-  return `It is not known yet whether ${imageId} was deleted.`;
-}
-
-type Sentence = (facts: UpstreamFacts) => string;
-
-/** The sentence of a failure at Baidu, unless the first thing to say is that the effect of a deletion is not known. */
-function unlessUnknown(sentence: Sentence): Sentence {
-  return (facts) => (facts.outcome === 'unknown' ? notKnown(facts) : sentence(facts));
-}
-
-/** The same if `refusal` is true only of a deletion that Baidu refused. */
-function told(refusal: Sentence): Sentence {
-  return unlessUnknown((facts) => (facts.outcome === 'not_attempted' ? notSent(facts) : refusal(facts)));
 }
 
 function problem<Facts>(row: ProblemRow<Facts>): ProblemRow<Facts> {
@@ -222,17 +188,7 @@ export const ROWS = {
     title: 'There is no such image',
     explanation:
       'Baidu has no image with this id in this region. A caller who is content with that sends allowMissing=true.',
-    detail: ({ imageId, listed, deletedBefore }: AbsenceFacts) => {
-      if (deletedBefore === undefined) {
-        return listed
-          ? `Baidu has no image ${imageId} in this region.`
-          : `Baidu answered 404 for ${imageId}, with a code that is not documented.`;
-      }
-      const { at, requestId } = deletedBefore;
-      return requestId === null
-        ? `${imageId} was deleted, or found gone, at ${at} for another caller.`
-        : `This caller deleted ${imageId}, or found it gone after trying to, at ${at} by request ${requestId}.`;
-    },
+    detail: absent,
   }),
   image_not_custom: problem({
     status: 403,
@@ -240,7 +196,7 @@ export const ROWS = {
     retryable: false,
     title: 'The image is not a custom image',
     explanation: 'System and service-integration images cannot be deleted.',
-    detail: told(({ imageId }) => `${imageId} is a system or service-integration image, which cannot be deleted.`),
+    detail: ifRefused(({ imageId }) => `${imageId} is a system or service-integration image, which cannot be deleted.`),
   }),
   image_creating: problem({
     status: 409,
@@ -248,7 +204,7 @@ export const ROWS = {
     retryable: true,
     title: 'The image is still being created',
     explanation: 'Try again when the image is available.',
-    detail: told(({ imageId }) => `Wait until ${imageId} is available, then delete it again.`),
+    detail: ifRefused(({ imageId }) => `Wait until ${imageId} is available, then delete it again.`),
   }),
   image_shared: problem({
     status: 409,
@@ -256,7 +212,7 @@ export const ROWS = {
     retryable: false,
     title: 'The image is shared with other accounts',
     explanation: 'Stop sharing the image, then delete it again.',
-    detail: told(({ imageId }) => `Stop sharing ${imageId}, then delete it again.`),
+    detail: ifRefused(({ imageId }) => `Stop sharing ${imageId}, then delete it again.`),
   }),
   upstream_rejected_credentials: problem({
     status: 502,
@@ -289,7 +245,7 @@ export const ROWS = {
     title: 'Baidu gave an answer that nobody has documented',
     explanation:
       'A redirect, an unknown code, or a 404 that is not about the image. If the outcome is unknown, look under "deletion".',
-    detail: told(({ imageId }) => `Baidu refused to delete ${imageId} for a reason that is not documented.`),
+    detail: ifRefused(({ imageId }) => `Baidu refused to delete ${imageId} for a reason that is not documented.`),
   }),
   upstream_error: problem({
     status: 502,

@@ -13,66 +13,9 @@ describe('the detail of a problem', () => {
   const imageId = 'm-custom01';
   if (!isImageId(imageId)) throw new Error('not an image id');
   const upstream = { imageId, call: 'deletion', upstream: undefined, retryAfterS: undefined } as const;
-  const preview = { ...upstream, call: 'preview' } as const;
-  const probe = { ...upstream, call: 'probe' } as const;
-  const never = 'No deletion of m-custom01 was sent.';
-  const undescribed = 'Baidu did not describe m-custom01.';
-  const unprobed = 'It is not known whether Baidu accepts the credential of the gateway.';
-  const unknown = 'It is not known yet whether m-custom01 was deleted.';
   it.each<[Failure, string]>([
-    [{ ...upstream, code: 'upstream_unexpected', outcome: 'not_attempted' }, never],
-    [{ ...upstream, code: 'upstream_unexpected', outcome: 'unknown' }, unknown],
-    [
-      { ...upstream, code: 'upstream_unexpected', outcome: 'rejected' },
-      'Baidu refused to delete m-custom01 for a reason that is not documented.',
-    ],
-    [{ ...upstream, code: 'upstream_error', outcome: 'not_attempted' }, never],
-    [{ ...upstream, code: 'upstream_error', outcome: 'unknown' }, unknown],
-    [{ ...upstream, code: 'upstream_timeout', outcome: 'not_attempted' }, never],
-    [{ ...upstream, code: 'upstream_timeout', outcome: 'unknown' }, unknown],
-    [{ ...preview, code: 'upstream_unexpected', outcome: 'not_attempted' }, undescribed],
-    [{ ...preview, code: 'upstream_error', outcome: 'not_attempted' }, undescribed],
-    [{ ...preview, code: 'upstream_timeout', outcome: 'not_attempted' }, undescribed],
-    [{ ...probe, code: 'upstream_unexpected', outcome: 'not_attempted' }, unprobed],
-    [{ ...probe, code: 'upstream_error', outcome: 'not_attempted' }, unprobed],
-    [{ ...probe, code: 'upstream_timeout', outcome: 'not_attempted' }, unprobed],
     [{ code: 'internal_error', outcome: 'not_attempted' }, 'No deletion was sent to Baidu.'],
     [{ code: 'internal_error', outcome: 'unknown' }, 'It is not known yet whether the image was deleted.'],
-    [{ ...upstream, code: 'image_shared', outcome: 'unknown' }, unknown],
-    [{ ...upstream, code: 'image_creating', outcome: 'unknown' }, unknown],
-    [{ ...upstream, code: 'image_not_custom', outcome: 'unknown' }, unknown],
-    [{ ...upstream, code: 'upstream_throttled', outcome: 'unknown' }, unknown],
-    [
-      { ...upstream, code: 'upstream_throttled', outcome: 'not_attempted' },
-      'Try again after as many seconds as Retry-After says.',
-    ],
-    [{ ...upstream, code: 'upstream_rejected_credentials', outcome: 'unknown' }, unknown],
-    [
-      { ...upstream, code: 'upstream_rejected_credentials', outcome: 'not_attempted' },
-      'The fault is on the side of the gateway. It has been logged.',
-    ],
-    [
-      { ...upstream, code: 'upstream_rejected_credentials', outcome: 'rejected' },
-      'The fault is on the side of the gateway. It has been logged.',
-    ],
-    [
-      {
-        ...upstream,
-        code: 'image_not_found',
-        outcome: 'already_absent',
-        listed: true,
-        deletedBefore: { at: '2026-11-23T00:00:00.000Z', requestId: null },
-      },
-      'm-custom01 was deleted, or found gone, at 2026-11-23T00:00:00.000Z for another caller.',
-    ],
-    [
-      { ...upstream, code: 'image_not_found', outcome: 'already_absent', listed: true },
-      'Baidu has no image m-custom01 in this region.',
-    ],
-    [
-      { ...upstream, code: 'image_not_found', outcome: 'already_absent', listed: false },
-      'Baidu answered 404 for m-custom01, with a code that is not documented.',
-    ],
   ])('claims no more than is known in the case of %j', (failure, sentence) => {
     expect(problemBody(failure, context)).toMatchObject({ outcome: outcomeOf(failure), detail: sentence });
   });
