@@ -1,131 +1,176 @@
 /**
- * `npm run callers -- FILE COMMAND`: changes and shows a file with the table of callers.
+ * `npm run callers -- FILE COMMAND`: changes, shows and deploys a file with the table of callers.
  *
- * Promises: what it writes has passed the Worker's own parser; a file at fault is left as it is. Never: prints a key but the one that
- * it has just made, or writes one.
+ * Promises: what it writes has passed the Worker's own parser; a file with errors is left as it is; a key has been shown before its
+ * digest is in the file. Never: repeats an argument that may be a key, or prints a key but the one that it has just made.
  */
+import { CALLER_ID_RULE, isCallerId } from '../worker/callers/caller.ts';
 import { type Issuer, parseIssuers } from '../worker/callers/issuers.ts';
-import { fingerprintOf } from '../worker/callers/key.ts';
+import { fingerprintOf, keyDigest } from '../worker/callers/key.ts';
 import { failed, ok, type Result } from '../worker/result.ts';
-import { type Command, HELP, parseCommand } from './callers-command.ts';
-import { addCaller, addDigest, type Edit, findCaller, revokeCaller, revokeKey } from './callers-edit.ts';
+import { deployCallers } from './callers-deploy.ts';
+import { type Edit, editTable } from './callers-edit.ts';
+import * as tables from './callers-file.ts';
 import {
-  type CallersFile,
-  FIRST_PART,
-  formatCallersFile,
-  readCallersFile,
-  secretsOf,
-  tooLarge,
-} from './callers-file.ts';
-import { listCallers, sizesOf } from './callers-list.ts';
+  type Command,
+  done,
+  type Outcome,
+  parseCommand,
+  refusal,
+  refused,
+  runAsProgram,
+  type World,
+} from './command.ts';
+import { readSecretsFile } from './deployment.ts';
 import { type FoundFile, readFile, replaceFile } from './files.ts';
-import { createKey } from './new-key.ts';
-import { done, type Outcome, refused, runAsProgram, WRANGLER_CONFIG } from './shell.ts';
-import { readWranglerConfig } from './wrangler-config.ts';
+import { createKey, DEFAULT_SCOPES } from './new-key.ts';
+import { asciiJson, bulleted, quoted } from './print.ts';
+import { deploymentOf, readWranglerConfig, WRANGLER_CONFIG } from './wrangler-config.ts';
 
-/** Runs a command. Relative paths begin at `folder`. */
-export async function runCallers(args: readonly string[], folder: string): Promise<Outcome> {
-  const parsed = parseCommand(args);
-  if (!parsed.ok) return refused(`${parsed.failure} See: npm run callers -- --help\n`);
-  const command = parsed.value;
-  if (command === null) return done(HELP);
-  const { file, verb } = command;
-  const found = readFile(folder, file);
+const OPTIONS = {
+  flags: ['key', 'binding', 'json'],
+  texts: ['scopes', 'names', 'daily-deletions', 'url', 'config', 'env'],
+  lists: ['token'],
+} as const;
+type Option = (typeof OPTIONS)['flags' | 'texts' | 'lists'][number];
+
+type Verb = Edit['verb'] | 'list' | 'deploy' | 'secrets';
+/** How many words follow a verb, and which options only that verb takes. NAME of `list` may be left out. */
+const VERBS: Readonly<Record<Verb, readonly [words: number, ...options: readonly Option[]]>> = {
+  add: [1, 'scopes', 'names', 'daily-deletions', 'key', 'token', 'binding'],
+  rotate: [1],
+  revoke: [2],
+  remove: [1],
+  list: [1, 'json'],
+  deploy: [0, 'url'],
+  secrets: [0],
+};
+const DONE = { add: 'added to', rotate: 'added a key in', revoke: 'removed a key in', remove: 'removed from' };
+
+/** Runs a command. */
+export async function runCallers(args: readonly string[], world: World): Promise<Outcome> {
+  const command = parseCommand('callers', OPTIONS, args, world.env);
+  if (!command.ok) return command.failure;
+  const given = command.value;
+  const order = readOrder(given);
+  if (!order.ok) return refusal('callers', order.failure);
+  const { file, verb, name, ...rest } = order.value;
+  const found = readFile(world.folder, file);
   if (!found.ok) return refused(`${file} ${found.failure}.\n`);
-  const { text } = found.value;
-  if (text === null && verb !== 'add') return refused(`${file} does not exist. "add" makes it.\n`);
-  const issuers = await readIssuers(command, folder);
-  if (!issuers.ok) return refused(issuers.failure);
-  const table = readCallersFile(text ?? `{"${FIRST_PART}": {}}`, issuers.value);
-  if (!table.ok) return refused(`${file} is at fault and stays as it is:\n${bulleted(table.failure)}`);
-  if (verb === 'list') return list(table.value, command.name);
-  if (verb === 'secrets') return secrets(table.value);
-  const change = changeOf(command, table.value);
-  return save(command, change, table.value, issuers.value, found.value);
-}
-
-/** The issuers that the callers' tokens may name. */
-async function readIssuers({ config, env }: Command, folder: string): Promise<Result<readonly Issuer[], string>> {
-  const file = config ?? WRANGLER_CONFIG;
-  const read = await readWranglerConfig(folder, file, env);
-  if (!read.ok) return failed(`${read.failure}\n`);
-  const { issuers, problems } = parseIssuers(read.value.vars['ISSUERS'] ?? {});
-  if (problems.length === 0) return ok(issuers);
-  return failed(`${file} is at fault:\n${bulleted(problems.map((problem) => `ISSUERS ${problem}`))}`);
-}
-
-function list(table: CallersFile, name: string | undefined): Outcome {
-  if (name !== undefined && findCaller(table, name) === null) return refused('No caller has this name.\n');
-  return done(`${listCallers(table, name)}\n${sizesOf(table)}`);
-}
-
-function secrets(table: CallersFile): Outcome {
-  const large = tooLarge(table);
-  if (large.length > 0) return refused(`Cloudflare would refuse these parts:\n${sizesOf(large)}`);
-  return done(`${JSON.stringify(secretsOf(table))}\n`);
-}
-
-/** What a command does to the table, and what it says. */
-interface Change {
-  readonly edit: Edit;
-  readonly said: string;
-  readonly made: ReturnType<typeof createKey> | null;
-}
-
-function changeOf(command: Extract<Command, { verb: 'add' | 'rotate' | 'revoke' }>, table: CallersFile): Change {
-  const { name } = command;
-  if (command.verb === 'add') {
-    const made = command.wantsKey ? createKey() : null;
-    const fields = made === null ? command.fields : { keySha256: [made.keySha256], ...command.fields };
-    return { edit: addCaller(table, { name, fields }), said: `Added ${name} to`, made };
+  if (found.value.text === null && verb !== 'add') return refused(`${file} does not exist. "add" makes it.\n`);
+  const read = await readWranglerConfig(world, given.text('config'), given.text('env'));
+  if (!read.ok) return refused(`${read.failure}\n`);
+  const config = read.value;
+  const { issuers, problems } = parseIssuers(config.vars['ISSUERS'] ?? {});
+  if (problems.length > 0) return refused(`${config.path} has errors:\n${bulleted(problems, 'ISSUERS ')}`);
+  const text = found.value.text ?? tables.EMPTY_TABLE;
+  const parsed = tables.readTable(text, issuers);
+  if (!parsed.ok) return refused(`${file} has errors and was not changed:\n${bulleted(parsed.failure)}`);
+  const table = parsed.value;
+  if (verb === 'deploy') return deployCallers(table, readSecretsFile(text).secrets, config, given.text('url'), world);
+  if (verb === 'secrets') return printSecrets(table, deploymentOf(config));
+  if (verb === 'list') {
+    const callers = tables.callersOf(table, name);
+    if (name !== '' && callers.length === 0) return refused('No caller has this name.\n');
+    const { name: worker, environment } = config;
+    if (given.has('json')) return done(`${asciiJson({ worker, environment, callers }, 2)}\n`);
+    return done(`${tables.linesOf(callers)}\n${tables.sizesOf(table)}`, `${deploymentOf(config)}\n`);
   }
-  if (command.verb === 'rotate') {
-    const made = createKey();
-    return { edit: addDigest(table, name, made.keySha256), said: `Added a second key of ${name} in`, made };
-  }
-  const { fingerprint } = command;
-  if (fingerprint === undefined) return { edit: revokeCaller(table, name), said: `Removed ${name} from`, made: null };
-  return { edit: revokeKey(table, name, fingerprint), said: `Removed a key of ${name} in`, made: null };
+  const edited = editTable(table, { verb, name, ...rest });
+  if (!edited.ok) return refused(`Nothing was changed: ${edited.failure}.\n`);
+  const written = await write(edited.value, rest.key, found.value, issuers, world);
+  if (!written.ok) return refused(`${file} ${written.failure}`);
+  const [from, to] = [table, edited.value].map((each) => tables.findCaller(each, name)?.shard);
+  const reason = from !== undefined && to !== undefined && from !== to ? `, because ${from} has no room for it` : '';
+  const option = config.path === WRANGLER_CONFIG ? '' : ` --config ${quoted(config.path)}`;
+  return done(
+    `${name}: ${DONE[verb]} ${to ?? from}${reason}. Checked with ${deploymentOf(config)}.\n\n${tables.sizesOf(edited.value)}\n` +
+      `To deploy: npm run callers -- ${quoted(file)} deploy${option} --env ${quoted(config.environment)}\n`,
+  );
 }
 
-/** Writes the changed table if all of it is right, and tells what came of it. */
-async function save(
-  { file, name, config, env }: Extract<Command, { verb: 'add' | 'rotate' | 'revoke' }>,
-  { edit, said, made }: Change,
-  before: CallersFile,
-  issuers: readonly Issuer[],
+/** The command, or one sentence about what is wrong. What only the table can judge, such as a scope, is left to the Worker's parser. */
+function readOrder(given: Command<Option>) {
+  const [file = '', verb = '', ...words] = given.words;
+  const [name = '', fingerprint = ''] = words;
+  if (file === '' || verb === '') return failed('FILE and a command are needed.');
+  if (!isVerb(verb)) return failed('There is no such command.');
+  for (const [owner, [, ...options]] of Object.entries(VERBS)) {
+    const stray = options.find((option) => owner !== verb && given.has(option));
+    if (stray !== undefined) return failed(`Only "${owner}" takes --${stray}.`);
+  }
+  const [count] = VERBS[verb];
+  if (words.length > count) return failed('There are too many arguments.');
+  if (name === '' && count > 0 && verb !== 'list') return failed('NAME is missing.');
+  if (name !== '' && !isCallerId(name)) return failed(`NAME must be ${CALLER_ID_RULE}.`);
+  if (verb === 'revoke' && fingerprint === '') return failed('FINGERPRINT is missing; "remove" removes the caller.');
+  if (verb === 'revoke' && !/^[0-9a-f]{8}$/i.test(fingerprint)) {
+    return failed('FINGERPRINT must be 8 hex characters, as "list" or an audit record shows them.');
+  }
+  const fields = readFields(given);
+  if (!fields.ok) return fields;
+  const isKeyed = given.has('key') || !(given.has('token') || given.has('binding'));
+  const made = verb === 'rotate' || (verb === 'add' && isKeyed) ? createKey() : null;
+  const [digest, key] = made === null ? [null, null] : [made.keySha256, made.key];
+  return ok({ file, verb, name, fingerprint, fields: fields.value, digest, key });
+}
+
+function isVerb(word: string): word is Verb {
+  return Object.hasOwn(VERBS, word);
+}
+
+function readFields(given: Command<Option>): Result<tables.Fields, string> {
+  const names = given.text('names');
+  const daily = given.text('daily-deletions');
+  if (daily !== undefined && !/^\d{1,9}$/.test(daily)) return failed('--daily-deletions takes a number.');
+  const tokens = [];
+  for (const [issuer, ...texts] of given.lists('token')) {
+    const pairs = texts.map((text) => /^([^=]+)=(.+)$/s.exec(text)?.slice(1) ?? []);
+    const claims = new Map(pairs.map(([claim = '', text = '']) => [claim, text]));
+    if (texts.length === 0 || claims.has('')) return failed('After --token ISSUER comes CLAIM=TEXT, at least once.');
+    if (claims.size < texts.length) return failed('--token has a claim twice.');
+    tokens.push({ issuer, claims: Object.fromEntries(claims) });
+  }
+  return ok({
+    ...(tokens.length > 0 && { tokens }),
+    ...(given.has('binding') && { binding: true }),
+    scopes: itemsOf(given.text('scopes')) ?? DEFAULT_SCOPES,
+    ...(names !== undefined && { names: itemsOf(names) }),
+    ...(daily !== undefined && { dailyDeletions: Number(daily) }),
+  });
+}
+
+/** `a,b` as a list, and a blank text as an empty one. */
+function itemsOf(text: string | undefined): string[] | undefined {
+  return text === '' ? [] : text?.split(',').map((item) => item.trim());
+}
+
+function printSecrets(table: tables.Table, where: string): Outcome {
+  const large = Object.entries(table).filter(([, shard]) => tables.bytesOf(shard) > tables.MAX_VALUE_BYTES);
+  if (large.length > 0)
+    return refused(`Cloudflare would refuse these shards:\n${tables.sizesOf(Object.fromEntries(large))}`);
+  return done(`${asciiJson(tables.secretsOf(table))}\n`, `${where}\n`);
+}
+
+/** Writes the table if all of it is valid, and before that shows its new key. The failure is the rest of the message. */
+async function write(
+  table: tables.Table,
+  key: string | null,
   found: FoundFile,
-): Promise<Outcome> {
-  if (!edit.ok) return refused(`Nothing was changed: ${edit.failure}.\n`);
-  const text = formatCallersFile(edit.value);
-  const checked = readCallersFile(text, issuers);
-  if (!checked.ok)
-    return refused(`Nothing was changed, because the table would be at fault:\n${bulleted(checked.failure)}`);
-  const written = await replaceFile(found, text);
-  if (!written.ok) return refused(`${file} ${written.failure}. Nothing was changed.\n`);
-  const option = config === undefined ? '' : ` --config ${config}`;
-  const own = env === undefined ? option : `${option} --env ${env}`;
-  const lines = [
-    `${said} ${partOf(before, checked.value, name)}.`,
-    ...(made === null
-      ? []
-      : [`Its key ${fingerprintOf(made.keySha256)}, shown this once; hand it over by a safe way:`, `\n  ${made.key}`]),
-    `\n${sizesOf(checked.value)}`,
-    `To deploy: npm run -s callers -- ${file} secrets${own} | npx wrangler secret bulk${option} --env="${env ?? ''}"`,
-  ];
-  return done(`${lines.join('\n')}\n`);
-}
-
-/** The part that has the caller, or had it, and a word about the other one if it moved. */
-function partOf(before: CallersFile, after: CallersFile, name: string): string {
-  const from = findCaller(before, name)?.part.name;
-  const to = findCaller(after, name)?.part.name;
-  const hasMoved = from !== undefined && to !== undefined && from !== to;
-  return hasMoved ? `${to}, because ${from} has no room for it` : `${to ?? from}`;
-}
-
-function bulleted(problems: readonly string[]): string {
-  return problems.map((problem) => `  - ${problem}\n`).join('');
+  issuers: readonly Issuer[],
+  { print }: World,
+): Promise<Result<null, string>> {
+  const text = `${JSON.stringify(table, null, 2)}\n`;
+  const checked = tables.readTable(text, issuers);
+  if (!checked.ok) return failed(`was not changed, because it would have errors:\n${bulleted(checked.failure)}`);
+  let lost = '';
+  const written = await replaceFile(found, text, async () => {
+    const failure =
+      key && (await print(`The new key, ${fingerprintOf(keyDigest(key))}, shown only this once:\n\n  ${key}\n\n`));
+    if (key !== null && failure === null) lost = ', and the key above is not valid';
+    return failure === null ? ok(null) : failed(`cannot be changed, because the key cannot be shown (${failure})`);
+  });
+  return written.ok ? written : failed(`${written.failure}. Your change was not made${lost}.\n`);
 }
 
 if (import.meta.main) await runAsProgram(runCallers);

@@ -2,25 +2,26 @@
  * What would be wrong with a deployment: Wrangler's configuration and the secrets together, as the Worker would find them.
  *
  * Promises: whatever the Worker's own parser would refuse is a fault here, and so is what nobody could notice after the deploy, such
- * as a name that the Worker does not know. Never: repeats a value.
+ * as a misspelled variable. Never: repeats a value.
  */
 import { createPublicKey } from 'node:crypto';
 import type { UncheckedEnv } from '../worker/bindings.ts';
-import type { PublicKey } from '../worker/callers/public-key.ts';
 import { RATE_LIMITS } from '../worker/callers/rate-limits.ts';
 import { type ParsedConfig, parseConfig } from '../worker/config.ts';
-import { isPartName, MAX_VALUE_BYTES } from './callers-file.ts';
-import { type Secret, shownName } from './secrets-file.ts';
+import { isRecord } from '../worker/json.ts';
+import { isShardName, keyIn, MAX_VALUE_BYTES, withName } from './callers-file.ts';
+import { type Finding, fault, note, warning } from './findings.ts';
+import { parseObject } from './json-text.ts';
 import type { WranglerConfig } from './wrangler-config.ts';
 
-/** A fault would break the deployment. A warning is about what else goes wrong. A note is for those who did not mean it. */
-export interface Finding {
-  readonly level: 'fault' | 'warning' | 'note';
-  readonly text: string;
+export interface Secret {
+  readonly name: string;
+  readonly value: string;
 }
 
-/** Everything that the Worker reads. The compiler notices what is missing here. */
-const SETTINGS = {
+type Binding = 'LEDGER' | 'RATE_LIMITER_BURST' | 'RATE_LIMITER_SUSTAINED' | 'VERSION' | 'ASSETS';
+/** Every text that the Worker reads. The compiler notices what is missing here. */
+const SETTINGS: Readonly<Record<Exclude<keyof UncheckedEnv, Binding>, 'secret' | 'variable'>> = {
   BCE_ACCESS_KEY_ID: 'secret',
   BCE_SECRET_ACCESS_KEY: 'secret',
   BCE_SESSION_TOKEN: 'secret',
@@ -36,153 +37,144 @@ const SETTINGS = {
   DAILY_DELETIONS_TOTAL: 'variable',
   LEDGER_RETENTION_DAYS: 'variable',
   RESOLVE_UNKNOWN_AFTER_S: 'variable',
-  LEDGER: 'binding',
-  RATE_LIMITER_BURST: 'binding',
-  RATE_LIMITER_SUSTAINED: 'binding',
-  VERSION: 'binding',
-  ASSETS: 'binding',
-} as const satisfies Readonly<Record<keyof UncheckedEnv, 'secret' | 'variable' | 'binding'>>;
-/** Every part of the table is a secret, too. */
-const KINDS: ReadonlyMap<string, 'secret' | 'variable' | 'binding'> = new Map(Object.entries(SETTINGS));
+};
+const KINDS = new Map(Object.entries(SETTINGS));
 const LEDGER_CLASS = 'Ledger';
-
-type Report = (text: string) => void;
+const METHODS = { getByName: () => undefined, limit: () => undefined };
+/** What the platform provides, if it is declared: `checkBindings` looks whether it is. */
+const PROVIDED = { LEDGER: METHODS, RATE_LIMITER_BURST: METHODS, RATE_LIMITER_SUSTAINED: METHODS };
+/** What our README and `wrangler.toml` have in the place of values. */
+const EXAMPLE = /…|<(?:AUD|SHA-256)\b|\bexample\.com\b|"456789"/;
 
 /**
- * Faults first. `secrets` are those of all files.
- * @param base the deployment without an environment, if `config` is one of its environments
+ * `secrets` are those of all files.
+ * @param base the environment at the top, if `config` is another one
  */
 export function checkDeployment(
   config: WranglerConfig,
   secrets: readonly Secret[],
   base: WranglerConfig | null = null,
 ): readonly Finding[] {
-  const findings: Finding[] = [];
-  const reporter =
-    (level: Finding['level']): Report =>
-    (text) =>
-      findings.push({ level, text });
-  const fault = reporter('fault');
-  const parsed = parseConfig(envOf(config, secrets));
-  checkNames(config, secrets, fault);
-  checkBindings(config, fault);
-  for (const problem of parsed.problems) fault(problem);
-  for (const name of config.requiredSecrets) {
-    const isThere = secrets.some((secret) => secret.name === name);
-    const isReported = parsed.problems.some((problem) => problem.startsWith(`${name} `));
-    if (!isThere && !isReported) fault(`${name} is missing, and secrets.required names it`);
+  const texts = Object.fromEntries(secrets.map(({ name, value }) => [name, value]));
+  const parsed = parseConfig({ ...config.vars, ...texts, ...PROVIDED });
+  const isReported = (name: string) => parsed.problems.some((problem) => problem.startsWith(`${name} `));
+  const missing = config.requiredSecrets.filter((name) => !secrets.some((secret) => secret.name === name));
+  return [
+    ...checkValues(config, secrets),
+    ...checkBindings(config),
+    ...parsed.problems.map((problem) => fault(withName(problem, texts))),
+    ...missing.filter((name) => !isReported(name)).map((name) => fault(`${name} is missing from the secrets`)),
+    ...checkKeys(parsed),
+    ...(base === null ? [] : compare(config, base)),
+    ...remarks(config, parsed),
+  ];
+}
+
+function* checkValues({ vars, routes }: WranglerConfig, secrets: readonly Secret[]): Generator<Finding> {
+  const textOf = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+  const variables = Object.entries(vars).map(([name, value], index) => ({
+    name,
+    value: textOf(value),
+    index,
+    kind: 'variable',
+  }));
+  for (const { name, value, index, kind } of [
+    ...variables,
+    ...secrets.map((each, index) => ({ ...each, index, kind: 'secret' })),
+  ]) {
+    const known = isShardName(name) ? 'secret' : KINDS.get(name);
+    const bytes = Buffer.byteLength(value);
+    const shown = shownName(name, index);
+    if (known === undefined) yield fault(`${shown} is an unknown ${kind}`);
+    if (known === 'secret' && kind === 'variable') yield fault(`${shown} must be a secret, not a variable`);
+    if (kind === 'secret' && Object.hasOwn(vars, name)) yield fault(`${shown} is a secret and a variable`);
+    if (kind === 'secret' && secrets.findIndex((each) => each.name === name) < index)
+      yield fault(`${shown} is given twice`);
+    if (bytes > MAX_VALUE_BYTES) yield fault(`${shown} has ${bytes} bytes, and Cloudflare takes ${MAX_VALUE_BYTES}`);
+    if (EXAMPLE.test(value)) yield warning(`${shown} has a value of our examples`);
   }
-  checkSizes(config, secrets, fault);
-  checkKeys(parsed, fault);
-  if (base !== null) compare(config, base, reporter('warning'));
-  note(config, parsed, reporter('note'));
-  return findings;
+  if (routes.some((route) => EXAMPLE.test(route))) yield warning('routes has a value of our examples');
 }
 
-/** The bindings as the Worker would find them. What the platform provides is there: `checkBindings` looks whether it is declared. */
-function envOf({ vars }: WranglerConfig, secrets: readonly Secret[]): UncheckedEnv {
-  const rateLimiter = { limit: () => undefined };
-  return {
-    ...vars,
-    ...Object.fromEntries(secrets.map(({ name, value }) => [name, value])),
-    LEDGER: { getByName: () => undefined },
-    RATE_LIMITER_BURST: rateLimiter,
-    RATE_LIMITER_SUSTAINED: rateLimiter,
-  };
-}
-
-function kindOf(name: string): string | undefined {
-  return isPartName(name) ? 'secret' : KINDS.get(name);
-}
-
-function checkNames({ vars }: WranglerConfig, secrets: readonly Secret[], fault: Report): void {
-  Object.keys(vars).forEach((name, index) => {
-    const kind = kindOf(name);
-    const shown = `${shownName(name, index)} in the variables`;
-    if (kind === undefined) fault(`${shown} is nothing that the Worker knows`);
-    else if (kind !== 'variable') fault(`${shown} is a ${kind} and no variable`);
-  });
-  secrets.forEach(({ name }, index) => {
-    const kind = kindOf(name);
-    const shown = `${shownName(name, index)} in the secrets`;
-    if (kind === undefined) fault(`${shown} is nothing that the Worker knows`);
-    else if (kind === 'binding') fault(`${shown} is a binding and no secret`);
-    if (Object.hasOwn(vars, name)) fault(`${shown} is also a variable`);
-    if (secrets.findIndex((secret) => secret.name === name) < index) fault(`${shown} occurs twice`);
-  });
-}
-
-function checkBindings(config: WranglerConfig, fault: Report): void {
+function* checkBindings(config: WranglerConfig): Generator<Finding> {
   if (config.durableObjects.get('LEDGER') !== LEDGER_CLASS) {
-    fault(`LEDGER is not declared as a Durable Object of the class ${LEDGER_CLASS}`);
+    yield fault(`LEDGER is not declared as a Durable Object of the class ${LEDGER_CLASS}`);
   }
   for (const { binding, requests, periodS } of Object.values(RATE_LIMITS)) {
     const declared = config.rateLimits.get(binding);
-    if (declared?.requests !== requests || declared.periodS !== periodS) {
-      fault(`${binding} is not declared as a rate limit of ${requests} in ${periodS} s, which callers are told`);
-    }
+    if (declared?.requests === requests && declared.periodS === periodS) continue;
+    yield fault(`${binding} is not declared as a rate limit of ${requests} in ${periodS} s, which callers are told`);
   }
-  if (config.version !== 'VERSION') fault('VERSION is not declared as the binding of version_metadata');
-}
-
-function checkSizes({ vars }: WranglerConfig, secrets: readonly Secret[], fault: Report): void {
-  const variables = Object.entries(vars).map(([name, value]) => {
-    const text = typeof value === 'string' ? value : JSON.stringify(value);
-    return { name, bytes: Buffer.byteLength(text) };
-  });
-  for (const list of [variables, secrets]) {
-    list.forEach(({ name, bytes }, index) => {
-      const shown = shownName(name, index);
-      if (bytes > MAX_VALUE_BYTES) fault(`${shown} has ${bytes} bytes, and Cloudflare takes ${MAX_VALUE_BYTES}`);
-    });
-  }
+  if (config.version !== 'VERSION') yield fault('VERSION is not declared as the binding of version_metadata');
 }
 
 /** A key that cannot be imported verifies no token, and nobody would notice before the first one. */
-function checkKeys({ callers }: ParsedConfig, fault: Report): void {
+function* checkKeys({ callers }: ParsedConfig): Generator<Finding> {
   for (const { name, jwks } of callers?.issuers ?? []) {
-    const isWhole = typeof jwks === 'string' || jwks.every(isImportable);
-    if (!isWhole) fault(`ISSUERS ${name}: jwks has a key that is no point of its curve`);
-  }
-}
-
-function isImportable(key: PublicKey): boolean {
-  try {
-    createPublicKey({ key, format: 'jwk' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** What an environment shares with the deployment beside it, or lacks, without anybody having written so. */
-function compare(config: WranglerConfig, base: WranglerConfig, warn: Report): void {
-  for (const name of Object.keys(base.vars)) {
-    if (!Object.hasOwn(config.vars, name)) warn(`${name} is not inherited: this environment has the Worker's default`);
-  }
-  for (const route of config.routes.filter((each) => base.routes.includes(each))) {
-    warn(`the route ${route} is taken from the deployment without an environment`);
-  }
-  for (const [name, { namespaceId }] of config.rateLimits) {
-    const isShared = [...base.rateLimits.values()].some((other) => other.namespaceId === namespaceId);
-    if (isShared) warn(`${name} has a namespace_id of the deployment without an environment, and counts with it`);
-  }
-}
-
-function note(config: WranglerConfig, { callers, config: whole }: ParsedConfig, say: Report): void {
-  if (config.routes.length === 0 && !config.isOnWorkersDev) {
-    say('no route, and workers_dev is off: only a service binding leads to the Worker');
-  }
-  if (whole !== null) {
-    const { deletionsEnabled, protectedImages, protectedNames } = whole.policy;
-    if (!deletionsEnabled) say('DELETIONS is disabled: nobody can delete');
-    if (protectedImages.size + protectedNames.length === 0) {
-      say('PROTECTED_IMAGES and PROTECTED_NAMES are empty: nothing is protected');
+    try {
+      if (typeof jwks !== 'string') for (const key of jwks) createPublicKey({ key, format: 'jwk' });
+    } catch {
+      yield fault(`ISSUERS ${name}: jwks has a key that is no point of its curve`);
     }
   }
-  if (callers === null) return;
-  if (callers.byName.size === 0) say('CALLERS is empty: nobody may call');
-  for (const { id, scopes } of callers.byName.values()) {
-    if (scopes.size === 0) say(`${id} has no scopes, so it can do nothing`);
+}
+
+/** What an environment shares with the one at the top, or lacks, without anybody having written so. */
+function* compare(config: WranglerConfig, base: WranglerConfig): Generator<Finding> {
+  for (const name of Object.keys(base.vars).filter((each) => !Object.hasOwn(config.vars, each))) {
+    yield warning(`${name} is not inherited: this environment has the Worker's default`);
   }
+  for (const route of config.routes.filter((each) => base.routes.includes(each))) {
+    yield warning(`the route ${route} is taken from the environment at the top`);
+  }
+  const taken = Array.from(base.rateLimits.values(), ({ namespaceId }) => namespaceId);
+  for (const [name, { namespaceId }] of config.rateLimits) {
+    if (taken.includes(namespaceId))
+      yield warning(`${name} has a namespace_id of the environment at the top, and counts with it`);
+  }
+}
+
+/** What works, but perhaps not as it was meant. */
+function* remarks({ routes, isOnWorkersDev }: WranglerConfig, { callers, config }: ParsedConfig): Generator<Finding> {
+  if (isOnWorkersDev) yield warning('workers_dev is on: everyone can reach the Worker at a name below workers.dev');
+  else if (routes.length === 0)
+    yield note('no route, and workers_dev is off: only a service binding leads to the Worker');
+  if (config?.policy.deletionsEnabled === false) yield note('DELETIONS is disabled: nobody can delete');
+  if (config?.policy.protectedImages.size === 0 && config.policy.protectedNames.length === 0) {
+    yield note('PROTECTED_IMAGES and PROTECTED_NAMES are empty: nothing is protected');
+  }
+  if (callers?.byName.size === 0) yield note('CALLERS is empty: nobody may call');
+  const total = config?.dailyDeletionsTotal ?? Number.POSITIVE_INFINITY;
+  const tooMany = (name: string, budget: number) =>
+    warning(`${name} allows ${budget} deletions a day, but DAILY_DELETIONS_TOTAL only ${total}`);
+  if (config !== null && config.dailyDeletions > total) yield tooMany('DAILY_DELETIONS', config.dailyDeletions);
+  for (const { id, scopes, dailyDeletions } of callers?.byName.values() ?? []) {
+    if (scopes.size === 0) yield note(`${id} has no scopes, so it can do nothing`);
+    if (dailyDeletions !== null && dailyDeletions > total) yield tooMany(id, dailyDeletions);
+  }
+}
+
+/** What a name looks like that may be shown. A value in a name's place hardly does. */
+const NAME = /^[A-Z]+(?:_[A-Z]+)*(?:_\d{1,3})?$/;
+
+/** `PROTECTED_IMAGE`, or `member 3` for a name that may be a value. */
+function shownName(name: string, index: number): string {
+  return NAME.test(name) || isShardName(name) ? name : `member ${index + 1}`;
+}
+
+/** The secrets of a file. `isConfidential`: whether it is in the form that holds credentials. */
+export function readSecretsFile(text: string) {
+  const parsed = parseObject(text);
+  if (!parsed.ok) return { secrets: [], isConfidential: true, problems: [parsed.failure] };
+  const members = Object.entries(parsed.value);
+  const isTable = members.length > 0 && members.every(([, value]) => isRecord(value));
+  const key = keyIn(text);
+  const problems = key === null ? [] : [key];
+  const secrets = members.flatMap(([name, value], index): Secret[] => {
+    const secret = isTable ? JSON.stringify(value) : value;
+    if (typeof secret === 'string') return [{ name, value: secret }];
+    problems.push(`has ${shownName(name, index)}, which is not a string`);
+    return [];
+  });
+  return { secrets, isConfidential: !isTable, problems };
 }

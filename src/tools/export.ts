@@ -1,212 +1,102 @@
 /**
  * `npm run export -- URL [FILE]`: copies the history of deletions into a file of JSON Lines, newest first.
  *
- * Promises: after status 0 the file has, once each, all rows that the ledger had when the run began, and those that the ledger has
- * forgotten since an earlier run. A row is read again by the next run while it is `unknown` or was younger than an hour. A run that is
- * cut off, however, leaves the file as it was and its rows beside it; the next one goes on behind the last of them, and then reads
- * what has come or changed since. Never: takes the token from the command line.
+ * Promises: FILE has every row that the ledger had when the run began, or does not exist; memory does not grow with the rows. Rows that
+ * may still change come again with the next `--since`. Never: takes the token from the command line.
  * One gap: if the ledger's clock goes back by more than an hour, rows of that time may be missed.
  */
-import { parseArgs } from 'node:util';
-import { type DeletionJson, ImageGateway, ImageGatewayError } from '../client/index.ts';
-import { failed, ok, type Result } from '../worker/result.ts';
-import { HistoryFile } from './history-file.ts';
-import { done, type Outcome, refused, runAsProgram } from './shell.ts';
+import { randomUUID } from 'node:crypto';
+import fs from 'node:fs';
+import { resolve } from 'node:path';
+import { type DeletionJson, ImageGateway, ImageGatewayError, LostAnswerError } from '../client/index.ts';
+import { type Outcome, parseCommand, refusal, refused, runAsProgram, unprinted, type World } from './command.ts';
+import { codeOf } from './files.ts';
+import { recordOf } from './json-text.ts';
+import { asciiJson, counted } from './print.ts';
 
-const HELP = `Usage: GATEWAY_TOKEN=… npm run export -- URL [FILE]
+const PAGE_ROWS = 500;
+const MAX_REPEATS = 5;
+const PAUSE_MS = 1_000;
+const HOUR_MS = 3_600_000;
+/** The longest plan of checks, and an hour. A deletion that was not read back by then never will be. */
+const OPEN_MS = 25 * HOUR_MS;
 
-Copies the history of deletions from the gateway at URL into FILE, one row of JSON a line, newest first. FILE is by default the
-gateway's host name with .jsonl. FILE.view says whose rows they are: each gateway, and each caller, needs a FILE of its own.
-
-If FILE is there already, only what has come or changed since is read, and rows that the ledger has forgotten stay. If a run is cut
-off, its rows are in FILE.part; run it again, and it goes on from there. All files are for their owner only, because the rows may
-name persons. What somebody else changes in FILE is not noticed.
-
-  GATEWAY_TOKEN   the key or token, a variable of the environment. With the scope deletions:read the history is everyone's,
-                  otherwise the caller's own
-
-The exit status is 0 if FILE is whole, 1 if not.
-`;
-
-const OPTIONS = { help: { type: 'boolean', short: 'h' } } as const;
-const RECENT_MS = 3_600_000;
-const DAY_MS = 86_400_000;
-const BAR_CHARS = 30;
-/** Rows on a page, and so between two looks of the bar. */
-const STEP_ROWS = 100;
-
-/** What the tool takes from the world. */
-export interface World {
-  readonly token: string;
-  /** Shows how far it is, if somebody looks. */
-  readonly show: ((text: string) => void) | null;
-}
-
-const PLATFORM: World = {
-  token: process.env['GATEWAY_TOKEN'] ?? '',
-  show: process.stderr.isTTY ? (text) => process.stderr.write(text) : null,
-};
-
-/** Exports what the arguments name. Relative paths begin at `folder`. */
-export async function runExport(args: readonly string[], folder: string, world = PLATFORM): Promise<Outcome> {
-  const command = parseCommand(args, world.token);
-  if (!command.ok) return refused(`${command.failure} See: npm run export -- --help\n`);
-  if (command.value === null) return done(HELP);
-  const { images, gateway, file } = command.value;
-  const history = new HistoryFile(folder, file);
-  const locked = history.lock();
-  if (!locked.ok) return refused(`${locked.failure}\n`);
-  const copied = await copyAll(images, gateway, history, world.show).finally(locked.value);
-  if (!copied.ok) return refused(`${copied.failure}\n`);
-  const unknown = copied.value.filter(({ outcome }) => outcome === 'unknown').length;
-  return done(`${file} is whole: ${copied.value.length} rows, ${unknown} of them unknown.\n`);
-}
-
-function parseCommand(args: readonly string[], token: string) {
+/** Exports what the arguments name. */
+export async function runExport(args: readonly string[], world: World): Promise<Outcome> {
+  const command = parseCommand('export', { texts: ['since'] }, args, world.env);
+  if (!command.ok) return command.failure;
+  const [url = '', given, ...more] = command.value.words;
+  const { GATEWAY_TOKEN: token = '' } = world.env;
+  if (url === '' || more.length > 0) return refusal('export', 'A URL and at most one FILE are needed.');
+  if (token === '') return refusal('export', 'The variable GATEWAY_TOKEN is not set.');
+  const file = given ?? `${URL.parse(url)?.hostname}.jsonl`;
+  const path = resolve(world.folder, file);
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  let descriptor: number | null = null;
   try {
-    const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
-    if (values.help === true) return ok(null);
-    const [url, file, ...more] = positionals;
-    if (url === undefined || more.length > 0) return failed('A URL and at most one FILE are needed.');
-    if (token === '') return failed('The variable GATEWAY_TOKEN is not set.');
     const images = new ImageGateway({ baseUrl: url, token, retries: 9 });
-    const { origin, hostname } = new URL(url);
-    return ok({ images, gateway: origin, file: file ?? `${hostname}.jsonl` });
+    if (file !== '-' && fs.existsSync(path)) return refused(`${file} exists already: name another FILE.\n`);
+    // `subject` may be personal data.
+    if (file !== '-') descriptor = fs.openSync(temporary, 'wx', 0o600);
+    let [rows, open, nextMs] = [0, 0, 0];
+    for await (const row of rowsOf(images, command.value.text('since'), world.sleep)) {
+      const line = `${asciiJson(row)}\n`;
+      const failure = descriptor === null ? await world.print(line) : fs.appendFileSync(descriptor, line);
+      if (failure) return unprinted(failure);
+      const reservedMs = Date.parse(row.reservedAt);
+      if (rows++ === 0) nextMs = reservedMs - HOUR_MS;
+      if (mayChange(row, world.now() - reservedMs)) [open, nextMs] = [open + 1, Math.min(nextMs, reservedMs)];
+      if (rows % PAGE_ROWS === 0) world.show?.(`\r${rows} rows, back to ${row.reservedAt}`);
+    }
+    world.show?.('\r');
+    const next =
+      rows === 0 ? (command.value.text('since') ?? new Date(0).toISOString()) : new Date(nextMs).toISOString();
+    const said = `${counted(rows, 'row')}, of which ${open} may still change. Next time: --since ${next}\n`;
+    if (descriptor === null) return { status: 0, stdout: '', stderr: said };
+    fs.fsyncSync(descriptor);
+    if (fs.existsSync(path)) return refused(`${file} was made by somebody else meanwhile.\n`);
+    fs.renameSync(temporary, path);
+    return { status: 0, stdout: `${next}\n`, stderr: `${file}: ${said}` };
   } catch (error) {
-    // Of parseArgs, of URL, or of the client; none of them quotes the token.
-    return failed(error instanceof Error ? error.message : 'The arguments cannot be read.');
+    // Of the client, which does not quote the token, or of the file system.
+    if (error instanceof ImageGatewayError || error instanceof TypeError) return refused(`${error.message}\n`);
+    return refused(`${file} cannot be written (${codeOf(error)}).\n`);
+  } finally {
+    if (descriptor !== null) fs.closeSync(descriptor);
+    fs.rmSync(temporary, { force: true });
   }
 }
 
-/** Brings the file up to date, if its rows are of what this token may see. Returns all rows. */
-async function copyAll(
+/** The rows since a time, each once. After a lost answer it goes on behind the last row. */
+async function* rowsOf(
   images: ImageGateway,
-  gateway: string,
-  history: HistoryFile,
-  show: World['show'],
-): Promise<Result<readonly DeletionJson[], string>> {
-  const who = await settled(images.readiness());
-  if (!who.ok) return who;
-  const admitted = history.admit(gateway, who.value);
-  if (!admitted.ok) return admitted;
-  const wasCut = history.hasPart();
-  const copied = await copy(images, history, show);
-  // What was read before the cut is old by now.
-  return copied.ok && wasCut ? copy(images, history, show) : copied;
-}
-
-/** Reads what the file lacks, beginning behind what a run before has left beside it. Returns all rows. */
-async function copy(
-  images: ImageGateway,
-  history: HistoryFile,
-  show: World['show'],
-): Promise<Result<readonly DeletionJson[], string>> {
-  const older = history.rows();
-  const begun = history.partRows();
-  if (!older.ok || !begun.ok) return older.ok ? begun : older;
-  const newer = [...begun.value];
-  const read = await settled(readInto(newer, history, rowsAfter(newer, floorMs(older.value), images, show)));
-  show?.('\n');
-  if (!read.ok)
-    return failed(`Cut off after ${newer.length} rows. ${read.failure} Run it again, and it goes on from there.`);
-  if (!read.value.ok) return read.value;
-  const rows = merge(newer, older.value);
-  const written = history.finish(rows);
-  return written.ok ? ok(rows) : written;
-}
-
-/** Adds each row to `rows` and to the file. */
-async function readInto(
-  rows: DeletionJson[],
-  history: HistoryFile,
-  more: AsyncIterable<DeletionJson>,
-): Promise<Result<null, string>> {
-  for await (const row of more) {
-    const added = history.addToPart(row);
-    if (!added.ok) return added;
-    rows.push(row);
-  }
-  return ok(null);
-}
-
-/** What the client returns, or what it says went wrong. @throws any other error, which is a bug */
-async function settled<T>(call: Promise<T>): Promise<Result<T, string>> {
-  try {
-    return ok(await call);
-  } catch (error) {
-    if (!(error instanceof ImageGatewayError)) throw error;
-    return failed(error.message);
-  }
-}
-
-/** The rows that follow `rows` down to the floor; `rows` grows with them. */
-async function* rowsAfter(
-  rows: readonly DeletionJson[],
-  floor: number | null,
-  images: ImageGateway,
-  show: World['show'],
+  since: string | undefined,
+  sleep: World['sleep'],
 ): AsyncGenerator<DeletionJson> {
-  const last = rows.at(-1);
-  const isThere = finder(rows);
-  const nowMs = Date.now();
-  const bottomMs = floor ?? (show === null ? 0 : await oldestMs(images, nowMs));
-  const look = (row: DeletionJson | undefined, part: number) => show?.(bar(rows.length, row?.reservedAt, part));
-  const filter = {
-    ...(floor !== null && { since: new Date(floor) }),
+  const filter = { limit: PAGE_ROWS, ...(since !== undefined && { since }) };
+  let [last, ofLast, repeats] = ['', 0, 0];
+  for (;;) {
     // Of the last one's millisecond there may be more.
-    ...(last !== undefined && { until: new Date(timeOf(last) + 1) }),
-  };
-  for await (const row of images.deletions(filter)) {
-    if (isThere(row)) continue;
-    yield row;
-    if (rows.length % STEP_ROWS === 0) look(row, (nowMs - timeOf(row)) / (nowMs - bottomMs));
+    const until = last === '' ? {} : { until: new Date(Date.parse(last) + 1) };
+    let known = ofLast;
+    try {
+      for await (const row of images.deletions({ ...filter, ...until })) {
+        if (known-- > 0) continue;
+        [last, ofLast, repeats] = [row.reservedAt, row.reservedAt === last ? ofLast + 1 : 1, 0];
+        yield row;
+      }
+      return;
+    } catch (error) {
+      if (!(error instanceof LostAnswerError) || repeats === MAX_REPEATS) throw error;
+      await sleep(PAUSE_MS * 2 ** repeats++);
+    }
   }
-  look(rows.at(-1), 1);
 }
 
-const timeOf = ({ reservedAt }: DeletionJson) => Date.parse(reservedAt);
-
-/** Says of a row whether it is one of `rows`, perhaps as it was at another time. Each of them is found once. */
-function finder(rows: readonly DeletionJson[]): (row: DeletionJson) => boolean {
-  const identityOf = (row: DeletionJson) => JSON.stringify([row.reservedAt, row.caller, row.requestId, row.imageId]);
-  const counts = new Map<string, number>();
-  for (const row of rows) counts.set(identityOf(row), (counts.get(identityOf(row)) ?? 0) + 1);
-  return (row) => {
-    const left = counts.get(identityOf(row)) ?? 0;
-    counts.set(identityOf(row), left - 1);
-    return left > 0;
-  };
-}
-
-/** `newer`, and the rows of `older` that it lacks; newest first. */
-export function merge(newer: readonly DeletionJson[], older: readonly DeletionJson[]): readonly DeletionJson[] {
-  const isThere = finder(newer);
-  const kept = older.filter((row) => !isThere(row));
-  return [...newer, ...kept].sort((a, b) => timeOf(b) - timeOf(a));
-}
-
-/** From when on the ledger may know more than these rows say; `null`: from its beginning. Milliseconds since the epoch. */
-export function floorMs(rows: readonly DeletionJson[]): number | null {
-  const [newest] = rows;
-  if (newest === undefined) return null;
-  const unknown = rows.findLast(({ outcome }) => outcome === 'unknown');
-  const recentMs = timeOf(newest) - RECENT_MS;
-  return unknown === undefined ? recentMs : Math.min(recentMs, timeOf(unknown));
-}
-
-/** About when the oldest row was reserved: at most half as long again before. */
-async function oldestMs(images: ImageGateway, nowMs: number): Promise<number> {
-  const isOlder = async (ageMs: number) =>
-    (await images.deletions({ until: new Date(nowMs - ageMs) }).next()).done === false;
-  let ageMs = DAY_MS;
-  while (await isOlder(ageMs)) ageMs *= 1.5;
-  return nowMs - ageMs;
-}
-
-/** A line that replaces the one before. `part` is between 0 and 1. */
-function bar(rows: number, reached: string | undefined, part: number): string {
-  const full = Math.round(Math.min(1, Math.max(0, part)) * BAR_CHARS);
-  return `\r[${'#'.repeat(full).padEnd(BAR_CHARS)}] ${rows} rows${reached === undefined ? '' : `, back to ${reached}`}`;
+/** Whether a later run may read the row with another word. A gateway of 1.0.0 has no `verified`. */
+function mayChange(row: DeletionJson, ageMs: number): boolean {
+  const isUnverified = row.outcome === 'deleted' && recordOf(row)['verified'] === null;
+  return row.outcome === 'unknown' || (isUnverified && ageMs < OPEN_MS);
 }
 
 if (import.meta.main) await runAsProgram(runExport);

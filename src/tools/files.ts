@@ -4,23 +4,8 @@
  * Promises: a file is replaced as a whole or not at all, whenever the process dies. Of several processes that change one file at the
  * same time, none undoes what another has written. Owner, group and mode stay. Never: quotes what a file holds.
  */
-import { createHash } from 'node:crypto';
-import {
-  type BigIntStats,
-  closeSync,
-  fchmodSync,
-  fchownSync,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { hash } from 'node:crypto';
+import fs from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { isRecord } from '../worker/json.ts';
 import { failed, ok, type Result } from '../worker/result.ts';
@@ -39,23 +24,25 @@ const STALE_MS = 60_000;
 /** What Linux follows before it reports a loop. */
 const MAX_LINKS = 40;
 const CHANGED = 'was changed by somebody else';
+const BUSY = 'is being changed by another process; if not, this works in a minute';
+const BIG = { bigint: true, throwIfNoEntry: false } as const;
 
 /** Reads UTF-8, with or without a byte order mark. The failure completes a sentence that begins with the name of the file. */
 export function readFile(folder: string, file: string): Result<FoundFile, string> {
   const given = resolve(folder, file);
   const path = targetOf(given);
-  // By its own name, because a pipe such as /dev/fd/63 has no other.
-  const bytes = bytesOf(given);
-  if (!bytes.ok) return failed(`cannot be read (${bytes.failure})`);
-  if (bytes.value === null) return ok({ path, bytes: null, text: null });
-  // JSON and TOML have no such character, and UTF-16 has one for each that is ASCII.
-  if (bytes.value.includes(0)) return failed('is UTF-16, as PowerShell writes it: save it as UTF-8');
+  let bytes: Buffer;
   try {
-    return ok({
-      path,
-      bytes: bytes.value,
-      text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes.value),
-    });
+    // By its own name, because a pipe such as /dev/fd/63 has no other.
+    bytes = fs.readFileSync(given);
+  } catch (error) {
+    const code = codeOf(error);
+    return code === 'ENOENT' ? ok({ path, bytes: null, text: null }) : failed(`cannot be read (${code})`);
+  }
+  // JSON and TOML have no such character, and UTF-16 has one for each that is ASCII.
+  if (bytes.includes(0)) return failed('is UTF-16, as PowerShell writes it: save it as UTF-8');
+  try {
+    return ok({ path, bytes, text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes) });
   } catch {
     return failed('is not UTF-8');
   }
@@ -63,7 +50,7 @@ export function readFile(folder: string, file: string): Result<FoundFile, string
 
 /** Whether others than its owner may read the file. `false` for what is no file, such as a pipe, and on Windows. */
 export function isOpenToOthers(folder: string, file: string): boolean {
-  const stats = statSync(resolve(folder, file), { throwIfNoEntry: false });
+  const stats = fs.statSync(resolve(folder, file), { throwIfNoEntry: false });
   return process.platform !== 'win32' && stats?.isFile() === true && (stats.mode & 0o044) !== 0;
 }
 
@@ -79,34 +66,31 @@ export async function replaceFile(
   text: string,
   confirm: () => Promise<Result<null, string>> = async () => ok(null),
 ): Promise<Result<null, string>> {
-  const digest = createHash('sha256').update(bytes ?? '');
-  const temporary = `${path}.${digest.digest('hex').slice(0, 16)}.tmp`;
+  const content = hash('sha256', bytes ?? '').slice(0, 16);
+  const temporary = `${path}.${content}.tmp`;
   let descriptor: number | null = null;
-  const isOurs = () => descriptor !== null && isSame(fstatSync(descriptor, { bigint: true }), statOf(temporary));
+  const isOurs = () => descriptor !== null && fs.fstatSync(descriptor, BIG).ino === fs.statSync(temporary, BIG)?.ino;
   const isUnchanged = () => {
-    const now = bytesOf(path);
-    return isOurs() && now.ok && (bytes === null ? now.value === null : now.value?.equals(bytes) === true);
+    const now = fs.existsSync(path) ? fs.readFileSync(path) : null;
+    return isOurs() && (bytes === null ? now === null : now?.equals(bytes) === true);
   };
   try {
     removeStale(temporary);
-    descriptor = openSync(temporary, 'wx');
+    descriptor = fs.openSync(temporary, 'wx');
     keepOwnerAndMode(descriptor, path);
-    writeFileSync(descriptor, text);
-    fsyncSync(descriptor);
-    if (!isUnchanged()) return failed(CHANGED);
-    const confirmed = await confirm();
+    fs.writeFileSync(descriptor, text);
+    fs.fsyncSync(descriptor);
+    const confirmed = isUnchanged() ? await confirm() : failed(CHANGED);
     if (!confirmed.ok) return confirmed;
     if (!isUnchanged()) return failed(CHANGED);
-    renameSync(temporary, path);
+    fs.renameSync(temporary, path);
     syncFolder(dirname(path));
     return ok(null);
   } catch (error) {
-    const code = codeOf(error);
-    if (code === 'EEXIST') return failed('is being changed by another process; if not, this works in a minute');
-    return failed(`cannot be written (${code})`);
+    return failed(codeOf(error) === 'EEXIST' ? BUSY : `cannot be written (${codeOf(error)})`);
   } finally {
-    if (isOurs()) rmSync(temporary);
-    if (descriptor !== null) closeSync(descriptor);
+    if (isOurs()) fs.rmSync(temporary);
+    if (descriptor !== null) fs.closeSync(descriptor);
   }
 }
 
@@ -117,61 +101,36 @@ export function codeOf(error: unknown): string {
   return code;
 }
 
-/** Follows every link, also one to a file that does not exist yet. */
-function targetOf(path: string): string {
-  let target = path;
-  for (let links = 0; links < MAX_LINKS; links++) {
-    try {
-      return realpathSync(target);
-    } catch {
-      try {
-        target = resolve(dirname(target), readlinkSync(target));
-      } catch {
-        return target;
-      }
-    }
-  }
-  return path;
-}
-
-/** `null` if there is no such file, or the code of the error. */
-function bytesOf(path: string): Result<Buffer | null, string> {
+/** Follows every link, also to a file that does not exist yet. */
+function targetOf(path: string, links = 0): string {
   try {
-    return ok(readFileSync(path));
-  } catch (error) {
-    const code = codeOf(error);
-    return code === 'ENOENT' ? ok(null) : failed(code);
+    const target = resolve(fs.realpathSync(dirname(path)), fs.readlinkSync(path));
+    return links < MAX_LINKS ? targetOf(target, links + 1) : path;
+  } catch {
+    return path;
   }
-}
-
-function statOf(path: string): BigIntStats | undefined {
-  return statSync(path, { bigint: true, throwIfNoEntry: false });
-}
-
-function isSame(one: BigIntStats, other: BigIntStats | undefined): boolean {
-  return one.ino === other?.ino && one.dev === other.dev;
 }
 
 function keepOwnerAndMode(descriptor: number, path: string): void {
-  const old = statSync(path, { throwIfNoEntry: false });
+  const old = fs.statSync(path, { throwIfNoEntry: false });
   if (old === undefined) return;
-  const { uid, gid } = fstatSync(descriptor);
-  if (uid !== old.uid || gid !== old.gid) fchownSync(descriptor, old.uid, old.gid);
-  fchmodSync(descriptor, old.mode & 0o7777);
+  const made = fs.fstatSync(descriptor);
+  if (made.uid !== old.uid || made.gid !== old.gid) fs.fchownSync(descriptor, old.uid, old.gid);
+  fs.fchmodSync(descriptor, old.mode & 0o7777);
 }
 
 /** If meanwhile somebody has made a new one under its name, he loses that, notices it, and changes nothing. */
 function removeStale(temporary: string): void {
-  const found = statOf(temporary);
-  if (found !== undefined && Date.now() - Number(found.mtimeMs) > STALE_MS) rmSync(temporary, { force: true });
+  const found = fs.statSync(temporary, { throwIfNoEntry: false });
+  if (found !== undefined && Date.now() - found.mtimeMs > STALE_MS) fs.rmSync(temporary, { force: true });
 }
 
 /** Without this a new name can be lost in a power failure. The file has its new content either way, so a failure is none. */
 function syncFolder(folder: string): void {
   try {
-    const descriptor = openSync(folder, 'r');
-    fsyncSync(descriptor);
-    closeSync(descriptor);
+    const descriptor = fs.openSync(folder, 'r');
+    fs.fsyncSync(descriptor);
+    fs.closeSync(descriptor);
   } catch {
     // Windows cannot open a folder, and some file systems cannot sync one.
   }

@@ -7,6 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { CALLER_ID_RULE, isCallerId, type Scope } from '../worker/callers/caller.ts';
 import { KEY_PREFIX, keyDigest } from '../worker/callers/key.ts';
+import { done, type Outcome, parseCommand, refusal, runAsProgram, type World } from './command.ts';
 
 /** What a new caller may do unless somebody says otherwise. */
 export const DEFAULT_SCOPES: readonly Scope[] = ['images:delete', 'images:read'];
@@ -17,25 +18,17 @@ export function createKey(): { key: string; keySha256: string } {
   return { key, keySha256: keyDigest(key) };
 }
 
-function main(args: readonly string[]): void {
-  const [name, option, ...more] = args;
-  const isRotation = option === '--rotate';
-  if (name === undefined || !isCallerId(name) || (option !== undefined && !isRotation) || more.length > 0) {
-    console.error(`Usage: npm run key -- NAME [--rotate]   (${CALLER_ID_RULE})`);
-    process.exitCode = 1;
-    return;
-  }
+/** Makes a key for the caller that the arguments name. */
+export async function runNewKey(args: readonly string[], { env }: World): Promise<Outcome> {
+  const command = parseCommand('key', { flags: ['rotate'] }, args, env);
+  if (!command.ok) return command.failure;
+  const [name = '', ...more] = command.value.words;
+  if (!isCallerId(name) || more.length > 0) return refusal('key', `One NAME is needed: ${CALLER_ID_RULE}.`);
   const { key, keySha256 } = createKey();
-  console.log(`The key of ${name}. It is shown this once; hand it over by a safe way:\n\n  ${key}\n`);
-  if (isRotation) {
-    console.log(
-      `Add its digest to the list "keySha256" of ${name}, and remove the old one when the old key is out of use:\n`,
-    );
-    console.log(JSON.stringify(keySha256));
-  } else {
-    console.log('The entry of a new caller in CALLERS:\n');
-    console.log(JSON.stringify({ [name]: { keySha256: [keySha256], scopes: DEFAULT_SCOPES } }));
-  }
+  const shown = `The key of ${name}, shown only this once:\n\n  ${key}\n\n`;
+  const entry = JSON.stringify({ [name]: { keySha256: [keySha256], scopes: DEFAULT_SCOPES } });
+  if (!command.value.has('rotate')) return done(`${shown}The entry of a new caller in CALLERS:\n\n${entry}\n`);
+  return done(`${shown}Its digest, for the list "keySha256" of ${name}:\n\n${JSON.stringify(keySha256)}\n`);
 }
 
-if (import.meta.main) main(process.argv.slice(2));
+if (import.meta.main) await runAsProgram(runNewKey);

@@ -1,42 +1,29 @@
 /**
- * What `wrangler.toml` declares, read with Wrangler's own reader, for the deployment or for one of its environments.
+ * What `wrangler.toml` declares, read with Wrangler's own reader, for one of its environments.
  *
- * Promises: whatever Wrangler would refuse is refused here with Wrangler's words. Never: reads `.dev.vars` or `.env`.
+ * Promises: whatever Wrangler would refuse is refused here with Wrangler's words; the environment is the one that Wrangler would take,
+ * and the result names it. Never: reads `.dev.vars` or `.env`.
  *
  * Wrangler ships no type for what its reader returns, so it is taken apart like any outside data.
  *
  * Source: https://developers.cloudflare.com/workers/wrangler/configuration/
  */
-import { resolve } from 'node:path';
-import { isRecord, listOf } from '../worker/json.ts';
+import { dirname, join, resolve } from 'node:path';
+import { listOf } from '../worker/json.ts';
 import { failed, ok, type Result } from '../worker/result.ts';
+import type { World } from './command.ts';
 import { readFile } from './files.ts';
+import { recordOf } from './json-text.ts';
 
-export interface WranglerConfig {
-  readonly vars: Readonly<Record<string, unknown>>;
-  readonly requiredSecrets: readonly string[];
-  /** Class names by binding. */
-  readonly durableObjects: ReadonlyMap<string, string>;
-  readonly rateLimits: ReadonlyMap<string, RateLimit>;
-  /** The name of the binding that tells the version. */
-  readonly version: string | null;
-  /** Patterns of hosts and paths that lead to the Worker. */
-  readonly routes: readonly string[];
-  /** Whether it has a host below workers.dev. */
-  readonly isOnWorkersDev: boolean;
-}
+export type WranglerConfig = ReturnType<typeof readFields>;
 
-export interface RateLimit {
-  readonly namespaceId: string;
-  readonly requests: number;
-  readonly periodS: number;
-}
+export const WRANGLER_CONFIG = join(import.meta.dirname, '../../wrangler.toml');
 
-/** Reads the file; with `env`, one of its environments. A failure is one sentence or more. */
+/** Reads the file. Without `env`, Wrangler goes by the variable of the process. A failure is one sentence or more. */
 export async function readWranglerConfig(
-  folder: string,
-  file: string,
-  env: string | undefined,
+  { folder, env: variables }: Pick<World, 'folder' | 'env'>,
+  file = WRANGLER_CONFIG,
+  env = variables['CLOUDFLARE_ENV'] ?? '',
 ): Promise<Result<WranglerConfig, string>> {
   // Wrangler would take a missing file for an empty one.
   const found = readFile(folder, file);
@@ -44,48 +31,59 @@ export async function readWranglerConfig(
   // Loaded here, because it takes a second or two, and help should not.
   const { unstable_readConfig } = await import('wrangler');
   try {
-    const config: unknown = unstable_readConfig({ config: resolve(folder, file), env }, { hideWarnings: true });
-    const fields = recordOf(config);
+    const path = resolve(folder, file);
+    const fields = recordOf(unstable_readConfig({ config: path, env }, { hideWarnings: true }));
     // With no environment at all in the file, Wrangler takes any name and deploys the top level under it.
-    const isKnown = env === undefined || listOf(fields['definedEnvironments']).includes(env);
-    return isKnown ? ok(readFields(fields)) : failed(`${file}: has no environment of this name`);
+    const isKnown = env === '' || listOf(fields['definedEnvironments']).includes(env);
+    return isKnown ? ok(readFields(path, env, fields)) : failed(`${file}: has no environment of this name`);
   } catch (error) {
     return failed(`${file}: ${reasonOf(error)}`);
   }
 }
 
-function readFields(config: Fields): WranglerConfig {
-  const routes = [...listOf(config['routes']), config['route']].flatMap((route) =>
-    textsOf([isRecord(route) ? route['pattern'] : route]),
-  );
-  const rateLimits = listOf(config['ratelimits']).map((entry) => {
-    const { name, namespace_id, simple } = recordOf(entry);
-    const { limit, period } = recordOf(simple);
-    return [
-      String(name),
-      { namespaceId: String(namespace_id), requests: Number(limit), periodS: Number(period) },
-    ] as const;
-  });
-  const objects = listOf(recordOf(config['durable_objects'])['bindings']).map((entry) => {
-    const { name, class_name } = recordOf(entry);
-    return [String(name), String(class_name)] as const;
-  });
-  return {
-    vars: recordOf(config['vars']),
-    requiredSecrets: textsOf(listOf(recordOf(config['secrets'])['required'])),
-    durableObjects: new Map(objects),
-    rateLimits: new Map(rateLimits),
-    version: textsOf([recordOf(config['version_metadata'])['binding']])[0] ?? null,
-    routes,
-    // Wrangler's default: a Worker without routes is put there.
-    isOnWorkersDev: config['workers_dev'] === undefined ? routes.length === 0 : config['workers_dev'] === true,
-  };
+/** Which deployment a tool has worked on, as its messages say it. */
+export function deploymentOf({ name, environment }: WranglerConfig): string {
+  return `${name} (${environment === '' ? 'the environment at the top' : `environment ${environment}`})`;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-function recordOf(value: unknown): Fields {
-  return isRecord(value) ? value : {};
+function readFields(path: string, environment: string, config: Readonly<Record<string, unknown>>) {
+  const within = (name: string, member: string) => recordOf(config[name])[member];
+  const [version = null] = textsOf([within('version_metadata', 'binding')]);
+  const [assets] = textsOf([within('assets', 'directory')]);
+  const routes = textsOf(
+    [...listOf(config['routes']), config['route']].map((route) => recordOf(route)['pattern'] ?? route),
+  );
+  const rateLimits = listOf(config['ratelimits'])
+    .map(recordOf)
+    .map(({ name, namespace_id, simple }) => {
+      const { limit, period } = recordOf(simple);
+      return [
+        String(name),
+        { namespaceId: String(namespace_id), requests: Number(limit), periodS: Number(period) },
+      ] as const;
+    });
+  const objects = listOf(within('durable_objects', 'bindings')).map(recordOf);
+  return {
+    /** Absolute. */
+    path,
+    /** The name of the Worker. */
+    name: String(config['name']),
+    /** Blank for the one at the top. */
+    environment,
+    vars: recordOf(config['vars']),
+    requiredSecrets: textsOf(listOf(within('secrets', 'required'))),
+    /** Class names by binding. */
+    durableObjects: new Map(objects.map(({ name, class_name }) => [String(name), String(class_name)])),
+    rateLimits: new Map(rateLimits),
+    /** The name of the binding that tells the version. */
+    version,
+    /** Patterns of hosts and paths that lead to the Worker. */
+    routes,
+    /** Whether it has a host below workers.dev: Wrangler's default if there are no routes. */
+    isOnWorkersDev: Boolean(config['workers_dev'] ?? routes.length === 0),
+    /** The folder of the pages, absolute; `null` if there is none. */
+    assets: assets === undefined ? null : resolve(dirname(path), assets),
+  };
 }
 
 function textsOf(values: readonly unknown[]): string[] {

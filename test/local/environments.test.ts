@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { unstable_readConfig } from 'wrangler';
 import { checkDeployment } from '../../src/tools/deployment.ts';
-import { WRANGLER_CONFIG } from '../../src/tools/shell.ts';
-import { readWranglerConfig } from '../../src/tools/wrangler-config.ts';
+import { readWranglerConfig, WRANGLER_CONFIG } from '../../src/tools/wrangler-config.ts';
 import { isRecord } from '../../src/worker/json.ts';
 import { CALLERS, EMULATOR_CREDENTIALS } from '../fixtures.ts';
 
@@ -18,12 +17,12 @@ const SECRETS = Object.entries({
   BCE_ACCESS_KEY_ID: EMULATOR_CREDENTIALS.accessKeyId,
   BCE_SECRET_ACCESS_KEY: EMULATOR_CREDENTIALS.secretAccessKey,
   CALLERS: JSON.stringify(CALLERS),
-}).map(([name, value]) => ({ name, value, bytes: value.length }));
+}).map(([name, value]) => ({ name, value }));
 
 /** One deployment, as Wrangler reads it: all of it, and the part of it that our own reader takes. */
 async function read(env: string | undefined, file = WRANGLER_CONFIG) {
-  const whole: unknown = unstable_readConfig({ config: file, env }, { hideWarnings: true });
-  const config = await readWranglerConfig('/', file, env);
+  const whole: unknown = unstable_readConfig({ config: file, env: env ?? '' }, { hideWarnings: true });
+  const config = await readWranglerConfig({ folder: '/', env: {} }, file, env ?? '');
   if (!isRecord(whole) || !config.ok) throw new Error(`${file} cannot be read`);
   return { whole, ...config.value };
 }

@@ -1,136 +1,130 @@
 /** What is changed in a table of callers, and what is refused. */
 import { describe, expect, it } from 'vitest';
-import { addCaller, addDigest, type Edit, revokeCaller, revokeKey } from '../../src/tools/callers-edit.ts';
-import { type CallersFile, type Entry, MAX_VALUE_BYTES, partBytes } from '../../src/tools/callers-file.ts';
+import { type Edit, editTable } from '../../src/tools/callers-edit.ts';
+import { bytesOf, type Fields, MAX_VALUE_BYTES, type Table } from '../../src/tools/callers-file.ts';
 
 const D1 = '1'.repeat(64);
 const D2 = '2'.repeat(64);
 const D3 = '3'.repeat(64);
 const SCOPES = { scopes: ['images:read'] };
-const keyed = (name: string, ...keySha256: string[]): Entry => ({
-  name,
-  fields: { ...SCOPES, keySha256, dailyDeletions: 1 },
-});
-const part = (name: string, ...callers: Entry[]) => ({ name, callers });
-/** A caller whose entry makes a part of its own exactly `bytes` long. */
-const filler = (name: string, bytes: number): Entry => {
-  const withText = (text: string) => ({ name, fields: { binding: true, names: [text] } });
-  return withText('x'.repeat(bytes - partBytes({ callers: [withText('')] })));
+const keyed = (...keySha256: string[]): Fields => ({ ...SCOPES, keySha256, dailyDeletions: 1 });
+/** A caller whose entry makes a shard of its own exactly `bytes` long. */
+const filler = (name: string, bytes: number): Table[string] => {
+  const withText = (text: string) => ({ [name]: { binding: true, names: [text] } });
+  return withText('x'.repeat(bytes - bytesOf(withText(''))));
+};
+const TABLE: Table = {
+  CALLERS: { one: keyed(D1), two: keyed(D2, D3) },
+  CALLERS_1: { bound: { binding: true, ...SCOPES } },
+};
+const edit = (verb: Edit['verb'], name: string, more: Partial<Edit> = {}, table = TABLE) => {
+  const edited = editTable(table, { verb, name, digest: null, fingerprint: '', fields: {}, ...more });
+  return edited.ok ? edited.value : edited.failure;
 };
 
-const TABLE: CallersFile = [
-  part('CALLERS', keyed('one', D1), keyed('two', D2, D3)),
-  part('CALLERS_1', { name: 'bound', fields: { binding: true, ...SCOPES } }),
-];
-const changed = (edit: Edit) => (edit.ok ? edit.value : edit.failure);
-
 describe('add', () => {
-  it('appends a caller to the first part that has room', () => {
-    const three = keyed('three', '4'.repeat(64));
-    expect(changed(addCaller(TABLE, three))).toEqual([
-      part('CALLERS', keyed('one', D1), keyed('two', D2, D3), three),
-      TABLE[1],
-    ]);
+  it('puts a caller into the first shard that has room', () => {
+    const three = { digest: '4'.repeat(64), fields: SCOPES };
+    expect(edit('add', 'three', three)).toEqual({
+      ...TABLE,
+      CALLERS: { ...TABLE['CALLERS'], three: { keySha256: [three.digest], ...SCOPES } },
+    });
+    expect(edit('add', 'four', { fields: { binding: true } }, { CALLERS: {} })).toEqual({
+      CALLERS: { four: { binding: true } },
+    });
   });
 
-  it('fills a part to its last byte and makes the next part when there is no room left', () => {
-    const first = filler('a', 3_000);
-    // Two braces fall away and a comma comes in where two callers share a part.
-    const fits = filler('b', MAX_VALUE_BYTES - 3_000 + 1);
-    const overflows = filler('b', MAX_VALUE_BYTES - 3_000 + 2);
-    const full = changed(addCaller([part('CALLERS', first)], fits));
-    expect(full).toEqual([part('CALLERS', first, fits)]);
-    expect(Array.isArray(full) && full.map(partBytes)).toEqual([MAX_VALUE_BYTES]);
-    expect(changed(addCaller([part('CALLERS', first)], overflows))).toEqual([
-      part('CALLERS', first),
-      part('CALLERS_1', overflows),
-    ]);
+  it('fills a shard to its last byte, and makes the next one when there is no room left', () => {
+    const first = { CALLERS: filler('a', 3_000) };
+    // Two braces fall away and a comma comes in where two callers share a shard.
+    const fits = filler('b', MAX_VALUE_BYTES - 3_000 + 1)['b'] ?? {};
+    const overflows = filler('b', MAX_VALUE_BYTES - 3_000 + 2)['b'] ?? {};
+    const full = edit('add', 'b', { fields: fits }, first);
+    expect(full).toEqual({ CALLERS: { ...first.CALLERS, b: fits } });
+    expect(typeof full === 'object' && bytesOf(full['CALLERS'] ?? {})).toBe(MAX_VALUE_BYTES);
+    expect(edit('add', 'b', { fields: overflows }, first)).toEqual({ ...first, CALLERS_1: { b: overflows } });
   });
 
-  it('uses the room of a later part, and a number that is free for a new one', () => {
-    const full = [part('CALLERS', filler('a', 5_000)), part('CALLERS_2', filler('b', 5_000)), part('CALLERS_1')];
-    const small = keyed('small', D1);
-    expect(changed(addCaller(full, small))).toEqual([full[0], full[1], part('CALLERS_1', small)]);
-    const fuller = [...full.slice(0, 2), part('CALLERS_1', filler('c', 5_000))];
-    expect(changed(addCaller(fuller, small))).toEqual([...fuller, part('CALLERS_3', small)]);
+  it('uses the room of a later shard, and a number that is free for a new one', () => {
+    const full = { CALLERS: filler('a', 5_000), CALLERS_2: filler('b', 5_000), CALLERS_1: {} };
+    expect(edit('add', 'small', { fields: SCOPES }, full)).toEqual({ ...full, CALLERS_1: { small: SCOPES } });
+    const fuller = { ...full, CALLERS_1: filler('c', 5_000) };
+    expect(edit('add', 'small', { fields: SCOPES }, fuller)).toEqual({ ...fuller, CALLERS_3: { small: SCOPES } });
   });
 
-  it('refuses a name that is there, in whatever part, and an entry that no part can hold', () => {
-    expect(changed(addCaller(TABLE, keyed('bound', D1)))).toBe(
-      'bound is a caller already, in CALLERS_1: "rotate" gives it a second key',
-    );
-    expect(changed(addCaller(TABLE, filler('big', 5_001)))).toBe(
-      'the entry of big alone is larger than the 5000 bytes that Cloudflare takes',
+  it('refuses a name that is there, in whatever shard, and an entry that no shard can hold', () => {
+    expect(edit('add', 'bound')).toBe('bound is in CALLERS_1 already; "rotate" gives it a second key');
+    expect(edit('add', 'big', { fields: filler('big', 5_001)['big'] ?? {} })).toBe(
+      'the entry of big alone has more than the 5000 bytes that Cloudflare takes',
     );
   });
 });
 
 describe('rotate', () => {
   it('adds a second digest in the place of the caller', () => {
-    expect(changed(addDigest(TABLE, 'one', D3))).toEqual([
-      part('CALLERS', keyed('one', D1, D3), keyed('two', D2, D3)),
-      TABLE[1],
-    ]);
+    const rotated = edit('rotate', 'one', { digest: D3 });
+    expect(rotated).toEqual({ ...TABLE, CALLERS: { one: keyed(D1, D3), two: keyed(D2, D3) } });
+    expect(Object.keys(Object(rotated).CALLERS)).toEqual(['one', 'two']);
   });
 
-  it('moves a caller whose part has no room for the second digest', () => {
-    const one = keyed('one', D1);
-    const rest = filler('rest', MAX_VALUE_BYTES - partBytes({ callers: [one] }) + 1);
-    const full = part('CALLERS', one, rest);
-    expect(partBytes(full)).toBe(MAX_VALUE_BYTES);
-    expect(changed(addDigest([full], 'one', D2))).toEqual([
-      part('CALLERS', rest),
-      part('CALLERS_1', keyed('one', D1, D2)),
-    ]);
+  it('moves a caller whose shard has no room for the second digest', () => {
+    const rest = filler('rest', MAX_VALUE_BYTES - bytesOf({ one: keyed(D1) }) + 1);
+    const full = { CALLERS: { one: keyed(D1), ...rest } };
+    expect(bytesOf(full.CALLERS)).toBe(MAX_VALUE_BYTES);
+    expect(edit('rotate', 'one', { digest: D2 }, full)).toEqual({ CALLERS: rest, CALLERS_1: { one: keyed(D1, D2) } });
   });
 
   it('refuses a third key, a caller without a key, and a stranger', () => {
-    expect(changed(addDigest(TABLE, 'two', D1))).toBe(
-      'two has 2 keys, 22222222 and 33333333: revoke the one that is out of use, then rotate',
+    expect(edit('rotate', 'two', { digest: D1 })).toBe('two has 2 keys, 22222222 and 33333333; revoke one first');
+    expect(edit('rotate', 'bound', { digest: D1 })).toBe(
+      'bound has no key to rotate; "npm run key -- bound --rotate" makes one',
     );
-    expect(changed(addDigest(TABLE, 'bound', D1))).toBe(
-      'bound has no key to rotate: "npm run key -- bound --rotate" makes one for its entry',
-    );
-    expect(changed(addDigest(TABLE, 'nobody', D1))).toBe('no caller has this name: "list" shows all');
+    expect(edit('rotate', 'nobody', { digest: D1 })).toBe('no caller has this name; "list" shows all');
+  });
+});
+
+describe('remove', () => {
+  it('takes a caller away, and leaves its shard even if that is empty', () => {
+    expect(edit('remove', 'one')).toEqual({ ...TABLE, CALLERS: { two: keyed(D2, D3) } });
+    expect(edit('remove', 'bound')).toEqual({ ...TABLE, CALLERS_1: {} });
+    expect(edit('remove', 'nobody')).toBe('no caller has this name; "list" shows all');
   });
 });
 
 describe('revoke', () => {
-  it('removes a caller, and leaves its part even if that is empty', () => {
-    expect(changed(revokeCaller(TABLE, 'one'))).toEqual([part('CALLERS', keyed('two', D2, D3)), TABLE[1]]);
-    expect(changed(revokeCaller(TABLE, 'bound'))).toEqual([TABLE[0], part('CALLERS_1')]);
-  });
-
   it('removes the one key with the fingerprint, in any case', () => {
     const hex = 'abcdef01'.repeat(8);
-    const table = [part('CALLERS', keyed('one', hex.toUpperCase(), D2))];
-    expect(changed(revokeKey(table, 'one', 'abcdef01'))).toEqual([part('CALLERS', keyed('one', D2))]);
-    expect(changed(revokeKey(table, 'one', 'ABCDEF01'))).toEqual([part('CALLERS', keyed('one', D2))]);
-    expect(changed(revokeKey(table, 'one', '22222222'))).toEqual([part('CALLERS', keyed('one', hex.toUpperCase()))]);
+    const table = { CALLERS: { one: keyed(hex.toUpperCase(), D2) } };
+    for (const fingerprint of ['abcdef01', 'ABCDEF01']) {
+      expect(edit('revoke', 'one', { fingerprint }, table)).toEqual({ CALLERS: { one: keyed(D2) } });
+    }
+    expect(edit('revoke', 'one', { fingerprint: '22222222' }, table)).toEqual({
+      CALLERS: { one: keyed(hex.toUpperCase()) },
+    });
   });
 
   it.each([{ binding: true }, { tokens: [{ issuer: 'gha', claims: {} }] }])(
-    'removes the last key of a caller that has another proof: %j',
-    (proof) => {
-      const table = [part('CALLERS', { name: 'one', fields: { keySha256: [D1], ...proof, ...SCOPES } })];
-      expect(changed(revokeKey(table, 'one', '11111111'))).toEqual([
-        part('CALLERS', { name: 'one', fields: { ...proof, ...SCOPES } }),
-      ]);
+    'removes the last key of a caller that has another credential: %j',
+    (credential) => {
+      const table = { CALLERS: { one: { keySha256: [D1], ...credential, ...SCOPES } } };
+      expect(edit('revoke', 'one', { fingerprint: '11111111' }, table)).toEqual({
+        CALLERS: { one: { ...credential, ...SCOPES } },
+      });
     },
   );
 
-  it('refuses the last proof of a caller, and says what to do instead', () => {
-    expect(changed(revokeKey(TABLE, 'one', '11111111'))).toBe(
-      'this key is the only proof of one: "rotate one" makes a second one first; "revoke one" removes the caller',
+  it('refuses the last credential of a caller, and says what to do instead', () => {
+    expect(edit('revoke', 'one', { fingerprint: '11111111' })).toBe(
+      'this is the only credential of one; "rotate" adds a second key, and "remove" removes the caller',
     );
   });
 
   it('refuses a fingerprint or a name that nobody has', () => {
-    expect(changed(revokeKey(TABLE, 'two', '11111111'))).toBe(
+    const fingerprint = '11111111';
+    expect(edit('revoke', 'two', { fingerprint })).toBe(
       'two has no key with this fingerprint; it has 22222222 and 33333333',
     );
-    expect(changed(revokeKey(TABLE, 'bound', '11111111'))).toBe('bound has no key with this fingerprint; it has none');
-    expect(changed(revokeKey(TABLE, 'nobody', '11111111'))).toBe('no caller has this name: "list" shows all');
-    expect(changed(revokeCaller(TABLE, 'nobody'))).toBe('no caller has this name: "list" shows all');
+    expect(edit('revoke', 'bound', { fingerprint })).toBe('bound has no key with this fingerprint; it has none');
+    expect(edit('revoke', 'nobody', { fingerprint })).toBe('no caller has this name; "list" shows all');
   });
 });

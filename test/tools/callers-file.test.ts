@@ -1,81 +1,47 @@
-/** A file with the table of callers: what it must be, how it is written, how large its parts are. */
+/** A file with the table of callers: what it must be, how it is shown, how large its shards are. */
 import { describe, expect, it } from 'vitest';
 import {
-  type CallersFile,
-  formatCallersFile,
+  bytesOf,
+  callersOf,
+  findCaller,
+  linesOf,
   MAX_VALUE_BYTES,
-  partBytes,
-  readCallersFile,
+  readTable,
   secretsOf,
-  tooLarge,
+  sizesOf,
+  type Table,
 } from '../../src/tools/callers-file.ts';
 import { createKey } from '../../src/tools/new-key.ts';
 import { parseIssuers } from '../../src/worker/callers/issuers.ts';
 import { parseCallers } from '../../src/worker/callers/table.ts';
+import { SECRET } from '../fixtures.ts';
 
 const D1 = '1'.repeat(64);
 const D2 = '2'.repeat(64);
 const { issuers } = parseIssuers({
   k8s: { issuer: 'https://k8s.test', audience: 'bcc', jwks: 'https://k8s.test/jwks' },
 });
-const TABLE: CallersFile = [
-  {
-    name: 'CALLERS',
-    callers: [
-      { name: 'b', fields: { scopes: ['images:read'], keySha256: [D1, D2] } },
-      // JSON.parse would move this one to the front.
-      { name: '7', fields: { binding: true, scopes: [], names: ['ci-*', 'ä *'], dailyDeletions: 0 } },
-    ],
+const TABLE: Table = {
+  CALLERS: {
+    b: { scopes: ['images:read'], keySha256: [D1, D2] },
+    c: { binding: true, scopes: [], names: ['ci-*', 'ä *'], dailyDeletions: 0 },
   },
-  { name: 'CALLERS_B', callers: [] },
-  {
-    name: 'CALLERS_A',
-    callers: [
-      { name: 'a', fields: { tokens: [{ issuer: 'k8s', claims: { sub: 'x "y"' } }], scopes: ['images:read'] } },
-    ],
+  CALLERS_B: {},
+  CALLERS_A: {
+    a: { tokens: [{ issuer: 'k8s', claims: { sub: 'x "y"\n\u001b' } }], scopes: ['images:read'] },
   },
-];
-const TEXT = `{
-  "CALLERS": {
-    "b": {
-      "scopes": ["images:read"],
-      "keySha256": [
-        "${D1}",
-        "${D2}"
-      ]
-    },
-    "7": {
-      "binding": true,
-      "scopes": [],
-      "names": ["ci-*", "ä *"],
-      "dailyDeletions": 0
-    }
-  },
-  "CALLERS_B": {},
-  "CALLERS_A": {
-    "a": {
-      "tokens": [
-        { "issuer": "k8s", "claims": { "sub": "x \\"y\\"" } }
-      ],
-      "scopes": ["images:read"]
-    }
-  }
-}
-`;
+};
 const problemsOf = (text: string) => {
-  const read = readCallersFile(text, issuers);
+  const read = readTable(text, issuers);
   return read.ok ? [] : read.failure;
 };
 const entry = (digest: string) => `{"keySha256": ["${digest}"], "scopes": []}`;
 
 describe('a file of callers', () => {
-  it('is written with one line for each field, key and token rule', () => {
-    expect(formatCallersFile(TABLE)).toBe(TEXT);
-    expect(formatCallersFile([])).toBe('{}\n');
-  });
-
-  it('is read with parts and callers in their order', () => {
-    expect(readCallersFile(TEXT, issuers)).toEqual({ ok: true, value: TABLE });
+  it('is read with shards and callers in their order, whatever ends its lines', () => {
+    const text = JSON.stringify(TABLE, null, 2);
+    expect(readTable(text, issuers)).toEqual({ ok: true, value: TABLE });
+    expect(readTable(text.replaceAll('\n', '\r\n'), issuers)).toEqual({ ok: true, value: TABLE });
   });
 
   it.each([
@@ -86,32 +52,57 @@ describe('a file of callers', () => {
     ['{"CALLERS_1": {}}', ['CALLERS is missing; it may be {}']],
     ['{"CALLERS": []}', ['CALLERS is not a JSON object']],
     ['{"CALLERS": "{}"}', ['CALLERS is not a JSON object']],
-    ['{"CALLERS": {}, "CALLERS": {}}', ['CALLERS stands in the file twice']],
+    ['{"CALLERS": {}, "CALLERS": {}}', ['the file repeats a name at line 1, column 17']],
     [
-      '{"CALLERS": {}, "CALLER": {}, "CALLERS_": {}, "callers_1": {}}',
-      [2, 3, 4].map((n) => `part ${n}: the name must be CALLERS, or CALLERS_ with letters, digits or "_" after it`),
+      '{"CALLERS": {}, "CALLER": {}, "CALLERS_": {}, "__proto__": {}}',
+      Array.from(
+        { length: 3 },
+        () => 'a shard has a name that is not CALLERS, or CALLERS_ with letters, digits or "_" after it',
+      ),
     ],
     [
       `{"CALLERS": {"a": ${entry(D1)}, "b": ${entry(D2)}, "a": ${entry(D1)}}}`,
-      ['CALLERS caller 3: a name or a field occurs twice'],
+      ['the file repeats a name at line 1, column 222'],
     ],
     [
-      `{"CALLERS": {"a": {"binding": true, "scopes": ["images:read"], "scopes": []}}}`,
-      ['CALLERS caller 1: a name or a field occurs twice'],
+      '{"CALLERS": {"a": {"binding": true, "scopes": ["images:read"],\n"scopes": []}}}',
+      ['the file repeats a name at line 2, column 1'],
+    ],
+    [
+      '{"CALLERS": {"__proto__": {"binding": true, "scopes": []}}}',
+      [expect.stringMatching(/^CALLERS caller 1: the name must be 1 to 64 letters/)],
     ],
     [
       `{"CALLERS": {"a": ${entry(D1)}}, "CALLERS_1": {"b": ${entry(D2)}, "a": ${entry(D1)}}}`,
       [
-        'CALLERS_1 caller 2: the name stands in another part already',
-        'CALLERS_1 caller 2: keySha256 has a digest that is configured already',
+        'CALLERS_1 caller 2 (a): the name stands in another part already',
+        'CALLERS_1 caller 2 (a): keySha256 has a digest that is configured already',
       ],
     ],
     [
       '{"CALLERS": {"a": {"tokens": [{"issuer": "gha", "claims": {"sub": "x"}}], "scopes": []}}}',
-      ['CALLERS caller 1: tokens names an issuer that is not in ISSUERS'],
+      ['CALLERS caller 1 (a): tokens names an issuer that is not in ISSUERS'],
     ],
   ])('is refused if it is %s', (text, problems) => {
     expect(problemsOf(text)).toEqual(problems);
+  });
+
+  it('names the caller at fault, by the order that the Worker counts', () => {
+    const callers = Object.fromEntries(
+      Array.from({ length: 30 }, (_, n) => [`ci-${n}`, { binding: true, scopes: [] }]),
+    );
+    const text = JSON.stringify({
+      CALLERS: { ...callers, 'ci-26': { binding: true }, 7: { binding: true, scopes: [] } },
+    });
+    expect(problemsOf(text)).toEqual([expect.stringMatching(/^CALLERS caller 28 \(ci-26\): scopes must be a list/)]);
+  });
+
+  it('does not name what may be a value in the place of a name', () => {
+    for (const callers of [{ [SECRET]: 'x' }, { [SECRET]: 1 }]) {
+      expect(problemsOf(JSON.stringify({ CALLERS: callers }))).toEqual(['CALLERS caller 1: is not an object']);
+    }
+    const { key } = createKey();
+    expect(problemsOf(JSON.stringify({ CALLERS: { [key.slice(0, 20)]: {} } })).join()).not.toContain(key.slice(4, 12));
   });
 
   it('is refused if it holds a key anywhere, which is not repeated', () => {
@@ -126,32 +117,54 @@ describe('a file of callers', () => {
 });
 
 describe('the secrets', () => {
-  it('are the parts, each without spaces, and give the Worker the same table', () => {
+  it('are the shards, each without spaces, and give the Worker the same table', () => {
     const secrets = secretsOf(TABLE);
     expect(Object.keys(secrets)).toEqual(['CALLERS', 'CALLERS_B', 'CALLERS_A']);
     expect(secrets['CALLERS_B']).toBe('{}');
-    expect(secrets['CALLERS']).toBe(
-      `{"b":{"scopes":["images:read"],"keySha256":["${D1}","${D2}"]},"7":{"binding":true,"scopes":[],"names":["ci-*","ä *"],"dailyDeletions":0}}`,
+    const { callers, problems } = parseCallers(
+      Object.entries(secrets).map(([name, json]) => ({ name, json })),
+      issuers,
     );
-    const parts = Object.entries(secrets).map(([name, json]) => ({ name, json }));
-    const { callers, problems } = parseCallers(parts, issuers);
     expect(problems).toEqual([]);
-    expect([callers.byKey.get(D2)?.id, callers.bound.get('7')?.names, callers.rules.length]).toEqual([
+    expect([callers.byKey.get(D2)?.id, callers.bound.get('c')?.names, callers.rules.length]).toEqual([
       'b',
       ['ci-*', 'ä *'],
       1,
     ]);
   });
 
-  it('have the size of their UTF-8, of which Cloudflare takes 5000 bytes', () => {
-    const part = (chars: number) => ({
-      name: 'CALLERS',
-      callers: [{ name: 'a', fields: { names: ['ä'.repeat(chars)] } }],
-    });
-    expect(partBytes(part(1)) - partBytes(part(0))).toBe(2);
-    const empty = partBytes(part(0));
-    const full = part((MAX_VALUE_BYTES - empty) / 2);
-    const over = part((MAX_VALUE_BYTES - empty) / 2 + 1);
-    expect([partBytes(full), tooLarge([full]), tooLarge([full, over])]).toEqual([5_000, [], [over]]);
+  it('have the size of their UTF-8', () => {
+    const shard = (chars: number) => ({ a: { names: ['ä'.repeat(chars)] } });
+    expect([bytesOf({}), bytesOf(shard(1)) - bytesOf(shard(0))]).toEqual([2, 2]);
+  });
+});
+
+describe('the list', () => {
+  it('has one line for each caller, with fingerprints in the place of digests', () => {
+    expect(linesOf(callersOf(TABLE, ''))).toBe(
+      [
+        'b CALLERS keys=11111111,22222222 scopes=images:read',
+        'c CALLERS binding=true scopes= names=ci-*,ä * dailyDeletions=0',
+        'a CALLERS_A tokens={"issuer":"k8s","claims":{"sub":"x \\"y\\"\\n\\u001b"}} scopes=images:read',
+        '',
+      ].join('\n'),
+    );
+    expect(callersOf(TABLE, 'b')).toEqual([
+      { caller: 'b', shard: 'CALLERS', keys: ['11111111', '22222222'], scopes: ['images:read'] },
+    ]);
+    expect(linesOf(callersOf({ CALLERS: {} }, ''))).toBe('No callers.\n');
+  });
+
+  it('finds a caller and its shard, and no name of every object', () => {
+    expect(findCaller(TABLE, 'a')?.shard).toBe('CALLERS_A');
+    expect([findCaller(TABLE, 'constructor'), findCaller(TABLE, 'd')]).toEqual([null, null]);
+  });
+
+  it('says how large each shard is, and what is too much', () => {
+    const large = { a: { names: ['x'.repeat(MAX_VALUE_BYTES)] } };
+    expect(sizesOf({ CALLERS: {}, CALLERS_22: large })).toBe(
+      'CALLERS: 0 callers, 2 of 5000 bytes\n' +
+        'CALLERS_22: 1 caller, 5020 of 5000 bytes: too many, so move callers to another shard\n',
+    );
   });
 });

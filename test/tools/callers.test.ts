@@ -1,18 +1,15 @@
 /** `npm run callers`: in this process, and as an operator runs it. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync, readdirSync, symlinkSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runCallers } from '../../src/tools/callers.ts';
+import type { World } from '../../src/tools/command.ts';
 import { parseConfig } from '../../src/worker/config.ts';
 import { isRecord, parseJson } from '../../src/worker/json.ts';
 import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
+import { npmArgs, runTool, temporary } from './world.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const KEY = /bcg_[\w-]{43}/g;
 const GHA = `name = "a"
 [vars]
@@ -20,17 +17,17 @@ ISSUERS = '{ "gha": { "issuer": "https://gha.test", "audience": "bcc", "jwks": "
 [env.gz.vars]
 ISSUERS = '{ "cce": { "issuer": "https://cce.test", "audience": "bcc", "jwks": "https://cce.test/jwks" } }'
 `;
-let folder = '';
+let at: ReturnType<typeof temporary>;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'bcg-callers-'));
-  writeFileSync(join(folder, 'w.toml'), GHA);
+  at = temporary('callers');
+  at.put('w.toml', GHA);
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => at.remove());
 
-const run = (...args: string[]) => runCallers(args, folder);
-const npm = (...args: string[]) =>
-  spawnSync('npm', ['--prefix', ROOT, 'run', '--silent', 'callers', '--', ...args], { cwd: folder, encoding: 'utf8' });
-const textOf = (file: string) => readFileSync(join(folder, file), 'utf8');
+const run = (...args: string[]) => runTool(runCallers, args, at);
+const runWith = (world: Partial<World>, ...args: string[]) => runTool(runCallers, args, { ...at, ...world });
+const npm = (...args: string[]) => spawnSync('npm', npmArgs('callers', ...args), { cwd: at.folder, encoding: 'utf8' });
+const textOf = (file: string) => at.textOf(file);
 const digestOf = (key: string) => createHash('sha256').update(key).digest('hex');
 const keysIn = (text: string): string[] => [...text.matchAll(KEY)].map(([key]) => key);
 const only = (list: readonly string[]) => {
@@ -52,177 +49,222 @@ const parsedSecrets = (stdout: string) => {
   });
 };
 
+const TOP = 'bcc-image-gateway (the environment at the top)';
+
 describe('npm run callers', () => {
-  it('adds, rotates, revokes and hands over, as an operator runs it', () => {
+  it('adds, rotates, revokes, removes and hands over', async () => {
     const added = npm('callers.json', 'add', 'ci', '--names', 'ci-*', '--daily-deletions', '5');
     expect([added.status, added.stderr]).toEqual([0, '']);
     const first = only(keysIn(added.stdout));
-    const rotated = npm('callers.json', 'rotate', 'ci');
-    const second = only(keysIn(rotated.stdout));
-    const revoked = npm('callers.json', 'revoke', 'ci', digestOf(first).slice(0, 8));
-    expect([revoked.status, revoked.stdout]).toEqual([0, expect.stringMatching(/^Removed a key of ci in CALLERS\.\n/)]);
+    const second = only(keysIn((await run('callers.json', 'rotate', 'ci')).stdout));
+    const revoked = await run('callers.json', 'revoke', 'ci', digestOf(first).slice(0, 8));
+    expect([revoked.status, revoked.stdout]).toEqual([0, expect.stringMatching(/^ci: removed a key in CALLERS\. /)]);
     const { stdout, status, stderr } = npm('callers.json', 'secrets');
-    expect([status, stderr]).toEqual([0, '']);
+    expect([status, stderr]).toEqual([0, `${TOP}\n`]);
     const { config, callers, problems } = parsedSecrets(stdout);
     expect([problems, config === null]).toEqual([[], false]);
     const caller = callers?.byKey.get(digestOf(second));
     expect([...(callers?.byKey.keys() ?? [])]).toEqual([digestOf(second)]);
     expect([caller?.id, caller?.names, caller?.dailyDeletions]).toEqual(['ci', ['ci-*'], 5]);
     for (const text of [textOf('callers.json'), revoked.stdout, stdout]) expect(keysIn(text)).toEqual([]);
-    const refused = npm('callers.json', 'revoke', 'ci', digestOf(second).slice(0, 8));
+    const refused = await run('callers.json', 'revoke', 'ci', digestOf(second).slice(0, 8));
     expect([refused.status, refused.stdout]).toEqual([1, '']);
-    expect(refused.stderr).toMatch(/^Nothing was changed: this key is the only proof of ci: /);
+    expect(refused.stderr).toMatch(/^Nothing was changed: this is the only credential of ci; /);
+    expect((await run('callers.json', 'remove', 'ci')).stdout).toMatch(/^ci: removed from CALLERS\. /);
+    expect(textOf('callers.json')).toBe('{\n  "CALLERS": {}\n}\n');
   });
 
-  it('replaces a leaked key, through the pipe to Wrangler that the README tells of', async () => {
-    const leaked = only(keysIn((await run('callers.json', 'add', 'ci')).stdout));
-    const fresh = only(keysIn((await run('callers.json', 'rotate', 'ci')).stdout));
-    await run('callers.json', 'revoke', 'ci', digestOf(leaked).slice(0, 8));
-    const uploads: string[] = [];
-    // Stands in for Cloudflare's API.
-    const server = createServer((request, response) => {
-      const chunks: Buffer[] = [];
-      request.on('data', (chunk) => chunks.push(chunk));
-      request.on('end', () => {
-        if (request.url?.endsWith('/secrets-bulk')) uploads.push(Buffer.concat(chunks).toString());
-        response.end(JSON.stringify({ success: true, errors: [], messages: [], result: null }));
-      });
-    });
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    const address = server.address();
-    const port = typeof address === 'object' ? address?.port : undefined;
-    const file = join(folder, 'callers.json');
-    const pipe = spawn('sh', ['-c', `npm run -s callers -- '${file}' secrets | npx wrangler secret bulk`], {
-      cwd: ROOT,
-      stdio: 'ignore',
-      env: {
-        ...process.env,
-        HOME: folder,
-        XDG_CONFIG_HOME: folder,
-        CLOUDFLARE_API_BASE_URL: `http://127.0.0.1:${port}`,
-        CLOUDFLARE_API_TOKEN: 'none',
-        CLOUDFLARE_ACCOUNT_ID: 'none',
-        WRANGLER_SEND_METRICS: 'false',
-      },
-    });
-    const [status] = await once(pipe, 'exit');
-    server.close();
-    expect(status).toBe(0);
-    const upload = parseJson(only(uploads));
-    const { CALLERS } = isRecord(upload) && isRecord(upload['secrets']) ? upload['secrets'] : {};
-    const { callers, problems } = parsedSecrets(JSON.stringify({ CALLERS: isRecord(CALLERS) && CALLERS['text'] }));
-    expect([problems, [...(callers?.byKey.keys() ?? [])]]).toEqual([[], [digestOf(fresh)]]);
-  });
-
-  it('makes the file, tells where the caller stands and how large the part is', async () => {
+  it('makes the file, and says where the caller is, which environment it was checked with, and how to deploy', async () => {
     const { status, stdout } = await run('c.json', 'add', 'ci', '--env', 'gz', '--config', 'w.toml');
     const key = only(keysIn(stdout));
-    const bytes = `{"ci":{"keySha256":["${digestOf(key)}"],"scopes":["images:delete","images:read"]}}`.length;
-    expect(status).toBe(0);
-    expect(stdout).toBe(
+    const digest = digestOf(key);
+    const bytes = `{"ci":{"keySha256":["${digest}"],"scopes":["images:delete","images:read"]}}`.length;
+    expect([status, stdout]).toEqual([
+      0,
       [
-        'Added ci to CALLERS.',
-        `Its key ${digestOf(key).slice(0, 8)}, shown this once; hand it over by a safe way:`,
-        `\n  ${key}`,
-        `\nCALLERS  ${bytes} of 5000 bytes  1 caller`,
-        '\nTo deploy: npm run -s callers -- c.json secrets --config w.toml --env gz | npx wrangler secret bulk --config w.toml --env="gz"\n',
+        `The new key, ${digest.slice(0, 8)}, shown only this once:\n\n  ${key}\n`,
+        'ci: added to CALLERS. Checked with a-gz (environment gz).\n',
+        `CALLERS: 1 caller, ${bytes} of 5000 bytes\n`,
+        `To deploy: npm run callers -- c.json deploy --config ${at.path('w.toml')} --env gz\n`,
       ].join('\n'),
+    ]);
+    expect(textOf('c.json')).toBe(
+      `${JSON.stringify({ CALLERS: { ci: { keySha256: [digest], scopes: ['images:delete', 'images:read'] } } }, null, 2)}\n`,
     );
-    expect(parseJson(textOf('c.json'))).toEqual({
-      CALLERS: { ci: { keySha256: [digestOf(key)], scopes: ['images:delete', 'images:read'] } },
-    });
   });
 
-  it('tells a way to deploy that takes the same configuration, and none is the one at the top', async () => {
-    const { stdout } = await run('c.json', 'add', 'ci', '--env', '');
-    expect(stdout).toMatch(/^To deploy: npm run -s callers -- c\.json secrets \| npx wrangler secret bulk --env=""$/m);
-    await run('g.json', 'add', 'job', '--token', 'cce', 'a=1', '--config', 'w.toml', '--env', 'gz');
-    expect((await run('g.json', 'secrets')).status).toBe(1);
-    expect((await run('g.json', 'secrets', '--config', 'w.toml', '--env', 'gz')).status).toBe(0);
+  it('prints a line to deploy that a shell takes as it is, with the environment that was checked', async () => {
+    const file = "it's $HOME.json";
+    const { stdout } = await run(file, 'add', 'ci');
+    const [, line = ''] = /^To deploy: npm run callers (.*)$/m.exec(stdout) ?? [];
+    const printed = spawnSync('sh', ['-c', `printf '%s\\n' ${line}`], { encoding: 'utf8' }).stdout;
+    expect(printed.split('\n').slice(0, -1)).toEqual(['--', file, 'deploy', '--env', '']);
   });
 
-  it('loses no change if many are made at once: those that are refused say so, and make none', async () => {
+  it.each([
+    [['--env', ''], { CLOUDFLARE_ENV: 'gz' }, 'gha', 'a (the environment at the top)'],
+    [[], { CLOUDFLARE_ENV: 'gz' }, 'cce', 'a-gz (environment gz)'],
+    [['--env', 'gz'], {}, 'cce', 'a-gz (environment gz)'],
+    [[], {}, 'gha', 'a (the environment at the top)'],
+  ])('goes by the issuers of the environment that it names: %j with %j', async (args, env, issuer, name) => {
+    const add = (caller: string, by: string) =>
+      runWith({ env }, 'c.json', 'add', caller, '--token', by, 'a=1', '--config', 'w.toml', ...args);
+    const known = await add('one', issuer);
+    expect([known.status, known.stdout]).toEqual([0, expect.stringContaining(`Checked with ${name}.`)]);
+    expect((await add('two', issuer === 'gha' ? 'cce' : 'gha')).status).toBe(1);
+    expect((await runWith({ env }, 'c.json', 'list', '--config', 'w.toml', ...args)).stderr).toBe(`${name}\n`);
+  });
+
+  it('loses no change if many are made at once, by two names: those that are refused say so, and make none', async () => {
+    await run('c.json', 'add', 'first');
+    symlinkSync('c.json', at.path('link.json'));
     const names = Array.from({ length: 12 }, (_, index) => `caller-${index}`);
-    const outcomes = await Promise.all(names.map((name) => run('c.json', 'add', name)));
+    const outcomes = await Promise.all(
+      names.map((name, index) => run(index % 2 ? 'c.json' : 'link.json', 'add', name)),
+    );
     const done = names.filter((_, index) => outcomes[index]?.status === 0);
     expect(done.length).toBeGreaterThan(0);
-    expect(Object.keys(Object(parseJson(textOf('c.json'))).CALLERS)).toEqual(done);
-    for (const { status, stdout, stderr } of outcomes.filter((each) => each.status === 1)) {
-      expect([status, stdout, stderr]).toEqual([
+    expect(Object.keys(Object(parseJson(textOf('c.json'))).CALLERS)).toEqual(['first', ...done]);
+    for (const { status, stderr } of outcomes.filter((each) => each.status === 1)) {
+      expect([status, stderr]).toEqual([
         1,
-        '',
-        expect.stringMatching(/^c\.json (?:is being|was) changed by .*/),
+        expect.stringMatching(/\.json (?:is being|was) changed by .*\. Your change was not made/),
       ]);
     }
     expect((await run('c.json', 'add', 'another')).status).toBe(0);
   });
 
-  it('makes no key for a caller that has another proof', async () => {
+  it.each(['add', 'rotate'])('%s changes nothing if its key cannot be shown', async (verb) => {
+    await run('c.json', 'add', 'ci');
+    const before = textOf('c.json');
+    const name = verb === 'add' ? 'other' : 'ci';
+    const full = spawnSync('sh', ['-c', `npm "$@" > /dev/full`, 'sh', ...npmArgs('callers', 'c.json', verb, name)], {
+      cwd: at.folder,
+      encoding: 'utf8',
+    });
+    expect([full.status, full.stderr]).toEqual([
+      1,
+      'c.json cannot be changed, because the key cannot be shown (ENOSPC). Your change was not made.\n',
+    ]);
+    const closed = await runWith({ print: async () => 'EPIPE' }, 'c.json', verb, name);
+    expect([closed.status, textOf('c.json'), readdirSync(at.folder)]).toEqual([1, before, ['c.json', 'w.toml']]);
+  });
+
+  it('has shown a key before its digest is in the file, and says if that comes to nothing', async () => {
+    await run('c.json', 'add', 'ci');
+    const before = textOf('c.json');
+    const print = async () => {
+      expect(textOf('c.json')).toBe(before);
+      at.put('c.json', '{"CALLERS": {}}');
+      return null;
+    };
+    expect((await runWith({ print }, 'c.json', 'rotate', 'ci')).stderr).toBe(
+      'c.json was changed by somebody else. Your change was not made, and the key above is not valid.\n',
+    );
+    expect(textOf('c.json')).toBe('{"CALLERS": {}}');
+  });
+
+  it('prints for a pipe what every pipe takes, and reads what Windows writes', async () => {
+    at.put('c.json', '\ufeff{"CALLERS": {\r\n"a": {"binding": true, "scopes": [], "names": ["镜像-*"]}}}\r\n');
+    const { status, stdout } = await run('c.json', 'secrets');
+    expect([status, /^[\x20-\x7e]*\n$/.test(stdout)]).toEqual([0, true]);
+    expect(parsedSecrets(stdout).callers?.byName.get('a')?.names).toEqual(['镜像-*']);
+    expect((await run('c.json', 'add', 'b')).status).toBe(0);
+    expect(textOf('c.json')).toContain('"镜像-*"');
+    expect(textOf('c.json')).not.toMatch(/\ufeff|\r/);
+  });
+
+  it('shows callers as lines and as JSON', async () => {
+    await run('c.json', 'add', 'a', '--binding', '--names', 'ci-*');
+    await run('c.json', 'add', 'b', '--scopes', 'images:read');
+    const listed = await run('c.json', 'list');
+    expect(listed.stdout).toMatch(
+      /^a CALLERS binding=true scopes=images:delete,images:read names=ci-\*\nb CALLERS keys=[0-9a-f]{8} scopes=images:read\n\nCALLERS: 2 callers, \d+ of 5000 bytes\n$/,
+    );
+    expect(listed.stderr).toBe(`${TOP}\n`);
+    expect((await run('c.json', 'list', 'b')).stdout).toMatch(/^b CALLERS .*\n\nCALLERS: 2 callers/);
+    const { stdout, stderr } = await run('c.json', 'list', '--json', 'b');
+    expect([parseJson(stdout), stderr]).toEqual([
+      {
+        worker: 'bcc-image-gateway',
+        environment: '',
+        callers: [
+          { caller: 'b', shard: 'CALLERS', keys: [expect.stringMatching(/^[0-9a-f]{8}$/)], scopes: ['images:read'] },
+        ],
+      },
+      '',
+    ]);
+  });
+
+  it('makes no key for a caller that has another credential', async () => {
     const binding = await run('c.json', 'add', 'bound', '--binding', '--scopes', 'images:read');
-    const token = await run('c.json', 'add', 'gha', '--token', 'gha', 'a=1', 'b=2', '--config', 'w.toml');
+    const token = await run('c.json', 'add', 'gha', '--token', 'gha', 'a=1', 'b=x=y\n"', '--config', 'w.toml');
     expect([binding.status, token.status, keysIn(binding.stdout + token.stdout)]).toEqual([0, 0, []]);
     expect(parseJson(textOf('c.json'))).toEqual({
       CALLERS: {
         bound: { binding: true, scopes: ['images:read'] },
-        gha: { tokens: [{ issuer: 'gha', claims: { a: '1', b: '2' } }], scopes: ['images:delete', 'images:read'] },
+        gha: {
+          tokens: [{ issuer: 'gha', claims: { a: '1', b: 'x=y\n"' } }],
+          scopes: ['images:delete', 'images:read'],
+        },
       },
     });
-    expect(
-      keysIn((await run('c.json', 'add', 'both', '--binding', '--key', '--config', 'w.toml')).stdout),
-    ).toHaveLength(1);
+    const both = await run('c.json', 'add', 'both', '--binding', '--key', '--config', 'w.toml');
+    expect(keysIn(both.stdout)).toHaveLength(1);
+    const more = ['--token', 'gha', 'a=2', '--token', 'gha', '__proto__=x', '--scopes', '', '--names', 'a, b'];
+    await run('c.json', 'add', 'more', ...more, '--daily-deletions', '07', '--config', 'w.toml');
+    expect(JSON.stringify(Object(parseJson(textOf('c.json'))).CALLERS.more)).toBe(
+      '{"tokens":[{"issuer":"gha","claims":{"a":"2"}},{"issuer":"gha","claims":{"__proto__":"x"}}],"scopes":[],"names":["a","b"],"dailyDeletions":7}',
+    );
   });
 
-  it('keeps callers of several parts below the limit of each, moves one that outgrows its part, and empties a part', async () => {
-    const names = Array.from({ length: 50 }, (_, index) => `caller-${index}`);
-    for (const name of names) expect((await run('c.json', 'add', name)).status).toBe(0);
-    const listed = (await run('c.json', 'list')).stdout;
-    const sizes = [...listed.matchAll(/^(CALLERS\w*) +(\d+) of 5000 bytes +(\d+) callers?$/gm)];
+  it('keeps callers of several shards below the limit of each, moves one that outgrows its shard, and empties a shard', async () => {
+    const entries = Array.from({ length: 35 }, (_, index) => [
+      `caller-${index}`,
+      { keySha256: [digestOf(`${index}`)], scopes: ['images:delete', 'images:read'] },
+    ]);
+    at.put('c.json', { CALLERS: Object.fromEntries(entries) });
+    for (const index of [35, 36]) expect((await run('c.json', 'add', `caller-${index}`)).status).toBe(0);
+    const sizes = [
+      ...(await run('c.json', 'list')).stdout.matchAll(/^(CALLERS\w*): (\d+) callers?, (\d+) of 5000 bytes$/gm),
+    ];
     expect(sizes.map(([, name]) => name)).toEqual(['CALLERS', 'CALLERS_1']);
-    for (const [, name = '', bytes, count] of sizes) {
-      const secrets = parseJson((await run('c.json', 'secrets')).stdout);
-      const secret = isRecord(secrets) ? String(secrets[name]) : '';
-      expect([Buffer.byteLength(secret), Buffer.byteLength(secret) <= 5_000]).toEqual([Number(bytes), true]);
-      expect(Object.keys(parseJson(secret) ?? {})).toHaveLength(Number(count));
+    for (const [, name = '', count, bytes] of sizes) {
+      const secret = String(Object(parseJson((await run('c.json', 'secrets')).stdout))[name]);
+      expect([Buffer.byteLength(secret), Object.keys(Object(parseJson(secret))).length]).toEqual([
+        Number(bytes),
+        Number(count),
+      ]);
+      expect(Number(bytes)).toBeLessThanOrEqual(5_000);
     }
-    // A second digest takes 67 bytes, and the first part has room for just one.
-    const free = 5_000 - Number(sizes[0]?.[2]);
-    expect([free >= 67, free < 2 * 67]).toEqual([true, true]);
+    // A second digest takes 67 bytes, and the first shard has room for just one.
     const stayed = await run('c.json', 'rotate', 'caller-0');
-    expect(stayed.stdout).toContain('Added a second key of caller-0 in CALLERS.\n');
+    expect(stayed.stdout).toContain('caller-0: added a key in CALLERS. ');
     const moved = await run('c.json', 'rotate', 'caller-1');
-    expect(moved.stdout).toContain(
-      'Added a second key of caller-1 in CALLERS_1, because CALLERS has no room for it.\n',
-    );
-    const shown = (await run('c.json', 'list', 'caller-1')).stdout;
-    expect(shown).toMatch(/^caller-1 +CALLERS_1 .+ key [0-9a-f]{8}; key [0-9a-f]{8}$/m);
-    const table = parseJson(textOf('c.json'));
-    const inSecond = Object.keys((isRecord(table) && table['CALLERS_1']) || {});
+    expect(moved.stdout).toContain('caller-1: added a key in CALLERS_1, because CALLERS has no room for it. ');
+    const inSecond = Object.keys(Object(parseJson(textOf('c.json'))).CALLERS_1);
     expect(inSecond.at(-1)).toBe('caller-1');
-    for (const name of inSecond) await run('c.json', 'revoke', name);
+    for (const name of inSecond) await run('c.json', 'remove', name);
     const { callers, problems } = parsedSecrets((await run('c.json', 'secrets')).stdout);
     expect([problems, textOf('c.json').endsWith('"CALLERS_1": {}\n}\n')]).toEqual([[], true]);
-    expect(callers?.byKey.size).toBe(1 + 50 - inSecond.length);
+    expect(callers?.byKey.size).toBe(1 + 37 - inSecond.length);
   });
 
   it.each([
-    ['an unknown scope', ['add', 'b', '--scopes', 'images:write'], 'CALLERS caller 2: scopes must be a list of'],
-    ['a pattern that is none', ['add', 'b', '--names', '[a-z]'], 'CALLERS caller 2: names must be a list of'],
-    ['too many deletions', ['add', 'b', '--daily-deletions', '10001'], 'CALLERS caller 2: dailyDeletions must be'],
-    ['an unknown issuer', ['add', 'b', '--token', 'k8s', 'sub=x'], 'CALLERS caller 2: tokens names an issuer'],
-    ['a claim with a star', ['add', 'b', '--token', 'gha', 'sub=*'], 'CALLERS caller 2: claims must be'],
-    ['a name that is there', ['add', 'a'], 'a is a caller already, in CALLERS'],
+    ['an unknown scope', ['add', 'b', '--scopes', 'images:write'], 'CALLERS caller 2 (b): scopes must be a list of'],
+    ['a pattern that is none', ['add', 'b', '--names', '[a-z]'], 'CALLERS caller 2 (b): names must be a list of'],
+    ['too many deletions', ['add', 'b', '--daily-deletions', '10001'], 'CALLERS caller 2 (b): dailyDeletions must be'],
+    ['an unknown issuer', ['add', 'b', '--token', 'k8s', 'sub=x'], 'CALLERS caller 2 (b): tokens names an issuer'],
+    ['a claim with a star', ['add', 'b', '--token', 'gha', 'sub=*'], 'CALLERS caller 2 (b): claims must be'],
+    ['a name that is there', ['add', 'a'], 'a is in CALLERS already'],
     ['a caller that is not there', ['rotate', 'b'], 'no caller has this name'],
-    [
-      'an issuer of another environment',
-      ['add', 'b', '--token', 'gha', 'a=1', '--env', 'gz'],
-      'caller 2: tokens names',
-    ],
+    ['an issuer of another environment', ['add', 'b', '--token', 'gha', 'a=1', '--env', 'gz'], 'tokens names'],
   ])('writes nothing for %s', async (_, args, problem) => {
     await run('c.json', 'add', 'a');
     const before = textOf('c.json');
     const { status, stdout, stderr } = await run('c.json', ...args, '--config', 'w.toml');
     expect([status, stdout, textOf('c.json')]).toEqual([1, '', before]);
-    expect(stderr).toMatch(/^Nothing was changed[:,]/);
+    expect(stderr).toMatch(/^(?:Nothing was changed:|c\.json was not changed, because)/);
     expect(stderr).toContain(problem);
     expect(keysIn(stderr)).toEqual([]);
   });
@@ -230,65 +272,133 @@ describe('npm run callers', () => {
   it.each([
     ['{"CALLERS": {"a": 1,}}', 'the file is not JSON from line 1, column 21 on'],
     ['{"CALLERS": {}, "CALLERS_1": {"a": 1}}', 'CALLERS_1 caller 1: is not an object'],
-    ['{"CALLERS": {}, "CALLERS": {}}', 'CALLERS stands in the file twice'],
+    ['{"CALLERS": {}, "CALLERS": {}}', 'the file repeats a name at line 1, column 17'],
   ])('leaves %s alone, whatever the command', async (text, problem) => {
-    writeFileSync(join(folder, 'c.json'), text);
-    for (const args of [['add', 'b'], ['rotate', 'a'], ['revoke', 'a'], ['list'], ['secrets']]) {
+    at.put('c.json', text);
+    const commands = [['add', 'b'], ['rotate', 'a'], ['remove', 'a'], ['list'], ['secrets'], ['deploy']];
+    for (const args of commands) {
       expect(await run('c.json', ...args)).toEqual({
         status: 1,
         stdout: '',
-        stderr: `c.json is at fault and stays as it is:\n  - ${problem}\n`,
+        stderr: `c.json has errors and was not changed:\n  - ${problem}\n`,
       });
     }
     expect(textOf('c.json')).toBe(text);
   });
 
-  it('hands over no part that Cloudflare would refuse, but lets an operator make it smaller', async () => {
-    const entry = (digit: string) =>
-      `{"names": ["${'a'.repeat(128)}"], "keySha256": ["${digit.repeat(64)}"], "scopes": []}`;
-    const callers = Array.from({ length: 16 }, (_, index) => `"${index}": ${entry(index.toString(16))}`);
-    const wide = `"wide": {"binding": true, "scopes": [], "names": [${Array.from({ length: 10 }, () => `"${'b'.repeat(128)}"`).join()}]}`;
-    writeFileSync(join(folder, 'c.json'), `{"CALLERS": {${[...callers, wide].join()}}}`);
+  it('hands over no shard that Cloudflare would refuse, but lets an operator make it smaller', async () => {
+    const callers = Array.from({ length: 16 }, (_, index) => [
+      `${index}`,
+      { names: ['a'.repeat(128)], keySha256: [index.toString(16).repeat(64)], scopes: [] },
+    ]);
+    const wide = { binding: true, scopes: [], names: Array.from({ length: 10 }, () => 'b'.repeat(128)) };
+    at.put('c.json', { CALLERS: { ...Object.fromEntries(callers), wide } });
     const refused = await run('c.json', 'secrets');
     expect([refused.status, refused.stdout]).toEqual([1, '']);
     expect(refused.stderr).toMatch(
-      /^Cloudflare would refuse these parts:\nCALLERS {2}\d{4} of 5000 bytes, \d+ too many: /,
+      /^Cloudflare would refuse these shards:\nCALLERS: 17 callers, \d{4} of 5000 bytes: too many, /,
     );
-    expect((await run('c.json', 'list')).stdout).toMatch(/^CALLERS {2}\d{4} of 5000 bytes, \d+ too many: /m);
-    expect((await run('c.json', 'revoke', 'wide')).status).toBe(0);
+    expect((await run('c.json', 'list')).stdout).toMatch(/^CALLERS: 17 callers, \d{4} of 5000 bytes: too many, /m);
+    expect((await run('c.json', 'remove', 'wide')).status).toBe(0);
     expect((await run('c.json', 'secrets')).status).toBe(0);
   });
 
   it('refuses a file that is not there or that it may not replace, and says so', async () => {
     expect((await run('c.json', 'list')).stderr).toBe('c.json does not exist. "add" makes it.\n');
-    expect(existsSync(join(folder, 'c.json'))).toBe(false);
+    expect(existsSync(at.path('c.json'))).toBe(false);
     expect((await run('.', 'add', 'a')).stderr).toBe('. cannot be read (EISDIR).\n');
     expect((await run('absent/c.json', 'add', 'a')).stderr).toBe(
-      'absent/c.json cannot be written (ENOENT). Nothing was changed.\n',
+      'absent/c.json cannot be written (ENOENT). Your change was not made.\n',
     );
     await run('c.json', 'add', 'a');
     expect((await run('c.json', 'list', 'b')).stderr).toBe('No caller has this name.\n');
   });
 
   it('refuses a configuration of Wrangler that cannot be read, or whose issuers are at fault', async () => {
-    writeFileSync(join(folder, 'bad.toml'), 'name = "a"\n[vars]\nISSUERS = "{"\n');
+    at.put('bad.toml', 'name = "a"\n[vars]\nISSUERS = "{"\n');
     expect(await run('c.json', 'add', 'a', '--config', 'bad.toml')).toEqual({
       status: 1,
       stdout: '',
-      stderr: 'bad.toml is at fault:\n  - ISSUERS is not a JSON object\n',
+      stderr: `${at.path('bad.toml')} has errors:\n  - ISSUERS is not a JSON object\n`,
     });
     const absent = await run('c.json', 'add', 'a', '--config', 'absent.toml');
     expect(absent.stderr).toMatch(/^absent\.toml does not exist\./);
-    expect(existsSync(join(folder, 'c.json'))).toBe(false);
+    expect(existsSync(at.path('c.json'))).toBe(false);
+  });
+});
+
+describe('a command of npm run callers', () => {
+  const failureOf = async (args: string[]) => {
+    const { status, stdout, stderr } = await run(...args);
+    expect([args, status, stdout]).toEqual([args, 1, '']);
+    return stderr;
+  };
+
+  it.each([
+    [[], 'FILE and a command are needed.'],
+    [['c.json'], 'FILE and a command are needed.'],
+    [['c.json', 'drop', 'ci'], 'There is no such command.'],
+    [['c.json', 'constructor'], 'There is no such command.'],
+    [['c.json', 'add'], 'NAME is missing.'],
+    [['c.json', 'rotate', ''], 'NAME is missing.'],
+    [['c.json', 'remove'], 'NAME is missing.'],
+    [['c.json', 'revoke'], 'NAME is missing.'],
+    [['c.json', 'revoke', 'ci'], 'FINGERPRINT is missing; "remove" removes the caller.'],
+    [['c.json', 'revoke', 'ci', ''], 'FINGERPRINT is missing; "remove" removes the caller.'],
+    [
+      ['c.json', 'revoke', 'ci', '0123abc'],
+      'FINGERPRINT must be 8 hex characters, as "list" or an audit record shows them.',
+    ],
+    [['c.json', 'secrets', 'ci'], 'There are too many arguments.'],
+    [['c.json', 'deploy', 'ci'], 'There are too many arguments.'],
+    [['c.json', 'rotate', 'ci', '0123abcd'], 'There are too many arguments.'],
+    [['c.json', 'remove', 'ci', '0123abcd'], 'There are too many arguments.'],
+    [['c.json', 'add', 'ci', '--binding', 'a=1'], 'There are too many arguments.'],
+    [['c.json', 'list', '--scopes', 'a'], 'Only "add" takes --scopes.'],
+    [['c.json', 'rotate', 'ci', '--key'], 'Only "add" takes --key.'],
+    [['c.json', 'secrets', '--json'], 'Only "list" takes --json.'],
+    [['c.json', 'list', '--url', 'a'], 'Only "deploy" takes --url.'],
+    [['c.json', 'add', 'ci', '--daily-deletions=-1'], '--daily-deletions takes a number.'],
+    [['c.json', 'add', 'ci', '--daily-deletions', '1.5'], '--daily-deletions takes a number.'],
+    [['c.json', 'add', 'ci', '--scope', 'a'], 'Unknown option --scope.'],
+    [['c.json', 'add', 'ci', '--token', 'gha'], 'After --token ISSUER comes CLAIM=TEXT, at least once.'],
+    [
+      ['c.json', 'add', 'ci', '--token', 'gha', 'a=1', '--token', 'k8s'],
+      'After --token ISSUER comes CLAIM=TEXT, at least once.',
+    ],
+    [['c.json', 'add', '--token', 'gha', 'a=1', 'ci'], 'NAME is missing.'],
+    [['c.json', 'add', 'ci', '--token', 'gha', 'a='], 'After --token ISSUER comes CLAIM=TEXT, at least once.'],
+    [['c.json', 'add', 'ci', '--token', 'gha', 'a=1', 'a=2'], '--token has a claim twice.'],
+    [['c.json', 'list', 'a/b'], expect.stringMatching(/^NAME must be 1 to 64 letters/)],
+  ])('is not %j', async (args, failure) => {
+    expect(await failureOf(args)).toEqual(
+      typeof failure === 'string' ? `${failure} See: npm run callers -- --help\n` : failure,
+    );
+    expect(existsSync(at.path('c.json'))).toBe(false);
   });
 
-  it('helps, and says where help is', async () => {
-    const help = await run('--help');
-    expect([help.status, help.stdout.startsWith('Usage: npm run callers -- FILE COMMAND')]).toEqual([0, true]);
-    expect(await run()).toEqual({
-      status: 1,
-      stdout: '',
-      stderr: 'FILE and a command are needed. See: npm run callers -- --help\n',
-    });
+  it('never repeats a key that stands in the wrong place', async () => {
+    const key = `bcg_${'Ab1-'.repeat(10)}xyz`;
+    at.put('c.json', '{"CALLERS": {"ci": {"binding": true, "scopes": []}}}');
+    for (const args of [
+      ['add', key],
+      ['revoke', 'ci', key],
+      [key],
+      ['add', 'ci', '--key', key],
+      [`--${key}`],
+      ['list', key],
+    ]) {
+      expect(await failureOf(['c.json', ...args])).not.toContain('Ab1-');
+    }
+  });
+
+  it('whose options npm has taken is refused, and makes no caller', () => {
+    const args = npmArgs('callers', 'c.json', 'add', 'ci', '--binding').filter((arg) => arg !== '--');
+    const { status, stderr } = spawnSync('npm', args, { cwd: at.folder, encoding: 'utf8' });
+    expect([status, stderr]).toEqual([
+      1,
+      'npm has taken --binding for itself: write "npm run callers -- …". See: npm run callers -- --help\n',
+    ]);
+    expect(existsSync(at.path('c.json'))).toBe(false);
   });
 });

@@ -1,14 +1,16 @@
 /** `npm run check-config`: in this process, and as an operator runs it. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runCheckConfig } from '../../src/tools/check-config.ts';
-import { WRANGLER_CONFIG } from '../../src/tools/shell.ts';
+import type { World } from '../../src/tools/command.ts';
+import { WRANGLER_CONFIG } from '../../src/tools/wrangler-config.ts';
 import { CALLERS, EMULATOR_CREDENTIALS, SECRET } from '../fixtures.ts';
+import { READY, startStandIn } from './api.ts';
+import { npmArgs, runTool } from './world.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const BAIDU = {
   BCE_ACCESS_KEY_ID: EMULATOR_CREDENTIALS.accessKeyId,
   BCE_SECRET_ACCESS_KEY: EMULATOR_CREDENTIALS.secretAccessKey,
@@ -17,6 +19,7 @@ const NOTES = [
   'note     no route, and workers_dev is off: only a service binding leads to the Worker',
   'note     PROTECTED_IMAGES and PROTECTED_NAMES are empty: nothing is protected',
 ];
+const CHECKED = 'Checked: bcc-image-gateway (the environment at the top).';
 const linesOf = (text: string) => text.split('\n').slice(0, -1);
 
 let folder = '';
@@ -31,17 +34,15 @@ beforeEach(() => {
   write('callers.json', { CALLERS, CALLERS_1: {} }, 0o644);
 });
 afterEach(() => rmSync(folder, { recursive: true }));
-const check = (...args: string[]) => runCheckConfig(args, folder);
+const check = (...args: string[]) => runTool(runCheckConfig, args, { folder });
+const checkWith = (world: Partial<World>, ...args: string[]) => runTool(runCheckConfig, args, { folder, ...world });
 
 describe('npm run check-config', () => {
   it('finds no fault in the credentials of one file and the callers of another, as an operator runs it', () => {
     const npm = (...args: string[]) =>
-      spawnSync('npm', ['--prefix', ROOT, 'run', '--silent', 'check-config', '--', ...args], {
-        cwd: folder,
-        encoding: 'utf8',
-      });
+      spawnSync('npm', npmArgs('check-config', ...args), { cwd: folder, encoding: 'utf8' });
     const { status, stdout, stderr } = npm('baidu.json', 'callers.json');
-    expect([status, stderr, linesOf(stdout)]).toEqual([0, '', [...NOTES, 'No fault.']]);
+    expect([status, stderr, linesOf(stdout)]).toEqual([0, '', [...NOTES, `No fault. ${CHECKED}`]]);
     expect(npm('baidu.json').status).toBe(1);
   });
 
@@ -62,20 +63,20 @@ describe('npm run check-config', () => {
     );
     write(
       'callers.json',
-      `{"CALLERS": {"a": {"binding": true, "scopes": [], "binding": true}}, "CALLERS_1": {"${SECRET}": 1}}`,
+      `{"CALLERS": {"a": {"binding": true, "scopes": [], "bindings": true}}, "CALLERS_1": {"${SECRET}": 1}}`,
     );
     const { status, stdout, stderr } = await check('baidu.json', 'callers.json', 'absent.json');
     expect([status, stderr]).toEqual([1, '']);
     expect(linesOf(stdout)).toEqual([
       'fault    absent.json does not exist',
-      'fault    PROTECTED_IMAGE in the secrets is nothing that the Worker knows',
-      'fault    member 4 in the secrets is nothing that the Worker knows',
-      'fault    CALLERS caller 1: a name or a field occurs twice',
+      'fault    PROTECTED_IMAGE is an unknown secret',
+      'fault    member 4 is an unknown secret',
+      'fault    CALLERS caller 1 (a): has a field that does not exist',
       'fault    CALLERS_1 caller 1: is not an object',
       'fault    BCE_SECRET_ACCESS_KEY has white space in it, such as a newline at its end',
       'warning  baidu.json can be read by others: chmod 600 baidu.json',
       'note     no route, and workers_dev is off: only a service binding leads to the Worker',
-      '6 faults: do not deploy this.',
+      `6 faults: do not deploy this. ${CHECKED}`,
     ]);
     expect(stdout).not.toContain(SECRET);
   });
@@ -104,7 +105,7 @@ ratelimits = [{ name = "RATE_LIMITER_BURST", namespace_id = "1", simple = { limi
       1,
       'fault    RATE_LIMITER_SUSTAINED is not declared as a rate limit of 60 in 60 s, which callers are told',
       'fault    VERSION is not declared as the binding of version_metadata',
-      '2 faults: do not deploy this.',
+      '2 faults: do not deploy this. Checked: bcc-image-gateway-su (environment su).',
     ]);
     expect(lines).toContain("warning  ISSUERS is not inherited: this environment has the Worker's default");
     expect(await check('baidu.json', '--env', 'su')).toMatchObject({ status: 1, stdout: '' });
@@ -114,7 +115,100 @@ ratelimits = [{ name = "RATE_LIMITER_BURST", namespace_id = "1", simple = { limi
     const absent = await check('baidu.json', '--config', 'absent.toml');
     expect([absent.status, absent.stderr]).toEqual([1, expect.stringMatching(/^absent\.toml does not exist\./)]);
     expect((await check()).stderr).toBe('A FILE is needed. See: npm run check-config -- --help\n');
-    expect((await check('a', '--colour')).stderr).toMatch(/^There is an option that does not exist/);
+    expect((await check('a', '--colour')).stderr).toMatch(/^Unknown option --colour\. /);
     expect((await check('--help')).stdout).toMatch(/^Usage: npm run check-config -- FILE…/);
+  });
+
+  it('checks the environment that it names, and no other, whatever the variables say', async () => {
+    const of = async (env: World['env'], ...args: string[]) => {
+      const { status, stdout } = await checkWith({ env }, 'baidu.json', 'callers.json', ...args);
+      return [status, linesOf(stdout).at(-1)];
+    };
+    const gz = 'Checked: bcc-image-gateway-gz (environment gz).';
+    expect(await of({ CLOUDFLARE_ENV: 'gz' }, '--env', '')).toEqual([0, `No fault. ${CHECKED}`]);
+    expect(await of({ CLOUDFLARE_ENV: 'gz' })).toEqual([0, `No fault. ${gz}`]);
+    expect(await of({ CLOUDFLARE_ENV: 'staging' }, '--env', 'gz')).toEqual([0, `No fault. ${gz}`]);
+  });
+
+  it('finds faults in the environment that is meant, also if that of the variable has none', async () => {
+    const base = readFileSync(WRANGLER_CONFIG, 'utf8');
+    write('w.toml', base.replace('PROTECTED_IMAGES = "[]"', 'PROTECTED_IMAGES = "x"'));
+    const args = ['baidu.json', 'callers.json', '--config', 'w.toml', '--env', ''];
+    expect((await checkWith({ env: { CLOUDFLARE_ENV: 'gz' } }, ...args)).status).toBe(1);
+  });
+
+  it('prints JSON of ASCII on demand', async () => {
+    write('ä.json', '{');
+    const { status, stdout, stderr } = await check('ä.json', 'callers.json', '--json', '--env', 'gz');
+    expect([status, stderr, /^[\x20-\x7e\n]*$/.test(stdout)]).toEqual([1, '', true]);
+    expect(JSON.parse(stdout)).toMatchObject({
+      worker: 'bcc-image-gateway-gz',
+      environment: 'gz',
+      findings: expect.arrayContaining([{ level: 'fault', text: 'ä.json ends before its JSON does' }]),
+    });
+  });
+
+  it('shows no name of a file that could act on a terminal', () => {
+    const { stdout } = spawnSync('npm', npmArgs('check-config', '\u001b[2J\u202e.json'), {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    expect(stdout).toContain('fault    \\u001b[2J\\u202e.json does not exist\n');
+  });
+
+  it('warns of pages that were not built', async () => {
+    const base = readFileSync(WRANGLER_CONFIG, 'utf8');
+    write('w.toml', base.replace(/^directory = .*$/m, 'directory = "pages"'));
+    mkdirSync(join(folder, 'pages'));
+    const args = ['baidu.json', 'callers.json', '--config', 'w.toml'];
+    const built = ['swagger-ui.css', 'swagger-ui-bundle.js', 'console.html', 'console.css', 'console.js'];
+    const warnings = async () => linesOf((await check(...args)).stdout).filter((line) => line.startsWith('warning'));
+    expect(await warnings()).toEqual(
+      built.map((file) => `warning  ${file} was not built, so a page will not work: run "npm run postinstall"`),
+    );
+    for (const file of built) writeFileSync(join(folder, 'pages', file), '');
+    expect(await warnings()).toEqual([]);
+  });
+
+  it('knows every file that the pages load and that is not kept in git', () => {
+    const root = join(import.meta.dirname, '../..');
+    const folderOfPages = join(root, 'src/pages/public');
+    const loaded = ['docs.html', 'console.html'].flatMap((page) => [
+      page,
+      ...Array.from(
+        readFileSync(join(folderOfPages, page), 'utf8').matchAll(/(?:src|href)="\/assets\/([\w.-]+)"/g),
+        ([, file = '']) => file,
+      ),
+    ]);
+    const ignored = loaded.filter(
+      (file) => spawnSync('git', ['check-ignore', '-q', join(folderOfPages, file)], { cwd: root }).status === 0,
+    );
+    const source = readFileSync(join(root, 'src/tools/check-config.ts'), 'utf8');
+    expect(ignored.length).toBeGreaterThan(4);
+    for (const file of ignored) expect(source).toContain(`'${file}'`);
+  });
+
+  it('asks the gateway whether Baidu knows what it must know', async () => {
+    const standIn = await startStandIn(folder);
+    const last = async (url: string, env: World['env'] = { GATEWAY_TOKEN: 'token' }) => {
+      const { status, stdout } = await checkWith({ env }, 'baidu.json', 'callers.json', '--upstream', url);
+      return [status, linesOf(stdout).filter((line) => line.includes('127.0.0.1') || line.includes('images.test'))];
+    };
+    const url = standIn.gatewayUrl;
+    const absent = 'Baidu does not find the first of PROTECTED_IMAGES';
+    try {
+      expect(await last(url)).toEqual([0, []]);
+      standIn.readiness = { status: 200, body: { ...READY, control: 'absent' } };
+      expect(await last(url)).toEqual([1, [expect.stringContaining(`fault    ${url}: ${absent}`)]]);
+      standIn.readiness = { status: 200, body: { ...READY, control: null } };
+      expect(await last(url)).toEqual([0, [`note     ${url} has read no image that Baidu must know`]]);
+      expect(await last(url, {})).toEqual([1, [`fault    ${url}: the variable GATEWAY_TOKEN is not set`]]);
+      expect(await last('http://images.test')).toEqual([
+        1,
+        [expect.stringMatching(/^fault {4}http:\/\/images\.test: /)],
+      ]);
+    } finally {
+      await standIn.stop();
+    }
   });
 });

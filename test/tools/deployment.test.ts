@@ -1,15 +1,20 @@
 /** What would be wrong with a deployment. */
 import { generateKeyPairSync } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { checkDeployment, type Finding } from '../../src/tools/deployment.ts';
+import { checkDeployment, readSecretsFile, type Secret } from '../../src/tools/deployment.ts';
+import type { Finding } from '../../src/tools/findings.ts';
 import { createKey } from '../../src/tools/new-key.ts';
-import type { Secret } from '../../src/tools/secrets-file.ts';
-import { WRANGLER_CONFIG } from '../../src/tools/shell.ts';
 import { readWranglerConfig, type WranglerConfig } from '../../src/tools/wrangler-config.ts';
 import { CALLER_ID_RULE } from '../../src/worker/callers/caller.ts';
 import { CALLERS, EMULATOR_CREDENTIALS, FAULTY_ENV, SECRET } from '../fixtures.ts';
 
-const read = await readWranglerConfig('/', WRANGLER_CONFIG, undefined);
+/** Where an operator copies from. */
+const EXAMPLES = ['README.md', 'wrangler.toml']
+  .map((file) => readFileSync(join(import.meta.dirname, '../..', file), 'utf8'))
+  .join();
+const read = await readWranglerConfig({ folder: '/', env: {} });
 if (!read.ok) throw new Error(read.failure);
 const BARE = read.value;
 /** The Worker's own configuration, after the operator has said what is protected and opened a way in. */
@@ -24,7 +29,7 @@ const VALUES = {
   CALLERS: JSON.stringify(CALLERS),
 };
 const secretsFrom = (values: Readonly<Record<string, string>>): Secret[] =>
-  Object.entries(values).map(([name, value]) => ({ name, value, bytes: Buffer.byteLength(value) }));
+  Object.entries(values).map(([name, value]) => ({ name, value }));
 const SECRETS = secretsFrom(VALUES);
 const withVars = (vars: Readonly<Record<string, unknown>>): WranglerConfig => ({
   ...CONFIG,
@@ -53,16 +58,12 @@ describe('a deployment', () => {
   });
 
   it.each<[string, Readonly<Record<string, string>>, string]>([
-    ['a typo', { CALLER: '{}' }, 'CALLER in the secrets is nothing that the Worker knows'],
-    [
-      'a setting that is none',
-      { PROTECTED_IMAGE: '[]' },
-      'PROTECTED_IMAGE in the secrets is nothing that the Worker knows',
-    ],
-    ['a value as a name', { [SECRET]: 'x' }, 'member 4 in the secrets is nothing that the Worker knows'],
-    ['a name of every object', { constructor: 'x' }, 'member 4 in the secrets is nothing that the Worker knows'],
-    ['a binding', { LEDGER: 'x' }, 'LEDGER in the secrets is a binding and no secret'],
-    ['a variable', { DELETIONS: 'enabled' }, 'DELETIONS in the secrets is also a variable'],
+    ['a typo', { CALLER: '{}' }, 'CALLER is an unknown secret'],
+    ['a setting that is none', { PROTECTED_IMAGE: '[]' }, 'PROTECTED_IMAGE is an unknown secret'],
+    ['a value as a name', { [SECRET]: 'x' }, 'member 4 is an unknown secret'],
+    ['a name of every object', { constructor: 'x' }, 'member 4 is an unknown secret'],
+    ['a binding', { LEDGER: 'x' }, 'LEDGER is an unknown secret'],
+    ['a variable', { DELETIONS: 'enabled' }, 'DELETIONS is a secret and a variable'],
     ['a part that is not JSON', { CALLERS_1: 'x' }, 'CALLERS_1 is not a JSON object'],
     ['a placeholder', { BCE_SECRET_ACCESS_KEY: 'your-secret-access-key' }, 'BCE_SECRET_ACCESS_KEY is a placeholder'],
     [
@@ -77,7 +78,7 @@ describe('a deployment', () => {
   it('is at fault with a secret that stands in two files', () => {
     expect(
       check(CONFIG, [...SECRETS, ...secretsFrom({ CALLERS_1: '{}' }), ...secretsFrom({ CALLERS_1: '{}' })]),
-    ).toEqual(['fault: CALLERS_1 in the secrets occurs twice']);
+    ).toEqual(['fault: CALLERS_1 is given twice']);
   });
 
   it('is at fault with a secret or a variable of more than 5000 bytes, and with none of 5000', () => {
@@ -99,21 +100,21 @@ describe('a deployment', () => {
       'fault: BCE_SECRET_ACCESS_KEY is missing or blank',
     ]);
     expect(check({ ...CONFIG, requiredSecrets: [...CONFIG.requiredSecrets, 'BCE_SESSION_TOKEN'] })).toEqual([
-      'fault: BCE_SESSION_TOKEN is missing, and secrets.required names it',
+      'fault: BCE_SESSION_TOKEN is missing from the secrets',
     ]);
   });
 
   it('is at fault with a variable that the Worker does not know, or that is a secret or a binding', () => {
     expect(check(withVars({ PROTECTED_IMAGE: '[]', [SECRET]: 1 }))).toEqual([
-      'fault: PROTECTED_IMAGE in the variables is nothing that the Worker knows',
-      'fault: member 13 in the variables is nothing that the Worker knows',
+      'fault: PROTECTED_IMAGE is an unknown variable',
+      'fault: member 13 is an unknown variable',
     ]);
     const { CALLERS: _, ...others } = VALUES;
     expect(check(withVars({ CALLERS: VALUES.CALLERS }), secretsFrom(others))).toEqual([
-      'fault: CALLERS in the variables is a secret and no variable',
-      'fault: CALLERS is missing, and secrets.required names it',
+      'fault: CALLERS must be a secret, not a variable',
+      'fault: CALLERS is missing from the secrets',
     ]);
-    expect(check(withVars({ VERSION: '1' }))).toEqual(['fault: VERSION in the variables is a binding and no variable']);
+    expect(check(withVars({ VERSION: '1' }))).toEqual(['fault: VERSION is an unknown variable']);
   });
 
   it('is at fault if a declaration is missing or says something else', () => {
@@ -160,7 +161,6 @@ describe('a note', () => {
       'note: no route, and workers_dev is off: only a service binding leads to the Worker',
       'note: PROTECTED_IMAGES and PROTECTED_NAMES are empty: nothing is protected',
     ]);
-    expect(check({ ...CONFIG, routes: [], isOnWorkersDev: true })).toEqual([]);
     expect(check(withVars({ PROTECTED_IMAGES: '["m-nky7qeom"]', PROTECTED_NAMES: '[]' }))).toEqual([]);
   });
 
@@ -194,14 +194,68 @@ describe('a note', () => {
   });
 });
 
+describe('a warning', () => {
+  it('tells that everyone can reach the Worker', () => {
+    const open = 'warning: workers_dev is on: everyone can reach the Worker at a name below workers.dev';
+    expect(check({ ...CONFIG, isOnWorkersDev: true })).toEqual([open]);
+    expect(check({ ...CONFIG, routes: [], isOnWorkersDev: true })).toEqual([open]);
+  });
+
+  it('tells of a budget above that of all callers', () => {
+    const callers = { a: { binding: true, scopes: ['images:delete'], dailyDeletions: 501 } };
+    const secrets = secretsFrom({ ...VALUES, CALLERS: JSON.stringify(callers) });
+    const only = 'deletions a day, but DAILY_DELETIONS_TOTAL only';
+    expect(check(CONFIG, secrets)).toEqual([`warning: a allows 501 ${only} 500`]);
+    expect(check(withVars({ DAILY_DELETIONS_TOTAL: '501' }), secrets)).toEqual([]);
+    expect(check(withVars({ DAILY_DELETIONS_TOTAL: '40' }))).toEqual([`warning: DAILY_DELETIONS allows 50 ${only} 40`]);
+  });
+
+  it.each<[string, Readonly<Record<string, unknown>>]>([
+    ['{"BCE_ACCESS_KEY_ID": "…", ', { BCE_ACCESS_KEY_ID: '…' }],
+    [
+      '"repository_id": "456789"',
+      { CALLERS: '{"a": {"tokens": [{"issuer": "k8s", "claims": {"repository_id": "456789"}}]}}' },
+    ],
+    ['"keySha256": ["<SHA-256 of the key, hex>"]', { CALLERS: '{"a": {"keySha256": ["<SHA-256 of the key, hex>"]}}' }],
+  ])('tells of %s, as our own examples have it', (example, values) => {
+    const [name = ''] = Object.keys(values);
+    expect(EXAMPLES).toContain(example);
+    const texts = check(
+      CONFIG,
+      secretsFrom({ ...VALUES, ...Object.fromEntries(Object.entries(values).map(([n, v]) => [n, String(v)])) }),
+    );
+    expect(texts).toContain(`warning: ${name} has a value of our examples`);
+  });
+
+  it('tells of a host and of a variable as our own examples have them', () => {
+    expect(EXAMPLES).toContain('"images.internal.example.com"');
+    expect(check({ ...CONFIG, routes: ['images.internal.example.com'] })).toEqual([
+      'warning: routes has a value of our examples',
+    ]);
+    const access = { access: { issuer: 'a', audience: '<AUD>', jwks: 'https://issuer.test/jwks' } };
+    expect(check(withVars({ ISSUERS: access }))).toEqual(['warning: ISSUERS has a value of our examples']);
+  });
+});
+
+describe('a fault of a caller', () => {
+  it('is told with its name, unless that may be a value', () => {
+    const callers = { ci: { binding: true, scopes: [] }, 'ci-cleaner': { binding: true }, [SECRET]: 'x' };
+    const secrets = secretsFrom({ ...VALUES, CALLERS_1: JSON.stringify(callers) });
+    const texts = check(CONFIG, secrets);
+    expect(texts).toContainEqual(expect.stringMatching(/^fault: CALLERS_1 caller 2 \(ci-cleaner\): scopes must be/));
+    expect(texts).toContain('fault: CALLERS_1 caller 3: is not an object');
+    expect(texts.join()).not.toContain(SECRET);
+  });
+});
+
 describe('an environment', () => {
   it('is warned of what it does not inherit, of what it does, and of what it shares', () => {
     const { BCC_ENDPOINT: _, ...vars } = CONFIG.vars;
     expect(check({ ...CONFIG, vars }, SECRETS, CONFIG)).toEqual([
       "warning: BCC_ENDPOINT is not inherited: this environment has the Worker's default",
-      'warning: the route images.test is taken from the deployment without an environment',
-      'warning: RATE_LIMITER_BURST has a namespace_id of the deployment without an environment, and counts with it',
-      'warning: RATE_LIMITER_SUSTAINED has a namespace_id of the deployment without an environment, and counts with it',
+      'warning: the route images.test is taken from the environment at the top',
+      'warning: RATE_LIMITER_BURST has a namespace_id of the environment at the top, and counts with it',
+      'warning: RATE_LIMITER_SUSTAINED has a namespace_id of the environment at the top, and counts with it',
     ]);
   });
 
@@ -210,5 +264,60 @@ describe('an environment', () => {
       ([name, limit]) => [name, { ...limit, namespaceId: `9${limit.namespaceId}` }] as const,
     );
     expect(check({ ...CONFIG, routes: ['gz.test'], rateLimits: new Map(own) }, SECRETS, CONFIG)).toEqual([]);
+  });
+});
+
+describe('a file of secrets', () => {
+  it('may be strings by name', () => {
+    expect(readSecretsFile('{"A": "ä", "CALLERS": "{ }"}')).toEqual({
+      isConfidential: true,
+      problems: [],
+      secrets: [
+        { name: 'A', value: 'ä' },
+        { name: 'CALLERS', value: '{ }' },
+      ],
+    });
+  });
+
+  it('may be the table of callers by shard, each of which becomes the text of a secret', () => {
+    expect(readSecretsFile('{"CALLERS": { "a": {"x": 1} }, "CALLERS_1": {}}')).toEqual({
+      isConfidential: false,
+      problems: [],
+      secrets: [
+        { name: 'CALLERS', value: '{"a":{"x":1}}' },
+        { name: 'CALLERS_1', value: '{}' },
+      ],
+    });
+  });
+
+  it.each([
+    ['{"A": "b",}', ['is not JSON from line 1, column 11 on']],
+    ['["a"]', ['is not a JSON object']],
+    ['', ['ends before its JSON does']],
+    ['{"A": "b", "A": "c"}', ['repeats a name at line 1, column 12']],
+    ['{"CALLERS": {"a": {"x": 1, "x": 2}}}', ['repeats a name at line 1, column 28']],
+    ['{"BCE_SESSION_TOKEN": null}', ['has BCE_SESSION_TOKEN, which is not a string']],
+    ['{"BCE_ACCESS_KEY_ID": "a", "CALLERS": {}}', ['has CALLERS, which is not a string']],
+    [`{"${SECRET}": 1, "A": "b"}`, ['has member 1, which is not a string']],
+  ])('is at fault if it is %s', (text, problems) => {
+    expect(readSecretsFile(text).problems).toEqual(problems);
+  });
+
+  it.each(['a', 'Ab', 'A1B2', 'ALTAK7', 'A B', '_', '', 'a'.repeat(9)])('does not show %j as a name', (name) => {
+    expect(readSecretsFile(JSON.stringify({ [name]: 0, OTHER: 'b' })).problems).toEqual([
+      'has member 1, which is not a string',
+    ]);
+  });
+
+  it.each(['A', 'PROTECTED_IMAGE', 'CALLERS_b7', 'A_B_12'])('shows %j as a name', (name) => {
+    expect(readSecretsFile(JSON.stringify({ [name]: 0, OTHER: 'b' })).problems).toEqual([
+      `has ${name}, which is not a string`,
+    ]);
+  });
+
+  it('is at fault if it holds a key of a caller, which is not repeated', () => {
+    const { key } = createKey();
+    const { problems } = readSecretsFile(JSON.stringify({ CALLERS: key }));
+    expect(problems).toEqual(['holds a key (line 1, column 13): revoke it, because only digests belong here']);
   });
 });

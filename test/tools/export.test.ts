@@ -1,276 +1,299 @@
-/** `npm run export`: against the running gateway, through a door that makes pages of two rows and can fail between them. */
-import { execFile } from 'node:child_process';
-import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+/** `npm run export`: of the running gateway, and of a stand-in with as many rows as one wants. */
+import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { DeletionJson } from '../../src/client/index.ts';
 import { isHistory } from '../../src/client/shapes.ts';
-import { floorMs, merge, runExport } from '../../src/tools/export.ts';
+import type { World } from '../../src/tools/command.ts';
+import { runExport } from '../../src/tools/export.ts';
 import { createKey } from '../../src/tools/new-key.ts';
 import { deletionRow } from '../fixtures.ts';
-import { type Gateway, HASTY, type Server, startEmulator, startGateway, varsFor } from '../local/stack.ts';
+import { type Gateway, type Server, startEmulator, startGateway, varsFor } from '../local/stack.ts';
+import { type History, startHistory } from './history.ts';
+import { npmArgs, runTool, temporary } from './world.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const cleaner = createKey();
-/** One for each test, because each has its own rate limit. */
-const auditors = Array.from({ length: 14 }, createKey);
-let auditor = createKey();
-/** After so many pages the connection breaks. */
-let pagesLeft = Number.POSITIVE_INFINITY;
-/** Done after each page. */
-let betweenPages = async () => {};
-let emulator: Server;
-let gateway: Gateway;
-let folder = '';
-let url = '';
-
-const door = createServer(async (request, response) => {
-  const target = new URL(request.url ?? '/', gateway.url);
-  const isPage = target.pathname === '/deletions';
-  if (isPage && !target.searchParams.has('limit')) target.searchParams.set('limit', '2');
-  if (isPage && pagesLeft <= 0) {
-    request.socket.destroy();
-    return;
-  }
-  const { authorization = '', 'x-request-id': requestId } = request.headers;
-  const answer = await fetch(target, { headers: { authorization, 'x-request-id': String(requestId) } });
-  const text = await answer.text();
-  if (isPage && answer.ok) pagesLeft--;
-  if (isPage) await betweenPages();
-  const names = ['content-type', 'date', 'link', 'retry-after', 'x-request-id'];
-  const headers = names.map((name) => [name, answer.headers.get(name)]).filter(([, value]) => value !== null);
-  response.writeHead(answer.status, Object.fromEntries(headers)).end(text);
-});
+const TOOL = join(ROOT, 'src/tools/export.ts');
+const NEWEST_MS = Date.parse('2026-11-25T08:00:00.000Z');
+const HOUR_MS = 3_600_000;
+let at: ReturnType<typeof temporary>;
+let history: History;
 
 beforeAll(async () => {
-  emulator = await startEmulator(0);
-  gateway = await startGateway({
-    port: 0,
-    vars: {
-      ...varsFor(emulator),
-      ...HASTY,
-      CALLERS: JSON.stringify({
-        cleaner: { keySha256: [cleaner.keySha256], scopes: ['images:delete'] },
-        ...Object.fromEntries(
-          auditors.map(({ keySha256 }, index) => [
-            `auditor-${index}`,
-            { keySha256: [keySha256], scopes: ['deletions:read'] },
-          ]),
-        ),
-      }),
-    },
-  });
-  await new Promise<void>((resolve) => door.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(door.address() as AddressInfo).port}`;
-  for (let number = 1; number <= 5; number++) await remove();
+  history = await startHistory();
 });
-afterAll(async () => {
-  door.close();
-  await gateway?.stop();
-  await emulator?.stop();
-});
+afterAll(() => history.stop());
 beforeEach(() => {
-  auditor = auditors.pop() ?? auditor;
-  pagesLeft = Number.POSITIVE_INFINITY;
-  betweenPages = async () => {};
-  folder = mkdtempSync(join(tmpdir(), 'bcg-export-'));
+  at = temporary('export');
+  history.pages.length = 0;
+  history.isLost = () => false;
+  useRows(Array.from({ length: 1_203 }, (_, index) => row(index)));
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => at.remove());
 
-const headersOf = ({ key }: { key: string }) => ({ authorization: `Bearer ${key}` });
-/** One more row. */
-const remove = () => fetch(`${gateway.url}/images/m-absent01`, { method: 'DELETE', headers: headersOf(cleaner) });
-
-async function history(): Promise<readonly DeletionJson[]> {
-  const answer = await fetch(`${gateway.url}/deletions?limit=500`, { headers: headersOf(auditor) });
-  const body: unknown = await answer.json();
-  if (!isHistory(body)) throw new Error('no history');
-  return body.deletions.map((row) => ({ ...row, verified: row.verified ?? null }));
+/** A row that is so many seconds older than the newest. */
+const row = (seconds: number, fields: Partial<DeletionJson> & { verified?: boolean | null } = {}): DeletionJson =>
+  deletionRow({
+    requestId: `job-${seconds}`,
+    reservedAt: new Date(NEWEST_MS - seconds * 1_000).toISOString(),
+    imageName: '镜像\u202e',
+    ...fields,
+  });
+function useRows(rows: readonly DeletionJson[]): void {
+  history.length = rows.length;
+  history.rowAt = (index) => rows[index] ?? row(index);
 }
-
-const run = (...args: string[]) => runExport(args, folder, { token: auditor.key, show: null });
-/** What a run notes about the rows of `file`. */
-const note = (file: string) => write(`${file}.view`, `the rows of everyone at ${url}\n`);
-const write = (file: string, text: string) => writeFileSync(join(folder, file), text);
-const textOf = (file: string) => readFileSync(join(folder, file), 'utf8');
-const rowsOf = (file: string): unknown[] =>
-  textOf(file)
+const all = () => Array.from({ length: history.length }, (_, index) => history.rowAt(index));
+const run = (args: string[], world: Partial<World> = {}) =>
+  runTool(runExport, args, { folder: at.folder, env: { GATEWAY_TOKEN: 'token' }, now: () => NEWEST_MS, ...world });
+const rowsIn = (text: string): unknown[] =>
+  text
     .split('\n')
     .slice(0, -1)
     .map((line) => JSON.parse(line));
+const asProgram = (args: readonly string[], options: readonly string[] = []) =>
+  spawn(process.execPath, [...options, TOOL, ...args], {
+    cwd: at.folder,
+    env: { ...process.env, INIT_CWD: at.folder, GATEWAY_TOKEN: 'token' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
 
 describe('npm run export', () => {
-  it('copies the whole history, newest first, as an operator runs it', async () => {
-    const args = ['--prefix', ROOT, 'run', '--silent', 'export', '--', url];
-    const env = { ...process.env, GATEWAY_TOKEN: auditor.key };
-    const { stdout, stderr } = await promisify(execFile)('npm', args, { cwd: folder, env });
-    const rows = await history();
-    expect(rows.length).toBeGreaterThanOrEqual(5);
-    expect(rowsOf('127.0.0.1.jsonl')).toEqual(rows);
-    expect([stdout, stderr]).toEqual([`127.0.0.1.jsonl is whole: ${rows.length} rows, 0 of them unknown.\n`, '']);
-  });
-
-  it('goes on where it was cut off, and then reads what has come since', async () => {
-    pagesLeft = 2;
-    const cut = await run(url, 'h.jsonl');
-    expect([cut.status, cut.stdout, cut.stderr]).toEqual([
-      1,
-      '',
-      expect.stringMatching(/^Cut off after 4 rows\. .*\n$/),
+  it('writes every row once, newest first, in pages of 500, for the owner alone, as ASCII', async () => {
+    const { status, stdout, stderr } = await run([history.url, 'h.jsonl']);
+    expect([status, stdout, stderr]).toEqual([
+      0,
+      '2026-11-25T07:00:00.000Z\n',
+      'h.jsonl: 1203 rows, of which 0 may still change. Next time: --since 2026-11-25T07:00:00.000Z\n',
     ]);
-    expect(existsSync(join(folder, 'h.jsonl'))).toBe(false);
-    expect(rowsOf('h.jsonl.part')).toEqual((await history()).slice(0, 4));
-    // What a kill in the middle of a line leaves.
-    appendFileSync(join(folder, 'h.jsonl.part'), '{"requestId":"é');
-    await remove();
-    pagesLeft = 3;
-    const whole = await run(url, 'h.jsonl');
-    // Two pages down to the end, and the first of what has come since.
-    expect([whole.status, existsSync(join(folder, 'h.jsonl.part'))]).toEqual([1, true]);
-    expect(rowsOf('h.jsonl')).toEqual((await history()).slice(1));
-    pagesLeft = Number.POSITIVE_INFINITY;
-    expect((await run(url, 'h.jsonl')).status).toBe(0);
-    expect(rowsOf('h.jsonl')).toEqual(await history());
-    expect(existsSync(join(folder, 'h.jsonl.part'))).toBe(false);
+    expect(rowsIn(at.textOf('h.jsonl'))).toEqual(all());
+    expect(at.textOf('h.jsonl')).toMatch(/^[\x20-\x7e\n]*$/);
+    expect(history.pages.map((page) => page.get('limit'))).toEqual(['500', '500', '500']);
+    expect([statSync(at.path('h.jsonl')).mode & 0o777, readdirSync(at.folder)]).toEqual([0o600, ['h.jsonl']]);
   });
 
-  it('reads the rest of the millisecond in which it was cut off', async () => {
-    const rows = await history();
-    const neighbour = { ...rows[0], requestId: 'neighbour' };
-    note('h.jsonl');
-    write('h.jsonl.part', `${JSON.stringify(neighbour)}\n`);
-    pagesLeft = Math.floor(rows.length / 2) + 1;
-    expect((await run(url, 'h.jsonl')).status).toBe(1);
-    expect(rowsOf('h.jsonl')).toEqual([neighbour, ...rows]);
+  it('writes to standard output, and says the rest elsewhere', async () => {
+    const { status, stdout, stderr } = await run([history.url, '-']);
+    expect([status, stderr]).toEqual([0, expect.stringMatching(/^1203 rows, .* Next time: --since 2026-11-25T07:/)]);
+    expect(rowsIn(stdout)).toEqual(all());
+    expect(readdirSync(at.folder)).toEqual([]);
   });
 
-  it('has the rows of the moment in which it began, once each, if others come meanwhile, and those the next time', async () => {
-    const before = await history();
-    betweenPages = async () => {
-      await remove();
-    };
-    expect((await run(url, 'h.jsonl')).status).toBe(0);
-    const copied = rowsOf('h.jsonl');
-    expect(copied).toEqual(before);
-    betweenPages = async () => {};
-    await run(url, 'h.jsonl');
-    const after = await history();
-    expect(after.length).toBeGreaterThan(before.length);
-    expect(rowsOf('h.jsonl')).toEqual(after);
+  it('reads again what was lost, and has each row once, also of one millisecond', async () => {
+    const rows = Array.from({ length: 1_500 }, (_, index) => ({
+      ...row(Math.floor(index / 300)),
+      requestId: `r-${index}`,
+    }));
+    useRows(rows);
+    const pauses: number[] = [];
+    history.isLost = (page) => page % 2 === 1;
+    const sleep = async (ms: number) => pauses.push(ms);
+    const { status } = await run([history.url, 'h.jsonl'], { sleep });
+    expect([status, rowsIn(at.textOf('h.jsonl'))]).toEqual([0, rows]);
+    expect(pauses.length).toBeGreaterThan(1);
   });
 
-  it('reads a row again that was unknown', async () => {
-    const order = { method: 'POST', body: JSON.stringify(['stalled_200', 'drop_after']) };
-    await fetch(`${emulator.url}/__emulator/faults`, order);
-    await fetch(`${gateway.url}/images/m-custom01`, { method: 'DELETE', headers: headersOf(cleaner) });
-    const { stdout } = await run(url, 'h.jsonl');
-    expect(stdout).toMatch(/ 1 of them unknown\.\n$/);
-    await vi.waitFor(async () => expect((await history())[0]).toMatchObject({ outcome: 'deleted' }), {
-      timeout: 50_000,
-      interval: 2_000,
+  it('gives up in the end, and then there is no FILE', async () => {
+    history.isLost = (page) => page > 0;
+    const pauses: number[] = [];
+    const { status, stdout, stderr } = await run([history.url, 'h.jsonl'], { sleep: async (ms) => pauses.push(ms) });
+    expect([status, stdout, readdirSync(at.folder)]).toEqual([1, '', []]);
+    expect(stderr).toMatch(/did not arrive/);
+    expect(pauses).toEqual([1_000, 2_000, 4_000, 8_000, 16_000]);
+  });
+
+  it('leaves no FILE if it is killed, and can be run again', async () => {
+    history.length = 1_000_000;
+    const child = asProgram([history.url, 'h.jsonl']);
+    while (history.pages.length < 5) await new Promise((resolve) => setTimeout(resolve, 20));
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    expect(existsSync(at.path('h.jsonl'))).toBe(false);
+    expect(readdirSync(at.folder)).toEqual([expect.stringMatching(/^h\.jsonl\..*\.tmp$/)]);
+    history.length = 3;
+    expect((await run([history.url, 'h.jsonl'])).status).toBe(0);
+    expect(rowsIn(at.textOf('h.jsonl'))).toHaveLength(3);
+  });
+
+  it('keeps no rows in memory', async () => {
+    // As objects these rows take some 50 MB.
+    history.length = 60_000;
+    const child = asProgram([history.url, 'h.jsonl'], ['--max-old-space-size=24']);
+    const stderr = child.stderr.toArray();
+    const [status] = await once(child, 'exit');
+    expect([status, Buffer.concat(await stderr).toString()]).toEqual([
+      0,
+      expect.stringMatching(/^h\.jsonl: 60000 rows/),
+    ]);
+    expect(execFileSync('wc', ['-l', at.path('h.jsonl')], { encoding: 'utf8' })).toMatch(/^ *60000 /);
+  });
+
+  it('ends without a word if nobody reads any more', async () => {
+    history.length = 100_000;
+    const child = asProgram([history.url, '-']);
+    const stderr = child.stderr.toArray();
+    child.stdout.once('data', () => child.stdout.destroy());
+    await once(child, 'exit');
+    expect([Buffer.concat(await stderr).toString(), history.pages.length < 200]).toEqual(['', true]);
+  });
+
+  it.each([
+    ['h.jsonl', 'ulimit -f 100; exec "$@"', 'h.jsonl cannot be written (EFBIG).\n'],
+    ['-', 'exec "$@" > /dev/full', 'Standard output cannot be written (ENOSPC).\n'],
+  ])('says in one sentence that the disk is full: %s', async (file, command, sentence) => {
+    const child = spawn('sh', ['-c', command, 'sh', process.execPath, TOOL, history.url, file], {
+      cwd: at.folder,
+      env: { ...process.env, INIT_CWD: at.folder, GATEWAY_TOKEN: 'token' },
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
-    expect((await run(url, 'h.jsonl')).stdout).toMatch(/ 0 of them unknown\.\n$/);
-    expect(rowsOf('h.jsonl')).toEqual(await history());
+    const stderr = child.stderr.toArray();
+    const [status] = await once(child, 'exit');
+    expect([status, Buffer.concat(await stderr).toString(), readdirSync(at.folder)]).toEqual([1, sentence, []]);
   });
 
-  it('keeps rows that the ledger has forgotten', async () => {
-    const forgotten = deletionRow({ reservedAt: '2025-01-01T00:00:00.000Z' });
-    note('h.jsonl');
-    write('h.jsonl', `${JSON.stringify(forgotten)}\n`);
-    await run(url, 'h.jsonl');
-    expect(rowsOf('h.jsonl')).toEqual([...(await history()), forgotten]);
+  it('replaces no file', async () => {
+    at.put('h.jsonl', 'old');
+    const { status, stderr } = await run([history.url, 'h.jsonl']);
+    expect([status, stderr, at.textOf('h.jsonl')]).toEqual([1, 'h.jsonl exists already: name another FILE.\n', 'old']);
+    history.isLost = () => {
+      at.put('new.jsonl', 'made');
+      return false;
+    };
+    expect((await run([history.url, 'new.jsonl'])).stderr).toBe('new.jsonl was made by somebody else meanwhile.\n');
+    expect(at.textOf('new.jsonl')).toBe('made');
   });
 
-  it('calls no file whole that began with the rows of another caller, or of another gateway', async () => {
-    await runExport([url, 'h.jsonl'], folder, { token: cleaner.key, show: null });
-    const before = textOf('h.jsonl');
-    const widened = await run(url, 'h.jsonl');
-    expect([widened.status, widened.stderr]).toEqual([
-      1,
-      `h.jsonl has the rows of cleaner at ${url}, and these would be the rows of everyone at ${url}. Name another FILE.\n`,
-    ]);
-    const elsewhere = await run(gateway.url, 'h.jsonl');
-    expect([elsewhere.status, elsewhere.stderr]).toEqual([1, expect.stringContaining(`everyone at ${gateway.url}.`)]);
-    expect(textOf('h.jsonl')).toBe(before);
-    rmSync(join(folder, 'h.jsonl.view'));
-    expect((await run(url, 'h.jsonl')).stderr).toMatch(/^h\.jsonl\.view is missing/);
-    expect(textOf('h.jsonl')).toBe(before);
-  });
-
-  it('writes from one process at a time', async () => {
-    const [one, other] = await Promise.all([run(url, 'h.jsonl'), run(url, 'h.jsonl')]);
-    expect([one.status, other.status, other.stderr]).toEqual([0, 1, expect.stringContaining('h.jsonl.lock')]);
-    expect(rowsOf('h.jsonl')).toEqual(await history());
-    expect(readdirSync(folder).sort()).toEqual(['h.jsonl', 'h.jsonl.view']);
-  });
-
-  it('shows a bar if somebody looks', async () => {
+  it('shows how far it is to whoever looks at a terminal', async () => {
     const shown: string[] = [];
-    const show = (text: string) => shown.push(text);
-    await runExport([url, 'h.jsonl'], folder, { token: auditor.key, show });
-    const rows = await history();
-    const end = `\r[${'#'.repeat(30)}] ${rows.length} rows, back to ${rows.at(-1)?.reservedAt}`;
-    expect(shown.slice(-2)).toEqual([end, '\n']);
+    await run([history.url, 'h.jsonl'], { show: (text) => shown.push(text) });
+    expect(shown).toEqual([
+      `\r500 rows, back to ${row(499).reservedAt}`,
+      `\r1000 rows, back to ${row(999).reservedAt}`,
+      '\r',
+    ]);
   });
-
-  it.each(['# Notes\n', '{"requestId":"job-1"}\n', '{}', '\n'])(
-    'leaves a file alone that is no history: %j',
-    async (text) => {
-      write('notes', text);
-      expect(await run(url, 'notes')).toMatchObject({
-        status: 1,
-        stderr: expect.stringMatching(/^notes is no history/),
-      });
-      expect(textOf('notes')).toBe(text);
-    },
-  );
 
   it('says what is wrong, and never the token', async () => {
-    const wrong = await runExport([url, 'h.jsonl'], folder, { token: cleaner.keySha256, show: null });
-    expect([wrong.status, wrong.stderr]).toEqual([1, expect.stringContaining('unauthenticated')]);
-    expect(wrong.stderr).not.toContain(cleaner.keySha256);
-    expect((await run(url, 'absent/h.jsonl')).stderr).toBe('absent/h.jsonl cannot be written (ENOENT).\n');
-    expect((await run('http://images.test')).stderr).toMatch(/^baseUrl must be an origin: https/);
-    for (const args of [[], ['a', 'b', 'c'], ['--token', 'x'], ['nowhere']]) {
-      expect(await run(...args)).toMatchObject({ status: 1, stdout: '', stderr: expect.stringContaining('--help') });
+    const secret = { GATEWAY_TOKEN: 'bcg_secret-token' };
+    for (const args of [[], ['a', 'b', 'c'], ['--token', 'x'], ['nowhere'], ['http://images.test']]) {
+      const { status, stdout, stderr } = await run(args, { env: secret });
+      expect([args, status, stdout, stderr]).toEqual([args, 1, '', expect.stringMatching(/./)]);
+      expect(stderr).not.toContain('secret');
     }
-    expect((await runExport([url], folder, { token: '', show: null })).stderr).toMatch(/^The variable GATEWAY_TOKEN/);
-    expect(await run('--help')).toMatchObject({ status: 0, stdout: expect.stringMatching(/^Usage: GATEWAY_TOKEN=…/) });
+    expect((await run(['http://images.test'])).stderr).toMatch(/^baseUrl must be an origin: https/);
+    expect((await run([history.url], { env: {} })).stderr).toMatch(/^The variable GATEWAY_TOKEN is not set\. /);
+    expect((await run([history.url, 'absent/h.jsonl'])).stderr).toBe('absent/h.jsonl cannot be written (ENOENT).\n');
+    expect(readdirSync(at.folder)).toEqual([]);
+  });
+
+  it('has a FILE by default that git ignores', async () => {
+    await run([history.url]);
+    const [file = ''] = readdirSync(at.folder);
+    expect(file).toBe('127.0.0.1.jsonl');
+    for (const name of [file, `${file}.5b1e7f0a.tmp`, 'images.internal.example.com.jsonl']) {
+      expect(spawnSync('git', ['check-ignore', '-q', name], { cwd: ROOT }).status).toBe(0);
+    }
   });
 });
 
-describe('a copy', () => {
-  it('is read again from the oldest unknown row on, and at least an hour back', () => {
-    const newest = deletionRow({ reservedAt: '2026-11-25T08:00:00.000Z' });
-    const old = deletionRow({ reservedAt: '2026-11-20T08:00:00.000Z' });
-    expect(floorMs([])).toBeNull();
-    expect(floorMs([newest, old])).toBe(Date.parse('2026-11-25T07:00:00.000Z'));
-    expect(floorMs([{ ...newest, outcome: 'unknown' }, old])).toBe(Date.parse('2026-11-25T07:00:00.000Z'));
-    const unknown = { ...old, outcome: 'unknown' } as const;
-    expect(floorMs([newest, unknown, old])).toBe(Date.parse('2026-11-20T08:00:00.000Z'));
+describe('the time for the next run', () => {
+  const nextOf = async (rows: readonly DeletionJson[], nowMs = NEWEST_MS) => {
+    useRows(rows);
+    return (await run([history.url, '-'], { now: () => nowMs })).stderr;
+  };
+  const since = (seconds: number) => `--since ${new Date(NEWEST_MS - seconds * 1_000).toISOString()}\n`;
+
+  it('is an hour before the newest row', async () => {
+    expect(await nextOf([row(0), row(7_200)])).toBe(`2 rows, of which 0 may still change. Next time: ${since(3_600)}`);
   });
 
-  it('has each row once, as it was read last, and as many equal ones as there are', () => {
-    const older = [
-      deletionRow({ outcome: 'unknown' }),
-      deletionRow({ outcome: 'unknown' }),
-      deletionRow({ requestId: 'job-2' }),
-    ];
-    expect(merge([deletionRow({}), deletionRow({})], older)).toEqual([
-      deletionRow({}),
-      deletionRow({}),
-      deletionRow({ requestId: 'job-2' }),
+  it('is that of the oldest row that may still change', async () => {
+    const rows = [row(0), row(7_200, { outcome: 'unknown' }), row(9_000, { outcome: 'unknown' }), row(20_000)];
+    expect(await nextOf(rows)).toBe(`4 rows, of which 2 may still change. Next time: ${since(9_000)}`);
+  });
+
+  it('counts a deletion that was not read back yet, until its last check and an hour are over', async () => {
+    const unverified = row(7_200, { verified: null });
+    const rows = [row(0), unverified];
+    const untilMs = Date.parse(unverified.reservedAt) + 25 * HOUR_MS;
+    expect(await nextOf(rows, untilMs - 1)).toContain(since(7_200));
+    expect(await nextOf(rows, untilMs)).toContain(since(3_600));
+    for (const final of [
+      { verified: true },
+      { verified: false },
+      { verified: null, outcome: 'rejected' } as const,
+      {},
+    ]) {
+      expect(await nextOf([row(0), row(7_200, final)])).toContain(since(3_600));
+    }
+  });
+
+  it('is the given one if there is no row', async () => {
+    useRows([]);
+    const { stderr } = await run([history.url, '-', '--since', '2026-01-01T00:00:00Z']);
+    expect([stderr, history.pages.at(-1)?.get('since')]).toEqual([
+      '0 rows, of which 0 may still change. Next time: --since 2026-01-01T00:00:00Z\n',
+      '2026-01-01T00:00:00Z',
     ]);
-    expect(merge([deletionRow({})], older)).toEqual([
-      deletionRow({}),
-      deletionRow({ outcome: 'unknown' }),
-      deletionRow({ requestId: 'job-2' }),
-    ]);
-    const later = deletionRow({ reservedAt: '2026-11-25T09:00:00.000Z' });
-    expect(merge([deletionRow({})], [later])).toEqual([later, deletionRow({})]);
+    expect((await run([history.url, '-'])).stderr).toContain('--since 1970-01-01T00:00:00.000Z\n');
+  });
+
+  // jq is on most machines, but npm does not bring it.
+  it.skipIf(spawnSync('jq', ['--version']).status !== 0)(
+    'leads to the same history as a run from the beginning, merged by the line that the page has',
+    async () => {
+      const page = readFileSync(join(ROOT, 'src/docs/tools.md'), 'utf8');
+      const [, merge = ''] = /^\$ (cat first\.jsonl .*)$/m.exec(page) ?? [];
+      const before = [row(100, { outcome: 'unknown' }), row(9_000, { verified: null }), row(20_000)];
+      useRows(before);
+      const first = await run([history.url, 'first.jsonl']);
+      const after = [row(0), row(100), row(9_000, { verified: true }), row(20_000)];
+      useRows(after);
+      await run([history.url, 'second.jsonl', '--since', first.stdout.trim()]);
+      expect(rowsIn(at.textOf('second.jsonl'))).toEqual(after.slice(0, 3));
+      execFileSync('sh', ['-c', merge], { cwd: at.folder });
+      expect(rowsIn(at.textOf('history.jsonl')).reverse()).toEqual(after);
+    },
+  );
+});
+
+describe('an export of the running gateway', () => {
+  const cleaner = createKey();
+  const auditor = createKey();
+  let emulator: Server;
+  let gateway: Gateway;
+  beforeAll(async () => {
+    emulator = await startEmulator(0);
+    const CALLERS = JSON.stringify({
+      cleaner: { keySha256: [cleaner.keySha256], scopes: ['images:delete'] },
+      auditor: { keySha256: [auditor.keySha256], scopes: ['deletions:read'] },
+    });
+    gateway = await startGateway({ port: 0, vars: { ...varsFor(emulator), CALLERS } });
+  });
+  afterAll(async () => {
+    await gateway?.stop();
+    await emulator?.stop();
+  });
+  const headersOf = ({ key }: { key: string }) => ({ authorization: `Bearer ${key}` });
+
+  it('is its history, as an operator runs it', async () => {
+    for (let number = 1; number <= 5; number++) {
+      await fetch(`${gateway.url}/images/m-absent01`, { method: 'DELETE', headers: headersOf(cleaner) });
+    }
+    const env = { ...process.env, GATEWAY_TOKEN: auditor.key };
+    await promisify(execFile)('npm', npmArgs('export', gateway.url), { cwd: at.folder, env });
+    const answer = await fetch(`${gateway.url}/deletions?limit=500`, { headers: headersOf(auditor) });
+    const body: unknown = await answer.json();
+    if (!isHistory(body)) throw new Error('no history');
+    expect(body.deletions).toHaveLength(5);
+    expect(rowsIn(at.textOf('localhost.jsonl'))).toEqual(body.deletions);
+    const wrong = await runTool(runExport, [gateway.url, 'h.jsonl', '--since', 'yesterday'], {
+      folder: at.folder,
+      env,
+    });
+    expect([wrong.status, wrong.stderr]).toEqual([1, expect.stringContaining('invalid_request')]);
   });
 });

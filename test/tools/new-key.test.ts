@@ -36,7 +36,7 @@ describe('npm run key', () => {
     (...names) => {
       const { stdout, stderr, status } = run(...names);
       expect([stdout, status]).toEqual(['', 1]);
-      expect(stderr).toContain('Usage');
+      expect(stderr).toMatch(/ See: npm run key -- --help\n$/);
     },
   );
 });

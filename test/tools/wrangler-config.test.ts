@@ -1,19 +1,21 @@
 /** What is read from Wrangler's configuration, with Wrangler's own reader. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { WRANGLER_CONFIG } from '../../src/tools/shell.ts';
-import { readWranglerConfig } from '../../src/tools/wrangler-config.ts';
+import { deploymentOf, readWranglerConfig } from '../../src/tools/wrangler-config.ts';
 import { RATE_LIMITS } from '../../src/worker/callers/rate-limits.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'bcg-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-const read = (text: string, env?: string) => {
+const read = (text: string, env?: string, variables = {}) => {
   writeFileSync(join(folder, 'w.toml'), text);
-  return readWranglerConfig(folder, 'w.toml', env);
+  return readWranglerConfig({ folder, env: variables }, 'w.toml', env);
 };
 const EMPTY = {
+  path: join(folder, 'w.toml'),
+  name: 'a',
+  environment: '',
   vars: {},
   requiredSecrets: [],
   durableObjects: new Map(),
@@ -21,6 +23,7 @@ const EMPTY = {
   version: null,
   routes: [],
   isOnWorkersDev: true,
+  assets: null,
 };
 const WITH_ENV = `name = "a"
 route = "a.test/*"
@@ -40,13 +43,13 @@ version_metadata = { binding = "V" }
 
 describe('the configuration of Wrangler', () => {
   it('must be a file, because Wrangler takes a missing one for an empty one', async () => {
-    const failureOf = async (file: string) => readWranglerConfig(folder, file, undefined);
+    const failureOf = async (file: string) => readWranglerConfig({ folder, env: {} }, file);
     expect(await failureOf('absent.toml')).toEqual({ ok: false, failure: 'absent.toml does not exist.' });
     expect(await failureOf('.')).toEqual({ ok: false, failure: '. cannot be read (EISDIR).' });
   });
 
   it('that the Worker has says what the Worker needs', async () => {
-    const config = await readWranglerConfig('/', WRANGLER_CONFIG, undefined);
+    const config = await readWranglerConfig({ folder: '/', env: {} });
     expect(config).toMatchObject({
       ok: true,
       value: {
@@ -69,6 +72,25 @@ describe('the configuration of Wrangler', () => {
     expect(await read('name = "a"\nworkers_dev = false')).toMatchObject({ value: { isOnWorkersDev: false } });
   });
 
+  it.each([
+    [undefined, {}, 'a (the environment at the top)'],
+    ['', { CLOUDFLARE_ENV: 'gz' }, 'a (the environment at the top)'],
+    [undefined, { CLOUDFLARE_ENV: 'gz' }, 'a-gz (environment gz)'],
+    ['gz', { CLOUDFLARE_ENV: 'other' }, 'a-gz (environment gz)'],
+  ])('is that of the environment %j with the variables %j: %s', async (env, variables, name) => {
+    // The reader must not look at the process, which in a job may have another environment.
+    process.env['CLOUDFLARE_ENV'] = 'nowhere';
+    const config = await read(WITH_ENV, env, variables);
+    delete process.env['CLOUDFLARE_ENV'];
+    expect(config.ok && deploymentOf(config.value)).toBe(name);
+  });
+
+  it('has the folder of the pages, from where the file is', async () => {
+    const assets = '[assets]\ndirectory = "public"';
+    mkdirSync(join(folder, 'public'), { recursive: true });
+    expect(await read(`name = "a"\n${assets}`)).toMatchObject({ value: { assets: join(folder, 'public') } });
+  });
+
   it('has routes in several forms', async () => {
     const routes = 'routes = ["a.test/*", { pattern = "b.test", custom_domain = true }]';
     expect(await read(`name = "a"\n${routes}`)).toMatchObject({
@@ -80,6 +102,9 @@ describe('the configuration of Wrangler', () => {
     expect(await read(WITH_ENV, 'gz')).toEqual({
       ok: true,
       value: {
+        ...EMPTY,
+        name: 'a-gz',
+        environment: 'gz',
         vars: { B: { c: 1 } },
         requiredSecrets: ['S'],
         durableObjects: new Map([['D', 'C']]),
@@ -102,7 +127,7 @@ describe('the configuration of Wrangler', () => {
     expect(await read('name = "a"\nworkers_dev = 1')).toMatchObject({
       failure: expect.stringContaining('Expected "workers_dev" to be of type boolean'),
     });
-    expect(await readWranglerConfig(folder, 'absent.toml', undefined)).toMatchObject({
+    expect(await readWranglerConfig({ folder, env: {} }, 'absent.toml')).toMatchObject({
       failure: expect.stringMatching(/^absent\.toml does not exist\./),
     });
   });

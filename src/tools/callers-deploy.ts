@@ -1,0 +1,76 @@
+/**
+ * `npm run callers -- FILE deploy`: puts a table of callers in force.
+ *
+ * Promises: nothing is uploaded that the Worker would refuse; success means that Wrangler has named every shard as uploaded and, with a
+ * URL, that the gateway there runs with it. Never: writes the secrets to a disk, or lets a variable choose another environment.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { secretsOf, type Table } from './callers-file.ts';
+import { done, type Outcome, refused, type World } from './command.ts';
+import { checkDeployment, type Secret } from './deployment.ts';
+import { isFaulty, reportOf } from './findings.ts';
+import { askReadiness } from './gateway.ts';
+import { asciiJson } from './print.ts';
+import { deploymentOf, readWranglerConfig, type WranglerConfig } from './wrangler-config.ts';
+
+const WRANGLER = join(import.meta.dirname, '../../node_modules/wrangler/bin/wrangler.js');
+/** These are not in the file, and stay as they are. Their place must not be empty when the rest is checked. */
+const BAIDU = ['BCE_ACCESS_KEY_ID', 'BCE_SECRET_ACCESS_KEY'];
+const HELD_BY_CLOUDFLARE = 'held-by-cloudflare';
+/** A new version takes effect within seconds. */
+const MAX_QUESTIONS = 30;
+const PAUSE_MS = 2_000;
+
+/** Uploads the table, and with `url` waits until the gateway there runs with it. `secrets` are the same, as the file has them. */
+export async function deployCallers(
+  table: Table,
+  secrets: readonly Secret[],
+  config: WranglerConfig,
+  url: string | undefined,
+  world: World,
+): Promise<Outcome> {
+  const base = await readWranglerConfig(world, config.path, '');
+  const held = new Set([...config.requiredSecrets, ...BAIDU].filter((name) => !Object.hasOwn(table, name)));
+  const others = Array.from(held, (name) => ({ name, value: HELD_BY_CLOUDFLARE }));
+  const findings = checkDeployment(config, [...secrets, ...others], base.ok ? base.value : null);
+  const report = reportOf(findings);
+  if (isFaulty(findings)) return refused(`${report}Nothing was uploaded.\n`);
+  const token = world.env['GATEWAY_TOKEN'];
+  const before = url === undefined ? null : await askReadiness(url, token);
+  if (before?.ok === false) return refused(`--url: ${before.failure}. Nothing was uploaded.\n`);
+  const { status, output } = await runWrangler(config, asciiJson(secretsOf(table)), world.env);
+  const names = Object.keys(table);
+  const missing = names.filter((name) => !output.includes(`Successfully created secret for key: ${name}\n`));
+  if (status !== 0 || missing.length > 0) {
+    const shown = missing.join(', ') || 'everything';
+    return refused(`${report}${output}\nWrangler did not say that it uploaded ${shown}.\n`);
+  }
+  const said = `Uploaded ${names.join(', ')} to ${deploymentOf(config)}.\n`;
+  if (url === undefined || before === null) return done(said, report);
+  for (let question = 1; question <= MAX_QUESTIONS; question++) {
+    const now = await askReadiness(url, token);
+    const { version = null, fault = null } = now.ok ? now.value : {};
+    if (version !== null && version !== before.value.version) {
+      const running = `${said}${url} runs with them as version ${version}`;
+      if (fault !== null) return refused(`${report}${running}, but is not ready: ${fault}.\n`);
+      return done(`${running}.\n`, report);
+    }
+    await world.sleep(PAUSE_MS);
+  }
+  return refused(`${report}${said}${url} still runs version ${before.value.version}. It may be another Worker.\n`);
+}
+
+/** Uploads secrets, given as JSON. Every variable that could change where they go, or what Wrangler says about it, is set. */
+async function runWrangler({ path, environment }: WranglerConfig, json: string, variables: World['env']) {
+  const args = [WRANGLER, 'secret', 'bulk', '--config', path, `--env=${environment}`];
+  const env = { ...process.env, ...variables, CLOUDFLARE_ENV: environment, FORCE_COLOR: '0', WRANGLER_LOG: 'log' };
+  const child = spawn(process.execPath, args, { cwd: dirname(path), env, stdio: 'pipe' });
+  // If Wrangler ends early, it says why.
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(json);
+  const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  return { status, output: `${stdout}${stderr}` };
+}

@@ -1,0 +1,132 @@
+/**
+ * How all tools read their command line and speak.
+ *
+ * Promises: a command line with anything unknown in it is refused, with the name of the culprit; what is shown cannot act on a terminal
+ * or turn text around. Never: repeats a value, because somebody may paste a key.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { failed, ok } from '../worker/result.ts';
+import { codeOf } from './files.ts';
+import { printable } from './print.ts';
+
+const HELP = join(import.meta.dirname, '../docs/tools.md');
+
+/** What a tool has to say at its end, and its exit status. */
+export interface Outcome {
+  readonly status: 0 | 1;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export function done(stdout: string, stderr = ''): Outcome {
+  return { status: 0, stdout, stderr };
+}
+
+export function refused(stderr: string): Outcome {
+  return { status: 1, stdout: '', stderr };
+}
+
+/** What a tool takes from the machine. */
+export interface World {
+  /** Where relative paths begin. */
+  readonly folder: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Writes to standard output at once. Returns `null`, or the code of the error, such as `ENOSPC`. */
+  readonly print: (text: string) => Promise<string | null>;
+  /** Writes to standard error at once; `null` if that is no terminal. */
+  readonly show: ((text: string) => void) | null;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly sleep: (ms: number) => Promise<unknown>;
+}
+
+/** The options of a tool. A flag stands alone, a text follows an option, and a list is a text and all words that follow it. */
+interface Options<O extends string> {
+  readonly flags?: readonly O[];
+  readonly texts?: readonly O[];
+  readonly lists?: readonly O[];
+}
+
+/** What a command line says. `lists` has one list for each time that an option is given. */
+export type Command<O extends string> = Extract<ReturnType<typeof parseCommand<O>>, { ok: true }>['value'];
+
+/**
+ * The command, or what to say instead: the help, or why the arguments are refused.
+ * @param script the tool's script of npm
+ */
+export function parseCommand<const O extends string>(
+  script: string,
+  { flags = [], texts = [], lists = [] }: Options<O>,
+  args: readonly string[],
+  env: World['env'],
+) {
+  const refuse = (sentence: string) => failed(refusal(script, sentence));
+  const names: readonly string[] = [...flags, ...texts, ...lists];
+  const given = new Map(names.map((name): [string, string[][]] => [name, []]));
+  const words: string[] = [];
+  try {
+    const typed = (type: 'boolean' | 'string') => (name: string) => [name, { type }] as const;
+    const types = [...[...flags, 'help'].map(typed('boolean')), ...[...texts, ...lists].map(typed('string'))];
+    const options = Object.fromEntries([...types, ['h', { type: 'boolean' }] as const]);
+    // npm takes the first "--" away; pnpm and yarn hand it on.
+    const rest = args.slice(args[0] === '--' ? 1 : 0);
+    const { values, tokens } = parseArgs({ args: rest, options, allowPositionals: true, tokens: true });
+    if (values['help'] === true || values['h'] === true) return failed(done(helpOf(script)));
+    let open = words;
+    for (const token of tokens) {
+      if (token.kind === 'positional') open.push(token.value);
+      if (token.kind !== 'option') continue;
+      const found = token.value === undefined ? [] : [token.value];
+      open = names.indexOf(token.name) >= flags.length + texts.length ? found : words;
+      if (given.get(token.name)?.push(found) === 2 && open === words) return refuse(`--${token.name} is given twice.`);
+    }
+  } catch (error) {
+    // The first sentence of Node.js, without what may be a value.
+    const [sentence = ''] = error instanceof Error ? error.message.split(/\.\s/) : [];
+    return refuse(`${sentence.replace(/'(?:(--?[a-z][a-z-]{0,29})(?: <value>)?|[^']*)'/g, '$1')}.`);
+  }
+  // npm keeps options before the first "--", and leaves only variables. It completes names: `--token` becomes `token-description`.
+  const isTaken = (name: string) =>
+    Object.keys(env).some((each) => each.startsWith(`npm_config_${name.replaceAll('-', '_')}`));
+  const lost = names.find((name) => given.get(name)?.length === 0 && isTaken(name));
+  if (lost !== undefined) return refuse(`npm has taken --${lost} for itself: write "npm run ${script} -- …".`);
+  const all = (name: O) => given.get(name) ?? [];
+  const text = (name: O) => all(name)[0]?.[0];
+  return ok({ words, lists: all, text, has: (name: O) => all(name).length > 0 });
+}
+
+/** The block of the page about this tool. */
+function helpOf(script: string): string {
+  const [, help = ''] = readFileSync(HELP, 'utf8').split(`\n## ${script}\n\n\`\`\`text\n`);
+  return help.slice(0, help.indexOf('```'));
+}
+
+/** Refuses a command line that has the right form. */
+export function refusal(script: string, sentence: string): Outcome {
+  return refused(`${sentence} See: npm run ${script} -- --help\n`);
+}
+
+/** Runs a tool with the arguments of the process. */
+export async function runAsProgram(tool: (args: readonly string[], world: World) => Promise<Outcome>): Promise<void> {
+  // `print` returns what went wrong.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  const print: World['print'] = (text) =>
+    new Promise((resolve) => process.stdout.write(printable(text), (error) => resolve(error ? codeOf(error) : null)));
+  const show: World['show'] = process.stderr.isTTY ? (text) => process.stderr.write(text) : null;
+  // npm says where the operator called it.
+  const folder = process.env['INIT_CWD'] ?? process.cwd();
+  const world = { folder, env: process.env, print, show, now: Date.now, sleep: setTimeout };
+  const outcome = await tool(process.argv.slice(2), world);
+  const failure = outcome.stdout === '' ? null : await print(outcome.stdout);
+  const { status, stderr } = failure === null ? outcome : unprinted(failure);
+  process.stderr.write(printable(stderr));
+  process.exitCode = status;
+}
+
+/** What to say when standard output fails: nothing if its reader has gone. */
+export function unprinted(code: string): Outcome {
+  return refused(code === 'EPIPE' ? '' : `Standard output cannot be written (${code}).\n`);
+}

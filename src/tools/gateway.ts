@@ -1,0 +1,41 @@
+/**
+ * What a running gateway says about itself.
+ *
+ * Promises: the token goes to that gateway alone, over https or to loopback. Never: changes anything.
+ */
+import { ImageGateway, ImageGatewayError } from '../client/index.ts';
+import { VERSION_HEADER } from '../worker/http/audit.ts';
+import { failed, ok, type Result } from '../worker/result.ts';
+import { recordOf } from './json-text.ts';
+
+export interface Readiness {
+  /** Which version of the Worker answered; `null` if none did. */
+  readonly version: string | null;
+  /** What is wrong with it, as a sentence without its end; `null` if nothing is. */
+  readonly fault: string | null;
+  /** Whether it has found the control, an image that Baidu must know. */
+  readonly isControlFound: boolean;
+}
+
+const CONTROL_ABSENT =
+  'Baidu does not find the first of PROTECTED_IMAGES: the key is of another account or region, or the image is gone';
+
+/** Asks `GET /readyz?upstream=true`. Fails if that cannot be asked at all. */
+export async function askReadiness(url: string, token = ''): Promise<Result<Readiness, string>> {
+  if (token === '') return failed('the variable GATEWAY_TOKEN is not set');
+  let version: string | null = null;
+  const send = async (input: string, init: RequestInit) => {
+    const response = await fetch(`${input}?upstream=true`, init);
+    version = response.headers.get(VERSION_HEADER);
+    return response;
+  };
+  try {
+    const body: unknown = await new ImageGateway({ baseUrl: url, token, fetch: send, retries: 0 }).readiness();
+    const { control } = recordOf(body);
+    return ok({ version, fault: control === 'absent' ? CONTROL_ABSENT : null, isControlFound: control === 'found' });
+  } catch (error) {
+    if (error instanceof ImageGatewayError) return ok({ version, fault: error.message, isControlFound: false });
+    if (error instanceof TypeError) return failed(error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,139 @@
+/** How a tool reads its command line, and what it does with what it says. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parseCommand } from '../../src/tools/command.ts';
+import { createKey, DEFAULT_SCOPES } from '../../src/tools/new-key.ts';
+import { MAX_DAILY_DELETIONS, SCOPES } from '../../src/worker/callers/caller.ts';
+
+const COMMAND = join(import.meta.dirname, '../../src/tools/command.ts');
+const HELP = readFileSync(join(import.meta.dirname, '../../src/docs/tools.md'), 'utf8');
+const OPTIONS = { flags: ['key'], texts: ['names', 'daily-deletions'], lists: ['token'] } as const;
+const parse = (args: string[], env = {}) => parseCommand('callers', OPTIONS, args, env);
+const failureOf = (args: string[], env = {}) => {
+  const parsed = parse(args, env);
+  return parsed.ok ? null : parsed.failure;
+};
+const refusal = (sentence: string) => ({
+  status: 1,
+  stdout: '',
+  stderr: `${sentence} See: npm run callers -- --help\n`,
+});
+
+describe('a command line', () => {
+  it('has words, flags, texts, and lists of the words that follow an option', () => {
+    const args = ['a', '--key', 'b', '--token', 'gha', 'x=1', 'y=2', '--names=-c', 'd', '--token', 'k8s', '--', '-e'];
+    const parsed = parse(args);
+    if (!parsed.ok) throw new Error(parsed.failure.stderr);
+    const { words, has, text, lists } = parsed.value;
+    expect(words).toEqual(['a', 'b', 'd']);
+    expect([has('key'), has('names'), has('daily-deletions')]).toEqual([true, true, false]);
+    expect([text('names'), text('daily-deletions')]).toEqual(['-c', undefined]);
+    expect(lists('token')).toEqual([
+      ['gha', 'x=1', 'y=2'],
+      ['k8s', '-e'],
+    ]);
+  });
+
+  it('may begin with the mark that pnpm and yarn hand on', () => {
+    expect(parse(['--', 'a', '--key'])).toMatchObject({ ok: true, value: { words: ['a'] } });
+  });
+
+  it.each([
+    [['--scope', 'a'], 'Unknown option --scope.'],
+    [['-k'], 'Unknown option -k.'],
+    [['--no-key'], 'Unknown option --no-key.'],
+    [['--names'], 'Option --names argument missing.'],
+    [['--names', '--key'], 'Option --names argument is ambiguous.'],
+    [['--key=x'], 'Option --key does not take an argument.'],
+    [['--names', 'a', '--names', 'b'], '--names is given twice.'],
+  ])('is refused with the name of the culprit: %j', (args, sentence) => {
+    expect(failureOf(args)).toEqual(refusal(sentence));
+  });
+
+  it('never repeats a key, wherever that stands', () => {
+    const { key } = createKey();
+    for (const args of [[`--${key}`], [`-${key}`], [`--key=${key}`], ['--names', `-${key}`], [`--${key}=a`]]) {
+      const failure = failureOf(args);
+      expect([args, failure?.status]).toEqual([args, 1]);
+      expect(JSON.stringify(failure)).not.toContain(key.slice(4, 12));
+    }
+  });
+
+  it('is refused if npm has taken one of its options, which leaves a variable', () => {
+    const advice = (option: string) => `npm has taken --${option} for itself: write "npm run callers -- …".`;
+    expect(failureOf(['a'], { npm_config_key: 'true' })).toEqual(refusal(advice('key')));
+    expect(failureOf(['a', '5'], { npm_config_daily_deletions: 'true' })).toEqual(refusal(advice('daily-deletions')));
+    expect(failureOf(['a', 'x=1'], { npm_config_token_description: 'gha' })).toEqual(refusal(advice('token')));
+    expect(failureOf(['a', '--key'], { npm_config_key: 'true', npm_config_cache: '/' })).toBeNull();
+  });
+
+  it('is answered with the help that the page has, whatever else is there', () => {
+    for (const args of [['--help'], ['-h'], ['a', '--help', '--names', 'b']]) {
+      expect(failureOf(args)).toMatchObject({
+        status: 0,
+        stdout: expect.stringMatching(/^Usage: npm run callers -- /),
+      });
+    }
+  });
+});
+
+describe('the page of the tools', () => {
+  it.each(['callers', 'check-config', 'export', 'key'])(
+    'has a block of help for %s, with each of its options',
+    (script) => {
+      const { stdout, status } = spawnSync('npm', ['run', '-s', script, '--', '--help'], { encoding: 'utf8' });
+      expect([status, stdout.endsWith('\n'), stdout.includes('```')]).toEqual([0, true, false]);
+      expect(stdout).toMatch(new RegExp(`^Usage: .*npm run ${script} -- `));
+      const source = readFileSync(join(import.meta.dirname, '../../src/tools', FILE_OF[script] ?? ''), 'utf8');
+      for (const [, names = ''] of source.matchAll(/(?:flags|texts|lists): \[(.*?)\]/g)) {
+        for (const [, name] of names.matchAll(/'([\w-]+)'/g)) expect(stdout).toContain(`--${name}`);
+      }
+    },
+  );
+
+  it('has the values that the code has', () => {
+    expect(HELP).toContain(`What it may do: ${SCOPES.join(', ')}.`);
+    expect(HELP).toContain(`By default ${DEFAULT_SCOPES.join(',')}\n`);
+    expect(HELP).toContain(`Distinct images within any 24 hours, 0 to ${MAX_DAILY_DELETIONS}\n`);
+  });
+});
+
+const FILE_OF: Readonly<Record<string, string>> = {
+  callers: 'callers.ts',
+  'check-config': 'check-config.ts',
+  export: 'export.ts',
+  key: 'new-key.ts',
+};
+
+describe('a tool as a program', () => {
+  const outcome = JSON.stringify({ status: 1, stdout: 'out \u202e\n', stderr: 'err \u001b\n' });
+  const program = (body: string) => `import { runAsProgram } from ${JSON.stringify(COMMAND)};
+    await runAsProgram(async (args, world) => { ${body} });`;
+  const run = (body: string, redirect = '') =>
+    spawnSync('sh', ['-c', `"$NODE" --input-type=module --eval "$PROGRAM" ${redirect}`], {
+      encoding: 'utf8',
+      env: { ...process.env, NODE: process.execPath, PROGRAM: program(body) },
+    });
+
+  it('prints without control characters, and ends with the status of the tool', () => {
+    const { status, stdout, stderr } = run(`await world.print('first\\u200b\\n'); return ${outcome};`);
+    expect([status, stdout, stderr]).toEqual([1, 'first\\u200b\nout \\u202e\n', 'err \\u001b\n']);
+  });
+
+  it('says in one sentence that the disk is full, to the tool or at the end', () => {
+    const atEnd = run(`return { status: 0, stdout: 'a', stderr: 'b' };`, '> /dev/full');
+    expect([atEnd.status, atEnd.stderr]).toEqual([1, 'Standard output cannot be written (ENOSPC).\n']);
+    const atOnce = run(`return { status: 0, stdout: '', stderr: String(await world.print('a')) };`, '> /dev/full');
+    expect([atOnce.status, atOnce.stderr]).toEqual([0, 'ENOSPC']);
+  });
+
+  it('ends without a word if nobody reads any more', () => {
+    const { stderr } = run(
+      `for (;;) if (await world.print('a'.repeat(100_000)) !== null) break; return { status: 0, stdout: 'b', stderr: '' };`,
+      '| head -c 1 > /dev/null',
+    );
+    expect(stderr).toBe('');
+  });
+});

@@ -1,0 +1,72 @@
+/** What a running gateway says about itself. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { askReadiness } from '../../src/tools/gateway.ts';
+import { READY, type StandIn, startStandIn } from './api.ts';
+import { temporary } from './world.ts';
+
+const { folder, remove } = temporary('gateway');
+let standIn: StandIn;
+beforeAll(async () => {
+  standIn = await startStandIn(folder);
+});
+afterAll(async () => {
+  await standIn.stop();
+  remove();
+});
+beforeEach(() => {
+  standIn.readiness = { status: 200, body: READY };
+});
+
+const problem = {
+  type: 'https://images.test/problems/unauthenticated',
+  title: 'The caller is not known',
+  status: 401,
+  detail: 'Send a key.',
+  instance: '/readyz',
+  code: 'unauthenticated',
+  outcome: 'not_attempted',
+  retryable: false,
+};
+
+describe('the readiness of a gateway', () => {
+  it.each([
+    ['found', { fault: null, isControlFound: true }],
+    [null, { fault: null, isControlFound: false }],
+    [undefined, { fault: null, isControlFound: false }],
+    [
+      'absent',
+      { fault: expect.stringContaining('does not find the first of PROTECTED_IMAGES'), isControlFound: false },
+    ],
+  ])('with the control %s is told with the version', async (control, value) => {
+    standIn.readiness = { status: 200, body: { ...READY, control } };
+    expect(await askReadiness(standIn.gatewayUrl, 'token')).toEqual({
+      ok: true,
+      value: { version: 'version-0', ...value },
+    });
+  });
+
+  it('is a fault, still with the version, if it refuses', async () => {
+    standIn.readiness = { status: 401, body: problem };
+    expect(await askReadiness(standIn.gatewayUrl, 'token')).toEqual({
+      ok: true,
+      value: { version: 'version-0', fault: expect.stringContaining('unauthenticated'), isControlFound: false },
+    });
+  });
+
+  it('is a fault without a version if nobody answers', async () => {
+    const answered = await askReadiness('http://127.0.0.1:1', 'token');
+    expect(answered).toMatchObject({ ok: true, value: { version: null, fault: expect.stringMatching(/./) } });
+  });
+
+  it('cannot be asked without a token, or at what is not the address of a gateway', async () => {
+    expect(await askReadiness(standIn.gatewayUrl)).toEqual({
+      ok: false,
+      failure: 'the variable GATEWAY_TOKEN is not set',
+    });
+    for (const url of ['http://images.test', 'images.test', `${standIn.gatewayUrl}/readyz`]) {
+      const answered = await askReadiness(url, 'secret-token');
+      expect([url, answered.ok]).toEqual([url, false]);
+      expect(JSON.stringify(answered)).not.toContain('secret-token');
+    }
+  });
+});
