@@ -1,6 +1,8 @@
 /** In which order images are checked, how many at a time, and how fast. Time is an argument. */
 import { describe, expect, it } from 'vitest';
 import { runChecks } from '../../../src/worker/ledger/checks.ts';
+import { budgets, checkOf, reservation, SCHEDULE } from '../../fixtures.ts';
+import { insideLedger, storeIn } from '../../harness.ts';
 
 /** A clock that jumps to the next thing that happens, and images that take so long to check. */
 function world(durationsMs: Readonly<Record<string, number>>) {
@@ -101,4 +103,31 @@ describe('a run of checks', () => {
     await given.finish(runChecks(due, check, given.sleep));
     expect(given.begun.find(({ imageId }) => imageId === 'healthy')?.atMs).toBeLessThan(4_000);
   });
+
+  it('reaches a new image within three minutes, although the first checks of 240 others hang for three seconds', () =>
+    insideLedger(async (sql) => {
+      const HEALTHY = 'm-healthy01';
+      const store = storeIn(sql);
+      const { sleep, finish, now } = world({});
+      const ids = [...Object.keys(images(240, 0)), HEALTHY];
+      // The healthy one is the last to fall due, just now.
+      for (const [n, imageId] of ids.entries()) store.reserve(reservation(`r${n}`, imageId), budgets(500), n);
+      const dueMs = ids.length - 1 + (SCHEDULE[0] ?? 0) * 1000;
+      const nowMs = () => dueMs + now();
+      const first = new Map<string, number>();
+      const check = async (imageId: string) => {
+        const beganAtMs = nowMs();
+        if (!first.has(imageId)) first.set(imageId, beganAtMs - dueMs);
+        await sleep(imageId === HEALTHY ? 10 : 3_000);
+        store.applyCheck(imageId, checkOf(imageId === HEALTHY ? 'absent' : 'failed', beganAtMs), nowMs());
+      };
+      // As the alarm does it: each run follows the last at once.
+      while (!first.has(HEALTHY)) {
+        await finish(runChecks((underWay) => store.dueImage(underWay, nowMs()), check, sleep));
+      }
+      expect(first.size).toBe(241);
+      expect(first.get(HEALTHY)).toBeLessThan(180_000);
+      // Five at a time take at least so long, so they did hang.
+      expect(first.get(HEALTHY)).toBeGreaterThan((240 / 5 - 1) * 3_000);
+    }));
 });
