@@ -25,7 +25,7 @@ const CHECKS = {
   RESOLVE_UNKNOWN_AFTER_S: '[7, 8, 10]',
 };
 const RESOLUTION_MS = 60_000;
-const TIMEOUT_MS = 240_000;
+const TIMEOUT_MS = 360_000;
 
 function listOf(value: unknown, name: string): Readonly<Record<string, unknown>>[] {
   const list = isRecord(value) ? value[name] : undefined;
