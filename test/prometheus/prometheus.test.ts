@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKey } from '../../src/tools/new-key.ts';
 import { isRecord, parseJson } from '../../src/worker/json.ts';
+import { FINAL_OUTCOMES } from '../../src/worker/outcome.ts';
 import { type Gateway, type Server, startEmulator, startGateway, temporaryFolder, varsFor } from '../local/stack.ts';
 import { listOf, Prometheus, until } from './server.ts';
 
@@ -18,10 +19,17 @@ const ALERT = /^BccImageGateway[A-Z]\w+$/;
 /** So seldom that the rate limit of 60 requests in a minute is far. */
 const SCRAPE_INTERVAL = '2s';
 
-const keys = { deleter: createKey(), small: createKey(), scraper: createKey(), reader: createKey() };
+const keys = {
+  deleter: createKey(),
+  small: createKey(),
+  newcomer: createKey(),
+  scraper: createKey(),
+  reader: createKey(),
+};
 const CALLERS = {
   deleter: { keySha256: [keys.deleter.keySha256], scopes: ['images:delete'], dailyDeletions: 10 },
   small: { keySha256: [keys.small.keySha256], scopes: ['images:delete'], dailyDeletions: 1 },
+  newcomer: { keySha256: [keys.newcomer.keySha256], scopes: ['images:delete'], dailyDeletions: 2 },
   scraper: { keySha256: [keys.scraper.keySha256], scopes: ['metrics:read'] },
   reader: { keySha256: [keys.reader.keySha256], scopes: ['metrics:read'] },
 };
@@ -32,7 +40,7 @@ let emulator: Server;
 let gateway: Gateway;
 let prometheus: Prometheus;
 
-/** A request ends within two seconds, so the first look comes after more than five. */
+/** A request ends within two seconds, so the first check comes after more than five. */
 const start = (port: number) =>
   startGateway({
     port,
@@ -133,17 +141,19 @@ describe('Prometheus', () => {
   });
 
   it('has what became of each deletion, once', async () => {
+    const none = (caller: string) =>
+      Object.fromEntries(FINAL_OUTCOMES.map((outcome): [string, number] => [`${caller} ${outcome}`, 0]));
     expect(await valuesOf('bcc_image_gateway_deletions_total')).toEqual({
       'deleter deleted': 2,
       'deleter already_absent': 1,
       'deleter rejected': 1,
       'deleter not_attempted': 1,
       'deleter not_deleted': 1,
+      ...none('small'),
       'small deleted': 1,
-      'small already_absent': 0,
-      'small rejected': 0,
-      'small not_attempted': 0,
-      'small not_deleted': 0,
+      ...none('newcomer'),
+      ...none('scraper'),
+      ...none('reader'),
     });
     expect(await valuesOf('bcc_image_gateway_resolutions_total')).toEqual({
       deleted: 1,
@@ -155,8 +165,12 @@ describe('Prometheus', () => {
   });
 
   it('has what is left of the budgets: what was or may have been deleted counts', async () => {
-    expect(await valuesOf('bcc_image_gateway_caller_budget')).toEqual({ deleter: 10, small: 1 });
-    expect(await valuesOf('bcc_image_gateway_caller_budget_remaining')).toEqual({ deleter: 8, small: 0 });
+    expect(await valuesOf('bcc_image_gateway_caller_budget')).toMatchObject({ deleter: 10, small: 1, newcomer: 2 });
+    expect(await valuesOf('bcc_image_gateway_caller_budget_remaining')).toMatchObject({
+      deleter: 8,
+      small: 0,
+      newcomer: 2,
+    });
     expect(await valuesOf('bcc_image_gateway_account_budget')).toEqual({ '': 500 });
     expect(await valuesOf('bcc_image_gateway_account_budget_remaining')).toEqual({ '': 497 });
   });
@@ -177,6 +191,26 @@ describe('Prometheus', () => {
     expect(increase['account']).toBe(0);
   });
 
+  it('sees the first burst of a caller that never deleted anything', async () => {
+    for (let n = 0; n < 5; n++) expect(await remove('newcomer', 'm-system01')).toBe('rejected');
+    const fails = listOf(await prometheus.ask('rules'), 'groups')
+      .flatMap((group) => listOf(group, 'rules'))
+      .find(({ name }) => name === 'BccImageGatewayDeletionsFail');
+    const callers = async () =>
+      (await prometheus.query(String(fails?.['query']))).map(({ labels }) => labels['caller']);
+    await until(async () => (await callers()).includes('newcomer'));
+  });
+
+  it('sees an image that is taken, and then what one check of it found', async () => {
+    await direct('faults', ['hang']);
+    const hanging = remove('deleter', 'm-custom05');
+    await until(async () => (await prometheus.value('bcc_image_gateway_unresolved_deletions')) === 1);
+    expect(await remove('newcomer', 'm-custom05')).toBe('not_attempted');
+    expect(await hanging).toBe('unknown');
+    await until(async () => (await prometheus.value('bcc_image_gateway_in_progress_refusals_total')) === 1);
+    await until(async () => (await prometheus.value('bcc_image_gateway_unresolved_deletions')) === 0);
+  });
+
   it('sees no counter go down when the gateway is killed and started again, and only the scrapes in between fail', async () => {
     await gateway.stop('SIGKILL');
     await until(async () => (await prometheus.value('up{job="bcc-image-gateway"}')) === 0);
@@ -186,7 +220,7 @@ describe('Prometheus', () => {
     const deleted = 'bcc_image_gateway_deletions_total{caller="deleter", outcome="deleted"}';
     await until(async () => (await prometheus.value(deleted)) === 3);
     const counters = (await exposed()).filter((name) => name.endsWith('_total'));
-    expect(counters).toHaveLength(4);
+    expect(counters).toHaveLength(9);
     for (const counter of counters) {
       const resets = await prometheus.query(`resets(${counter}[1h])`);
       expect(resets.length, counter).toBeGreaterThan(0);
