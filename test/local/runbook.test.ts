@@ -1,6 +1,6 @@
 /** The commands and queries of the runbook, against Wrangler as it is installed and against lines that a running gateway wrote. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createKey } from '../../src/tools/new-key.ts';
@@ -49,6 +49,34 @@ describe('the list of codes that the runbook extends', () => {
       new RegExp(`^const ${list}\\b.*? = \\{(.*?)^\\};`, 'ms').exec(textOf(join('src/docs', file))) ?? [];
     const form = /^ *'?[\w.]+'?: 'image',$/m;
     expect([line, lines]).toEqual([expect.stringMatching(form), expect.stringMatching(form)]);
+  });
+});
+
+describe('the alerts on log lines', () => {
+  const [section = ''] = RUNBOOK.split(/^## /m).filter((each) => each.startsWith('Alerts on log lines'));
+  const listed = [...section.matchAll(/^\| `([a-z_]+)` \|/gm)].map(([, name]) => name);
+  /** The names of all lines that the Worker can write, from the types that every line has to have. */
+  const written = readdirSync(join(ROOT, 'src/worker'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .flatMap((file) => [
+      ...textOf(`src/worker/${file}`).matchAll(
+        /(?:'event\.name': |readonly name: |, name: )((?:'[a-z_]+'(?: \| )?)+)/g,
+      ),
+    ])
+    .flatMap(([, names = '']) => names.split(' | ').map((name) => name.replaceAll("'", '')));
+
+  it('are for every line that is neither an audit record nor good news, and for a ledger that does not answer', () => {
+    const harmless = ['audit', 'resolved', 'rows_removed'];
+    expect(written).toEqual(expect.arrayContaining(harmless));
+    const expected = new Set(['ledger_unavailable', ...written].filter((name) => !harmless.includes(name)));
+    expect(listed.toSorted()).toEqual([...expected].sort());
+  });
+
+  it('name sections that exist', () => {
+    const headings = [...RUNBOOK.matchAll(/^## (.+)$/gm)].map(([, heading]) => heading);
+    const named = [...section.matchAll(/\| "([^"]+)" \|$/gm)].map(([, heading]) => heading);
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.filter((heading) => !headings.includes(heading))).toEqual([]);
   });
 });
 
