@@ -85,7 +85,7 @@ export function openapi(origin: string) {
           tags: ['images'],
           summary: 'Delete a custom image. It cannot be recovered. Needs images:delete.',
           description:
-            'If the outcome is unknown, do not delete again: look under `deletion`, where the fate becomes known.',
+            'One deletion of an image runs at a time; another gets deletion_in_progress. If the outcome is unknown, do not delete again: ask under `deletion`, where the final outcome will appear. The same request again (same caller, image and X-Request-Id) gets the 200 of the first if that one deleted the image.',
           parameters: [id, ...queryParameters(DELETION_PARAMETERS)],
           responses: {
             200: success('The image is gone.', 'Deletion'),
@@ -129,11 +129,11 @@ export function openapi(origin: string) {
         get: {
           operationId: 'readyz',
           tags: ['gateway'],
-          summary: 'Whether the configuration is whole, and if not, what is wrong.',
+          summary: 'Whether the configuration is valid, and if not, what is wrong.',
           description:
             'With `upstream=true` it also checks the credential at Baidu, by reads alone. An absent `control` is no failure: the status stays 200.',
           parameters: queryParameters(READINESS_PARAMETERS),
-          responses: { 200: success('It is whole.', 'Readiness'), ...failures('any', 'admission', 'upstream') },
+          responses: { 200: success('It is valid.', 'Readiness'), ...failures('any', 'admission', 'upstream') },
         },
       },
       '/openapi.json': {

@@ -102,7 +102,8 @@ const problem = object<ProblemBody>(
     deletion: {
       type: 'string',
       format: 'uri-reference',
-      description: 'If the outcome is unknown: where it will be told.',
+      description:
+        'If the outcome is unknown, or if your own deletion of the image is open: where the final outcome will appear.',
     },
     problems: { type: 'array', items: text, description: 'Of /readyz only: the faults of the configuration.' },
   },
@@ -145,13 +146,13 @@ export const schemas: { readonly [N in keyof Bodies]: Schema } = {
     imageId: text,
     imageName: nullable('string'),
     reservedAt: dateTime,
-    settledAt: maybeDateTime('When the request told it.'),
+    settledAt: maybeDateTime('When the request reported its outcome.'),
     resolvedAt: maybeDateTime('When a check of the image, or a later deletion of it, decided an unknown outcome.'),
     outcome: oneOf(ROW_OUTCOMES),
     confirmed: nullable('boolean', CONFIRMED),
     verified: nullable(
       'boolean',
-      'Of a deletion: true if a later check found the image gone, false if it found it still there, null if none could tell.',
+      'If the request reported deleted: true if a later check found the image gone, false if it was still there at the last planned check, null if no check has told.',
     ),
     code: nullable('string', 'Of the failure.'),
     attempts: { ...nullable('integer', 'Deletions sent to Baidu.'), minimum: 0, maximum: 2 },

@@ -52,7 +52,7 @@ const upstreamIsSilent = {
   severity: 'WARN',
   stage: 'upstream',
   explanation:
-    'If the outcome is unknown, do not delete again: look under "deletion", where the fate of the image becomes known as soon as Baidu can be asked.',
+    'If the outcome is unknown, do not delete again: ask under "deletion", where the final outcome appears as soon as Baidu can be asked.',
   detail: unlessUnknown(notSent),
 } as const;
 
@@ -172,7 +172,7 @@ export const ROWS = {
     stage: 'deletion',
     title: 'Another deletion of the image is in progress',
     explanation:
-      'An image is deleted once at a time. It is free again when the outcome of the other deletion is known, and at the latest after the last planned check. If the outcome is unknown, this very request was sent before: do not send it again, but look under "deletion".',
+      'An image is deleted once at a time. It is free again when the outcome of the other deletion is known, and at the latest after the last planned check. If the outcome is unknown, this very request was sent before: do not send it again, but ask under "deletion".',
     detail: ({ imageId, outcome }: InProgressFacts) =>
       outcome === 'unknown'
         ? `This request to delete ${imageId} was sent before, and its outcome is not known yet.`
@@ -244,7 +244,7 @@ export const ROWS = {
     stage: 'upstream',
     title: 'Baidu gave an answer that nobody has documented',
     explanation:
-      'A redirect, an unknown code, or a 404 that is not about the image. If the outcome is unknown, look under "deletion".',
+      'A redirect, an unknown code, or a 404 that is not about the image. If the outcome is unknown, ask under "deletion".',
     detail: ifRefused(({ imageId }) => `Baidu refused to delete ${imageId} for a reason that is not documented.`),
   }),
   upstream_error: problem({
