@@ -87,7 +87,11 @@ describe('what is new in a body', () => {
     expect(await line.images.deletion(requestId)).toMatchObject({ outcome: 'deleted', verified: null });
     await line.age(60_000);
     await line.check(ID, SCHEDULE);
-    expect(await line.images.deletion(requestId)).toMatchObject({ outcome: 'deleted', verified: true });
+    expect(await line.images.deletion(requestId)).toMatchObject({
+      outcome: 'deleted',
+      confirmed: true,
+      verified: true,
+    });
     for await (const row of line.images.deletions({ imageId: ID })) expect(row).toMatchObject({ verified: true });
   });
 
