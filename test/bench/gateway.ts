@@ -50,9 +50,12 @@ export const vars = (endpoint: string) => ({
   PROTECTED_NAMES: '[]',
 });
 
-/** A fresh image id for each request. With many callers it takes them in turn, so that no budget is used up. */
+let scripts = 0;
+
+/** A fresh image id for each request of all runs. With many callers it takes them in turn, so that no budget is used up. */
 function wrkScript(path: string, manyCallers: boolean): string {
-  const file = join(FOLDER, `load${path.replaceAll('/', '-')}${manyCallers}.lua`);
+  const run = String(++scripts).padStart(4, '0');
+  const file = join(FOLDER, `load-${run}.lua`);
   writeFileSync(
     file,
     `local n = 0
@@ -60,7 +63,7 @@ request = function()
   n = n + 1
   local caller = ${manyCallers ? `n % ${CALLERS}` : '0'}
   local key = "bcg_bench" .. (caller == 0 and "" or caller)
-  return wrk.format("DELETE", "${path}m-" .. string.format("%08d", n), { ["Authorization"] = "Bearer " .. key })
+  return wrk.format("DELETE", "${path}m-${run}" .. string.format("%08d", n), { ["Authorization"] = "Bearer " .. key })
 end
 done = function(summary, latency)
   local e = summary.errors
@@ -84,10 +87,39 @@ function output(command: string, args: string[]): Promise<string> {
   });
 }
 
-async function load(
-  { url, pid }: Subject,
-  path: string,
-  manyCallers: boolean,
+interface Load {
+  readonly subject: Subject;
+  /** What comes before the image id. */
+  readonly path: string;
+  readonly manyCallers?: boolean;
+  /** What is asked for before each second of load, and is no part of it. */
+  readonly before?: string;
+}
+
+/** Loads a server; one that something is asked of before each second, second by second. */
+export async function load(subject: Load, connections: number, seconds: number): Promise<Run> {
+  const { before } = subject;
+  if (before === undefined) return loadOnce(subject, connections, seconds);
+  const runs: Run[] = [];
+  for (let second = 0; second < seconds; second++) {
+    const response = await fetch(subject.subject.url + before);
+    if (!response.ok) throw new Error(`${before}: ${response.status}`);
+    runs.push(await loadOnce(subject, connections, 1));
+  }
+  const mean = (figure: keyof Run) => runs.reduce((sum, run) => sum + run[figure], 0) / runs.length;
+  const perSecond = mean('perSecond');
+  return {
+    perSecond,
+    p50Ms: mean('p50Ms'),
+    p95Ms: mean('p95Ms'),
+    p99Ms: mean('p99Ms'),
+    cpuUs: runs.reduce((sum, run) => sum + run.cpuUs * run.perSecond, 0) / (perSecond * runs.length),
+    failed: runs.reduce((sum, run) => sum + run.failed, 0),
+  };
+}
+
+async function loadOnce(
+  { subject: { url, pid }, path, manyCallers = false }: Load,
   connections: number,
   seconds: number,
 ): Promise<Run> {
@@ -109,7 +141,7 @@ export async function benchGateway(rounds: number, seconds: number) {
     ([delay, count]) => [Number(delay), count] as const,
   )) {
     const upstream = await startNode('peers/upstream.ts', String(delayMs));
-    const subjects: Record<string, { subject: Subject; path: string; manyCallers?: boolean }> = {
+    const subjects: Record<string, Load> = {
       'the upstream, called directly': { subject: upstream, path: '/v2/image/' },
       [BARE]: {
         subject: await startWorkerd('workers/bare.ts', { vars: { BCC_ENDPOINT: upstream.url } }),
@@ -119,14 +151,20 @@ export async function benchGateway(rounds: number, seconds: number) {
         subject: await startWorkerd('workers/least.ts', { vars: vars(upstream.url) }),
         path: '/images/',
       },
+      'the same with the least ledger': {
+        subject: await startWorkerd('workers/least-ledger.ts', { vars: vars(upstream.url), ledger: 'disk' }),
+        path: '/images/',
+        manyCallers: true,
+      },
       'the gateway, without its ledger': {
         subject: await startWorkerd('workers/whole.ts', { vars: vars(upstream.url), ledger: 'stand-in' }),
         path: '/images/',
       },
       'the gateway, with its ledger': {
-        subject: await startWorkerd('workers/whole.ts', { vars: vars(upstream.url), ledger: 'disk' }),
+        subject: await startWorkerd('workers/whole-days.ts', { vars: vars(upstream.url), ledger: 'disk' }),
         path: '/images/',
         manyCallers: true,
+        before: '/two-days-later',
       },
       "Fastify, undici, the SDK's signer": {
         subject: await startNode('peers/fastify.ts', upstream.url),
@@ -139,10 +177,9 @@ export async function benchGateway(rounds: number, seconds: number) {
 
     const runs = await interleaved(
       Object.fromEntries(
-        Object.entries(subjects).map(([name, { subject, path, manyCallers = false }]) => [
+        Object.entries(subjects).map(([name, subject]) => [
           name,
-          (isWarmUp: boolean) =>
-            load(subject, path, manyCallers, isWarmUp ? WARM_UP_CONNECTIONS : connections, seconds),
+          (isWarmUp: boolean) => load(subject, isWarmUp ? WARM_UP_CONNECTIONS : connections, seconds),
         ]),
       ),
       rounds,

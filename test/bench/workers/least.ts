@@ -7,11 +7,17 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { BceClient } from '../../../src/worker/baidu/client.ts';
 
-interface LeastEnv {
+export interface LeastEnv {
   BCC_ENDPOINT: string;
   BCE_ACCESS_KEY_ID: string;
   BCE_SECRET_ACCESS_KEY: string;
   CALLERS: string;
+}
+
+/** Where a deletion is written down before it is sent, and afterwards what came of it. */
+export interface LeastLedger {
+  reserve(id: string, requestId: string, caller: string, imageId: string): Promise<void>;
+  settle(id: string, outcome: string, upstreamRequestId: string | null): Promise<void>;
 }
 
 const encoder = new TextEncoder();
@@ -23,7 +29,12 @@ const limit = async (caller: string) => {
   return true;
 };
 
-async function handle(request: Request, env: LeastEnv): Promise<Response> {
+export async function handle(
+  request: Request,
+  env: LeastEnv,
+  ctx: ExecutionContext,
+  ledger?: LeastLedger,
+): Promise<Response> {
   const startMs = Date.now();
   client ??= new BceClient(
     { accessKeyId: env.BCE_ACCESS_KEY_ID, secretAccessKey: env.BCE_SECRET_ACCESS_KEY },
@@ -36,6 +47,8 @@ async function handle(request: Request, env: LeastEnv): Promise<Response> {
   if (!env.CALLERS.includes(caller) || !/^m-\w+$/.test(id) || !(await limit(caller)) || !(await limit(caller))) {
     return new Response(null, { status: 400 });
   }
+  const rowId = crypto.randomUUID();
+  await ledger?.reserve(rowId, requestId, caller, id);
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), 8_000);
   const url = new URL(`${env.BCC_ENDPOINT}/v2/image/${id}`);
@@ -43,22 +56,21 @@ async function handle(request: Request, env: LeastEnv): Promise<Response> {
   const body = answer.headers.get('content-length') === '0' ? '' : await answer.text();
   clearTimeout(timer);
   const upstreamRequestId = answer.headers.get('x-bce-request-id');
+  const outcome = body === '' ? 'deleted' : 'unknown';
+  if (ledger !== undefined) ctx.waitUntil(ledger.settle(rowId, outcome, upstreamRequestId));
   const timestamp = new Date(startMs).toISOString();
   const durationMs = Date.now() - startMs;
   console.log(
     JSON.stringify({ timestamp, requestId, caller, id, status: answer.status, upstreamRequestId, durationMs }),
   );
-  return new Response(
-    JSON.stringify({ id, outcome: body === '' ? 'deleted' : 'unknown', requestId, upstreamRequestId }),
-    {
-      headers: { 'Content-Type': 'application/json', 'X-Request-Id': requestId, 'Cache-Control': 'no-store' },
-    },
-  );
+  return new Response(JSON.stringify({ id, outcome, requestId, upstreamRequestId }), {
+    headers: { 'Content-Type': 'application/json', 'X-Request-Id': requestId, 'Cache-Control': 'no-store' },
+  });
 }
 
 export default {
   fetch(request: Request, env: LeastEnv, ctx: ExecutionContext): Promise<Response> {
-    const answer = handle(request, env);
+    const answer = handle(request, env, ctx);
     ctx.waitUntil(answer);
     return answer;
   },

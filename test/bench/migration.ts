@@ -1,0 +1,57 @@
+/**
+ * How long a ledger of 1.0.0 takes to become one of this release, and how much memory that needs.
+ *
+ * workerd itself runs the migration, on a ledger that the schema of 1.0.0 filled. Each round has a ledger of its own.
+ */
+import { readFileSync } from 'node:fs';
+import { printTable, seriesOf } from './measure.ts';
+import { startWorkerd } from './servers.ts';
+
+/** As many as a ledger holds before it removes rows that had no effect. */
+const ROWS = 1_000_000;
+/** All of these are checked after the migration, so it has to write them. */
+const UNKNOWN = 100_000;
+const BYTES_PER_KIB = 1024;
+const MIB = 1024 * 1024;
+
+/** The most memory that a process has had so far, in bytes, by the kernel. Linux only. */
+function peakBytes(pid: number): number {
+  const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return Number(kib) * BYTES_PER_KIB;
+}
+
+export async function benchMigration(rounds: number) {
+  const seconds: number[] = [];
+  const moreMiB: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const { url, pid } = await startWorkerd('workers/migration.ts', { ledger: 'disk' });
+    const call = async (operation: string) => {
+      const start = performance.now();
+      const response = await fetch(
+        `${url}/${operation}?${new URLSearchParams({ rows: `${ROWS}`, unknown: `${UNKNOWN}` })}`,
+      );
+      if (!response.ok) throw new Error(await response.text());
+      return performance.now() - start;
+    };
+    await call('fill');
+    const before = peakBytes(pid);
+    seconds.push((await call('migrate')) / 1000);
+    moreMiB.push((peakBytes(pid) - before) / MIB);
+    process.stderr.write('.');
+  }
+  process.stderr.write('\n');
+  const result = { seconds: seriesOf(seconds), moreMiB: seriesOf(moreMiB) };
+  printTable(
+    'A ledger of 1.0.0 that becomes one of this release',
+    ['rows', 'of them unknown', 'time', 'more memory than to fill it'],
+    [
+      [
+        ROWS.toLocaleString('en'),
+        UNKNOWN.toLocaleString('en'),
+        `${result.seconds.median.toFixed(1)} s`,
+        `${result.moreMiB.median.toFixed(0)} MiB`,
+      ],
+    ],
+  );
+  return result;
+}
