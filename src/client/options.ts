@@ -61,8 +61,6 @@ export interface DeletionsFilter {
   readonly until?: Date | string;
   /** Another caller's rows need the scope `deletions:read`. */
   readonly caller?: string;
-  /** How many rows one page has, that is, one request brings: 1 to 500, default 100. */
-  readonly limit?: number;
 }
 
 export interface Settings extends Connection {
@@ -164,8 +162,7 @@ export function readReadinessOptions(options: ReadinessOptions) {
 export function readFilter(filter: DeletionsFilter, pageRows?: number): string {
   for (const [name, value] of Object.entries<unknown>({ ...objectOf(filter) })) {
     const isDate = value instanceof Date && !Number.isNaN(value.getTime());
-    const isNumber = name === 'limit' && typeof value === 'number';
-    if (value !== undefined && typeof value !== 'string' && !isDate && !isNumber)
+    if (value !== undefined && typeof value !== 'string' && !isDate)
       throw new NotSentError(`${name} has no such value`);
   }
   return searchOf({ ...filter, limit: pageRows?.toString() });
@@ -182,10 +179,10 @@ function objectOf<T extends object>(given: T): T {
 }
 
 /** The parameters that have a value, as a query with its question mark; blank if there are none. */
-export function searchOf(parameters: Readonly<Record<string, string | number | Date | undefined>>): string {
+export function searchOf(parameters: Readonly<Record<string, string | Date | undefined>>): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
-    if (value !== undefined) query.set(name, value instanceof Date ? value.toISOString() : `${value}`);
+    if (value !== undefined) query.set(name, value instanceof Date ? value.toISOString() : value);
   }
   return query.toString() === '' ? '' : `?${query}`;
 }

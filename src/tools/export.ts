@@ -11,10 +11,10 @@ import { resolve } from 'node:path';
 import { type DeletionJson, ImageGateway, ImageGatewayError, LostAnswerError } from '../client/index.ts';
 import { type Outcome, parseCommand, refusal, refused, runAsProgram, unprinted, type World } from './command.ts';
 import { codeOf } from './files.ts';
-import { recordOf } from './json-text.ts';
 import { asciiJson, counted } from './print.ts';
 
-const PAGE_ROWS = 500;
+/** As many as a page has. */
+const STEP_ROWS = 500;
 const MAX_REPEATS = 5;
 const PAUSE_MS = 1_000;
 const HOUR_MS = 3_600_000;
@@ -46,7 +46,7 @@ export async function runExport(args: readonly string[], world: World): Promise<
       const reservedMs = Date.parse(row.reservedAt);
       if (rows++ === 0) nextMs = reservedMs - HOUR_MS;
       if (mayChange(row, world.now() - reservedMs)) [open, nextMs] = [open + 1, Math.min(nextMs, reservedMs)];
-      if (rows % PAGE_ROWS === 0) world.show?.(`\r${rows} rows, back to ${row.reservedAt}`);
+      if (rows % STEP_ROWS === 0) world.show?.(`\r${rows} rows, back to ${row.reservedAt}`);
     }
     world.show?.('\r');
     const next =
@@ -73,14 +73,13 @@ async function* rowsOf(
   since: string | undefined,
   sleep: World['sleep'],
 ): AsyncGenerator<DeletionJson> {
-  const filter = { limit: PAGE_ROWS, ...(since !== undefined && { since }) };
   let [last, ofLast, repeats] = ['', 0, 0];
   for (;;) {
     // Of the last one's millisecond there may be more.
     const until = last === '' ? {} : { until: new Date(Date.parse(last) + 1) };
     let known = ofLast;
     try {
-      for await (const row of images.deletions({ ...filter, ...until })) {
+      for await (const row of images.deletions({ ...(since !== undefined && { since }), ...until })) {
         if (known-- > 0) continue;
         [last, ofLast, repeats] = [row.reservedAt, row.reservedAt === last ? ofLast + 1 : 1, 0];
         yield row;
@@ -93,10 +92,9 @@ async function* rowsOf(
   }
 }
 
-/** Whether a later run may read the row with another word. A gateway of 1.0.0 has no `verified`. */
-function mayChange(row: DeletionJson, ageMs: number): boolean {
-  const isUnverified = row.outcome === 'deleted' && recordOf(row)['verified'] === null;
-  return row.outcome === 'unknown' || (isUnverified && ageMs < OPEN_MS);
+/** Whether a later run may read the row with another word. */
+function mayChange({ outcome, verified }: DeletionJson, ageMs: number): boolean {
+  return outcome === 'unknown' || (outcome === 'deleted' && verified === null && ageMs < OPEN_MS);
 }
 
 if (import.meta.main) await runAsProgram(runExport);

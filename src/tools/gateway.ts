@@ -6,7 +6,6 @@
 import { ImageGateway, ImageGatewayError } from '../client/index.ts';
 import { VERSION_HEADER } from '../worker/http/audit.ts';
 import { failed, ok, type Result } from '../worker/result.ts';
-import { recordOf } from './json-text.ts';
 
 export interface Readiness {
   /** Which version of the Worker answered; `null` if none did. */
@@ -25,13 +24,13 @@ export async function askReadiness(url: string, token = ''): Promise<Result<Read
   if (token === '') return failed('the variable GATEWAY_TOKEN is not set');
   let version: string | null = null;
   const send = async (input: string, init: RequestInit) => {
-    const response = await fetch(`${input}?upstream=true`, init);
+    const response = await fetch(input, init);
     version = response.headers.get(VERSION_HEADER);
     return response;
   };
   try {
-    const body: unknown = await new ImageGateway({ baseUrl: url, token, fetch: send, retries: 0 }).readiness();
-    const { control } = recordOf(body);
+    const images = new ImageGateway({ baseUrl: url, token, fetch: send, retries: 0 });
+    const { control } = await images.readiness({ upstream: true });
     return ok({ version, fault: control === 'absent' ? CONTROL_ABSENT : null, isControlFound: control === 'found' });
   } catch (error) {
     if (error instanceof ImageGatewayError) return ok({ version, fault: error.message, isControlFound: false });

@@ -35,11 +35,12 @@ beforeEach(() => {
 afterEach(() => at.remove());
 
 /** A row that is so many seconds older than the newest. */
-const row = (seconds: number, fields: Partial<DeletionJson> & { verified?: boolean | null } = {}): DeletionJson =>
+const row = (seconds: number, fields: Partial<DeletionJson> = {}): DeletionJson =>
   deletionRow({
     requestId: `job-${seconds}`,
     reservedAt: new Date(NEWEST_MS - seconds * 1_000).toISOString(),
     imageName: '镜像\u202e',
+    verified: true,
     ...fields,
   });
 function useRows(rows: readonly DeletionJson[]): void {
