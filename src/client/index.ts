@@ -108,7 +108,10 @@ export class ImageGateway {
       return await this.#call({ method: 'DELETE', target, requestId, signal, read });
     } catch (error) {
       if (!(error instanceof ProblemError || error instanceof LostAnswerError)) throw error;
-      const row = error.outcome === 'unknown' ? await this.#fateOf(id, error, startMs, signal) : undefined;
+      // What is in progress is this request, sent before: its row is older than this call.
+      const isOlder = error instanceof ProblemError && error.code === 'deletion_in_progress';
+      const row =
+        error.outcome === 'unknown' ? await this.#fateOf(id, error, isOlder ? null : startMs, signal) : undefined;
       if (row === undefined) throw error;
       return concluded(row, allowMissing);
     }

@@ -958,6 +958,23 @@ describe('an image whose deletion is under way for another call', () => {
   });
 });
 
+describe('a process that starts again with the request id of the one before', () => {
+  it('learns the outcome of the deletion that is in progress, however long ago that began', async () => {
+    const line = createLine({ key: KEYS.cleaner });
+    line.harness.emulator.misbehave('internal_error_after', 'internal_error');
+    const headers = { Authorization: `Bearer ${KEYS.cleaner}`, 'X-Request-Id': 'job-1' };
+    await line.harness.call('DELETE', '/images/m-custom01', headers);
+    await line.age(30_000);
+    line.hooks.afterPause = async () => {
+      await line.age(30_000);
+      await line.check('m-custom01', [45]);
+    };
+    const deleted = await line.images.deleteImage('m-custom01', { requestId: 'job-1' });
+    expect(deleted).toMatchObject({ outcome: 'deleted', confirmed: false, requestId: 'job-1' });
+    expect(line.deletions().map(({ told }) => told)).toEqual(['unknown']);
+  });
+});
+
 describe('the entry', () => {
   it('exports the client and its errors, and nothing else that runs', () => {
     expect(Object.keys(entry).sort()).toEqual([
