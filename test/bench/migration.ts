@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { printTable, seriesOf } from './measure.ts';
-import { startWorkerd } from './servers.ts';
+import { cpuUs, startWorkerd } from './servers.ts';
 
 /** As many as a ledger holds before it removes rows that had no effect. */
 const ROWS = 1_000_000;
@@ -22,6 +22,7 @@ function peakBytes(pid: number): number {
 
 export async function benchMigration(rounds: number) {
   const seconds: number[] = [];
+  const cpuSeconds: number[] = [];
   const moreMiB: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const { url, pid } = await startWorkerd('workers/migration.ts', { ledger: 'disk' });
@@ -34,21 +35,23 @@ export async function benchMigration(rounds: number) {
       return performance.now() - start;
     };
     await call('fill');
-    const before = peakBytes(pid);
+    const before = { bytes: peakBytes(pid), us: cpuUs(pid) };
     seconds.push((await call('migrate')) / 1000);
-    moreMiB.push((peakBytes(pid) - before) / MIB);
+    cpuSeconds.push((cpuUs(pid) - before.us) / 1e6);
+    moreMiB.push((peakBytes(pid) - before.bytes) / MIB);
     process.stderr.write('.');
   }
   process.stderr.write('\n');
-  const result = { seconds: seriesOf(seconds), moreMiB: seriesOf(moreMiB) };
+  const result = { seconds: seriesOf(seconds), cpuSeconds: seriesOf(cpuSeconds), moreMiB: seriesOf(moreMiB) };
   printTable(
     'A ledger of 1.0.0 that becomes one of this release',
-    ['rows', 'of them unknown', 'time', 'more memory than to fill it'],
+    ['rows', 'of them unknown', 'time', 'CPU', 'more memory than to fill it'],
     [
       [
         ROWS.toLocaleString('en'),
         UNKNOWN.toLocaleString('en'),
         `${result.seconds.median.toFixed(1)} s`,
+        `${result.cpuSeconds.median.toFixed(1)} s`,
         `${result.moreMiB.median.toFixed(0)} MiB`,
       ],
     ],

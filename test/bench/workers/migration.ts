@@ -9,7 +9,7 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const BATCH = 50_000;
 
 export class Ledger extends DurableObject {
-  /** Inserts rows `from` to `to`, spread over 400 days. Every so manieth is unknown that there are `unknown` among `rows`. */
+  /** Inserts rows `from` to `to`, spread over 400 days. `unknown` of all `rows` are unknown, evenly spread. */
   async fill(from: number, to: number, rows: number, unknown: number): Promise<void> {
     const { sql } = this.ctx.storage;
     if (from === 1) new LedgerStore(sql, SCHEDULE).migrate(MIGRATIONS.slice(0, 1));
