@@ -107,7 +107,8 @@ function judgeRefusal(answer: Answer): Verdict {
 
 /** The code beside an absence that nobody has seen, if the answer is one, or `null`. */
 export function unlistedCode(answer: Answer | undefined): string | null {
-  if (answer === undefined || judge(answer).code !== 'image_not_found') return null;
+  // Nearly every answer is ruled out by its status, without a second verdict.
+  if (answer?.status !== 404 || judge(answer).code !== 'image_not_found') return null;
   return answer.codes.find((code) => absenceOf(code) === 'unlisted') ?? null;
 }
 

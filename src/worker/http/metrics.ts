@@ -29,7 +29,7 @@ const TOTAL_FAMILIES = {
   in_progress: ['in_progress_refusals_total', 'Deletions refused because another of the image was open.'],
   failed_checks: ['failed_checks_total', 'Checks of an image that found nothing out.'],
   overdue: ['overdue_images_total', 'Images whose checks all failed for a day.'],
-  disproved: ['disproved_deletions_total', 'Confirmed deletions whose image was still there.'],
+  disproved: ['disproved_deletions_total', 'Deletions whose image was still there at the last planned check.'],
   unverified: ['unverified_deletions_total', 'Deletions that no planned check could read back.'],
   unlisted: ['unlisted_absences_total', 'Absences under a code that is not on the list.'],
 } as const satisfies Readonly<Record<TotalName, readonly [name: string, help: string]>>;
