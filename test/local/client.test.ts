@@ -226,6 +226,7 @@ describe('the package', () => {
       'dist/worker/origin.js',
       'dist/worker/problems/failure.js',
       'dist/worker/problems/table.js',
+      'dist/worker/problems/upstream-details.js',
     ]);
     // What is there for tests alone is not loaded with the rest.
     const entry = readFileSync(join(PACKAGE, 'dist/client/index.js'), 'utf8');
