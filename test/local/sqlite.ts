@@ -1,6 +1,6 @@
 /** SQLite by Node.js, as the ledger's store takes it. */
-import { DatabaseSync } from 'node:sqlite';
-import type { Sql } from '../../src/worker/ledger/sql.ts';
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
+import type { Sql, SqlRow } from '../../src/worker/ledger/sql.ts';
 
 export function sqlOf(database: DatabaseSync): Sql {
   const statements = new Map<string, ReturnType<typeof database.prepare>>();
@@ -12,7 +12,7 @@ export function sqlOf(database: DatabaseSync): Sql {
       }
       const statement = statements.get(query) ?? database.prepare(query);
       statements.set(query, statement);
-      const rows = statement.all(...bindings).map((row) => Object.fromEntries(Object.entries(row).map(column)));
+      const rows = statement.all(...bindings).map(plain);
       return { toArray: () => rows, one: () => rows[0] ?? {} };
     },
   };
@@ -22,6 +22,11 @@ export function sqliteInMemory(): Sql {
   return sqlOf(new DatabaseSync(':memory:'));
 }
 
-function column([name, value]: [string, unknown]): [string, string | number | null] {
-  return [name, typeof value === 'string' || typeof value === 'number' ? value : null];
+function plain(row: Record<string, SQLOutputValue>): SqlRow {
+  const columns: SqlRow = {};
+  for (const name in row) {
+    const value = row[name];
+    columns[name] = typeof value === 'string' || typeof value === 'number' ? value : null;
+  }
+  return columns;
 }

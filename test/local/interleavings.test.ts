@@ -1,0 +1,27 @@
+/**
+ * Every interleaving of several deletions, through the real deletion, the real store and the real checks.
+ *
+ * A record of its own says what Baidu did, and each state is held against the invariants by name. `interleavings-mutants.test.ts`
+ * shows that each invariant can fail. `interleavings/search.ts` says what a state is.
+ */
+import { describe, expect, it } from 'vitest';
+import { loadCode } from './interleavings/code.ts';
+import { INVARIANTS } from './interleavings/ledgers.ts';
+import { print, SCENARIOS, subjectOf } from './interleavings/scenarios.ts';
+import { Search } from './interleavings/search.ts';
+
+const TIMEOUT_MS = 170_000;
+
+describe('several deletions', () => {
+  it.each(SCENARIOS)(
+    'keep every invariant: $title',
+    async (scenario) => {
+      const subject = await subjectOf(await loadCode(), scenario);
+      const report = new Search(subject, scenario).run(INVARIANTS);
+      print(scenario, report);
+      expect([...report.violations.values()]).toEqual([]);
+      expect(report.states).toBeGreaterThan(500);
+    },
+    TIMEOUT_MS,
+  );
+});

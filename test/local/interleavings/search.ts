@@ -1,0 +1,132 @@
+/**
+ * A search over every state that several deletions can get into, in the order of their distance from the start.
+ *
+ * A state is: the rows, how far each request is, what Baidu has done and may do yet, the check under way, and the time since the
+ * oldest of these that still matters. Each event leads to another state; one that is known is not entered again.
+ */
+import { Events, type Subject } from './events.ts';
+import { type Invariant, isOpen, type Problem } from './ledgers.ts';
+import { wrongLife } from './liveness.ts';
+import { IDLE, isAlive, keyOf, type Scenario, type State } from './state.ts';
+
+export interface Violation {
+  readonly invariant: Invariant;
+  readonly text: string;
+  readonly path: readonly string[];
+}
+
+export interface Report {
+  readonly states: number;
+  readonly ledgers: number;
+  readonly events: ReadonlyMap<string, number>;
+  /** The first of each invariant: none has a shorter path. */
+  readonly violations: ReadonlyMap<Invariant, Violation>;
+}
+
+/** How a state was reached first. */
+interface Origin {
+  readonly before: number;
+  readonly label: string;
+}
+
+export class Search {
+  readonly #scenario: Scenario;
+  readonly #events: Events;
+  readonly #lives = new Map<string, readonly Problem[]>();
+
+  constructor(subject: Subject, scenario: Scenario) {
+    this.#scenario = scenario;
+    this.#events = new Events(subject, scenario);
+  }
+
+  /** Searches everything, or until one of `wanted` is broken. A state that breaks one has no successors. */
+  run(wanted: readonly Invariant[], stopsAtFirst = false): Report {
+    const known = new Map<string, number>();
+    const states: State[] = [];
+    const origins: Origin[] = [];
+    const events = new Map<string, number>();
+    const violations = new Map<Invariant, Violation>();
+    const pathTo = (index: number): string[] => {
+      const labels: string[] = [];
+      for (let at = index; at > 0; at = origins[at]?.before ?? 0) labels.unshift(origins[at]?.label ?? '');
+      return labels;
+    };
+    const enter = (state: State, origin: Origin) => {
+      const key = keyOf(state);
+      if (known.has(key)) return;
+      known.set(key, states.length);
+      states.push(state);
+      origins.push(origin);
+    };
+    enter(this.#start(), { before: 0, label: '' });
+    for (let index = 0; index < states.length; index++) {
+      const state = states[index];
+      if (state === undefined) break;
+      const broken = (problems: readonly Problem[], ...labels: string[]) => {
+        const broken = problems.filter(({ invariant }) => wanted.includes(invariant));
+        for (const { invariant, text } of broken) {
+          if (!violations.has(invariant))
+            violations.set(invariant, { invariant, text, path: [...pathTo(index), ...labels] });
+        }
+        return broken.length > 0;
+      };
+      if (!broken(this.#life(state, wanted))) {
+        for (const { event, label, state: next, problems } of this.#events.after(state)) {
+          events.set(event, (events.get(event) ?? 0) + 1);
+          if (!broken(problems, label)) enter(this.#anchored(next), { before: index, label });
+        }
+      }
+      if (stopsAtFirst && violations.size > 0) break;
+    }
+    return { states: states.length, ledgers: this.#events.ledgers.size, events, violations };
+  }
+
+  #start(): State {
+    const { specs } = this.#scenario;
+    return {
+      nowMs: 0,
+      ledger: this.#events.ledgers.empty,
+      slots: specs.map(() => IDLE),
+      gone: this.#events.images.map(() => null),
+      checks: this.#events.images.map(() => null),
+      failedChecks: 0,
+    };
+  }
+
+  /** The same state with the time counted from the oldest thing that still matters. */
+  #anchored(state: State): State {
+    const { ledger, slots, checks, nowMs } = state;
+    const times = [
+      ...ledger.rows.filter(isOpen).map(({ reservedAtMs }) => reservedAtMs),
+      ...slots.filter(isAlive).map(({ reservedAtMs }) => reservedAtMs),
+      ...checks.flatMap((check) => check?.beganAtMs ?? []),
+    ];
+    const byMs = Math.min(nowMs, ...times);
+    return {
+      ...state,
+      nowMs: nowMs - byMs,
+      ledger: this.#events.ledgers.earlier(ledger, byMs),
+      slots: slots.map((slot, index) => {
+        const { outcome } = ledger.rows.find(({ id }) => id === this.#events.nameOf(index)) ?? {};
+        // Of a row that is final for another reason it does not matter whether the image was seen.
+        const isSeenAfter = slot.isSeenAfter && (outcome === 'unknown' || outcome === 'not_deleted');
+        return { ...slot, isSeenAfter, reservedAtMs: isAlive(slot) ? slot.reservedAtMs - byMs : 0 };
+      }),
+      checks: checks.map((check) => check && { ...check, beganAtMs: check.beganAtMs - byMs }),
+    };
+  }
+
+  #life({ ledger, gone, nowMs }: State, wanted: readonly Invariant[]): readonly Problem[] {
+    if (!wanted.some((each) => each === 'final' || each === 'verified' || each === 'free')) return [];
+    const key = `${ledger.id} ${nowMs} ${gone.map((by) => by === null).join()}`;
+    const problems =
+      this.#lives.get(key) ??
+      wrongLife(
+        { ledger, nowMs, isThere: (image) => gone[this.#events.images.indexOf(image)] === null },
+        this.#scenario.rules,
+        this.#events,
+      );
+    this.#lives.set(key, problems);
+    return problems;
+  }
+}

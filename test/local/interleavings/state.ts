@@ -1,0 +1,151 @@
+/**
+ * What a search is in the middle of: how far each deletion is, what Baidu has done and may do yet, and the check under way.
+ *
+ * The ledger's rows are the product's. All else here is the search's own record, by which the rows are judged.
+ */
+import type { Budgets } from '../../../src/worker/ledger/rows.ts';
+import type { Schedule } from '../../../src/worker/ledger/schedule.ts';
+import type { Ledger } from './ledgers.ts';
+import type { End, Position } from './requests.ts';
+
+/** One deletion that may be sent. */
+export interface Spec {
+  readonly caller: string;
+  readonly requestId: string;
+  readonly image: string;
+  /** Whether a rule needs the image's name, so that the image is read first. */
+  readonly reads: boolean;
+}
+
+/** What may happen, and how often. */
+export interface Scenario {
+  readonly title: string;
+  readonly specs: readonly Spec[];
+  readonly budgets: Budgets;
+  readonly rules: Rules;
+  /** How often an attempt, a process or a message of one deletion may be lost. */
+  readonly maxLosses: number;
+  /** How many checks may fail. */
+  readonly maxFailedChecks: number;
+  /**
+   * Whether what is rare happens, too: a reservation whose reply is lost, a request that stands still, a deletion that somebody
+   * on the way repeats or that Baidu confirms and does not do, answers of every class, and checks by another account.
+   */
+  readonly isComplete: boolean;
+  /** Whether other events may come between the begin of a check and its read, even if no time passes. */
+  readonly hasSplitChecks: boolean;
+  /** Whether somebody else may delete an image. */
+  readonly hasStrangers: boolean;
+}
+
+/** How far one deletion is. */
+export interface Slot {
+  /** `reply`: it is reserved. `waits`: at a position. `writes`: its settlement is on its way. */
+  readonly phase: 'idle' | 'reply' | 'waits' | 'writes' | 'over';
+  readonly reservedAtMs: number;
+  /** What the reservation said, as `replyKey` words it. */
+  readonly reply: string;
+  readonly position: Position | null;
+  readonly end: End | null;
+  /** Whether a `DELETE` was sent. */
+  readonly isSent: boolean;
+  /** What the attempt under way has done; `null` if none is. */
+  readonly attempt: 'nothing yet' | 'deleted' | null;
+  /** Whether an attempt that nobody waits for any more may take effect yet. */
+  readonly isLoose: boolean;
+  /** Whether the image was seen after this request was over: by a check, or because a later deletion was done. */
+  readonly isSeenAfter: boolean;
+  /** Whether the contract promises to notice that somebody on the way has repeated this deletion. */
+  readonly noticesRepeats: boolean;
+  readonly losses: number;
+}
+
+/** A check whose read has begun. */
+export interface CheckUnderWay {
+  readonly beganAtMs: number;
+  /** Whether Baidu has answered that the image is there. */
+  readonly isFound: boolean;
+  readonly isOtherAccount: boolean;
+}
+
+/** An image: there, or deleted by the deletion of this index, or by somebody else (-1). */
+export type Gone = number | null;
+
+export interface State {
+  readonly nowMs: number;
+  readonly ledger: Ledger;
+  readonly slots: readonly Slot[];
+  /** By image. */
+  readonly gone: readonly Gone[];
+  readonly checks: readonly (CheckUnderWay | null)[];
+  /** Counted only where it is limited. */
+  readonly failedChecks: number;
+}
+
+export interface Rules {
+  readonly schedule: Schedule;
+  readonly deadlineMs: number;
+  /** When a request is over. */
+  readonly overMs: number;
+}
+
+/** A deletion that nobody has sent yet. */
+export const IDLE: Slot = {
+  phase: 'idle',
+  reservedAtMs: 0,
+  reply: '',
+  position: null,
+  end: null,
+  isSent: false,
+  attempt: null,
+  isLoose: false,
+  isSeenAfter: false,
+  noticesRepeats: false,
+  losses: 0,
+};
+/** When the last planned check of a row comes, after its reservation. */
+export function lastMs({ schedule }: Rules): number {
+  return (schedule.at(-1) ?? 0) * 1000;
+}
+
+/** Whether the request goes on by itself. */
+export function isAlive({ phase }: Slot): boolean {
+  return phase === 'reply' || phase === 'waits';
+}
+
+/** The request has ended: it sends nothing more. */
+export function ending({ isLoose, isSeenAfter, losses }: Slot, end: End): Slot {
+  return { ...IDLE, phase: 'writes', end, isLoose, isSeenAfter, losses };
+}
+
+export function overSlot({ isLoose, isSeenAfter }: Slot): Slot {
+  return { ...IDLE, phase: 'over', isLoose, isSeenAfter };
+}
+
+export function withSlot(state: State, index: number, slot: Slot): State {
+  return { ...state, slots: state.slots.map((was, at) => (at === index ? slot : was)) };
+}
+
+export function withCheck(state: State, image: number, check: CheckUnderWay | null): State {
+  return { ...state, checks: state.checks.map((was, at) => (at === image ? check : was)) };
+}
+
+/** Tells a state from every other. */
+export function keyOf({ nowMs, ledger, slots, gone, checks, failedChecks }: State): string {
+  return `${nowMs} ${ledger.id} ${slots.map(slotKey).join('/')} ${gone.join()} ${checks.map(checkKey).join()} ${failedChecks}`;
+}
+
+function slotKey(slot: Slot): string {
+  const { phase, reservedAtMs, reply, position, end, attempt, isSent, isLoose, isSeenAfter, noticesRepeats, losses } =
+    slot;
+  const flags = (isSent ? 1 : 0) + (isLoose ? 2 : 0) + (isSeenAfter ? 4 : 0) + (noticesRepeats ? 8 : 0);
+  let key = `${phase} ${flags} ${losses}`;
+  if (phase === 'reply') key += ` ${reservedAtMs} ${reply}`;
+  if (position !== null) key += ` ${reservedAtMs} ${position.id} ${attempt}`;
+  if (end !== null) key += ` ${end.messageId}`;
+  return key;
+}
+
+function checkKey(check: CheckUnderWay | null): string {
+  return check === null ? '' : `${check.beganAtMs}${check.isFound}${check.isOtherAccount}`;
+}
