@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { loadMutant } from './interleavings/code.ts';
-import { INVARIANTS } from './interleavings/ledgers.ts';
+import { INVARIANTS } from './interleavings/invariants.ts';
 import { MUTANTS } from './interleavings/mutants.ts';
 import { print, SCENARIOS, SMALL, subjectOf } from './interleavings/scenarios.ts';
 import { Search } from './interleavings/search.ts';

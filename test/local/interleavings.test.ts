@@ -6,7 +6,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { loadCode } from './interleavings/code.ts';
-import { INVARIANTS } from './interleavings/ledgers.ts';
+import { INVARIANTS } from './interleavings/invariants.ts';
 import { print, SCENARIOS, subjectOf } from './interleavings/scenarios.ts';
 import { Search } from './interleavings/search.ts';
 

@@ -8,8 +8,9 @@ import type { Check } from '../../../src/worker/ledger/schedule.ts';
 import type { ReadAnswer } from './answers.ts';
 import type { Findings } from './checks.ts';
 import type { Code } from './code.ts';
-import { type Court, wrongEnd, wrongRefusal, wrongRows, wrongSend } from './judge.ts';
-import { type Applied, isOpen, type Ledger, Ledgers, type Problem } from './ledgers.ts';
+import type { Problem } from './invariants.ts';
+import { type Setting, wrongEnd, wrongRefusal, wrongRows, wrongSend } from './judge.ts';
+import { type Applied, isOpen, type Ledger, Ledgers } from './ledgers.ts';
 import { inputKey, isLoss, type Position, type Requests, replyKey } from './requests.ts';
 import {
   type CheckUnderWay,
@@ -61,7 +62,7 @@ export class Events {
   readonly images: readonly string[];
   readonly #subject: Subject;
   readonly #scenario: Scenario;
-  readonly #court: Court;
+  readonly #setting: Setting;
   /** The ledgers whose settled rows were settled again. */
   readonly #written = new Set<Ledger>();
   #steps: Step[] = [];
@@ -72,7 +73,7 @@ export class Events {
     this.#scenario = scenario;
     this.ledgers = new Ledgers(subject.code, rules.schedule);
     this.images = [...new Set(specs.map(({ image }) => image))];
-    this.#court = { specs, budgets, rules, images: this.images, names: specs.map((_, index) => `d${index + 1}`) };
+    this.#setting = { specs, budgets, rules, images: this.images, names: specs.map((_, index) => `d${index + 1}`) };
   }
 
   /** Everything that can follow a state. */
@@ -127,13 +128,14 @@ export class Events {
       return at !== index && isSame && state.slots[at]?.phase !== 'idle';
     });
     const who = `${this.nameOf(index)} ${isAgain ? '(the same request again)' : ''}`.trim();
-    if (!result.ok && ledger !== state.ledger && !this.#isPlannedTime(state, spec.image)) return;
+    const hastens = !result.ok && result.failure.open !== undefined && ledger !== state.ledger;
+    if (hastens && !this.#isPlannedTime(state, spec.image)) return;
     const moved = { ...state, ledger };
-    const changes = [...problems, ...wrongRows(state, moved, null, this.#court)];
+    const changes = [...problems, ...wrongRows(state, moved, null, this.#setting)];
     if (!result.ok) {
       const { end = null } = this.#requests(index).get(reply) ?? {};
       if (end === null) throw new Error('A refused request does not end.');
-      const refusal = wrongRefusal(state, result.failure, spec, end, this.#court);
+      const refusal = wrongRefusal(state, result.failure, spec, end, this.#setting);
       const event = result.failure.open === undefined ? 'refusal by a budget' : 'refusal';
       this.#add(event, `${who} is refused`, moved, [...changes, ...refusal]);
       return;
@@ -182,11 +184,11 @@ export class Events {
     if (position?.waitsFor !== 'DELETE') return;
     for (const [answer, variant] of this.#answers(slot, isThere)) {
       if (isLoss(answer) && slot.losses >= this.#scenario.maxLosses) continue;
-      const mayFollow = isLoss(answer) && slot.attempt === 'nothing yet' && isThere;
+      const mayAct = isLoss(answer) && slot.attempt === 'nothing yet' && isThere;
       const after: Slot = {
         ...slot,
         attempt: null,
-        isLoose: slot.isLoose || mayFollow,
+        mayActLate: slot.mayActLate || mayAct,
         losses: this.#lossesOf(slot, isLoss(answer)),
       };
       this.#answer(
@@ -251,11 +253,11 @@ export class Events {
     const sent: Slot = isSending
       ? { ...slot, phase: 'waits', position, isSent: true, attempt: 'nothing yet' }
       : { ...slot, phase: 'waits', position };
-    const problems = isSending ? wrongSend(state, index, slot, this.#court) : [];
+    const problems = isSending ? wrongSend(state, index, slot, this.#setting) : [];
     this.#add(event, label, withSlot(state, index, sent), problems);
   }
 
-  /** A settlement or a cancellation arrives, perhaps again, or is lost. */
+  /** A settlement or a cancellation arrives or is lost. */
   #write(state: State, index: number, slot: Slot): void {
     const { message } = slot.end ?? {};
     if (message === undefined || message === null || slot.end === null) return;
@@ -282,7 +284,7 @@ export class Events {
     const event = `${isLate && kind === 'settle' ? 'late ' : ''}${what}`;
     const next = withSlot({ ...state, ledger: applied.ledger }, index, overSlot(slot));
     const seen = isDone(settlement) ? this.#withSeenAfter(next, index) : next;
-    const problems = [...applied.problems, ...wrongRows(state, seen, null, this.#court)];
+    const problems = [...applied.problems, ...wrongRows(state, seen, null, this.#setting)];
     this.#add(event, `the ${what} of ${name} arrives`, seen, problems);
     this.#lose(state, index, slot, `${what} lost`, `loses its ${what}`);
   }
@@ -309,8 +311,8 @@ export class Events {
   /** A process or its message is gone. */
   #lose(state: State, index: number, slot: Slot, event: string, does: string): void {
     if (slot.losses >= this.#scenario.maxLosses) return;
-    const mayFollow = slot.attempt === 'nothing yet' && state.gone[this.#imageOf(index)] === null;
-    const over: Slot = { ...overSlot(slot), isLoose: slot.isLoose || mayFollow };
+    const mayAct = slot.attempt === 'nothing yet' && state.gone[this.#imageOf(index)] === null;
+    const over: Slot = { ...overSlot(slot), mayActLate: slot.mayActLate || mayAct };
     this.#add(event, `${this.nameOf(index)} ${does}`, withSlot(state, index, over));
   }
 
@@ -321,16 +323,16 @@ export class Events {
     const gone = (after: Slot) => withSlot(this.#withGone(state, image, index), index, after);
     const name = this.nameOf(index);
     if (slot.attempt === 'nothing yet') {
-      const after = gone({ ...slot, attempt: 'deleted', isLoose: false });
-      this.#add('effect', `the DELETE of ${name} takes effect`, after, wrongRows(state, after, null, this.#court));
+      const after = gone({ ...slot, attempt: 'deleted', mayActLate: false });
+      this.#add('effect', `the DELETE of ${name} takes effect`, after, wrongRows(state, after, null, this.#setting));
     }
-    if (slot.isLoose) {
-      const after = gone({ ...slot, isLoose: false });
+    if (slot.mayActLate) {
+      const after = gone({ ...slot, mayActLate: false });
       this.#add(
         'late effect',
         `a DELETE of ${name} that was lost takes effect`,
         after,
-        wrongRows(state, after, null, this.#court),
+        wrongRows(state, after, null, this.#setting),
       );
     }
   }
@@ -365,7 +367,7 @@ export class Events {
   #read(state: State, image: number, id: string, check: CheckUnderWay): void {
     const isThere = state.gone[image] === null;
     const mayGo = state.slots.some(
-      ({ attempt, isLoose }, index) => this.#imageOf(index) === image && (attempt !== null || isLoose),
+      ({ attempt, mayActLate }, index) => this.#imageOf(index) === image && (attempt !== null || mayActLate),
     );
     this.#endCheck(state, image, id, check, isThere ? 'found' : 'absent');
     if (isThere && mayGo) {
@@ -395,7 +397,7 @@ export class Events {
     const over = (slot: Slot, index: number) =>
       this.#imageOf(index) === image && this.#isOver(state, index, beganAtMs) ? { ...slot, isSeenAfter: true } : slot;
     const after = seen === 'found' ? { ...next, slots: next.slots.map(over) } : next;
-    const wrong = wrongRows(state, after, { ...check, seen }, this.#court);
+    const wrong = wrongRows(state, after, { ...check, seen }, this.#setting);
     const slow = nowMs > beganAtMs ? 'slow ' : '';
     const by = isOtherAccount ? ', by another account' : '';
     this.#add(`${slow}check: ${seen}${by}`, `a check of ${id} ends: ${seen}${by}`, after, [...problems, ...wrong]);
@@ -464,7 +466,7 @@ export class Events {
 
   #withGone(state: State, image: number, by: number): State {
     const slots = state.slots.map((slot, index) =>
-      this.#imageOf(index) === image ? { ...slot, isLoose: false } : slot,
+      this.#imageOf(index) === image ? { ...slot, mayActLate: false } : slot,
     );
     return { ...state, slots, gone: state.gone.map((was, at) => (at === image ? by : was)) };
   }
@@ -515,7 +517,7 @@ export class Events {
 
   /** The id of a deletion's row. */
   nameOf(index: number): string {
-    return this.#court.names[index] ?? '';
+    return this.#setting.names[index] ?? '';
   }
 
   #imageOf(index: number): number {

@@ -5,7 +5,7 @@
  */
 import type { Budgets, Refusal } from '../../../src/worker/ledger/rows.ts';
 import type { ReadAnswer } from './answers.ts';
-import type { Problem } from './ledgers.ts';
+import type { Problem } from './invariants.ts';
 import type { End, Words } from './requests.ts';
 import type { CheckUnderWay, Gone, Rules, Slot, Spec, State } from './state.ts';
 import { isAlive, lastMs } from './state.ts';
@@ -17,7 +17,7 @@ export interface EndedCheck extends CheckUnderWay {
 }
 
 /** What the judge knows of a scenario. */
-export interface Court {
+export interface Setting {
   readonly specs: readonly Spec[];
   readonly budgets: Budgets;
   readonly rules: Rules;
@@ -33,27 +33,27 @@ const falsehood = (text: string): Problem => ({ invariant: 'no-false-outcome', t
  * it is there.
  */
 export function wrongEnd(
-  { answer: told, isOfFirst, message }: End,
+  { answer: words, isOfFirst, message }: End,
   answer: string | null,
   slot: Slot,
   by: Gone | 'this',
 ): Problem[] {
-  const said = [
-    ...wrongWords(told, answer, slot, by, isOfFirst).map((text) => `the answer ${text}`),
+  const wrong = [
+    ...wrongWords(words, answer, slot, by, isOfFirst).map((text) => `the answer ${text}`),
     ...(message === null
       ? []
       : wrongWords(message.settlement, answer, slot, by, false).map((text) => `the row ${text}`)),
   ];
-  // A request that is answered by a code that nobody has seen says so, for the counter.
+  // The counter of unlisted absences goes by the settlement.
   const isUncounted = answer === 'absent, unlisted' && message?.settlement.unlistedAbsence !== true;
   const uncounted: Problem = { invariant: 'counters', text: 'an absence under an unlisted code is not counted' };
-  return [...said.map(falsehood), ...(isUncounted ? [uncounted] : [])];
+  return [...wrong.map(falsehood), ...(isUncounted ? [uncounted] : [])];
 }
 
 function wrongWords(
   { outcome, confirmed }: Words,
   answer: string | null,
-  { isSent, isLoose, noticesRepeats }: Slot,
+  { isSent, mayActLate, noticesRepeats }: Slot,
   by: Gone | 'this',
   isOfFirst: boolean,
 ): string[] {
@@ -71,7 +71,7 @@ function wrongWords(
       if (by === 'this') return ['says that it was absent, and this very request deleted it'];
       return isSent && noticesRepeats ? ['says that it was absent, and it was there before'] : [];
     case 'rejected':
-      return by === 'this' || isLoose ? ['says that nothing was done, and something was or may be'] : [];
+      return by === 'this' || mayActLate ? ['says that nothing was done, and something was or may be'] : [];
     case 'not_attempted':
       return isSent ? ['says that nothing was sent, and a deletion was'] : [];
     case 'unknown':
@@ -87,9 +87,9 @@ export function wrongRefusal(
   { open, of }: Refusal,
   spec: Spec,
   end: End,
-  court: Court,
+  setting: Setting,
 ): Problem[] {
-  const { rules, names, budgets } = court;
+  const { rules, names, budgets } = setting;
   const problems: Problem[] = [];
   const isOwn = open?.caller === spec.caller && open.requestId === spec.requestId;
   if (end.answer.outcome !== (isOwn ? 'unknown' : 'not_attempted')) {
@@ -122,9 +122,9 @@ export function wrongSend(
   { nowMs, ledger, slots }: State,
   index: number,
   { reservedAtMs }: Slot,
-  court: Court,
+  setting: Setting,
 ): Problem[] {
-  const { specs, rules, names } = court;
+  const { specs, rules, names } = setting;
   const wrong: string[] = [];
   if (nowMs - reservedAtMs >= rules.overMs) wrong.push('a DELETE is sent when its request is over');
   if (!ledger.rows.some(({ id }) => id === names[index])) wrong.push('a DELETE is sent that has no row');
@@ -142,8 +142,8 @@ export function wrongSend(
 }
 
 /** What is false in the rows after an event, and whether a budget is passed. `check`: the one that the event has applied. */
-export function wrongRows(before: State, after: State, check: EndedCheck | null, court: Court): Problem[] {
-  const { names, images } = court;
+export function wrongRows(before: State, after: State, check: EndedCheck | null, setting: Setting): Problem[] {
+  const { names, images } = setting;
   const problems: Problem[] = [];
   for (const row of after.ledger.rows) {
     const index = names.indexOf(row.id);
@@ -154,10 +154,10 @@ export function wrongRows(before: State, after: State, check: EndedCheck | null,
     const was = before.ledger.rows.find(({ id }) => id === row.id);
     const complaints = [
       ...(was?.outcome === 'unknown' && row.outcome !== 'unknown' && was.settledAtMs === row.settledAtMs
-        ? wrongResolution(row, was.reservedAtMs, slot, by, check, court.rules)
+        ? wrongResolution(row, was.reservedAtMs, slot, by, check, setting.rules)
         : []),
       ...(was?.verified === null && row.verified !== null
-        ? wrongVerification(row, was.reservedAtMs, by, check, court.rules)
+        ? wrongVerification(row, was.reservedAtMs, by, check, setting.rules)
         : []),
       ...(by === index && before.gone[image] === null ? wrongSince(row, slot) : []),
     ];
@@ -167,7 +167,7 @@ export function wrongRows(before: State, after: State, check: EndedCheck | null,
     const isEntered = by === null || by < 0 || after.ledger.rows.some(({ id }) => id === names[by]);
     if (!isEntered) problems.push(falsehood(`${images[image]} was deleted by ${names[by]}, which has no row`));
   }
-  return [...problems, ...passedBudgets(after, court)];
+  return [...problems, ...passedBudgets(after, setting)];
 }
 
 /** An unknown outcome has become final without its own settlement. */
@@ -209,15 +209,15 @@ function wrongVerification(
   return check.seen === 'found' && isLast ? [] : ['is disproved, and its last planned check has not found the image'];
 }
 
-/** A row that says of a deletion what has just become false. After a check that has found the image nothing is seen. */
+/** What a row says of its deletion, which takes effect just now. What Baidu does after a check that has found the image is not seen. */
 function wrongSince({ outcome }: Row, { isSeenAfter }: Slot): string[] {
   if (outcome === 'rejected' || outcome === 'not_attempted') return [`says ${outcome}, and its deletion takes effect`];
   if (outcome === 'already_absent') return ['says that the image was absent, and its deletion takes effect'];
   return outcome === 'not_deleted' && !isSeenAfter ? ['says not_deleted, and its deletion takes effect'] : [];
 }
 
-/** Images that were deleted by us, but for those whose row says `not_deleted`: that is judged by itself. */
-function passedBudgets({ gone, ledger }: State, { specs, budgets, names, images }: Court): Problem[] {
+/** Counts the images that we have deleted, without those whose row says `not_deleted`: `wrongResolution` judges that. */
+function passedBudgets({ gone, ledger }: State, { specs, budgets, names, images }: Setting): Problem[] {
   const deleters = gone.flatMap((by) => {
     const row = by === null || by < 0 ? undefined : ledger.rows.find(({ id }) => id === names[by]);
     const spec = by === null ? undefined : specs[by];

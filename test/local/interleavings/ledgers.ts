@@ -12,25 +12,8 @@ import type { Schedule } from '../../../src/worker/ledger/schedule.ts';
 import type { LedgerEvent, LedgerStore } from '../../../src/worker/ledger/store.ts';
 import { sqlOf } from '../sqlite.ts';
 import type { Code } from './code.ts';
+import type { Problem } from './invariants.ts';
 import { countersOf, type Row, rowOf, wrongChanges } from './words.ts';
-
-export const INVARIANTS = [
-  'lock',
-  'no-false-outcome',
-  'budget',
-  'final-words',
-  'counters',
-  'final',
-  'verified',
-  'free',
-] as const;
-export type Invariant = (typeof INVARIANTS)[number];
-
-/** What is wrong, by the invariant that it breaks. */
-export interface Problem {
-  readonly invariant: Invariant;
-  readonly text: string;
-}
 
 /** The rows of one ledger, in the order in which they were entered. */
 export interface Ledger {
@@ -68,8 +51,6 @@ const CLOSED_BEFORE_MS = 60 * 60 * 1000;
 const TIMES = ['reserved_at', 'began_at', 'settled_at', 'resolved_at', 'next_check_at', 'looked_at', 'found_at'];
 
 export class Ledgers {
-  /** How many calls the store has run. */
-  runs = 0;
   readonly empty: Ledger;
   readonly #database = new DatabaseSync(':memory:');
   readonly #statements = new Map<string, StatementSync>();
@@ -86,6 +67,11 @@ export class Ledgers {
     this.#store = new code.LedgerStore(sqlOf(this.#database), schedule);
     this.#store.migrate();
     this.empty = this.#remember([]);
+  }
+
+  /** How many ledgers differ in what follows from them. */
+  get size(): number {
+    return this.#reduced.size;
   }
 
   /** A ledger from which the same follows, with every time earlier by `byMs`. */
@@ -128,7 +114,6 @@ export class Ledgers {
     const whole = `${ledger.id} ${key}`;
     if (this.#asked.has(whole)) return this.#asked.get(whole) as T;
     this.#load(ledger);
-    this.runs++;
     const answer = question(this.#store);
     this.#asked.set(whole, answer);
     return answer;
@@ -136,7 +121,6 @@ export class Ledgers {
 
   #run<T>(before: Ledger, { settles, act, counts }: Call<T>): Applied<T> {
     this.#load(before);
-    this.runs++;
     this.#statement('SAVEPOINT call').run();
     const { result, events } = act(this.#store);
     const stored = this.#read();
@@ -202,10 +186,6 @@ export class Ledgers {
     const statement = this.#statements.get(query) ?? this.#database.prepare(query);
     this.#statements.set(query, statement);
     return statement;
-  }
-
-  get size(): number {
-    return this.#reduced.size;
   }
 }
 

@@ -2,11 +2,12 @@
  * What must come of every state in which Baidu answers from now on and nothing else happens: no request goes on, no message arrives,
  * no deletion takes effect. Only the alarm runs.
  */
-import type { Applied, Ledger, Ledgers, Problem } from './ledgers.ts';
+import type { Problem } from './invariants.ts';
+import type { Applied, Ledger, Ledgers } from './ledgers.ts';
 import { lastMs, type Rules } from './state.ts';
 import type { Row } from './words.ts';
 
-export interface Life {
+export interface Future {
   readonly ledger: Ledger;
   readonly nowMs: number;
   readonly isThere: (image: string) => boolean;
@@ -23,7 +24,7 @@ type Ask = Ledgers['ask'];
 const MAX_CHECKS = 30;
 const HOUR_MS = 3_600_000;
 
-export function wrongLife({ ledger, nowMs, isThere }: Life, rules: Rules, alarm: Alarm): Problem[] {
+export function wrongFuture({ ledger, nowMs, isThere }: Future, rules: Rules, alarm: Alarm): Problem[] {
   const ask: Ask = (from, key, question) => alarm.ledgers.ask(from, key, question);
   const problems: Problem[] = [...neverVerified(ledger, nowMs, rules), ...takenTooLong(ledger, nowMs, rules, ask)];
   let at = ledger;

@@ -4,7 +4,7 @@
  * Promises: each replaces a text that occurs once in its file, and the search fails if it does not.
  */
 import type { Replacement } from './code.ts';
-import type { Invariant } from './ledgers.ts';
+import type { Invariant } from './invariants.ts';
 
 export interface Mutant extends Replacement {
   readonly name: string;
@@ -208,7 +208,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a deletion that was read back is read back again',
     breaks: 'final-words',
-    scenario: 'two, and somebody else deletes, too',
+    scenario: 'two of two callers, and somebody else',
     file: 'ledger/schema.ts',
     from: "outcome IN ('unknown', 'deleted') AND next_check_at IS NOT NULL",
     to: "outcome IN ('unknown', 'deleted')",

@@ -102,8 +102,6 @@ function replies(caller: string, requestId: string): (readonly [key: string, res
 
 /** The ends and positions of one code, each with a number. */
 export class RequestTables {
-  /** How often `deleteImage` was run. */
-  runs = 0;
   readonly #code: Code;
   readonly #deadlineMs: number;
   readonly #positions = new Map<string, Position>();
@@ -165,7 +163,6 @@ export class RequestTables {
 
   /** Runs a deletion with these inputs. Resolves with what it asks for after the last one. */
   #run(reads: boolean, inputs: readonly Input[]): Promise<Asked> {
-    this.runs++;
     const { deleteImage, outcomeOf, RequestWaits } = this.#code;
     const { promise, resolve, reject } = Promise.withResolvers<Asked>();
     let nowMs = START_MS;

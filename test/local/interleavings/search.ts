@@ -5,8 +5,9 @@
  * oldest of these that still matters. Each event leads to another state; one that is known is not entered again.
  */
 import { Events, type Subject } from './events.ts';
-import { type Invariant, isOpen, type Problem } from './ledgers.ts';
-import { wrongLife } from './liveness.ts';
+import type { Invariant, Problem } from './invariants.ts';
+import { isOpen } from './ledgers.ts';
+import { wrongFuture } from './liveness.ts';
 import { IDLE, isAlive, keyOf, type Scenario, type State } from './state.ts';
 
 export interface Violation {
@@ -32,7 +33,7 @@ interface Origin {
 export class Search {
   readonly #scenario: Scenario;
   readonly #events: Events;
-  readonly #lives = new Map<string, readonly Problem[]>();
+  readonly #futures = new Map<string, readonly Problem[]>();
 
   constructor(subject: Subject, scenario: Scenario) {
     this.#scenario = scenario;
@@ -41,42 +42,35 @@ export class Search {
 
   /** Searches everything, or until one of `wanted` is broken. A state that breaks one has no successors. */
   run(wanted: readonly Invariant[], stopsAtFirst = false): Report {
-    const known = new Map<string, number>();
+    const known = new Set<string>();
     const states: State[] = [];
     const origins: Origin[] = [];
     const events = new Map<string, number>();
     const violations = new Map<Invariant, Violation>();
-    const pathTo = (index: number): string[] => {
-      const labels: string[] = [];
-      for (let at = index; at > 0; at = origins[at]?.before ?? 0) labels.unshift(origins[at]?.label ?? '');
-      return labels;
-    };
     const enter = (state: State, origin: Origin) => {
       const key = keyOf(state);
       if (known.has(key)) return;
-      known.set(key, states.length);
+      known.add(key);
       states.push(state);
       origins.push(origin);
     };
-    enter(this.#start(), { before: 0, label: '' });
-    for (let index = 0; index < states.length; index++) {
-      const state = states[index];
-      if (state === undefined) break;
-      const broken = (problems: readonly Problem[], ...labels: string[]) => {
-        const broken = problems.filter(({ invariant }) => wanted.includes(invariant));
-        for (const { invariant, text } of broken) {
-          if (!violations.has(invariant))
-            violations.set(invariant, { invariant, text, path: [...pathTo(index), ...labels] });
-        }
-        return broken.length > 0;
-      };
-      if (!broken(this.#life(state, wanted))) {
-        for (const { event, label, state: next, problems } of this.#events.after(state)) {
-          events.set(event, (events.get(event) ?? 0) + 1);
-          if (!broken(problems, label)) enter(this.#anchored(next), { before: index, label });
-        }
+    const isBroken = (problems: readonly Problem[], path: () => string[]) => {
+      const broken = problems.filter(({ invariant }) => wanted.includes(invariant));
+      for (const { invariant, text } of broken) {
+        if (!violations.has(invariant)) violations.set(invariant, { invariant, text, path: path() });
       }
+      return broken.length > 0;
+    };
+    enter(this.#start(), { before: 0, label: '' });
+    // The list grows while it is gone through.
+    for (const [index, state] of states.entries()) {
       if (stopsAtFirst && violations.size > 0) break;
+      if (isBroken(this.#future(state, wanted), () => pathTo(index, origins))) continue;
+      for (const { event, label, state: next, problems } of this.#events.after(state)) {
+        events.set(event, (events.get(event) ?? 0) + 1);
+        if (isBroken(problems, () => [...pathTo(index, origins), label])) continue;
+        enter(this.#anchored(next), { before: index, label });
+      }
     }
     return { states: states.length, ledgers: this.#events.ledgers.size, events, violations };
   }
@@ -116,17 +110,23 @@ export class Search {
     };
   }
 
-  #life({ ledger, gone, nowMs }: State, wanted: readonly Invariant[]): readonly Problem[] {
+  #future({ ledger, gone, nowMs }: State, wanted: readonly Invariant[]): readonly Problem[] {
     if (!wanted.some((each) => each === 'final' || each === 'verified' || each === 'free')) return [];
     const key = `${ledger.id} ${nowMs} ${gone.map((by) => by === null).join()}`;
     const problems =
-      this.#lives.get(key) ??
-      wrongLife(
+      this.#futures.get(key) ??
+      wrongFuture(
         { ledger, nowMs, isThere: (image) => gone[this.#events.images.indexOf(image)] === null },
         this.#scenario.rules,
         this.#events,
       );
-    this.#lives.set(key, problems);
+    this.#futures.set(key, problems);
     return problems;
   }
+}
+
+function pathTo(index: number, origins: readonly Origin[]): string[] {
+  const labels: string[] = [];
+  for (let at = index; at > 0; at = origins[at]?.before ?? 0) labels.unshift(origins[at]?.label ?? '');
+  return labels;
 }

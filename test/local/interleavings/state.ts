@@ -40,7 +40,7 @@ export interface Scenario {
 
 /** How far one deletion is. */
 export interface Slot {
-  /** `reply`: it is reserved. `waits`: at a position. `writes`: its settlement is on its way. */
+  /** `reply`: its row is entered, and the reply is on its way. `waits`: at a position. `writes`: its settlement is on its way. */
   readonly phase: 'idle' | 'reply' | 'waits' | 'writes' | 'over';
   readonly reservedAtMs: number;
   /** What the reservation said, as `replyKey` words it. */
@@ -51,8 +51,8 @@ export interface Slot {
   readonly isSent: boolean;
   /** What the attempt under way has done; `null` if none is. */
   readonly attempt: 'nothing yet' | 'deleted' | null;
-  /** Whether an attempt that nobody waits for any more may take effect yet. */
-  readonly isLoose: boolean;
+  /** Whether an attempt that nobody waits for any more may still take effect. */
+  readonly mayActLate: boolean;
   /** Whether the image was seen after this request was over: by a check, or because a later deletion was done. */
   readonly isSeenAfter: boolean;
   /** Whether the contract promises to notice that somebody on the way has repeated this deletion. */
@@ -82,6 +82,7 @@ export interface State {
   readonly failedChecks: number;
 }
 
+/** The times by which requests and checks go. */
 export interface Rules {
   readonly schedule: Schedule;
   readonly deadlineMs: number;
@@ -98,11 +99,12 @@ export const IDLE: Slot = {
   end: null,
   isSent: false,
   attempt: null,
-  isLoose: false,
+  mayActLate: false,
   isSeenAfter: false,
   noticesRepeats: false,
   losses: 0,
 };
+
 /** When the last planned check of a row comes, after its reservation. */
 export function lastMs({ schedule }: Rules): number {
   return (schedule.at(-1) ?? 0) * 1000;
@@ -114,12 +116,13 @@ export function isAlive({ phase }: Slot): boolean {
 }
 
 /** The request has ended: it sends nothing more. */
-export function ending({ isLoose, isSeenAfter, losses }: Slot, end: End): Slot {
-  return { ...IDLE, phase: 'writes', end, isLoose, isSeenAfter, losses };
+export function ending({ mayActLate, isSeenAfter, losses }: Slot, end: End): Slot {
+  return { ...IDLE, phase: 'writes', end, mayActLate, isSeenAfter, losses };
 }
 
-export function overSlot({ isLoose, isSeenAfter }: Slot): Slot {
-  return { ...IDLE, phase: 'over', isLoose, isSeenAfter };
+/** The request does nothing more, and nothing of it is on its way. */
+export function overSlot({ mayActLate, isSeenAfter }: Slot): Slot {
+  return { ...IDLE, phase: 'over', mayActLate, isSeenAfter };
 }
 
 export function withSlot(state: State, index: number, slot: Slot): State {
@@ -136,9 +139,20 @@ export function keyOf({ nowMs, ledger, slots, gone, checks, failedChecks }: Stat
 }
 
 function slotKey(slot: Slot): string {
-  const { phase, reservedAtMs, reply, position, end, attempt, isSent, isLoose, isSeenAfter, noticesRepeats, losses } =
-    slot;
-  const flags = (isSent ? 1 : 0) + (isLoose ? 2 : 0) + (isSeenAfter ? 4 : 0) + (noticesRepeats ? 8 : 0);
+  const {
+    phase,
+    reservedAtMs,
+    reply,
+    position,
+    end,
+    attempt,
+    isSent,
+    mayActLate,
+    isSeenAfter,
+    noticesRepeats,
+    losses,
+  } = slot;
+  const flags = (isSent ? 1 : 0) + (mayActLate ? 2 : 0) + (isSeenAfter ? 4 : 0) + (noticesRepeats ? 8 : 0);
   let key = `${phase} ${flags} ${losses}`;
   if (phase === 'reply') key += ` ${reservedAtMs} ${reply}`;
   if (position !== null) key += ` ${reservedAtMs} ${position.id} ${attempt}`;
