@@ -1,5 +1,5 @@
 /**
- * Baidu's answers, one of each kind that design and code tell apart.
+ * Baidu's answers, one of each kind that the code must tell apart.
  *
  * Source: https://cloud.baidu.com/doc/BCC/s/Sjwvynt2u (DELETE), /ajwvynv78 (GET), /Ojwvyo6nc (errors).
  */

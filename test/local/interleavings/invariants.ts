@@ -5,7 +5,7 @@
  *   over; none is sent without a row, or when its request is over.
  * - `no-false-outcome`: no answer and no row says what Baidu's record contradicts.
  * - `budget`: no more images are deleted than the budgets allow, and none is refused while there is room.
- * - `final-words`: what a row says changes only as design §3 allows, and each line of the log is written that belongs to it.
+ * - `final-words`: a final outcome stays; after it only `confirmed` and `verified` change, once. What the log must show has its line.
  * - `counters`: rows and counters agree.
  * - `final`, `verified`, `free`: if Baidu answers from now on, each unknown row becomes final, each deletion is read back, and each image
  *   is free in time.

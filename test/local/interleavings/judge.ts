@@ -1,7 +1,5 @@
 /**
  * Holds what rows and answers say, and what is sent, against the record of what Baidu did.
- *
- * Source: design §1 (the lock), §2 (what an answer proves) and §3 (what a check decides, budgets).
  */
 import type { Budgets, Refusal } from '../../../src/worker/ledger/rows.ts';
 import type { ReadAnswer } from './answers.ts';

@@ -1,7 +1,8 @@
 /**
  * What a row says, read without the product's code, and what one call may change of it.
  *
- * Source: design, "Final words stay".
+ * An unknown outcome becomes final once. Then only these change: `confirmed` from `false` to `true`, if a late settlement brings Baidu's
+ * own word for the same outcome, and `verified` from `null`, once. What the request reports is written once, by its settlement.
  */
 import type { LedgerEvent } from '../../../src/worker/ledger/store.ts';
 import type { Words } from './requests.ts';
