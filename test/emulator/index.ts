@@ -10,7 +10,7 @@
  */
 import { isRecord } from '../../src/worker/json.ts';
 import type { Account } from './bce-auth.ts';
-import { ConnectionDropped, Emulator, isFaultName } from './emulator.ts';
+import { ConnectionDropped, Emulator, FAULTS, isFaultName } from './emulator.ts';
 
 let emulator: Emulator | undefined;
 
@@ -43,7 +43,9 @@ function direct(emulator: Emulator, pathname: string, order: unknown): Response 
       emulator.reset();
       return Response.json({});
     case '/__emulator/faults':
-      if (!Array.isArray(order) || !order.every(isFaultName)) return new Response('a list of faults', { status: 400 });
+      if (!Array.isArray(order) || !order.every(isFaultName)) {
+        return new Response(`Send a JSON list of these names: ${Object.keys(FAULTS).join(', ')}.\n`, { status: 400 });
+      }
       emulator.misbehave(...order);
       return Response.json({});
     case '/__emulator/calm':

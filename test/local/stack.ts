@@ -1,13 +1,14 @@
 /**
  * The gateway and the emulator as real servers on loopback, each in a `wrangler dev` of its own.
  *
- * Promises: it can stop everything that it starts, children included; nothing listens beyond loopback; a developer's `.dev.vars`
- * has no effect. Never: returns before the server answers.
+ * Promises: a server that it returns is one that it has started; everything that it starts ends with this process, however that ends;
+ * nothing listens beyond loopback; a developer's `.dev.vars`, `.env`, variables and home have no effect. Never: returns before the
+ * server answers.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request as httpRequest } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
@@ -16,6 +17,14 @@ const ROOT = join(import.meta.dirname, '../..');
 const WRANGLER = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
 const ANSI = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g');
 const START_TIMEOUT_MS = 60_000;
+/**
+ * Runs its arguments, and kills them with their children when descriptor 3 closes: the kernel does that for a parent that was killed.
+ * The first line makes a process that waits for it, in the same group.
+ */
+const GUARDED = `( while read -r _; do :; done; kill -KILL 0 ) <&3 >/dev/null 2>&1 &
+exec "$@" 3<&-`;
+/** What Wrangler goes by, and Cloudflare's build system. */
+const FOREIGN_VARIABLE = /^(?:CLOUDFLARE|CF|WRANGLER|WORKERS_CI|X)_/;
 
 export interface Server {
   url: string;
@@ -133,6 +142,7 @@ export async function startEmulator(port: number): Promise<Server> {
     response.on('close', () => inner.destroy());
     request.pipe(inner);
   });
+  if (port !== 0 && (await isPortInUse(port))) throw new PortInUse(port);
   await new Promise<void>((resolve, reject) => door.on('error', reject).listen(port, '127.0.0.1', resolve));
   const { port: doorPort } = door.address() as AddressInfo;
   return {
@@ -157,25 +167,42 @@ interface WorkerOptions {
 
 async function startWorker(args: string[], { port, probe, registry, onLine }: WorkerOptions): Promise<Server> {
   const chosen = port === 0 ? await freePort() : port;
+  if (await isPortInUse(chosen)) throw new PortInUse(chosen);
   const url = `http://localhost:${chosen}`;
-  const child = spawn(
+  const foreign = Object.keys(process.env).filter((name) => FOREIGN_VARIABLE.test(name));
+  const listen = ['--ip', '127.0.0.1', '--port', String(chosen), '--inspector-port', '0'];
+  const wrangler = [
     process.execPath,
-    [WRANGLER, 'dev', '--ip', '127.0.0.1', '--port', String(chosen), '--inspector-port', '0', ...args],
-    {
-      cwd: ROOT,
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        ...process.env,
-        WRANGLER_SEND_METRICS: 'false',
-        CLOUDFLARE_CF_FETCH_ENABLED: 'false',
-        WRANGLER_HIDE_BANNER: 'true',
-        WRANGLER_REGISTRY_PATH: registry,
-      },
+    WRANGLER,
+    'dev',
+    ...listen,
+    '--env=',
+    '--infer-origin-from-routes=false',
+    ...args,
+  ];
+  const child = spawn('sh', ['-c', GUARDED, 'sh', ...wrangler], {
+    cwd: ROOT,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    env: {
+      ...process.env,
+      ...Object.fromEntries(foreign.map((name) => [name, undefined])),
+      // Wrangler writes its logs there, and a home need not be writable.
+      HOME: registry,
+      XDG_CONFIG_HOME: registry,
+      WRANGLER_SEND_METRICS: 'false',
+      CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+      WRANGLER_HIDE_BANNER: 'true',
+      WRANGLER_LOG: 'log',
+      WRANGLER_REGISTRY_PATH: registry,
     },
-  );
+  });
   leaders.add(child);
-  child.once('exit', () => leaders.delete(child));
+  const guard = child.stdio[3];
+  child.once('exit', () => {
+    leaders.delete(child);
+    guard?.destroy();
+  });
   let output = '';
   let rest = '';
   const collect = (chunk: Buffer) => {
@@ -184,22 +211,47 @@ async function startWorker(args: string[], { port, probe, registry, onLine }: Wo
     rest = lines.pop() ?? '';
     for (const line of lines) onLine?.(plain(line));
   };
-  child.stdout.on('data', collect);
-  child.stderr.on('data', collect);
+  child.stdout?.on('data', collect);
+  child.stderr?.on('data', collect);
   const stop = (signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM') => stopGroup(child, signal);
   const giveUpMs = Date.now() + START_TIMEOUT_MS;
   for (;;) {
     if (child.exitCode !== null || Date.now() > giveUpMs) {
       await stop('SIGKILL');
+      if (output.includes('Address already in use')) throw new PortInUse(chosen);
       throw new Error(`wrangler dev did not start on port ${chosen}:\n${output}`);
     }
-    const up = await fetch(url + probe).then(
-      (response) => response.ok,
-      () => false,
-    );
+    // Whoever else listens there cannot write this to our pipe.
+    const isOurs = output.includes(`Ready on http://127.0.0.1:${chosen}`);
+    const up =
+      isOurs &&
+      (await fetch(url + probe).then(
+        ({ ok }) => ok,
+        () => false,
+      ));
     if (up) return { url, output: () => output, stop };
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+/** Somebody else listens there. */
+export class PortInUse extends Error {
+  constructor(port: number) {
+    super(`Port ${port} is in use.`);
+  }
+}
+
+/** Whether somebody listens on the port, by either of the addresses that `localhost` may have. */
+export async function isPortInUse(port: number): Promise<boolean> {
+  const answers = ['127.0.0.1', '::1'].map(
+    (host) =>
+      new Promise<boolean>((resolve) => {
+        const socket = connect({ host, port });
+        socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+        socket.once('connect', () => socket.destroy());
+      }),
+  );
+  return (await Promise.all(answers)).includes(true);
 }
 
 /** A line as the Worker wrote it, without the colours and the mark that `wrangler dev` adds to `console.error`. */

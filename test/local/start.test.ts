@@ -1,9 +1,11 @@
 /** What `npm start` starts, over real sockets, used as somebody uses it who has just cloned the repository. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
 import sdk from '@baiducloud/sdk';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -27,13 +29,17 @@ async function until<T>(found: () => T | undefined | Promise<T | undefined>): Pr
   }
 }
 
+const OPTIONS = ['--port', '0', '--emulator-port', '0', '--caller-port', '0', '--persist-to', persistTo];
+/** What a developer may have set, and what must have no effect. */
+const HOSTILE = { CLOUDFLARE_ENV: 'gz', WRANGLER_LOG: 'none', WRANGLER_HIDE_BANNER: 'false', HOME: '/dev/null' };
+
 async function start(): Promise<void> {
   output = '';
-  const options = ['--port', '0', '--emulator-port', '0', '--caller-port', '0', '--persist-to', persistTo];
-  npmStart = spawn('npm', ['start', '--silent', '--', ...options], {
+  npmStart = spawn('npm', ['start', '--silent', '--', ...OPTIONS], {
     cwd: ROOT,
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...HOSTILE },
   });
   npmStart.stdout?.on('data', (chunk) => {
     output += chunk;
@@ -140,11 +146,14 @@ describe('the pages that npm start names', () => {
   });
 });
 
-describe('the three proofs that npm start shows', () => {
-  const lineOf = (id: string) => {
-    const [, url = '', authorization] =
-      new RegExp(`curl -i -X DELETE (\\S+/${id})(?: -H 'Authorization: ([^']+)')?$`, 'm').exec(output) ?? [];
-    return { url, authorization };
+describe('the three kinds of credential that npm start shows', () => {
+  /** As a shell would take the line: what is in `$( )` is the output of curl. */
+  const lineOf = async (id: string) => {
+    const [, url = '', , given] =
+      new RegExp(`curl -i -X DELETE (\\S+/${id})(?: -H (['"])Authorization: (.+)\\2)?$`, 'm').exec(output) ?? [];
+    const [, tokens] = /\$\(curl -s (\S+)\)/.exec(given ?? '') ?? [];
+    const authorization = tokens === undefined ? given : `Bearer ${await (await fetch(tokens)).text()}`;
+    return { url, authorization, tokens };
   };
   const remove = ({ url, authorization }: { url: string; authorization: string | undefined }, requestId: string) =>
     call('DELETE', url, { 'X-Request-Id': requestId, ...(authorization && { Authorization: authorization }) });
@@ -157,7 +166,7 @@ describe('the three proofs that npm start shows', () => {
     ],
     ['m-custom04', { 'caller.id': 'demo-worker', 'caller.proof': 'binding' }],
   ])('each delete an image: %s by %j', async (id, proof) => {
-    const response = await remove(lineOf(id), `proof-${id}`);
+    const response = await remove(await lineOf(id), `proof-${id}`);
     expect([response.status, await response.json()]).toEqual([
       200,
       expect.objectContaining({ id, outcome: 'deleted', confirmed: true, requestId: `proof-${id}` }),
@@ -167,15 +176,25 @@ describe('the three proofs that npm start shows', () => {
   });
 
   it('do not mix: through the binding a foreign key changes nothing, and a caller cannot be named in a header', async () => {
-    const { url } = lineOf('m-custom04');
+    const { url } = await lineOf('m-custom04');
     const headers = { Authorization: `Bearer ${key}`, 'X-Request-Id': 'bound-1' };
     expect((await call('DELETE', url, headers)).status).toBe(200);
     expect(await recordOf('bound-1')).toMatchObject({ 'caller.id': 'demo-worker' });
     expect((await call('GET', `${gateway}/readyz`, { caller: 'demo-worker' })).status).toBe(401);
   });
 
+  it('are good as long as the demo is: each call of the printed line takes a new token', async () => {
+    const expiryOf = (authorization = '') => {
+      const payload: unknown = JSON.parse(Buffer.from(authorization.split('.')[1] ?? '', 'base64url').toString());
+      return isRecord(payload) ? Number(payload['exp']) : Number.NaN;
+    };
+    const first = expiryOf((await lineOf('m-custom03')).authorization);
+    await wait(1_100);
+    expect(expiryOf((await lineOf('m-custom03')).authorization)).toBeGreaterThan(first);
+  });
+
   it('give a bound Worker the failures in the same shape', async () => {
-    const { url } = lineOf('m-custom04');
+    const { url } = await lineOf('m-custom04');
     const response = await call('DELETE', url.replace('m-custom04', 'm-system01'));
     expect(response.headers.get('content-type')).toBe('application/problem+json');
     expect([response.status, await response.json()]).toEqual([
@@ -294,19 +313,108 @@ describe('the official SDK', () => {
   });
 });
 
-describe('npm start with arguments', () => {
-  const startWith = (argument: string) =>
-    spawnSync('npm', ['start', '--silent', '--', argument], { cwd: ROOT, encoding: 'utf8' });
+describe('the faults on demand', () => {
+  it('are named to whoever misspells one', async () => {
+    const response = await direct('faults', ['drop_afer']);
+    expect([response.status, await response.text()]).toEqual([
+      400,
+      expect.stringMatching(/^Send a JSON list of these names: slow, hang, .*\bdrop_after\b.*\.\n$/),
+    ]);
+  });
+});
 
-  it('explains itself', () => {
-    expect(startWith('--help')).toMatchObject({
+/** Runs it to its end. */
+async function startWith(...args: string[]) {
+  const child = spawn('npm', ['start', '--silent', '--', ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+  const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  return { status, stdout, stderr };
+}
+
+describe('npm start with arguments', () => {
+  it('explains itself', async () => {
+    expect(await startWith('--help')).toMatchObject({
       status: 0,
       stdout: expect.stringMatching(/^npm start -- \[options\]/),
     });
   });
 
-  it.each(['--ports', 'gateway'])('refuses what it does not know, and starts nothing: %s', (argument) => {
-    const { status, stdout, stderr } = startWith(argument);
+  it.each([
+    '--ports',
+    'gateway',
+    '--port http',
+    '--port 70000',
+    '--port=',
+    '--caller-port -1',
+    '--port 8790 --emulator-port 8790',
+    '--persist-to=',
+  ])('refuses what it does not know, and starts nothing: %s', async (args) => {
+    const { status, stdout, stderr } = await startWith(...args.split(' '));
     expect([status, stdout, stderr]).toEqual([1, '', expect.stringMatching(/^[^\n]* See: npm start -- --help\n$/)]);
+  });
+});
+
+describe('a start beside another program', () => {
+  it.each([
+    ['--port', '127.0.0.1'],
+    ['--emulator-port', '127.0.0.1'],
+    ['--caller-port', '127.0.0.1'],
+    ['--port', '::1'],
+  ])('whose port %s is in use says so, and starts nothing: %s', async (option, host) => {
+    const held = createServer();
+    await new Promise<void>((resolve) => held.listen(0, host, resolve));
+    const address = held.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
+    const folder = mkdtempSync(join(tmpdir(), 'bcc-start-'));
+    const { status, stdout, stderr } = await startWith(...OPTIONS, '--persist-to', folder, option, `${port}`);
+    held.close();
+    rmSync(folder, { recursive: true });
+    expect([status, stdout, stderr]).toEqual([1, '', `Port ${port} is in use.\n`]);
+  });
+
+  it('that has the same history says so, and starts nothing', async () => {
+    const { status, stdout, stderr } = await startWith(...OPTIONS);
+    expect([status, stdout, stderr]).toEqual([
+      1,
+      '',
+      `Another "npm start" uses ${persistTo}: give this one its own by --persist-to FOLDER.\n`,
+    ]);
+  });
+});
+
+/** The processes whose command line or environment has this text. */
+function processesWith(text: string): string[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const of = (pid: string, file: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/${file}`, 'latin1');
+    } catch {
+      return '';
+    }
+  };
+  return pids.filter((pid) => `${of(pid, 'cmdline')}${of(pid, 'environ')}`.includes(text));
+}
+
+// Only Linux shows the processes in this way.
+describe.runIf(process.platform === 'linux')('the servers of npm start', () => {
+  it.each(['SIGHUP', 'SIGKILL'] as const)('end with it: %s', async (signal) => {
+    const mark = `BCC_MARK_${process.pid}_${signal}`;
+    const folder = mkdtempSync(join(tmpdir(), 'bcc-start-'));
+    const program = join(ROOT, 'test/local/start.ts');
+    const child = spawn(process.execPath, [program, ...OPTIONS, '--persist-to', folder], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, MARK: mark },
+    });
+    let said = '';
+    child.stdout.on('data', (chunk) => {
+      said += chunk;
+    });
+    await until(() => (said.includes('Ctrl-C') || child.exitCode !== null ? true : undefined));
+    // Three servers, each of Wrangler, its bundler and workerd.
+    expect(processesWith(mark).length).toBeGreaterThan(6);
+    const [, url = ''] = /^Gateway +(\S+)/m.exec(said) ?? [];
+    child.kill(signal);
+    await until(() => (processesWith(mark).length === 0 ? true : undefined));
+    await expect(fetch(url)).rejects.toThrow();
+    rmSync(folder, { recursive: true });
   });
 });

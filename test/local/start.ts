@@ -1,18 +1,26 @@
 /**
- * `npm start`: the gateway, a stand-in for Baidu, images to delete, and a caller by each of the three proofs: a key, a token of a
- * local issuer, and a Worker that is bound to the gateway. It needs no account and no network.
+ * `npm start`: the gateway, a stand-in for Baidu, images to delete, and a caller by each kind of credential: a key, a token of a local
+ * issuer, and a Worker that is bound to the gateway. It needs no account and no network.
  *
- * The history is kept from one start to the next.
+ * Promises: what it prints leads to the servers that it has started, and to no others; they end with it, however it ends. The history
+ * is kept from one start to the next, and only one start at a time uses it.
  */
+import { existsSync, mkdirSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { parseArgs } from 'node:util';
 import { createKey } from '../../src/tools/new-key.ts';
 import { SCOPES } from '../../src/worker/callers/caller.ts';
+import { isWholeNumber } from '../../src/worker/json.ts';
 import { TestIssuer } from '../issuer.ts';
 import { startIssuer } from './issuer.ts';
-import { startCaller, startEmulator, startGateway, varsFor } from './stack.ts';
+import { isPortInUse, PortInUse, startCaller, startEmulator, startGateway, varsFor } from './stack.ts';
 
-const TOKEN_LIFETIME_S = 3_600;
+const ROOT = join(import.meta.dirname, '../..');
+const TOKEN_LIFETIME_S = 300;
+const MAX_PORT = 65_535;
 
 const USAGE = `npm start -- [options]
 
@@ -22,45 +30,89 @@ const USAGE = `npm start -- [options]
   --persist-to FOLDER  where the history is kept (default: .wrangler/demo)
   --help               prints this`;
 
-const values = readArguments();
+const options = readArguments();
 const { key, keySha256 } = createKey();
-const running: { stop: () => Promise<void> }[] = [];
+const running: { stop: () => Promise<unknown> }[] = [];
 let ready = false;
 
 function readArguments() {
   try {
     const { values } = parseArgs({
+      // pnpm hands on the mark that npm takes away.
+      args: process.argv.slice(process.argv[2] === '--' ? 3 : 2),
       options: {
         port: { type: 'string', default: '8787' },
         'emulator-port': { type: 'string', default: '8788' },
         'caller-port': { type: 'string', default: '8789' },
-        'persist-to': { type: 'string', default: join(import.meta.dirname, '../../.wrangler/demo') },
+        'persist-to': { type: 'string', default: join(ROOT, '.wrangler/demo') },
         help: { type: 'boolean', default: false },
       },
     });
-    if (!values.help) return values;
-    console.log(USAGE);
-    return process.exit();
+    if (values.help) {
+      console.log(USAGE);
+      return process.exit();
+    }
+    const ports = (['port', 'emulator-port', 'caller-port'] as const).map((name) => {
+      const port = Number(values[name]);
+      if (/^\d+$/.test(values[name]) && isWholeNumber(port, 0, MAX_PORT)) return port;
+      throw new Error(`--${name} takes a number from 0 to ${MAX_PORT}.`);
+    });
+    const [port = 0, emulatorPort = 0, callerPort = 0] = ports;
+    const chosen = ports.filter((each) => each !== 0);
+    if (new Set(chosen).size < chosen.length) throw new Error('Each server needs a port of its own.');
+    if (values['persist-to'] === '') throw new Error('--persist-to takes a folder.');
+    return { port, emulatorPort, callerPort, persistTo: values['persist-to'] };
   } catch (error) {
-    console.error(error instanceof Error ? error.message : error, 'See: npm start -- --help');
+    const [sentence] = error instanceof Error ? error.message.split(/(?<=\.)\s/) : [];
+    console.error(sentence, 'See: npm start -- --help');
     return process.exit(1);
   }
+}
+
+/** Ends with this process, however that ends, because SQLite locks with the kernel. */
+function lock(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    const database = new DatabaseSync(join(folder, 'lock.sqlite'));
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    running.push({ stop: async () => database.close() });
+  } catch (error) {
+    const isLocked = error instanceof Error && error.message.includes('database is locked');
+    if (isLocked) throw new Error(`Another "npm start" uses ${folder}: give this one its own by --persist-to FOLDER.`);
+    throw error;
+  }
+}
+
+/** Where the printed command takes a token: a new one each time, so that it works as long as this does. */
+async function startTokens(issuer: TestIssuer): Promise<string> {
+  const server = createServer(async (_, response) => {
+    const nowS = Math.floor(Date.now() / 1000);
+    response.end(await issuer.token({ sub: 'demo-job', iat: nowS, exp: nowS + TOKEN_LIFETIME_S }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  running.push({ stop: async () => server.close() });
+  const { port } = server.address() as AddressInfo;
+  return `http://localhost:${port}`;
 }
 
 async function stop(): Promise<void> {
   await Promise.all(running.splice(0).map((server) => server.stop()));
   process.exit();
 }
-process.once('SIGINT', stop);
-process.once('SIGTERM', stop);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop);
 
 try {
+  lock(options.persistTo);
+  for (const port of [options.port, options.emulatorPort, options.callerPort]) {
+    if (port !== 0 && (await isPortInUse(port))) throw new PortInUse(port);
+  }
   console.log('Starting the gateway, the emulator, an issuer and a caller…');
-  const emulator = await startEmulator(Number(values['emulator-port']));
+  const emulator = await startEmulator(options.emulatorPort);
   running.push(emulator);
   const server = await startIssuer();
   running.push(server);
   const issuer = await TestIssuer.create(server.url);
+  const tokens = await startTokens(issuer);
   const scopes = ['images:delete', 'images:read'];
   const callers = {
     demo: { keySha256: [keySha256], scopes: SCOPES },
@@ -68,8 +120,8 @@ try {
     'demo-worker': { binding: true, scopes },
   };
   const gateway = await startGateway({
-    port: Number(values.port),
-    persistTo: values['persist-to'],
+    port: options.port,
+    persistTo: options.persistTo,
     vars: {
       ...varsFor(emulator),
       CALLERS: JSON.stringify(callers),
@@ -78,40 +130,40 @@ try {
     onLine: (line) => ready && line.startsWith('{') && console.log(line),
   });
   running.push(gateway);
-  const caller = await startCaller(Number(values['caller-port']), gateway);
+  const caller = await startCaller(options.callerPort, gateway);
   running.push(caller);
-  const nowS = Math.floor(Date.now() / 1000);
-  const token = await issuer.token({ sub: 'demo-job', iat: nowS, exp: nowS + TOKEN_LIFETIME_S });
   ready = true;
-  const curl = (call: string, proof = key) =>
-    `curl -i -X ${call.replace(' ', ` ${gateway.url}`)} -H 'Authorization: Bearer ${proof}'`;
+  const isBuilt = existsSync(join(ROOT, 'src/pages/public/console.html'));
+  const pagesHint = isBuilt ? '' : '   (not built: npm run postinstall)';
+  const curl = (call: string) => `curl -i -X ${call.replace(' ', ` ${gateway.url}`)}`;
+  const withKey = (call: string) => `${curl(call)} -H 'Authorization: Bearer ${key}'`;
   console.log(`
 Gateway   ${gateway.url}
 Emulator  ${emulator.url}   (plays bcc.bj.baidubce.com)
-Issuer    ${server.url}   (signs the token below)
+Issuer    ${server.url}   (its tokens are at ${tokens})
 Caller    ${caller.url}   (a Worker that is bound to the gateway and holds no secret)
 
-Docs      ${gateway.url}/docs
-Console   ${gateway.url}/console   (takes the key ${key})
+Docs      ${gateway.url}/docs${pagesHint}
+Console   ${gateway.url}/console${pagesHint}   (takes the key ${key})
 
 Delete a custom image:
 
-  ${curl('DELETE /images/m-custom01')}
+  ${withKey('DELETE /images/m-custom01')}
 
 A system image is refused:
 
-  ${curl('DELETE /images/m-system01')}
+  ${withKey('DELETE /images/m-system01')}
 
 Look before you delete, and see afterwards what was deleted:
 
-  ${curl('GET /images/m-custom02')}
-  ${curl('GET /deletions')}
+  ${withKey('GET /images/m-custom02')}
+  ${withKey('GET /deletions')}
 
-Delete with a token that the issuer has signed, good for an hour, instead of a key:
+Delete with a token that the issuer signs, instead of a key:
 
-  ${curl('DELETE /images/m-custom03', token)}
+  ${curl('DELETE /images/m-custom03')} -H "Authorization: Bearer $(curl -s ${tokens})"
 
-Delete through the Worker, whose binding proves who it is:
+Delete through the Worker, whose binding is its credential:
 
   curl -i -X DELETE ${caller.url}/images/m-custom04
 
