@@ -24,6 +24,8 @@ export interface StandIn {
   readonly uploads: Upload[];
   /** Every method and path that the API was asked for. */
   readonly calls: string[];
+  /** How often code was uploaded. */
+  deployed: number;
   /** How often the gateway still answers with the old version after an upload. */
   lagging: number;
   /** What the gateway answers to `GET /readyz?upstream=true`. */
@@ -50,10 +52,12 @@ export async function startStandIn(home: string): Promise<StandIn> {
     const body = await text(request);
     const [, script = ''] = /\/scripts\/([^/]+)\/secrets-bulk$/.exec(request.url ?? '') ?? [];
     if (script !== '' && standIn.apiStatus === 200) standIn.uploads.push({ script, secrets: secretsIn(body) });
+    if (request.method === 'PUT' && standIn.apiStatus === 200) standIn.deployed++;
     const isFine = standIn.apiStatus === 200;
     const errors = isFine ? [] : [{ code: 10000, message: 'Authentication error' }];
     response.writeHead(standIn.apiStatus, { 'content-type': 'application/json' });
-    response.end(JSON.stringify({ success: isFine, errors, messages: [], result: null }));
+    const result = resultOf(request.url ?? '');
+    response.end(JSON.stringify({ success: isFine, errors, messages: [], result }));
   });
   const gateway = await serve((request, response) => {
     const isOld = standIn.uploads.length > 0 && standIn.lagging-- > 0;
@@ -61,7 +65,7 @@ export async function startStandIn(home: string): Promise<StandIn> {
     const requestId = String(request.headers['x-request-id']);
     response.writeHead(status, {
       'content-type': status === 200 ? 'application/json' : 'application/problem+json',
-      'gateway-version': `version-${standIn.uploads.length - (isOld ? 1 : 0)}`,
+      'gateway-version': `version-${standIn.uploads.length + standIn.deployed - (isOld ? 1 : 0)}`,
       'x-request-id': requestId,
     });
     response.end(JSON.stringify({ ...recordOf(body), ...(status === 200 ? {} : { requestId }) }));
@@ -71,6 +75,7 @@ export async function startStandIn(home: string): Promise<StandIn> {
     gatewayUrl: gateway.url,
     uploads: [],
     calls: [],
+    deployed: 0,
     lagging: 0,
     readiness: { status: 200, body: READY },
     apiStatus: 200,
@@ -88,6 +93,22 @@ export async function startStandIn(home: string): Promise<StandIn> {
     },
   };
   return standIn;
+}
+
+/** What Wrangler needs of an answer to go on with a deploy. Anything else may be `null`. */
+function resultOf(url: string): unknown {
+  const { pathname } = new URL(url, 'http://api.test');
+  const secret = (name: string) => ({ name, type: 'secret_text' });
+  if (/\/services\/[^/]+$/.test(pathname))
+    return { default_environment: { script: { last_deployed_from: 'wrangler' } } };
+  if (pathname.endsWith('/assets-upload-session')) return { jwt: 'none', buckets: [] };
+  if (pathname.endsWith('/secrets')) return ['BCE_ACCESS_KEY_ID', 'BCE_SECRET_ACCESS_KEY', 'CALLERS'].map(secret);
+  if (pathname.endsWith('/deployments')) return { deployments: [] };
+  if (pathname.endsWith('/settings')) return { bindings: [], migration_tag: 'v1' };
+  if (pathname.endsWith('/subdomain')) return { enabled: false, previews_enabled: false };
+  if (/\/workers\/workers\/[^/]+$/.test(pathname)) return { subdomain: { enabled: false, previews_enabled: false } };
+  if (/\/scripts\/[^/]+$/.test(pathname)) return { id: 'script', startup_time_ms: 5, deployment_id: 'deployment' };
+  return null;
 }
 
 function secretsIn(body: string): Upload['secrets'] {
