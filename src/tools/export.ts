@@ -46,7 +46,7 @@ export async function runExport(args: readonly string[], world: World): Promise<
       const reservedMs = Date.parse(row.reservedAt);
       if (rows++ === 0) nextMs = reservedMs - HOUR_MS;
       if (mayChange(row, world.now() - reservedMs)) [open, nextMs] = [open + 1, Math.min(nextMs, reservedMs)];
-      if (rows % STEP_ROWS === 0) world.show?.(`\r${rows} rows, back to ${row.reservedAt}`);
+      if (rows % STEP_ROWS === 0) world.show?.(`\r${rows} rows, back to ${new Date(reservedMs).toISOString()}`);
     }
     world.show?.('\r');
     const next =
