@@ -1,4 +1,6 @@
 /** `/docs` as Chromium shows it: whole, under its policy, from one origin. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createKey } from '../../src/tools/new-key.ts';
@@ -84,10 +86,47 @@ it('lets every GET be tried out, and no deletion', async () => {
   expect(await operationsWith('.try-out')).toEqual(operationIds((method) => method === 'get').sort());
 });
 
+it('leads to the console, and has removed the sentence that it has not started', async () => {
+  expect(await find(`document.querySelector('nav a').getAttribute('href')`)).toBe('/console');
+  expect(await find(`document.querySelector('#broken')`)).toBeNull();
+});
+
 it('has asked no other origin for anything, broken no rule of its policy, and reported no error', async () => {
   expect(await watched.faults()).toEqual([]);
   expect(watched.requests).toContainEqual({ method: 'GET', url: `${gateway.url}/openapi.json` });
 });
+
+it.each(['light', 'dark'])('has nothing critical that axe finds wrong, %s', async (value) => {
+  const other = await WatchedPage.create(browser, gateway.url);
+  other.page.setDefaultTimeout(PATIENCE_MS);
+  await other.emulateMedia({ 'prefers-color-scheme': value });
+  await other.page.goto(`${gateway.url}/docs`);
+  await other.page.waitForSelector('.opblock');
+  await other.page.locator('#operations-images-previewImage .opblock-summary-control').click();
+  await other.page.waitForSelector('#operations-images-previewImage .examples-select-element');
+  expect(await other.find(`document.documentElement.classList.contains('dark-mode')`)).toBe(value === 'dark');
+  await other.find(readFileSync(join(import.meta.dirname, 'node_modules/axe-core/axe.min.js'), 'utf8'));
+  const violations = await other.find(`axe.run().then(({ violations }) => violations.map(({ id }) => id).sort())`);
+  // Swagger UI's own structure, which neither its configuration nor a style can mend; axe calls neither critical.
+  expect(violations).toEqual(['heading-order', 'nested-interactive', 'region']);
+  await other.page.close();
+});
+
+it.each(['/assets/docs.js', '/assets/swagger-ui-bundle.js'])(
+  'says in both languages that it has not started without %s',
+  async (file) => {
+    const other = await WatchedPage.create(browser, gateway.url);
+    await other.intercept(({ pathname }) => (pathname === file ? 'fail' : 'pass'));
+    await other.page.goto(`${gateway.url}/docs`);
+    await other.passTime();
+    expect(await other.find(`document.querySelector('#broken').checkVisibility({ visibilityProperty: true })`)).toBe(
+      true,
+    );
+    const text = await other.find(`document.querySelector('#broken').innerText`);
+    expect(text).toMatch(/^The API description is not shown, .*\s+无法显示 API 说明/);
+    await other.page.close();
+  },
+);
 
 it('would notice a style or script in the page, which the policy stops', async () => {
   await find(`{

@@ -1,36 +1,44 @@
-/** A page in Chromium, and everything that must not happen in it. */
+/** A page in Chromium, everything that must not happen in it, and what may be done to its requests. */
 import chromium from '@sparticuz/chromium';
-import { type Browser, launch, type Page } from 'puppeteer-core';
+import { type Browser, type CDPSession, launch, type Page } from 'puppeteer-core';
 
-export async function launchChromium(): Promise<Browser> {
+/** `language` is what the browser takes itself to be in; it need not be one. */
+export async function launchChromium(language = 'en-US'): Promise<Browser> {
   return launch({
     executablePath: await chromium.executablePath(),
-    args: [...chromium.args, '--lang=en-US'],
+    args: [...chromium.args, `--lang=${language}`],
     headless: 'shell',
   });
 }
 
+/** What becomes of a request: it passes, it fails, or it gets this response. */
+export type Fate = 'pass' | 'fail' | { status: number; contentType: string; body: string };
+
+/** Chromium reports each response that is not 2xx, and each request that a test lets fail. */
+const REPORT_OF_REQUEST = /^Failed to load resource: (?:the server responded with|net::ERR_FAILED)/;
+
 export class WatchedPage {
   readonly page: Page;
   readonly #origin: string;
+  readonly #session: CDPSession;
   readonly requests: { method: string; url: string }[] = [];
   readonly #errors: string[] = [];
 
-  private constructor(page: Page, origin: string) {
+  private constructor(page: Page, origin: string, session: CDPSession) {
     this.page = page;
     this.#origin = origin;
+    this.#session = session;
     page.on('request', (request) => this.requests.push({ method: request.method(), url: request.url() }));
     page.on('pageerror', (error) => this.#errors.push(String(error)));
     page.on('console', (message) => {
-      // Chromium reports every answer that is not 2xx.
-      const isAnswer = message.text().startsWith('Failed to load resource: the server responded with');
-      if (message.type() === 'error' && !isAnswer) this.#errors.push(message.text());
+      if (message.type() === 'error' && !REPORT_OF_REQUEST.test(message.text())) this.#errors.push(message.text());
     });
   }
 
   /** A blank page. */
   static async create(browser: Browser, origin: string): Promise<WatchedPage> {
-    const watched = new WatchedPage(await browser.newPage(), origin);
+    const page = await browser.newPage();
+    const watched = new WatchedPage(page, origin, await page.createCDPSession());
     await watched.page.evaluateOnNewDocument(`window.violations = [];
       addEventListener('securitypolicyviolation', (event) => violations.push(event.violatedDirective + ' ' + event.blockedURI));`);
     return watched;
@@ -39,6 +47,35 @@ export class WatchedPage {
   /** What a script finds in the page. A text, because the types of a page are not those of this project. */
   find(script: string): Promise<unknown> {
     return this.page.evaluate(script);
+  }
+
+  /** The paths that were asked for, of all that the page has loaded. */
+  paths(): string[] {
+    return this.requests.filter(({ url }) => !url.startsWith('data:')).map(({ url }) => new URL(url).pathname);
+  }
+
+  /** Decides about every request from now on. */
+  async intercept(decide: (url: URL) => Fate | Promise<Fate>): Promise<void> {
+    this.page.removeAllListeners('request');
+    this.page.on('request', async (request) => {
+      this.requests.push({ method: request.method(), url: request.url() });
+      const fate = await decide(new URL(request.url()));
+      if (fate === 'pass') await request.continue();
+      else if (fate === 'fail') await request.abort();
+      else await request.respond(fate);
+    });
+    await this.page.setRequestInterception(true);
+  }
+
+  /** What the person has set in their system: puppeteer does not know of forced colours. */
+  async emulateMedia(features: Readonly<Record<string, string>>, media = ''): Promise<void> {
+    const list = Object.entries(features).map(([name, value]) => ({ name, value }));
+    await this.#session.send('Emulation.setEmulatedMedia', { media, features: list });
+  }
+
+  /** Ends every animation, as if its time had passed. */
+  passTime(): Promise<unknown> {
+    return this.find(`document.getAnimations().forEach((each) => each.finish())`);
   }
 
   /** Requests to other origins or with other methods than GET, breaches of the policy, and errors. */
