@@ -15,7 +15,7 @@ export default defineConfig({
     coverage: {
       provider: 'istanbul',
       include: ['src/**/*.ts'],
-      exclude: ['src/tools/**', 'src/worker/env.d.ts', 'src/console/{console,dom,main,plot}.ts'],
+      exclude: ['src/tools/**', 'src/worker/env.d.ts', 'src/console/{cells,chart,console,dom,entries,main}.ts'],
       reporter: ['text'],
     },
     projects: [

@@ -1,191 +1,352 @@
 /**
- * The parts of the console, each with its question to the API.
+ * The sections of the console, each with its question to the gateway.
  *
- * Promises: asks only what the caller may; of two answers for one part, shows that to the later question; says a problem where the
- * data would stand, and leaves at a 401.
+ * Promises: asks only what the caller may; of two answers for one section, shows that to the later question; a section that fails says so
+ * in its place and leaves the others alone; what could not be loaded again is marked as old; rows of another caller than the one that
+ * signed in are never shown under its name.
  */
-import { isRecord, listOf } from '../worker/json.ts';
+import type { DeletionsFilter, ImageGateway, Readiness } from '../client/index.ts';
+import { isImageId } from '../worker/image-id.ts';
 import { ROW_OUTCOMES } from '../worker/outcome.ts';
-import { type Get, type Item, objectIn, type Page, type Path, type Problem } from './api.ts';
-import { announce, element, fillList, fillTable, find, showProblem } from './dom.ts';
-import { plotIn } from './plot.ts';
-import { budgetsIn, countByDay, type Day, describe, lastDays, textOf, wordsOf } from './summary.ts';
+import { callerCell, detailsOf, imageCell, outcomeCell, timeCell, timeHeading, timeNow } from './cells.ts';
+import { drawChart, swatch } from './chart.ts';
+import { announce, element, fillList, fillTable, find, foreign, showNotice } from './dom.ts';
+import { imageEntries, readinessEntries } from './entries.ts';
+import { FilterError, filterOf } from './filter.ts';
+import { isEnded, noticeOf, signsOut } from './notices.ts';
+import { OtherCallerError, Reading } from './reading.ts';
+import { timeAt } from './shown.ts';
+import { budgetsIn, countByDay, type Day, lastDays, totalsOf } from './summary.ts';
+import type { Notice, TextKey, Texts } from './texts.ts';
 
 const DAYS = 30;
-/** With the other requests of a load 11, of the 20 that a caller has in ten seconds. */
-const MAX_PAGES = 8;
-const ROWS_TO_COUNT = 500;
-const ROWS_TO_SHOW = 50;
+/** Eight pages. With the other requests of a load that is 13, of the 20 that a caller has in ten seconds. */
+const ROWS_TO_COUNT = 4_000;
+const MAX_OPEN_ROWS = 100;
+const ROWS_ON_PAGE = 50;
+
+type Section = 'gateway' | 'budgets' | 'open' | 'days' | 'image' | 'history';
+
+export interface ConsoleContext {
+  readonly images: ImageGateway;
+  /** Given when the caller leaves. */
+  readonly signal: AbortSignal;
+  readonly texts: Texts;
+  readonly leave: (notice: Notice | null) => void;
+}
 
 export class Console {
   readonly #root: HTMLElement;
-  readonly #get: Get;
-  readonly #leave: (problem: Problem | null) => void;
-  readonly #ready: Item;
-  readonly #draw: (days: readonly Day[]) => void;
-  readonly #latest = new Map<string, symbol>();
-  /** The queries of the pages of the history up to the one that is shown, and of the one after it. */
-  #pages: readonly string[] = [];
-  #next = '';
+  readonly #images: ImageGateway;
+  readonly #signal: AbortSignal;
+  readonly #texts: Texts;
+  readonly #leave: ConsoleContext['leave'];
+  readonly #latest = new Map<Section, symbol>();
+  /** When each section was last loaded, in words. */
+  readonly #loadedAt = new Map<Section, string>();
+  #caller = '';
+  #scopes: readonly string[] = [];
+  #days: Reading | null = null;
+  #history: Reading | null = null;
+  /** The place of the first row of the history that is shown. */
+  #from = 0;
 
-  constructor(root: HTMLElement, get: Get, leave: (problem: Problem | null) => void, ready: Item) {
+  constructor(root: HTMLElement, { images, signal, texts, leave }: ConsoleContext) {
     this.#root = root;
-    this.#get = get;
+    this.#images = images;
+    this.#signal = signal;
+    this.#texts = texts;
     this.#leave = leave;
-    this.#ready = ready;
-    this.#draw = plotIn(root);
-    for (const place of root.querySelectorAll<HTMLElement>('[data-scope]')) {
-      place.hidden = !this.#may(place.dataset['scope']);
-    }
-    const options = ROW_OUTCOMES.map((outcome) => element('option', { value: outcome }, wordsOf(outcome)));
-    find(root, 'select', HTMLSelectElement).append(...options);
-    fillList(this.#part('gateway'), ready);
+    const outcomes = ROW_OUTCOMES.map((outcome) => element('option', { value: outcome }, texts.outcome(outcome)));
+    find(root, 'select', HTMLSelectElement).append(...outcomes);
+    const legend = ROW_OUTCOMES.map((outcome) => element('li', {}, swatch(outcome), texts.outcome(outcome)));
+    find(root, '#legend', HTMLElement).append(...legend);
+    this.#on('#reload', 'click', () => this.#reload());
     this.#on('#probe', 'click', () => this.#probe());
-    this.#on('#reload', 'click', () => this.load());
     this.#on('#leave', 'click', () => leave(null));
-    this.#on('#newer', 'click', () => this.#turn(this.#pages.slice(0, -1)));
-    this.#on('#older', 'click', () => this.#turn([...this.#pages, this.#next]));
-    this.#on('#history form', 'submit', () => this.#turn([this.#filter()]));
-    this.#on('#image form', 'submit', () => this.#preview());
-    const image = find(root, '#image input', HTMLInputElement);
+    this.#on('#more-days', 'click', () => this.#run('days', () => this.#readDays()));
+    this.#on('#newer', 'click', () => this.#run('history', () => this.#turnTo(this.#from - ROWS_ON_PAGE)));
+    this.#on('#older', 'click', () => this.#run('history', () => this.#turnTo(this.#from + ROWS_ON_PAGE)));
+    this.#on('#history form', 'submit', () => this.#run('history', () => this.#readHistory()));
+    this.#on('#image form', 'submit', () => this.#run('image', () => this.#preview()));
+    this.#on('#clear', 'click', () => {
+      find(root, '#history form', HTMLFormElement).reset();
+      return this.#run('history', () => this.#readHistory());
+    });
     root.addEventListener('click', ({ target }) => {
       // In the tables, an image is a button whose value is its id.
-      if (!(target instanceof HTMLButtonElement) || target.value === '') return;
-      image.value = target.value;
-      image.focus();
-      void this.#preview();
+      const button = target instanceof Element ? target.closest('td button') : null;
+      if (!(button instanceof HTMLButtonElement)) return;
+      const field = find(root, '#image input', HTMLInputElement);
+      field.value = button.value;
+      field.focus();
+      void this.#run('image', () => this.#preview());
     });
   }
 
-  /** Loads every part again. */
-  async load(): Promise<void> {
-    announce('Loading');
-    await Promise.all([this.#showBudgets(), this.#showDays(), this.#showUnresolved(), this.#turn([this.#filter()])]);
-    announce('Loaded');
+  /** Shows the caller, and loads everything that it may see. */
+  async show(ready: Readiness): Promise<void> {
+    this.#caller = ready.caller;
+    announce(this.#texts.say('loading'));
+    const isShown = await this.#run('gateway', async () => () => this.#showGateway(ready));
+    this.#sayLoaded([isShown, ...(await this.#loadSections())]);
+  }
+
+  async #reload(): Promise<void> {
+    announce(this.#texts.say('loading'));
+    const isReady = await this.#run('gateway', async () => {
+      const ready = await this.#images.readiness({ signal: this.#signal });
+      if (ready.caller !== this.#caller) throw new OtherCallerError();
+      return () => this.#showGateway(ready);
+    });
+    if (!this.#signal.aborted) this.#sayLoaded([isReady, ...(await this.#loadSections())]);
+  }
+
+  #loadSections(): Promise<boolean[]> {
+    return Promise.all([
+      this.#may('metrics:read') ? this.#run('budgets', () => this.#readBudgets()) : true,
+      this.#run('days', () => this.#readDays(true)),
+      this.#run('open', () => this.#readOpen()),
+      this.#run('history', () => this.#readHistory()),
+    ]);
+  }
+
+  #sayLoaded(areShown: readonly boolean[]): void {
+    if (this.#signal.aborted) return;
+    if (areShown.every((isShown) => isShown)) announce(this.#texts.say('loaded', { time: timeNow() }));
+    else announce(this.#texts.say(areShown.some((isShown) => isShown) ? 'partly_loaded' : 'not_loaded'));
+  }
+
+  /**
+   * Reads for a section, and shows what was read unless something newer was asked for meanwhile. Whatever fails is said in the section.
+   * Returns whether nothing has failed.
+   */
+  async #run(section: Section, read: () => Promise<() => void>): Promise<boolean> {
+    const question = Symbol();
+    this.#latest.set(section, question);
+    const isOutdated = () => this.#signal.aborted || this.#latest.get(section) !== question;
+    const part = this.#part(section);
+    part.ariaBusy = 'true';
+    try {
+      const show = await read();
+      if (isOutdated()) return true;
+      show();
+      showNotice(part, null, this.#texts);
+      this.#loadedAt.set(section, timeNow());
+      this.#markOld(section, false);
+      return true;
+    } catch (thrown) {
+      if (isOutdated() || isEnded(thrown, this.#signal)) return true;
+      if (thrown instanceof OtherCallerError) this.#leave(this.#texts.notice('other_caller'));
+      else if (signsOut(thrown)) this.#leave(noticeOf(thrown, this.#texts));
+      else {
+        const isFilter = thrown instanceof FilterError;
+        showNotice(part, isFilter ? this.#texts.notice('filter_time') : noticeOf(thrown, this.#texts), this.#texts);
+        this.#markOld(section, !isFilter);
+      }
+      return false;
+    } finally {
+      if (!isOutdated()) part.ariaBusy = 'false';
+    }
+  }
+
+  /** Says of what a section shows that it could not be loaded again. */
+  #markOld(section: Section, isOld: boolean): void {
+    const time = this.#loadedAt.get(section);
+    const part = this.#part(section);
+    const place = part.querySelector('.old');
+    part.classList.toggle('is-old', isOld && time !== undefined);
+    if (place !== null) place.textContent = isOld && time !== undefined ? this.#texts.say('old', { time }) : '';
   }
 
   async #probe(): Promise<void> {
-    announce('Asking Baidu');
-    const page = await this.#ask('gateway', '/readyz', 'upstream=true');
-    fillList(this.#part('gateway'), page === null ? this.#ready : objectIn(page.text));
-    announce(page === null ? '' : 'Baidu accepts the credential');
-  }
-
-  async #showBudgets(): Promise<void> {
-    if (this.#part('budgets').hidden) return;
-    const page = await this.#ask('budgets', '/metrics');
-    const rows = budgetsIn(page?.text ?? '').map(({ caller, used, limit }) => {
-      const name = caller || 'All callers';
-      const scale = { max: `${Math.max(limit, 1)}`, high: `${limit * 0.8}`, optimum: '0' };
-      const bar = element('meter', { ...scale, value: `${used}`, 'aria-label': `Used by ${name}` });
-      return [name, bar, `${used} of ${limit}`];
+    announce(this.#texts.say('probing'));
+    const isAccepted = await this.#run('gateway', async () => {
+      const ready = await this.#images.readiness({ upstream: true, signal: this.#signal });
+      if (ready.caller !== this.#caller) throw new OtherCallerError();
+      return () => this.#showGateway(ready);
     });
-    fillTable(this.#part('budgets'), ['Caller', 'Share', 'Used'], rows);
+    if (!this.#signal.aborted) announce(isAccepted ? this.#texts.say('probed') : '');
   }
 
-  async #showDays(): Promise<void> {
+  #showGateway(ready: Readiness): void {
+    const { say } = this.#texts;
+    this.#scopes = ready.scopes;
+    fillList(this.#part('gateway'), readinessEntries(ready, this.#texts));
+    const missing: string[] = [];
+    for (const place of this.#root.querySelectorAll<HTMLElement>('[data-scope]')) {
+      const scope = place.dataset['scope'] ?? '';
+      place.hidden = !this.#may(scope);
+      if (place.hidden) missing.push(this.#texts.right(scope));
+    }
+    const parts = [...new Set(missing)].join('; ');
+    this.#say('#hidden-parts', parts === '' ? '' : say('hidden_parts', { parts }));
+  }
+
+  async #readBudgets(): Promise<() => void> {
+    const { say } = this.#texts;
+    const metrics = await this.#images.metrics({ signal: this.#signal });
+    const rows = budgetsIn(metrics).map(({ caller, used, limit }) => {
+      const name = caller || say('all_callers');
+      const scale = { max: `${Math.max(limit, 1)}`, high: `${limit * 0.8}`, optimum: '0' };
+      const bar = element('meter', { ...scale, value: `${used}`, 'aria-label': say('budget_bar', { caller: name }) });
+      return [foreign(name), bar, say('budget_used', { used, limit })];
+    });
+    const headings = [say('column_caller'), say('column_share'), say('column_used')];
+    return () => fillTable(this.#part('budgets'), headings, rows);
+  }
+
+  /** Reads the days anew, or goes on where the last reading has stopped. */
+  async #readDays(isAnew = false): Promise<() => void> {
     const days = lastDays(DAYS, Date.now());
-    const rows: Item[] = [];
-    let query: string | null = `since=${days[0]}T00:00:00Z&limit=${ROWS_TO_COUNT}`;
-    for (let pages = 0; query !== null && pages < MAX_PAGES; pages++) {
-      const page = await this.#ask('days', '/deletions', query);
-      if (page === null) return;
-      rows.push(...rowsIn(page));
-      query = page.next;
+    const goesOn = !isAnew && this.#days !== null && !this.#days.isBroken;
+    const reading = goesOn && this.#days !== null ? this.#days : this.#begin({ since: `${days[0]}T00:00:00Z` });
+    await reading.pull(reading.rows.length + ROWS_TO_COUNT);
+    return () => {
+      this.#days = reading;
+      this.#showDays(reading, days);
+    };
+  }
+
+  #showDays({ rows, isOver }: Reading, days: readonly string[]): void {
+    const { say } = this.#texts;
+    const part = this.#part('days');
+    const last = isOver ? undefined : rows.at(-1);
+    const counted = countByDay(rows, days, last?.reservedAt ?? null);
+    const facts = { days: DAYS, rows: rows.length, counts: this.#countsIn(counted) };
+    const whose = say(this.#may('deletions:read') ? 'days_all' : 'days_own', facts);
+    const cut = last && say('days_cut', { ...facts, time: timeAt(Date.parse(last.reservedAt), 0) });
+    this.#say('#days-summary', cut ?? whose);
+    const disproved = rows.filter(({ verified }) => verified === false);
+    const images = [...new Set(disproved.map(({ imageId }) => imageId))].join(', ');
+    this.#say('#disproved', images === '' ? '' : say('disproved', { count: disproved.length, images }));
+    find(this.#root, '#more-days', HTMLElement).hidden = last === undefined;
+    const lines = counted.map((day) => [
+      day.isPartial ? say('day_partial', { counts: day.day }) : day.day,
+      ...ROW_OUTCOMES.map((_, n) => (day.counts === null ? say('day_unread') : String(day.counts[n]))),
+    ]);
+    const outcomes = ROW_OUTCOMES.map((outcome) => this.#texts.outcome(outcome));
+    fillTable(part, [say('column_day'), ...outcomes], lines.reverse());
+    const describe = (day: Day) => `${day.day}: ${this.#describe(day)}`;
+    const chart = find(this.#root, '#chart', HTMLElement);
+    try {
+      drawChart(chart, counted, { describe, onDay: (day) => this.#say('#readout', describe(day)) });
+    } catch (thrown) {
+      // The table has the figures, too.
+      chart.replaceChildren(noticeOf(thrown, this.#texts).title);
+      find(part, 'details', HTMLDetailsElement).open = true;
     }
-    const counted = countByDay(rows, days);
-    const whose = this.#may('deletions:read') ? 'of all callers' : 'of this caller';
-    const cut = ` There are more than ${rows.length}; those before ${textOf(rows.at(-1)?.['reservedAt'])} are left out.`;
-    const summary = `The last ${DAYS} days ${whose}: ${describe(counted)}.${query === null ? '' : cut}`;
-    find(this.#root, '#days-summary', HTMLElement).textContent = summary;
-    this.#draw(counted);
-    const table = counted.map(({ day, counts }) => [day, ...counts.map(String)]);
-    fillTable(this.#part('days'), ['Day', ...ROW_OUTCOMES.map(wordsOf)], table.reverse());
   }
 
-  async #showUnresolved(): Promise<void> {
-    const page = await this.#ask('unresolved', '/deletions', 'outcome=unknown&limit=100');
-    if (page === null) return;
-    const count = page.next === null ? `${rowsIn(page).length}` : `more than ${rowsIn(page).length}`;
-    find(this.#root, '#unresolved p', HTMLElement).textContent = `Deletions: ${count}`;
-    this.#fillRows('unresolved', page);
+  #describe(day: Day): string {
+    if (day.counts === null) return this.#texts.say('day_unread');
+    const counts = this.#countsIn([day]);
+    return day.isPartial ? this.#texts.say('day_partial', { counts }) : counts;
   }
 
-  /** Shows the last of these pages of the history. */
-  async #turn(pages: readonly string[]): Promise<void> {
-    const page = await this.#ask('history', '/deletions', pages.at(-1));
-    if (page === null) return;
-    this.#pages = pages;
-    this.#next = page.next ?? '';
-    find(this.#root, '#newer', HTMLButtonElement).disabled = pages.length === 1;
-    find(this.#root, '#older', HTMLButtonElement).disabled = page.next === null;
-    const text = `Page ${pages.length}, deletions: ${rowsIn(page).length}`;
-    find(this.#root, '#page', HTMLElement).textContent = text;
-    this.#fillRows('history', page);
-    announce(text);
+  /** Such as `12 deleted, 1 unknown`. */
+  #countsIn(days: readonly Day[]): string {
+    const totals = totalsOf(days).map(([outcome, total]) => `${total} ${this.#texts.outcome(outcome)}`);
+    return totals.join(', ') || this.#texts.say('no_deletions');
   }
 
-  /** The query of the first page. A time that a person enters is UTC. */
-  #filter(): string {
-    const query = new URLSearchParams({ limit: `${ROWS_TO_SHOW}` });
-    for (const [name, value] of new FormData(find(this.#root, '#history form', HTMLFormElement))) {
-      const text = String(value).trim();
-      const isTime = name === 'since' || name === 'until';
-      if (text !== '') query.set(name, isTime ? new Date(`${text}Z`).toISOString() : text);
-    }
-    return String(query);
+  async #readOpen(): Promise<() => void> {
+    const { say } = this.#texts;
+    const reading = this.#begin({ outcome: 'unknown' });
+    await reading.pull(MAX_OPEN_ROWS + 1);
+    return () => {
+      const rows = reading.rows.slice(0, MAX_OPEN_ROWS);
+      const count = reading.rows.length > rows.length ? say('open_more', { count: rows.length }) : rows.length;
+      this.#say(
+        '#open-summary',
+        rows.length < 2 ? say(rows.length === 0 ? 'open_none' : 'open_one') : say('open_many', { count }),
+      );
+      const headings: TextKey[] = [timeHeading(), 'column_image', 'column_caller', 'column_code', 'filter_request'];
+      const lines = rows.map((row) => [
+        timeCell(row.reservedAt),
+        imageCell(row, this.#may('images:read')),
+        callerCell(row),
+        foreign(row.code ?? ''),
+        foreign(row.requestId),
+      ]);
+      fillTable(this.#part('open'), rows.length === 0 ? [] : headings.map((key) => say(key)), lines);
+    };
   }
 
-  async #preview(): Promise<void> {
-    fillList(this.#part('image'), {});
-    const { value } = find(this.#root, '#image input', HTMLInputElement);
-    const page = await this.#ask('image', `/images/${encodeURIComponent(value)}`);
-    if (page !== null) fillList(this.#part('image'), objectIn(page.text));
+  /** Reads the first page of what the filters ask for. */
+  async #readHistory(): Promise<() => void> {
+    const reading = this.#begin(this.#filter());
+    await reading.pull(ROWS_ON_PAGE + 1);
+    return () => this.#showHistory(reading, 0);
   }
 
-  #fillRows(id: string, page: Page): void {
-    const table = find(this.#part(id), 'table', HTMLElement);
-    const columns = table.dataset['columns']?.split(' ') ?? [];
-    const isLinked = !this.#part('image').hidden;
-    const cells = rowsIn(page).map((row) =>
-      columns.map((column) => {
-        const text = textOf(row[column]);
-        const swatch = element('span', { class: `swatch ${text}` });
-        if (column === 'outcome') return element('span', {}, swatch, wordsOf(text));
-        return column === 'imageId' && isLinked ? element('button', { type: 'button', value: text }, text) : text;
-      }),
-    );
-    fillTable(this.#part(id), columns.map(wordsOf), cells);
+  async #turnTo(from: number): Promise<() => void> {
+    const reading = this.#history;
+    if (reading === null || reading.isBroken) return this.#readHistory();
+    await reading.pull(from + ROWS_ON_PAGE + 1);
+    return () => {
+      this.#showHistory(reading, from);
+      announce(find(this.#root, '#range', HTMLElement).textContent ?? '');
+    };
   }
 
-  /** `null`: there is nothing to show, because of a problem, which is said, or because something newer was asked. */
-  async #ask(part: string, path: Path, query?: string): Promise<Page | null> {
-    const question = Symbol();
-    this.#latest.set(part, question);
-    const answer = await this.#get(path, query);
-    if (this.#latest.get(part) !== question) return null;
-    showProblem(this.#part(part), answer.ok ? null : answer.failure);
-    if (answer.ok) return answer.value;
-    if (answer.failure.status === 401) this.#leave(answer.failure);
-    return null;
+  #showHistory(reading: Reading, from: number): void {
+    const { say } = this.#texts;
+    this.#history = reading;
+    this.#from = from;
+    const rows = reading.rows.slice(from, from + ROWS_ON_PAGE);
+    find(this.#root, '#newer', HTMLButtonElement).disabled = from === 0;
+    find(this.#root, '#older', HTMLButtonElement).disabled = reading.rows.length <= from + ROWS_ON_PAGE;
+    const range = { from: from + 1, to: from + rows.length };
+    this.#say('#range', rows.length === 0 ? say('history_empty') : say('history_range', range));
+    const headings: TextKey[] = [timeHeading(), 'column_outcome', 'column_image', 'column_caller', 'column_code'];
+    const lines = rows.map((row) => {
+      const first = element('div', {}, timeCell(row.reservedAt), detailsOf(row, this.#texts));
+      const image = imageCell(row, this.#may('images:read'));
+      return [first, outcomeCell(row, this.#texts), image, callerCell(row), foreign(row.code ?? '')];
+    });
+    fillTable(this.#part('history'), rows.length === 0 ? [] : headings.map((key) => say(key)), lines);
   }
 
-  #may(scope: unknown): boolean {
-    return listOf(this.#ready['scopes']).includes(scope);
+  #filter(): DeletionsFilter {
+    const form = find(this.#root, '#history form', HTMLFormElement);
+    // A date that is not complete has no value, and must not be taken for none.
+    if ([...form.querySelectorAll('input')].some(({ validity }) => validity.badInput)) throw new FilterError();
+    const fields = new FormData(form);
+    return filterOf((name) => String(fields.get(name) ?? ''));
   }
 
-  #part(id: string): HTMLElement {
-    return find(this.#root, `#${id}`, HTMLElement);
+  async #preview(): Promise<() => void> {
+    const part = this.#part('image');
+    const { say } = this.#texts;
+    fillList(part, []);
+    const id = find(part, 'input', HTMLInputElement).value.trim();
+    if (!isImageId(id)) return () => fillList(part, [[say('image_id'), say('image_rule')]]);
+    const image = await this.#images.previewImage(id, { signal: this.#signal });
+    return () => fillList(part, imageEntries(image, this.#texts));
+  }
+
+  #begin(filter: DeletionsFilter): Reading {
+    const source = this.#images.deletions(filter, { signal: this.#signal });
+    return new Reading(source, this.#may('deletions:read') ? null : this.#caller);
+  }
+
+  #may(scope: string): boolean {
+    return this.#scopes.includes(scope);
+  }
+
+  #part(section: Section): HTMLElement {
+    return find(this.#root, `#${section}`, HTMLElement);
+  }
+
+  #say(selector: string, text: string): void {
+    find(this.#root, selector, HTMLElement).replaceChildren(text === '' ? '' : foreign(text));
   }
 
   #on(selector: string, type: 'click' | 'submit', act: () => unknown): void {
     find(this.#root, selector, HTMLElement).addEventListener(type, (event) => {
       event.preventDefault();
-      act();
+      void act();
     });
   }
-}
-
-function rowsIn({ text }: Page): readonly Item[] {
-  return listOf(objectIn(text)['deletions']).filter(isRecord);
 }

@@ -1,8 +1,9 @@
-/** The steps that the parts of the console share. Promises: what comes from the API becomes text, never HTML. */
-import type { Item, Problem } from './api.ts';
-import { textOf, wordsOf } from './summary.ts';
+/** The steps that the sections of the console share. Promises: what comes from outside becomes visible text, never HTML. */
+import { visible } from './shown.ts';
+import { isTextKey, type Notice, type Texts } from './texts.ts';
 
-type Child = string | Node;
+export type Child = string | Node;
+export type Entry = readonly [name: string, value: Child];
 
 /** @throws Error if the page has no such element */
 export function find<T extends Element>(root: ParentNode, selector: string, kind: new () => T): T {
@@ -18,6 +19,22 @@ export function element(tag: string, attributes: Readonly<Record<string, string>
   return made;
 }
 
+/** A text from outside, apart from the direction of what surrounds it. */
+export function foreign(text: string): HTMLElement {
+  return element('bdi', {}, visible(text));
+}
+
+/** Puts the text of its key into each element below `root` that names one, or into the attribute that it names besides. */
+export function fillTexts(root: ParentNode, texts: Texts): void {
+  for (const place of root.querySelectorAll<HTMLElement>('[data-text]')) {
+    const [key = '', attribute] = place.dataset['text']?.split(' ') ?? [];
+    if (!isTextKey(key)) throw new Error(`There is no text ${key}.`);
+    const text = texts.say(key);
+    if (attribute === undefined) place.textContent = text;
+    else place.setAttribute(attribute, text);
+  }
+}
+
 /** Puts rows into the table below `root`. The first cell of each names its row. */
 export function fillTable(root: ParentNode, headings: readonly string[], rows: readonly (readonly Child[])[]): void {
   const table = find(root, 'table', HTMLTableElement);
@@ -28,22 +45,34 @@ export function fillTable(root: ParentNode, headings: readonly string[], rows: r
   const parts = [element('thead', {}, element('tr', {}, ...heads)), element('tbody', {}, ...lines)];
   table.replaceChildren(...[table.caption ?? '', ...parts]);
   // So that it scrolls by keyboard, too, where it is too wide.
-  find(root, 'figure', HTMLElement).tabIndex = 0;
+  find(root, '.table', HTMLElement).tabIndex = 0;
 }
 
-/** Shows the members of an object below `root`. */
-export function fillList(root: ParentNode, item: Item): void {
-  const entries = Object.entries(item).map(([name, value]) =>
-    element('div', {}, element('dt', {}, wordsOf(name)), element('dd', {}, textOf(value) || '–')),
+/** Shows names and values below `root`. */
+export function fillList(root: ParentNode, entries: readonly Entry[]): void {
+  find(root, 'dl', HTMLElement).replaceChildren(...listOf(entries));
+}
+
+export function listOf(entries: readonly Entry[]): HTMLElement[] {
+  return entries.map(([name, value]) => element('div', {}, element('dt', {}, name), element('dd', {}, value)));
+}
+
+/** Shows a notice below `root`, or takes away what stands there. What the API has said is English. */
+export function showNotice(root: ParentNode, notice: Notice | null, texts: Texts): void {
+  const place = find(root, '.notice', HTMLElement);
+  place.replaceChildren();
+  if (notice === null) return;
+  const { title, detail, wait, faults = [], requestId } = notice;
+  const english = requestId === undefined ? {} : { lang: 'en' };
+  const request =
+    requestId === undefined ? [] : [element('p', { class: 'quiet' }, texts.say('problem_request', { id: requestId }))];
+  place.append(
+    element('p', {}, element('strong', {}, foreign(title))),
+    element('p', english, foreign(detail)),
+    ...faults.map((fault) => element('p', { lang: 'en' }, foreign(fault))),
+    ...(wait === undefined ? [] : [element('p', {}, wait)]),
+    ...request,
   );
-  find(root, 'dl', HTMLElement).replaceChildren(...entries);
-}
-
-/** Says a problem below `root`, or takes away what stands there. */
-export function showProblem(root: ParentNode, problem: Problem | null): void {
-  const lines = problem?.problems.map((text) => element('p', {}, text)) ?? [];
-  const told = problem === null ? [] : [element('strong', {}, problem.title), ` ${problem.detail}`, ...lines];
-  find(root, '.problem', HTMLElement).replaceChildren(...told);
 }
 
 export function announce(text: string): void {

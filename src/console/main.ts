@@ -1,46 +1,94 @@
 /**
- * The console's door: who asks, and with what proof.
+ * The console's door: who asks, and with what credential.
  *
- * Promises: the credential is in one closure and nowhere else; none is asked for if what stands before the gateway proves who calls;
- * what was shown to one caller is gone before another enters.
+ * Promises: asks the gateway nothing before somebody presses the button; the credential is in one closure and nowhere else; there is
+ * one console at a time, and what one caller was shown is gone before another is let in. Whatever fails here is said.
  */
-import { getWith, objectIn, type Problem } from './api.ts';
+import { ImageGateway, type Readiness } from '../client/index.ts';
 import { Console } from './console.ts';
-import { find, showProblem } from './dom.ts';
+import { announce, fillTexts, find, showNotice } from './dom.ts';
+import { isEnded, noticeOf, signsOut } from './notices.ts';
+import { languageOf, type Notice, Texts } from './texts.ts';
 
+const CREDENTIAL = /^[\w.~+/-]+=*$/;
+
+const texts = new Texts(languageOf(navigator.languages));
 const main = find(document, 'main', HTMLElement);
 const form = find(main, 'form', HTMLFormElement);
-const credential = find(form, 'input', HTMLInputElement);
+const field = find(form, 'input', HTMLInputElement);
 const template = find(document, 'template', HTMLTemplateElement);
+/** Ends everything that was asked for the caller of the moment. */
+let session = new AbortController();
 
-async function enter(proof: string | null): Promise<void> {
-  const get = getWith(proof, fetch.bind(window));
-  const answer = await get('/readyz');
-  // Without a proof a 401 is no news.
-  if (!answer.ok) return ask(proof === null && answer.failure.status === 401 ? null : answer.failure);
+/** Says that something has failed that nobody foresaw. What it is called is enough: its text may hold anything. */
+function sayBroken(thrown: unknown): void {
+  const what = thrown instanceof Error ? thrown.name : typeof thrown;
+  find(document, '#broken', HTMLElement).textContent = texts.say('broken', { what });
+}
+
+function gatewayFor(credential: string): ImageGateway {
+  const options = { baseUrl: location.origin, retries: 0, fetch: window.fetch.bind(window) };
+  return new ImageGateway(credential === '' ? options : { ...options, token: credential });
+}
+
+/** Lets a caller in, in place of the one before. */
+async function enter(credential: string): Promise<void> {
+  close();
+  const { signal } = session;
+  announce(texts.say('loading'));
+  showNotice(form, null, texts);
+  try {
+    const images = gatewayFor(credential);
+    const ready = await images.readiness({ signal });
+    if (!signal.aborted) open(images, ready, signal);
+  } catch (thrown) {
+    if (isEnded(thrown, signal)) return;
+    close();
+    // Without a credential, nobody has been refused.
+    ask(credential === '' && signsOut(thrown) ? texts.notice('unknown') : noticeOf(thrown, texts));
+  }
+}
+
+function open(images: ImageGateway, ready: Readiness, signal: AbortSignal): void {
   form.hidden = true;
   main.append(template.content.cloneNode(true));
   const root = find(main, '#console', HTMLElement);
-  const leave = (problem: Problem | null) => {
-    // Answers may still come for a console that was left.
-    if (!root.isConnected) return;
-    root.remove();
-    ask(problem);
+  fillTexts(root, texts);
+  const leave = (notice: Notice | null) => {
+    close();
+    ask(notice);
   };
-  void new Console(root, get, leave, objectIn(answer.value.text)).load();
+  const shown = new Console(root, { images, signal, texts, leave });
   find(root, 'h2', HTMLElement).focus();
+  void shown.show(ready);
 }
 
-function ask(problem: Problem | null): void {
+/** Ends the console that is open, and removes all that it has shown. */
+function close(): void {
+  session.abort();
+  session = new AbortController();
+  main.querySelector('#console')?.remove();
+  announce('');
+}
+
+function ask(notice: Notice | null): void {
+  announce('');
   form.hidden = false;
-  showProblem(form, problem);
-  credential.focus();
+  showNotice(form, notice, texts);
+  field.focus();
 }
 
+addEventListener('error', ({ error }) => sayBroken(error));
+addEventListener('unhandledrejection', ({ reason }) => sayBroken(reason));
+document.documentElement.lang = texts.language === 'zh' ? 'zh-CN' : 'en';
+document.title = texts.say('page_title');
+fillTexts(document, texts);
 form.addEventListener('submit', (event) => {
   event.preventDefault();
-  const proof = credential.value;
-  credential.value = '';
-  void enter(proof);
+  const credential = field.value.trim();
+  field.value = '';
+  if (credential === '' || CREDENTIAL.test(credential)) void enter(credential);
+  else ask(texts.notice('malformed'));
 });
-void enter(null);
+find(document, '#broken', HTMLElement).replaceChildren();
+ask(null);

@@ -1,15 +1,19 @@
 /** `/console` as Chromium shows it, with a month of history, to callers who may see much or little. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { inflateSync } from 'node:zlib';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { NOTICES, TEXTS } from '../../src/console/texts.ts';
 import { isRecord, listOf } from '../../src/worker/json.ts';
 import { ROW_OUTCOMES } from '../../src/worker/outcome.ts';
-import { HEADER_OF_ACCESS, HOSTILE_NAME, OPERATORS, startWithHistory } from './history.ts';
-import { launchChromium, WatchedPage } from './watched-page.ts';
+import { DECEPTIVE_NAME, HEADER_OF_ACCESS, HOSTILE_NAME, OPERATORS, startWithHistory } from './history.ts';
+import { type Fate, launchChromium, WatchedPage } from './watched-page.ts';
 
-const PHONE = { width: 320, height: 640 };
-const SCREEN = { width: 1200, height: 900 };
+const PHONE = { width: 390, height: 844 };
+const SCREEN = { width: 1280, height: 900 };
+const WIDE = { width: 1920, height: 1080 };
+const LOADED = /^(?:Loaded at|已于)/;
 
 /** The test itself, and the callers that tests may use, each once. */
 const [READER = '', ...operators] = OPERATORS;
@@ -30,17 +34,24 @@ afterAll(async () => {
 const find = (script: string) => watched.find(script);
 const click = (selector: string) => watched.page.locator(selector).click();
 const fill = (selector: string, text: string) => watched.page.locator(selector).fill(text);
-const textOf = (selector: string) => find(`document.querySelector('${selector}')?.innerText ?? null`);
+/** What is read, a line for each paragraph. */
+const textOf = (selector: string) =>
+  find(`document.querySelector('${selector}')?.innerText.replace(/\\n+/g, '\\n') ?? null`);
 const until = (script: string) => watched.page.waitForFunction(script);
-const untilLoaded = () => until(`document.querySelector('#status').textContent === 'Loaded'`);
+const untilLoaded = () => until(`${LOADED}.test(document.querySelector('#status').textContent)`);
+const untilNotice = (place: string) => until(`document.querySelector('${place} .notice')?.innerText`);
 /** The cells of a column of a table, from the top. */
-const column = (part: string, n: number) =>
-  find(`[...document.querySelectorAll('#${part} tbody tr')].map((row) => row.cells[${n}].innerText)`);
+const column = (section: string, n: number) =>
+  find(`[...document.querySelectorAll('#${section} tbody tr')].map((row) => row.cells[${n}].innerText)`);
+/** The request ids in the history, from the top. */
+const requestIds = () =>
+  find(`[...document.querySelectorAll('#history tbody details dd:first-of-type')].map(({ textContent }) => textContent)
+    .filter((_, n) => n % 8 === 0)`);
 
 /** Opens the page anew, as somebody who has shown nothing yet. */
-async function openPage(): Promise<void> {
-  watched = await WatchedPage.create(browser, gateway.url);
-  await watched.page.setViewport(SCREEN);
+async function openPage(viewport = SCREEN, inBrowser = browser): Promise<void> {
+  watched = await WatchedPage.create(inBrowser, gateway.url);
+  await watched.page.setViewport(viewport);
   await watched.page.goto(`${gateway.url}/console`);
 }
 
@@ -50,14 +61,15 @@ async function enter(key: string): Promise<void> {
   await watched.page.keyboard.press('Enter');
 }
 
-async function openAs(caller: string): Promise<void> {
-  await openPage();
+async function openAs(caller: string, viewport = SCREEN, inBrowser = browser): Promise<void> {
+  await openPage(viewport, inBrowser);
   await enter(gateway.keyOf(caller));
   await untilLoaded();
 }
 
-/** Opens the page as somebody who may read everything, and has not asked for anything before. */
-const openAsOperator = () => openAs(operators.pop() ?? '');
+/** The name of somebody who may read everything, and has not asked for anything before. */
+const operator = () => operators.pop() ?? 'no operator is left';
+const openAsOperator = () => openAs(operator());
 
 /** What the API answers about deletions. */
 async function rowsOf(caller: string, query: string) {
@@ -66,41 +78,101 @@ async function rowsOf(caller: string, query: string) {
   return isRecord(body) ? listOf(body['deletions']).filter(isRecord) : [];
 }
 
+/** The colours that are seen of an element, as a screenshot has them. */
+async function coloursOf(selector: string): Promise<unknown> {
+  const shot = await (await watched.page.$(selector))?.screenshot({ encoding: 'base64' });
+  return find(`new Promise((resolve) => {
+    const image = new Image();
+    image.onload = () => {
+      const canvas = document.createElement('canvas');
+      [canvas.width, canvas.height] = [image.width, image.height];
+      const context = canvas.getContext('2d');
+      context.drawImage(image, 0, 0);
+      const { data } = context.getImageData(0, 0, image.width, image.height);
+      const found = new Set();
+      for (let n = 0; n < data.length; n += 4) found.add('rgb(' + data.slice(n, n + 3).join(', ') + ')');
+      resolve([...found]);
+    };
+    image.src = 'data:image/png;base64,${shot}';
+  })`);
+}
+const colourOf = (outcome: string) => find(`getComputedStyle(document.querySelector('#legend .${outcome}')).fill`);
+/** The outcomes whose colours are seen in the chart, of those that today's bars have. */
+async function outcomesSeen(): Promise<unknown> {
+  const seen = [await coloursOf('#chart')].flat();
+  const found = [];
+  for (const outcome of ROW_OUTCOMES) if (seen.includes(await colourOf(outcome))) found.push(outcome);
+  return found;
+}
+
+/** What axe finds wrong in the page, each with the first place. */
+async function axe(): Promise<unknown> {
+  await find(readFileSync(join(import.meta.dirname, 'node_modules/axe-core/axe.min.js'), 'utf8'));
+  return find(`axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ' ' + nodes[0].html))`);
+}
+
+const isWider = () => find('document.documentElement.scrollWidth > innerWidth');
+
 afterEach(async () => {
+  // A test that lets the script fail closes its page itself.
+  if (watched.page.isClosed()) return;
   expect(await watched.faults()).toEqual([]);
   await watched.page.close();
 });
 
 describe('the door', () => {
-  it('asks for a key, refuses a wrong one, and keeps the right one nowhere', async () => {
+  it('asks the gateway nothing before somebody presses the button', async () => {
     await openPage();
-    await enter('bcg_wrong');
-    await until(`document.querySelector('form .problem').innerText !== ''`);
-    expect(await textOf('form .problem')).toMatch(/^The caller is not known Send one Authorization header/);
-    await enter(gateway.keyOf('ci-cleaner'));
-    await untilLoaded();
-    expect(await find('[localStorage.length, sessionStorage.length, document.cookie, location.href]')).toEqual([
-      0,
-      0,
-      '',
-      `${gateway.url}/console`,
-    ]);
-    expect(await find(`[...document.querySelectorAll('input')].map(({ value }) => value).join('')`)).toBe('');
-    expect(await find(`document.activeElement.innerText`)).toBe('Gateway');
+    await until(`document.activeElement.type === 'password'`);
+    expect(watched.paths().sort()).toEqual(['/assets/console.css', '/assets/console.js', '/console']);
+    await watched.page.keyboard.press('Enter');
+    await untilNotice('form');
+    expect(await textOf('form .notice')).toBe(
+      Object.values(NOTICES.unknown)
+        .map(({ en }) => en)
+        .join('\n'),
+    );
+    expect(watched.paths().filter((path) => path === '/readyz')).toHaveLength(1);
   });
 
-  it('is open behind Cloudflare Access', async () => {
-    watched = await WatchedPage.create(browser, gateway.url);
-    await watched.page.setExtraHTTPHeaders({ [HEADER_OF_ACCESS]: await gateway.token() });
-    await watched.page.goto(`${gateway.url}/console`);
+  it('refuses what is no key without asking, and a wrong key with the words of the gateway', async () => {
+    await openPage();
+    await enter('bcg_ two keys');
+    await untilNotice('form');
+    expect(await textOf('form .notice')).toContain(NOTICES.malformed.title.en);
+    expect(watched.paths()).not.toContain('/readyz');
+    await enter('bcg_wrong');
+    await until(`document.querySelector('form .notice').innerText.startsWith('The caller is not known')`);
+    expect(await textOf('form .notice')).toMatch(
+      /^The caller is not known\nSend one Authorization header .*\nRequest /,
+    );
+  });
+
+  it('takes a key with blanks around it, and keeps it nowhere', async () => {
+    await openPage();
+    await enter(` ${gateway.keyOf('ci-cleaner')} `);
     await untilLoaded();
-    expect(await textOf('#gateway dl')).toMatch(/^caller\naccess$/m);
-    // The token runs out, or what stands before the gateway forgets the person.
-    await watched.page.setExtraHTTPHeaders({});
-    await click('#reload');
-    await until(`!document.querySelector('form').hidden`);
-    expect(await textOf('form .problem')).toContain('The caller is not known');
-    expect(await find(`document.querySelector('#console')`)).toBeNull();
+    const stored = await find('[localStorage.length, sessionStorage.length, document.cookie, location.href]');
+    expect(stored).toEqual([0, 0, '', `${gateway.url}/console`]);
+    expect(await find(`[...document.querySelectorAll('input')].map(({ value }) => value).join('')`)).toBe('');
+    expect(await find(`document.activeElement.innerText`)).toBe(TEXTS.gateway.en);
+  });
+
+  it('opens one console, however often somebody presses the button', async () => {
+    await openPage();
+    let held = 0;
+    await watched.intercept(async ({ pathname }): Promise<Fate> => {
+      // The first caller's response comes after the second one's.
+      if (pathname === '/readyz' && held++ === 0) await new Promise((resolve) => setTimeout(resolve, 1_000));
+      return 'pass';
+    });
+    await enter(gateway.keyOf('ci-cleaner'));
+    await enter(gateway.keyOf('release'));
+    await untilLoaded();
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    expect(await find(`document.querySelectorAll('#console').length`)).toBe(1);
+    expect(await textOf('#gateway dl')).toContain('release');
+    expect(new Set([await column('history', 3)].flat())).toEqual(new Set(['release']));
   });
 
   it('lets a caller leave, and then shows nothing of what it saw', async () => {
@@ -111,147 +183,203 @@ describe('the door', () => {
   });
 });
 
-describe('a caller with one scope', () => {
-  it('is asked and shown only what it may', async () => {
-    await openAs('ci-cleaner');
-    expect(
-      await find(
-        `[...document.querySelectorAll('h2')].filter((each) => each.checkVisibility()).map(({ innerText }) => innerText)`,
-      ),
-    ).toEqual(['Gateway', 'Deletions per day', 'Unresolved', 'History']);
-    expect(await find(`document.querySelector('[name=caller]').checkVisibility()`)).toBe(false);
-    const asked = watched.requests.map(({ url }) => url).filter((url) => !url.startsWith('data:'));
-    expect(new Set(asked.map((url) => new URL(url).pathname))).toEqual(
-      new Set(['/console', '/assets/console.js', '/assets/console.css', '/readyz', '/deletions']),
-    );
+describe('behind Cloudflare Access', () => {
+  const signIn = async (person: string) =>
+    watched.page.setExtraHTTPHeaders({ [HEADER_OF_ACCESS]: await gateway.token(person) });
+  const openBehindAccess = async (person: string) => {
+    await openPage();
+    await signIn(person);
+    await enter('');
+    await untilLoaded();
+  };
+
+  it('a blank field is enough, until the sign-in ends', async () => {
+    await openBehindAccess('sre');
+    expect(await textOf('#gateway dl')).toMatch(/\naccess\n/);
+    await watched.page.setExtraHTTPHeaders({});
+    await click('#reload');
+    await until(`!document.querySelector('form').hidden`);
+    expect(await textOf('form .notice')).toContain('The caller is not known');
+    expect(await find(`document.querySelector('#console')`)).toBeNull();
   });
 
-  it('sees its deletions by day and outcome, in words, in a table and in the plot', async () => {
+  it('what one person saw is gone when another has signed in', async () => {
+    await openBehindAccess('oncall');
+    await signIn('sre');
+    await click('#reload');
+    await until(`!document.querySelector('form').hidden`);
+    expect(await textOf('form .notice')).toContain(NOTICES.other_caller.title.en);
+    expect(await find('document.body.innerText')).not.toContain('m-custom01');
+  });
+});
+
+describe('a caller with one scope', () => {
+  it('is asked and shown only what it may, and told what it may not', async () => {
+    await openAs('ci-cleaner');
+    const headings = `[...document.querySelectorAll('h2')].filter((each) => each.checkVisibility()).map(({ innerText }) => innerText)`;
+    expect(await find(headings)).toEqual(['Gateway', 'Open deletions', 'Deletions per day', 'History']);
+    expect(await find(`document.querySelector('[name=caller]').checkVisibility()`)).toBe(false);
+    expect(await textOf('#hidden-parts')).toBe(
+      "Not shown, because you lack the scope: see budgets (metrics:read); preview images (images:read); see everyone's deletions (deletions:read).",
+    );
+    const files = ['/console', '/assets/console.js', '/assets/console.css'];
+    expect(new Set(watched.paths())).toEqual(new Set([...files, '/readyz', '/deletions']));
+    expect(await textOf('#open-summary')).toBe(TEXTS.open_none.en);
+  });
+
+  it('sees its deletions by day and outcome, in words, in a table and in the chart', async () => {
     await openAs('ci-cleaner');
     const rows = await rowsOf('ci-cleaner', 'limit=500');
-    const parts = ROW_OUTCOMES.map(
+    const counts = ROW_OUTCOMES.map(
       (outcome) => [outcome, rows.filter((row) => row['outcome'] === outcome).length] as const,
-    );
-    const words = parts
-      .filter(([, count]) => count > 0)
-      .map(([outcome, count]) => `${count} ${outcome.replace('_', ' ')}`);
+    ).filter(([, count]) => count > 0);
+    const words = counts.map(([outcome, count]) => `${count} ${outcome.replace('_', ' ')}`);
     expect(words.length).toBeGreaterThanOrEqual(4);
-    expect(await textOf('#days-summary')).toBe(`The last 30 days of this caller: ${words.join(', ')}.`);
-    await click('summary');
+    expect(await textOf('#days-summary')).toBe(`Your own, the last 30 days: ${words.join(', ')}.`);
+    await click('#days summary');
     const today = rows.filter((row) => String(row['reservedAt']).startsWith(new Date().toISOString().slice(0, 10)));
-    const counts = ROW_OUTCOMES.map((outcome) => String(today.filter((row) => row['outcome'] === outcome).length));
-    expect(
-      await find(`[...document.querySelector('#days tbody tr').cells].slice(1).map(({ innerText }) => innerText)`),
-    ).toEqual(counts);
-    expect(await colours()).toContain(await colourOf('deleted'));
+    const figures = ROW_OUTCOMES.map((outcome) => String(today.filter((row) => row['outcome'] === outcome).length));
+    const cells = `[...document.querySelector('#days tbody tr').cells].slice(1).map(({ innerText }) => innerText)`;
+    expect(await find(cells)).toEqual(figures);
+    expect(await outcomesSeen()).toEqual(counts.map(([outcome]) => outcome));
     // What a mouse finds at the last day.
-    await watched.page.hover('#plot');
-    const right = await find(`document.querySelector('.u-over').getBoundingClientRect().right`);
-    const top = await find(`document.querySelector('.u-over').getBoundingClientRect().top`);
-    await watched.page.mouse.move(Number(right) - 10, Number(top) + 20);
+    const place = await find(`{
+      const { right, top } = document.querySelector('#chart').getBoundingClientRect();
+      [right - 10, top + 40];
+    }`);
+    const [x, y] = [place].flat().map(Number);
+    await watched.page.mouse.move(x ?? 0, y ?? 0);
     await until(`document.querySelector('#readout').innerText !== ''`);
     expect(await textOf('#readout')).toMatch(/^\d{4}-\d\d-\d\d: .*2 deleted, 1 already absent/);
   });
 });
 
-/** The colours in the plot. */
-const colours = () =>
-  find(`{
-    const { width, height } = document.querySelector('canvas');
-    const { data } = document.querySelector('canvas').getContext('2d').getImageData(0, 0, width, height);
-    const found = new Set();
-    for (let n = 0; n < data.length; n += 4) if (data[n + 3] === 255) found.add('rgb(' + data.slice(n, n + 3).join(', ') + ')');
-    [...found];
-  }`);
-const colourOf = (outcome: string) =>
-  find(`getComputedStyle(document.querySelector('#legend .${outcome}')).backgroundColor`);
-
-/** What axe finds wrong in the page, each with the first place. */
-async function axe(): Promise<unknown> {
-  await find(readFileSync(join(import.meta.dirname, 'node_modules/axe-core/axe.min.js'), 'utf8'));
-  return find(`axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ' ' + nodes[0].html))`);
-}
-
 describe('a caller who may read everything', () => {
-  it('sees budgets as bars', async () => {
+  it('sees budgets as bars, the fullest first', async () => {
     await openAsOperator();
-    expect(await column('budgets', 0)).toEqual(['All callers', 'bulk', 'ci-cleaner', 'release']);
-    expect(await column('budgets', 2)).toEqual(['5 of 500', '1 of 50', '2 of 4', '2 of 20']);
+    expect([await column('budgets', 0)].flat().slice(0, 5)).toEqual([
+      'All callers',
+      'ci-cleaner',
+      'release',
+      'bulk',
+      'access',
+    ]);
+    expect([await column('budgets', 2)].flat().slice(0, 4)).toEqual(['5 of 500', '2 of 4', '2 of 20', '1 of 50']);
     const bars = `[...document.querySelectorAll('meter')].map((bar) => [bar.value, bar.max, bar.ariaLabel])`;
     expect(await find(bars)).toContainEqual([2, 4, 'Used by ci-cleaner']);
   });
 
-  it('is told which deletions are too many to count', async () => {
+  it('is told what was not read, and can read it', async () => {
     await openAsOperator();
     expect(await textOf('#days-summary')).toMatch(
-      /^The last 30 days of all callers: .* There are more than 4000; those before \d{4}-\d\d-\d\d \d\d:\d\d:\d\d are left out\.$/,
+      /^Only the newest 4000 were read, those since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: .*\. Days before that are not read\.$/,
     );
+    await click('#days summary');
+    const lines = `[...document.querySelectorAll('#days tbody tr')].map((row) => [...row.cells].map(({ innerText }) => innerText))`;
+    const days = [await find(lines)].flat().map((line) => [line].flat().map(String));
+    const unread = days.filter(([, ...counts]) => counts.every((count) => count === 'not read'));
+    expect(unread.length).toBeGreaterThan(0);
+    // Newest first: the day before them was read in part.
+    expect(days.at(-1 - unread.length)?.[0]).toMatch(/^\d{4}-\d\d-\d\d \(read in part\)$/);
+    expect(await find(`document.querySelectorAll('#chart .unread').length`)).toBe(unread.length);
+    await click('#more-days');
+    await until(`document.querySelector('#days-summary').innerText.startsWith('All callers, the last 30 days')`);
+    expect(
+      await find(`[document.querySelector('#more-days').hidden, document.querySelectorAll('#chart .unread').length]`),
+    ).toEqual([true, 0]);
+    expect(await textOf('#days tbody')).not.toContain('not read');
   });
 
-  it('sees what is unresolved', async () => {
+  it('sees what is open, and what Baidu confirmed and did not do', async () => {
     await openAsOperator();
-    expect(await textOf('#unresolved p')).toBe('Deletions: 1');
-    expect([await column('unresolved', 1), await column('unresolved', 3)]).toEqual([
-      ['m-custom04'],
-      ['upstream_error'],
-    ]);
+    expect(await textOf('#open-summary')).toBe(TEXTS.open_one.en);
+    expect([await column('open', 1), await column('open', 3)]).toEqual([['m-custom04'], ['upstream_error']]);
+    expect(await textOf('#disproved')).toBe(
+      'Baidu confirmed 1 of the deletions above, but a later check found the image: m-custom03.',
+    );
+    expect([await column('history', 1)].flat()).toContain('deleted\nBaidu said so; found still there');
   });
 
   it('turns the pages of the history, there and back', async () => {
     await openAsOperator();
     const ids = (await rowsOf(READER, 'limit=100')).map((row) => row['requestId']);
-    expect(await column('history', 11)).toEqual(ids.slice(0, 50));
-    expect(
-      await find(`[document.querySelector('#newer').disabled, document.querySelector('#older').disabled]`),
-    ).toEqual([true, false]);
+    const buttons = `[document.querySelector('#newer').disabled, document.querySelector('#older').disabled]`;
+    expect([await requestIds(), await find(buttons)]).toEqual([ids.slice(0, 50), [true, false]]);
     await click('#older');
-    await until(`document.querySelector('#page').innerText.startsWith('Page 2')`);
-    expect(await column('history', 11)).toEqual(ids.slice(50, 100));
+    await until(`document.querySelector('#range').innerText === 'Deletions 51 to 100'`);
+    expect([await requestIds(), await find(buttons)]).toEqual([ids.slice(50, 100), [false, false]]);
     await click('#newer');
-    await until(`document.querySelector('#page').innerText.startsWith('Page 1')`);
-    expect(await column('history', 11)).toEqual(ids.slice(0, 50));
+    await until(`document.querySelector('#range').innerText === 'Deletions 1 to 50'`);
+    expect(await requestIds()).toEqual(ids.slice(0, 50));
   });
 
-  it('has a column for every member of a deletion', async () => {
+  it('finds every member of a deletion in its row', async () => {
     await openAsOperator();
-    const columns = await find(`document.querySelector('#history table').dataset.columns.split(' ')`);
-    expect([columns].flat().sort()).toEqual(Object.keys((await rowsOf(READER, 'limit=1'))[0] ?? {}).sort());
+    const [row] = await rowsOf(READER, 'imageId=m-shared01&limit=1');
+    await fill('#history [name=imageId]', 'm-shared01');
+    await watched.page.keyboard.press('Enter');
+    await until(
+      `[...document.querySelectorAll('#history tbody tr')].every((row) => row.innerText.includes('m-shared01'))`,
+    );
+    await click('#history tbody details');
+    const text = String(await textOf('#history tbody tr'));
+    for (const [name, value] of Object.entries(row ?? {})) {
+      if (typeof value === 'string' && name.endsWith('At'))
+        expect(text).toContain(value.slice(0, 19).replace('T', ' '));
+      else if (name === 'outcome') expect(text).toContain(String(value).replace('_', ' '));
+      else if (typeof value === 'string' || typeof value === 'number') expect(text, name).toContain(String(value));
+    }
+    for (const key of ['member_confirmed', 'member_verified', 'member_attempts'] as const)
+      expect(text).toContain(TEXTS[key].en);
   });
 
-  it('filters the history, with Enter, by all that the API filters by', async () => {
+  it('filters the history, with Enter, by all that the API filters by, and clears the filters', async () => {
     await openAsOperator();
     const [row] = await rowsOf(READER, 'imageId=m-system01&limit=1');
     const at = String(row?.['reservedAt']);
+    const fields = { since: at.slice(0, 16), until: new Date(Date.parse(at) + 60_000).toISOString().slice(0, 16) };
     await fill('#history [name=caller]', 'ci-cleaner');
     await fill('#history [name=imageId]', ' m-system01 ');
     await fill('#history [name=requestId]', String(row?.['requestId']));
     await watched.page.select('#history [name=outcome]', 'rejected');
-    await find(`{
-      document.querySelector('#history [name=since]').value = '${at.slice(0, 16)}';
-      document.querySelector('#history [name=until]').value = '${new Date(Date.parse(at) + 60_000).toISOString().slice(0, 16)}';
-    }`);
+    for (const [name, value] of Object.entries(fields))
+      await find(`document.querySelector('#history [name=${name}]').value = '${value}'`);
     const answered = watched.page.waitForResponse((response) => response.url().includes('requestId='));
     await watched.page.focus('#history [name=caller]');
     await watched.page.keyboard.press('Enter');
     expect(Object.fromEntries(new URL((await answered).url()).searchParams)).toEqual({
-      limit: '50',
+      limit: '500',
       caller: 'ci-cleaner',
       imageId: 'm-system01',
       requestId: row?.['requestId'],
       outcome: 'rejected',
-      since: `${at.slice(0, 16)}:00.000Z`,
-      until: new Date(Date.parse(at) + 60_000).toISOString().replace(/\d\d\.\d+Z/, '00.000Z'),
+      since: `${fields.since}:00.000Z`,
+      until: `${fields.until}:00.000Z`,
     });
-    await until(`document.querySelector('#page').innerText === 'Page 1, deletions: 1'`);
-    expect(await column('history', 11)).toEqual([row?.['requestId']]);
+    await until(`document.querySelector('#range').innerText === 'Deletions 1 to 1'`);
+    expect(await requestIds()).toEqual([row?.['requestId']]);
+    await click('#clear');
+    await until(`document.querySelector('#range').innerText === 'Deletions 1 to 50'`);
   });
 
-  it('says what is wrong with a filter, in the words of the API', async () => {
+  it('says what is wrong with a filter, and goes on', async () => {
     await openAsOperator();
+    await find(`document.querySelector('#history [name=since]').value = '12026-11-25T08:00'`);
+    await find(`document.querySelector('#history form').requestSubmit()`);
+    await untilNotice('#history');
+    expect(await textOf('#history .notice')).toBe(
+      Object.values(NOTICES.filter_time)
+        .map(({ en }) => en)
+        .join('\n'),
+    );
+    await find(`document.querySelector('#history [name=since]').value = ''`);
     await fill('#history [name=imageId]', 'i-1');
-    await click('#history form button');
-    await until(`document.querySelector('#history .problem').innerText !== ''`);
-    expect(await textOf('#history .problem')).toMatch(/^The (image id is malformed|request has a part)/);
+    await click('#history form [type=submit]');
+    await until(`document.querySelector('#history .notice').innerText.startsWith('The request')`);
+    await fill('#history [name=imageId]', '');
+    await click('#history form [type=submit]');
+    await until(`document.querySelector('#history .notice').innerText === ''`);
+    expect(await textOf('#range')).toBe('Deletions 1 to 50');
   });
 
   it('sees an image that it picks from a table, and what stands in its way', async () => {
@@ -259,80 +387,288 @@ describe('a caller who may read everything', () => {
     await click('#history td button[value=m-shared01]');
     await until(`document.querySelector('#image dl').innerText !== ''`);
     const text = await textOf('#image dl');
-    expect(text).toMatch(/^name\ngolden-base$/m);
-    expect(text).toMatch(/^deletable\nno$/m);
-    expect(text).toMatch(/^blockers\n.*image_shared: /m);
+    expect(text).toMatch(/^Name\ngolden-base$/m);
+    expect(text).toMatch(/^You could delete it now\nno$/m);
+    expect(text).toMatch(/^image_shared: Stop sharing/m);
     expect(await find('document.activeElement.value')).toBe('m-shared01');
   });
 
-  it('is told that Baidu accepts the credential, when it asks', async () => {
+  it('is told that Baidu accepts the credential and has the control, when it asks', async () => {
     await openAsOperator();
-    expect(await textOf('#gateway dl')).toMatch(/^credential accepted\n–$/m);
+    expect(await textOf('#gateway dl')).toMatch(/^Baidu accepts that key\nnot asked$/m);
     await click('#probe');
-    await until(`document.querySelector('#status').innerText === 'Baidu accepts the credential'`);
-    expect(await textOf('#gateway dl')).toMatch(/^credential accepted\nyes$/m);
+    await until(`document.querySelector('#status').innerText === 'Baidu accepts the key'`);
+    expect(await textOf('#gateway dl')).toMatch(/^Baidu accepts that key\nyes$/m);
+    expect(await textOf('#gateway dl')).toMatch(/^Protected image, read as a control\nfound: /m);
     expect(watched.requests.filter(({ url }) => url.endsWith('/readyz?upstream=true'))).toHaveLength(1);
+  });
+
+  it('sees each time in UTC and by its own clock', async () => {
+    await openPage();
+    await watched.page.emulateTimezone('Asia/Shanghai');
+    await enter(gateway.keyOf(operator()));
+    await untilLoaded();
+    const [row] = await rowsOf(READER, 'limit=1');
+    const at = Date.parse(String(row?.['reservedAt']));
+    const shown = (ms: number) => new Date(ms).toISOString().slice(0, 19).replace('T', ' ');
+    expect([await column('history', 0)].flat()[0]).toBe(`${shown(at)}\n${shown(at + 8 * 3_600_000)}\nDetails`);
+  });
+
+  it('is shown what comes from the API as text that can be seen, never as HTML', async () => {
+    await openAsOperator();
+    expect(await column('history', 2)).toContain(`m-hostile1\n${HOSTILE_NAME}`);
+    expect(await column('history', 2)).toContain(`m-hostile2\n${DECEPTIVE_NAME[1]}`);
+    await click('#history td button[value=m-hostile2]');
+    await until(`document.querySelector('#image dl').innerText !== ''`);
+    expect(await textOf('#image dl')).toContain(DECEPTIVE_NAME[1]);
+    expect(await find('document.body.textContent')).not.toMatch(/[\u202e\u200b]/);
+    expect(await find(`document.querySelectorAll('img').length`)).toBe(0);
   });
 });
 
+describe('loading again', () => {
+  it('asks for everything, and marks as old what could not be loaded', async () => {
+    await openAs('scraper');
+    const before = watched.requests.length;
+    let failing: string[] = [];
+    await watched.intercept(({ pathname }) => (failing.includes(pathname) ? 'fail' : 'pass'));
+    await click('#reload');
+    await untilLoaded();
+    const again = watched.requests.slice(before).map(({ url }) => new URL(url).pathname);
+    expect(new Set(again)).toEqual(new Set(['/readyz', '/metrics', '/deletions']));
+
+    failing = ['/metrics'];
+    await click('#reload');
+    await until(`document.querySelector('#status').innerText === '${TEXTS.partly_loaded.en}'`);
+    expect(await textOf('#budgets .notice')).toContain(NOTICES.lost.title.en);
+    expect(await textOf('#budgets .old')).toMatch(
+      /^As of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\. It could not be loaded again\.$/,
+    );
+    expect([await column('budgets', 2)].flat()).toContain('2 of 4');
+    expect(await textOf('#history .old')).toBe('');
+
+    failing = [];
+    await click('#reload');
+    await untilLoaded();
+    expect([await textOf('#budgets .old'), await textOf('#budgets .notice')]).toEqual(['', '']);
+  });
+});
+
+describe('when something fails', () => {
+  const answer = (status: number, body: string): Fate => ({ status, contentType: 'text/html', body });
+
+  it.each<[string, Fate]>([
+    ['does not load', 'fail'],
+    ['throws', { status: 200, contentType: 'text/javascript', body: 'throw new Error("x")' }],
+  ])('the page says so in both languages if its script %s', async (_how, fate) => {
+    watched = await WatchedPage.create(browser, gateway.url);
+    await watched.intercept(({ pathname }) => (pathname === '/assets/console.js' ? fate : 'pass'));
+    await watched.page.goto(`${gateway.url}/console`);
+    await watched.passTime();
+    expect(await find(`document.querySelector('#broken').checkVisibility({ visibilityProperty: true })`)).toBe(true);
+    expect(await textOf('#broken')).toBe(`${TEXTS.no_start.en}\n${TEXTS.no_start.zh}`);
+    await watched.page.close();
+  });
+
+  it('the page says so without JavaScript, and has the same English texts as the table', async () => {
+    watched = await WatchedPage.create(browser, gateway.url);
+    await watched.page.setJavaScriptEnabled(false);
+    await watched.page.goto(`${gateway.url}/console`);
+    expect(await textOf('main')).toBe(`${TEXTS.no_script.en}\n${TEXTS.no_script.zh}`);
+    const texts = await find(`[document, document.querySelector('template').content].flatMap((root) =>
+      [...root.querySelectorAll('[data-text]')].map((each) => {
+        const [key, attribute] = each.dataset.text.split(' ');
+        return [key, attribute ? each.getAttribute(attribute) : each.textContent];
+      }))`);
+    const english: Record<string, string> = Object.fromEntries(Object.entries(TEXTS).map(([key, { en }]) => [key, en]));
+    const found = [texts].flat();
+    expect(found.length).toBeGreaterThan(30);
+    for (const entry of found) expect(english[String([entry].flat()[0])]).toBe([entry].flat()[1]);
+    await watched.page.close();
+  });
+
+  it('the page works without its style', async () => {
+    watched = await WatchedPage.create(browser, gateway.url);
+    await watched.intercept(({ pathname }) => (pathname === '/assets/console.css' ? 'fail' : 'pass'));
+    await watched.page.goto(`${gateway.url}/console`);
+    await enter(gateway.keyOf('release'));
+    await untilLoaded();
+    expect(await textOf('#broken')).toBe('');
+    expect([await column('history', 3)].flat()).toContain('release');
+  });
+
+  it('each section says so in its place, and the others are there', async () => {
+    let failing = '';
+    const fates: Readonly<Record<string, Fate>> = {
+      '/metrics': answer(502, '<h1>Bad Gateway</h1>'),
+      '/images/m-shared01': 'fail',
+      '/deletions': answer(200, '{"deletions":[{}]}'),
+      '/readyz': answer(503, 'x'),
+    };
+    await openPage();
+    await watched.intercept(({ pathname }) => (pathname === failing ? (fates[pathname] ?? 'pass') : 'pass'));
+    failing = '/readyz';
+    await enter(gateway.keyOf(READER));
+    await untilNotice('form');
+    expect(await textOf('form .notice')).toContain(`${NOTICES.foreign.title.en}\nIts status is 503.`);
+
+    failing = '/metrics';
+    await enter(gateway.keyOf(operator()));
+    await until(`document.querySelector('#status').innerText === '${TEXTS.partly_loaded.en}'`);
+    expect(await textOf('#budgets .notice')).toContain('Its status is 502.');
+    expect([await column('open', 1), await textOf('#days .notice')]).toEqual([['m-custom04'], '']);
+
+    failing = '/images/m-shared01';
+    await click('#history td button[value=m-shared01]');
+    await untilNotice('#image');
+    expect(await textOf('#image .notice')).toContain(NOTICES.lost.title.en);
+
+    failing = '/deletions';
+    await click('#reload');
+    await until(`document.querySelector('#status').innerText === '${TEXTS.partly_loaded.en}'`);
+    for (const section of ['open', 'days', 'history']) {
+      expect(await textOf(`#${section} .notice`)).toContain(NOTICES.foreign.title.en);
+      expect(await textOf(`#${section} .old`)).not.toBe('');
+    }
+    expect(await textOf('#budgets .notice')).toBe('');
+  });
+
+  it('the table of days is there even if the chart cannot be drawn', async () => {
+    watched = await WatchedPage.create(browser, gateway.url);
+    await watched.page.evaluateOnNewDocument(`document.createElementNS = () => { throw new Error('no shapes'); };`);
+    await watched.page.goto(`${gateway.url}/console`);
+    await enter(gateway.keyOf('release'));
+    await until(`document.querySelector('#status').innerText !== '${TEXTS.loading.en}'`);
+    expect(await textOf('#days-summary')).toMatch(/^Your own, the last 30 days: .*deleted/);
+    expect([await column('days', 1)].flat()).toHaveLength(30);
+  });
+});
+
+describe('a person whose system is', () => {
+  const inBrowserOf = async (language: string, see: (own: Browser) => Promise<void>) => {
+    const own = await launchChromium(language);
+    try {
+      await see(own);
+      expect(await watched.faults()).toEqual([]);
+    } finally {
+      await own.close();
+    }
+  };
+
+  it('in no language that there is (en-US@posix), light, at 1280 px, sees everything', () =>
+    inBrowserOf('en-US@posix', async (own) => {
+      await openAs('release', SCREEN, own);
+      expect(await find('navigator.language')).toBe('en-US@posix');
+      expect([await textOf('#console h2'), await isWider()]).toEqual(['Gateway', false]);
+      expect(await outcomesSeen()).toEqual(['deleted', 'not_attempted', 'not_deleted', 'unknown']);
+      // No row of sections has a hole, and no button of the filters stands alone.
+      const edges = `[...document.querySelectorAll('#console > section')].filter((each) => each.checkVisibility())
+        .map((each) => each.getBoundingClientRect().right)`;
+      expect(new Set([await find(edges)].flat()).size).toBe(1);
+      const heights = `[...document.querySelectorAll('#history .buttons > *')].map((each) => each.getBoundingClientRect().top)`;
+      expect([await find(heights)].flat().length).toBe(5);
+    }));
+
+  it('Chinese, dark, at 390 px, reads Chinese everywhere', () =>
+    inBrowserOf('zh-CN', async (own) => {
+      await openPage(PHONE, own);
+      await watched.emulateMedia({ 'prefers-color-scheme': 'dark' });
+      expect(await axe()).toEqual([]);
+      await enter(gateway.keyOf(operator()));
+      await untilLoaded();
+      expect(await find('[document.documentElement.lang, document.title]')).toEqual(['zh-CN', TEXTS.page_title.zh]);
+      expect(await textOf('#open-summary')).toBe(TEXTS.open_one.zh);
+      expect(await isWider()).toBe(false);
+      // What is not Chinese are names of the gateway and of people, numbers and codes.
+      await click('#history td button[value=m-shared01]');
+      await until(`document.querySelector('#image dl').innerText !== ''`);
+      const english = `[...document.querySelectorAll('h2, dt, caption, label, button:not(td button), summary, th[scope=col], li')]
+        .map((each) => each.innerText).filter((text) => text && !/\\p{Script=Han}/u.test(text))`;
+      expect(await find(english)).toEqual([]);
+      expect(await axe()).toEqual([]);
+      // One day has so many that the others are too low to be seen.
+      expect(await outcomesSeen()).toEqual(['deleted']);
+    }));
+
+  it('Arabic, in forced colours, at 1920 px, sees the chart and reads English', () =>
+    inBrowserOf('ar-EG', async (own) => {
+      await openAs('ci-cleaner', WIDE, own);
+      await watched.emulateMedia({ 'forced-colors': 'active', 'prefers-color-scheme': 'dark' });
+      expect(await find(`matchMedia('(forced-colors: active)').matches`)).toBe(true);
+      expect([await find('document.documentElement.lang'), await isWider()]).toEqual(['en', false]);
+      expect(await outcomesSeen()).toEqual(['deleted', 'already_absent', 'rejected', 'not_attempted']);
+      expect(await axe()).toEqual([]);
+    }));
+});
+
 describe('the page', () => {
-  it('fits a phone, in the dark, and the plot follows', async () => {
+  it('is printed with its chart in the colours of paper, and without what only a screen needs', async () => {
+    await openAs('release');
+    await watched.emulateMedia({ 'prefers-color-scheme': 'dark' });
+    const pdf = Buffer.from(await watched.page.pdf({ format: 'a4' }));
+    const colours = coloursInPdf(pdf);
+    await watched.emulateMedia({ 'prefers-color-scheme': 'light' });
+    for (const outcome of ['deleted', 'not_attempted', 'not_deleted', 'unknown']) {
+      expect(colours, outcome).toContain(await colourOf(outcome));
+    }
+    await watched.emulateMedia({}, 'print');
+    expect(await find(`document.querySelector('#history form').checkVisibility()`)).toBe(false);
+    expect(await find(`document.querySelector('#chart').checkVisibility()`)).toBe(true);
+    await watched.emulateMedia({});
+  });
+
+  it('follows a change between light and dark, and the width of the window', async () => {
     await openAs('release');
     const light = await colourOf('unknown');
-    expect(await colours()).toContain(light);
-    await watched.page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'dark' }]);
+    expect(await coloursOf('#chart')).toContain(light);
+    await watched.emulateMedia({ 'prefers-color-scheme': 'dark' });
     const dark = await colourOf('unknown');
     expect(dark).not.toBe(light);
-    expect(await colours()).toContain(dark);
-    expect(await colours()).not.toContain(light);
-    await watched.page.setViewport(PHONE);
-    await until(`document.querySelector('canvas').width <= 320`);
-    expect(await colours()).toContain(dark);
-    expect(await find('document.documentElement.scrollWidth')).toBe(PHONE.width);
+    expect(await coloursOf('#chart')).toContain(dark);
+    await watched.page.setViewport({ width: 320, height: 640 });
+    expect([await isWider(), await find(`document.querySelector('#chart svg').clientWidth < 320`)]).toEqual([
+      false,
+      true,
+    ]);
+    expect(await coloursOf('#chart')).toContain(dark);
   });
 
-  it('shows what comes from the API as text, never as HTML', async () => {
-    await openAsOperator();
-    expect(await column('history', 3)).toContain(HOSTILE_NAME);
-    await click('#history td button[value=m-hostile1]');
-    await until(`document.querySelector('#image dl').innerText !== ''`);
-    expect(await textOf('#image dl')).toContain(HOSTILE_NAME);
-    expect(await find(`document.querySelectorAll('img').length`)).toBe(0);
-  });
-
-  it('has the order and the visible focus that a keyboard needs', async () => {
+  it('has the order and the visible focus that a keyboard needs, and no ring covers a label', async () => {
     await openAs('release');
     const stops: unknown[] = [];
-    for (let n = 0; n < 14; n++) {
+    for (let n = 0; n < 16; n++) {
       await watched.page.keyboard.press('Tab');
       stops.push(
         await find(`{
-          const { innerText, name, tagName } = document.activeElement;
-          const isSeen = getComputedStyle(document.activeElement).outlineStyle !== 'none';
-          isSeen ? name || innerText || tagName : 'no focus to be seen';
+          const { innerText, name, tagName, previousElementSibling: before } = document.activeElement;
+          const { outlineStyle, outlineWidth, outlineOffset } = getComputedStyle(document.activeElement);
+          const ring = parseFloat(outlineWidth) + parseFloat(outlineOffset);
+          const isCovered = before?.matches('label > span') &&
+            before.getBoundingClientRect().bottom > document.activeElement.getBoundingClientRect().top - ring + 0.5;
+          outlineStyle === 'none' ? 'no focus to be seen' : isCovered ? 'a label is covered' : name || innerText || tagName;
         }`),
       );
     }
-    expect(stops.slice(0, 3)).toEqual(['Ask Baidu about the credential', 'Load again', 'Leave']);
+    expect(stops.slice(0, 3)).toEqual(['Load again', 'Ask Baidu', 'Sign out']);
     expect(stops).not.toContain('no focus to be seen');
-    const parts = ['The same as a table', 'Preview', 'imageId', 'outcome'].map((stop) => stops.indexOf(stop));
-    expect(parts).not.toContain(-1);
-    expect(parts).toEqual([...parts].sort((a, b) => a - b));
+    expect(stops).not.toContain('a label is covered');
+    const order = [TEXTS.days_table.en, TEXTS.image_preview.en, 'imageId', 'outcome'].map((stop) =>
+      stops.indexOf(stop),
+    );
+    expect(order).not.toContain(-1);
+    expect(order).toEqual([...order].sort((a, b) => a - b));
   });
 
-  it.each(['light', 'dark'])(
-    'has nothing that axe finds wrong, %s, before and after somebody has entered',
-    async (value) => {
-      await openPage();
-      await watched.page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value }]);
-      await until(`document.activeElement.type === 'password'`);
-      expect(await axe()).toEqual([]);
-      await enter(gateway.keyOf(operators.pop() ?? ''));
-      await untilLoaded();
-      await click('summary');
-      expect(await axe()).toEqual([]);
-    },
-  );
+  it('has nothing that axe finds wrong, before and after somebody has signed in', async () => {
+    await openPage();
+    await until(`document.activeElement.type === 'password'`);
+    expect(await axe()).toEqual([]);
+    await enter(gateway.keyOf(operator()));
+    await untilLoaded();
+    await click('#days summary');
+    await click('#history tbody details');
+    expect(await axe()).toEqual([]);
+  });
 
   it('has landmarks, headings, captions and names for who cannot see it', async () => {
     await openAs('release');
@@ -344,14 +680,55 @@ describe('the page', () => {
       listOf(node['children']).forEach(walk);
     };
     walk(tree);
-    for (const name of ['banner', 'main', 'navigation Other pages', 'heading Gateway', 'region History', 'status']) {
+    const names = [
+      'banner',
+      'main',
+      'navigation Pages',
+      'heading Gateway',
+      'region History',
+      'region Table of deletions',
+      'status',
+    ];
+    for (const name of names)
       expect(
         found.some((each) => each.startsWith(name)),
         name,
       ).toBe(true);
-    }
-    expect(found).toContain('table Deletions, newest first (UTC)');
+    expect(found).toContain('table Deletions, newest first');
     expect(found).toContain('image Deletions per day');
     expect(found.filter((each) => /^(?:button|textbox|combobox|link)$/.test(each))).toEqual([]);
   });
+
+  it('leads to the API description, and that leads back', async () => {
+    await openPage();
+    expect(await find(`document.querySelector('nav a').getAttribute('href')`)).toBe('/docs');
+    const docs = await (await fetch(`${gateway.url}/docs`)).text();
+    expect(docs).toContain('href="/console"');
+  });
 });
+
+/** The colours with which a PDF fills shapes, as CSS writes them. */
+function coloursInPdf(pdf: Buffer): string[] {
+  const found = new Set<string>();
+  for (const [stream] of streamsIn(pdf)) {
+    for (const [, ...channels] of stream.matchAll(/(\S+) (\S+) (\S+) rg\b/g)) {
+      found.add(`rgb(${channels.map((channel) => Math.round(Number(channel) * 255)).join(', ')})`);
+    }
+  }
+  return [...found];
+}
+
+function* streamsIn(pdf: Buffer): Generator<[string]> {
+  let start = 0;
+  for (;;) {
+    const begin = pdf.indexOf('stream\n', start);
+    if (begin < 0) return;
+    const end = pdf.indexOf('\nendstream', begin);
+    try {
+      yield [inflateSync(pdf.subarray(begin + 'stream\n'.length, end)).toString('latin1')];
+    } catch {
+      // A stream that is not compressed has no drawing.
+    }
+    start = end + 'endstream'.length;
+  }
+}

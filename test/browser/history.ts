@@ -18,11 +18,13 @@ const MANY = 4_200;
 const DAY_MS = 86_400_000;
 
 /** Callers who may read everything: so many that none reaches the rate limit. */
-export const OPERATORS = Array.from({ length: 16 }, (_, n) => `operator-${n}`);
+export const OPERATORS = Array.from({ length: 24 }, (_, n) => `operator-${n}`);
 /** A name that would do something if a page took it for HTML. */
 export const HOSTILE_NAME = '<img src=/images/hostile onerror=alert(1)>';
+/** A name that is read as another one, and how it must be shown. */
+export const DECEPTIVE_NAME = ['ci-\u202egnp.\u200b', 'ci-\\u{202E}gnp.\\u{200B}'] as const;
 
-const keys = new Map(['ci-cleaner', 'release', 'bulk', ...OPERATORS].map((caller) => [caller, createKey()]));
+const keys = new Map(['ci-cleaner', 'release', 'bulk', 'scraper', ...OPERATORS].map((caller) => [caller, createKey()]));
 
 export interface HistoryOptions {
   port?: number;
@@ -43,7 +45,9 @@ export async function startWithHistory({ port = 0, hasMany }: HistoryOptions) {
     'ci-cleaner': { ...entry('ci-cleaner', 'images:delete'), dailyDeletions: 4 },
     release: { ...entry('release', 'images:delete', 'images:read'), dailyDeletions: 20 },
     bulk: entry('bulk', 'images:delete'),
+    scraper: entry('scraper', 'images:read', 'metrics:read'),
     access: { tokens: [{ issuer: 'access', claims: { email: 'sre@example.com' } }], scopes: everything },
+    oncall: { tokens: [{ issuer: 'access', claims: { email: 'oncall@example.com' } }], scopes: everything },
   };
   const start = (at: number) =>
     startGateway({
@@ -55,6 +59,7 @@ export async function startWithHistory({ port = 0, hasMany }: HistoryOptions) {
         ISSUERS: JSON.stringify({ access: issuer.entry({ header: HEADER_OF_ACCESS }) }),
         // What is unknown stays so.
         RESOLVE_UNKNOWN_AFTER_S: '[3600]',
+        PROTECTED_IMAGES: '["m-create01"]',
       },
     });
   const first = await start(port);
@@ -74,6 +79,8 @@ export async function startWithHistory({ port = 0, hasMany }: HistoryOptions) {
   await remove('release', 'm-custom03');
   await direct('images', { id: 'm-hostile1', name: HOSTILE_NAME });
   await remove('release', 'm-hostile1?expectName=another');
+  await direct('images', { id: 'm-hostile2', name: DECEPTIVE_NAME[0] });
+  await remove('release', 'm-hostile2?expectName=another');
   await direct('faults', ['drop_before', 'drop_before']);
   await remove('release', 'm-custom04');
   await first.stop();
@@ -83,7 +90,7 @@ export async function startWithHistory({ port = 0, hasMany }: HistoryOptions) {
     url: gateway.url,
     keyOf,
     /** What Cloudflare Access would send along. */
-    token: () => issuer.token({ email: 'sre@example.com' }),
+    token: (person = 'sre') => issuer.token({ email: `${person}@example.com` }),
     stop: () => Promise.all([gateway.stop(), emulator.stop(), server.stop()]),
   };
 }
@@ -117,6 +124,10 @@ function spread(persistTo: string, many: number): void {
       for (let day = 1; day < 29; day++)
         repeat(row, (day * (n + 3) + n * n) % (row['outcome'] === 'deleted' ? 5 : 2), day * DAY_MS);
   }
+  // A deletion that Baidu confirmed and did not do.
+  database.exec(
+    "UPDATE deletions SET verified = 0 WHERE image_id = 'm-custom03' AND reserved_at = (SELECT MAX(reserved_at) FROM deletions WHERE image_id = 'm-custom03')",
+  );
   database.exec('COMMIT');
   database.close();
 }

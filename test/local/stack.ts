@@ -97,6 +97,7 @@ export async function startGateway({ port, vars, onLine, persistTo }: GatewayOpt
     'RESOLVE_UNKNOWN_AFTER_S',
     'DAILY_DELETIONS',
     'DAILY_DELETIONS_TOTAL',
+    'PROTECTED_IMAGES',
   ];
   const overrides = plain.flatMap((name) => (vars[name] === undefined ? [] : ['--var', `${name}:${vars[name]}`]));
   const registry = join(folder, 'registry');

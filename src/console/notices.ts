@@ -1,0 +1,33 @@
+/**
+ * What a person is told when a call of the client fails.
+ *
+ * Promises: something for whatever is thrown. Never: the text of an exception, which may hold anything.
+ */
+import { LostAnswerError, NotSentError, ProblemError } from '../client/index.ts';
+import type { Notice, Texts } from './texts.ts';
+
+/** Whether a call has failed only because its caller has left. */
+export function isEnded(thrown: unknown, signal: AbortSignal): boolean {
+  return signal.aborted && (thrown instanceof LostAnswerError || thrown instanceof NotSentError);
+}
+
+/** Whether the gateway does not know the caller, or not any more. */
+export function signsOut(thrown: unknown): boolean {
+  return thrown instanceof ProblemError && thrown.code === 'unauthenticated';
+}
+
+export function noticeOf(thrown: unknown, texts: Texts): Notice {
+  if (thrown instanceof LostAnswerError) {
+    const { status } = thrown;
+    // A redirect, which a browser hides, leads to a sign-in, which only a navigation can show.
+    if (status === 0) return texts.notice('sign_in');
+    return status === null ? texts.notice('lost') : texts.notice('foreign', { status });
+  }
+  if (thrown instanceof ProblemError && thrown.problem !== null) {
+    const { code, title, detail, problems = [], requestId } = thrown.problem;
+    const { retryAfterS } = thrown;
+    const wait = retryAfterS === null ? undefined : texts.say('problem_wait', { seconds: retryAfterS });
+    return { title: texts.problemTitle(code, title), detail, wait, faults: problems, requestId };
+  }
+  return texts.notice('draw', { what: thrown instanceof Error ? thrown.name : typeof thrown });
+}
