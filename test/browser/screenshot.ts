@@ -4,7 +4,7 @@ import { installTools } from '../local/on-demand.ts';
 import { temporaryFolder } from '../local/stack.ts';
 
 const PICTURE = join(import.meta.dirname, '../../src/docs/console.png');
-const SIZE = { width: 1200, height: 1080 };
+const SIZE = { width: 1280, height: 1180 };
 
 installTools('test/browser');
 // Chromium unpacks itself into the folder for temporary files.
@@ -17,11 +17,13 @@ const browser = await launchChromium();
 try {
   const page = await browser.newPage();
   await page.setViewport(SIZE);
+  await page.emulateTimezone('Asia/Shanghai');
   await page.goto(`${gateway.url}/console`);
   await page.waitForSelector('form:not([hidden])');
   await page.keyboard.type(gateway.keyOf(OPERATORS[0] ?? ''));
   await page.keyboard.press('Enter');
-  await page.waitForFunction(`document.querySelector('#status').textContent === 'Loaded'`);
+  await page.waitForSelector('#probe');
+  await page.waitForFunction(`document.querySelector('#status').textContent.startsWith('Loaded at')`);
   await page.screenshot({ path: PICTURE, optimizeForSpeed: false });
 } finally {
   await browser.close();
