@@ -9,7 +9,7 @@ import type { DeletionBody, DeletionJson, PreviewBody, ReadinessBody } from '../
 import type { ProblemBody } from '../worker/problems/problem.ts';
 import { ImageGatewayError, LostAnswerError, NotSentError, ProblemError } from './errors.ts';
 import { type Answer, exchange, type Outgoing, retryAfterS, timeOf } from './exchange.ts';
-import { concluded, fateIn } from './fate.ts';
+import { concluded, finalRowIn } from './final-outcome.ts';
 import {
   type DeleteOptions,
   type DeletionsFilter,
@@ -111,7 +111,7 @@ export class ImageGateway {
       // What is in progress is this request, sent before: its row is older than this call.
       const isOlder = error instanceof ProblemError && error.code === 'deletion_in_progress';
       const row =
-        error.outcome === 'unknown' ? await this.#fateOf(id, error, isOlder ? null : startMs, signal) : undefined;
+        error.outcome === 'unknown' ? await this.#finalRowOf(id, error, isOlder ? null : startMs, signal) : undefined;
       if (row === undefined) throw error;
       return concluded(row, allowMissing);
     }
@@ -211,11 +211,11 @@ export class ImageGateway {
   }
 
   /**
-   * Asks the ledger until it knows the fate of our deletion. `startMs`: when it was sent if the caller chose its request id, by our
+   * Asks the ledger until it knows the final outcome of our deletion. `startMs`: when it was sent if the caller chose its request id, by our
    * clock. `null`: nobody else knows the id, so the row that bears it is ours, however old it looks. Ends without a row if the time
    * is over or the signal is given first.
    */
-  async #fateOf(
+  async #finalRowOf(
     imageId: string,
     unknown: ProblemError | LostAnswerError,
     startMs: number | null,
@@ -234,12 +234,12 @@ export class ImageGateway {
         const { rows, atMs } = await ask(this.#pageCall(searchOf({ imageId, requestId, caller }), signal));
         const sinceMs =
           startMs === null ? Number.NEGATIVE_INFINITY : atMs - (monotonicNow() - startMs) - CLOCK_SLACK_MS;
-        let row = fateIn(rows, { imageId, requestId, sinceMs, caller });
+        let row = finalRowIn(rows, { imageId, requestId, sinceMs, caller });
         const isOurs = startMs === null || caller !== undefined || row?.outcome === 'deleted';
         if (!isOurs && rows.length > 0) {
           // Another caller may have chosen the same id, and `deletions:read` shows its rows, too.
           caller = (await ask(this.#readinessCall('', signal))).caller;
-          row = fateIn(rows, { imageId, requestId, sinceMs, caller });
+          row = finalRowIn(rows, { imageId, requestId, sinceMs, caller });
         }
         if (row !== undefined) return row;
       } catch (error) {
@@ -301,7 +301,7 @@ function nextIn(link: string | null): string | null {
   return next === undefined ? null : queryOf(next);
 }
 
-/** The caller in the address where the fate of a deletion is told: our own name at the gateway. */
+/** The caller in the address where the final outcome of a deletion is told: our own name at the gateway. */
 function callerIn(deletion: string | undefined): string | undefined {
   return new URLSearchParams(queryOf(deletion ?? '')).get('caller') || undefined;
 }

@@ -8,7 +8,7 @@ import { NOTICES, TEXTS } from '../../src/console/texts.ts';
 import { isRecord, listOf } from '../../src/worker/json.ts';
 import { ROW_OUTCOMES } from '../../src/worker/outcome.ts';
 import { DECEPTIVE_NAME, HEADER_OF_ACCESS, HOSTILE_NAME, OPERATORS, startWithHistory } from './history.ts';
-import { type Fate, launchChromium, WatchedPage } from './watched-page.ts';
+import { launchChromium, type RequestAction, WatchedPage } from './watched-page.ts';
 
 const PHONE = { width: 390, height: 844 };
 const SCREEN = { width: 1280, height: 900 };
@@ -161,7 +161,7 @@ describe('the door', () => {
   it('opens one console, however often somebody presses the button', async () => {
     await openPage();
     let held = 0;
-    await watched.intercept(async ({ pathname }): Promise<Fate> => {
+    await watched.intercept(async ({ pathname }): Promise<RequestAction> => {
       // The first caller's response comes after the second one's.
       if (pathname === '/readyz' && held++ === 0) await new Promise((resolve) => setTimeout(resolve, 1_000));
       return 'pass';
@@ -455,14 +455,14 @@ describe('loading again', () => {
 });
 
 describe('when something fails', () => {
-  const answer = (status: number, body: string): Fate => ({ status, contentType: 'text/html', body });
+  const answer = (status: number, body: string): RequestAction => ({ status, contentType: 'text/html', body });
 
-  it.each<[string, Fate]>([
+  it.each<[string, RequestAction]>([
     ['does not load', 'fail'],
     ['throws', { status: 200, contentType: 'text/javascript', body: 'throw new Error("x")' }],
-  ])('the page says so in both languages if its script %s', async (_how, fate) => {
+  ])('the page says so in both languages if its script %s', async (_how, action) => {
     watched = await WatchedPage.create(browser, gateway.url);
-    await watched.intercept(({ pathname }) => (pathname === '/assets/console.js' ? fate : 'pass'));
+    await watched.intercept(({ pathname }) => (pathname === '/assets/console.js' ? action : 'pass'));
     await watched.page.goto(`${gateway.url}/console`);
     await watched.passTime();
     expect(await find(`document.querySelector('#broken').checkVisibility({ visibilityProperty: true })`)).toBe(true);
@@ -499,14 +499,14 @@ describe('when something fails', () => {
 
   it('each section says so in its place, and the others are there', async () => {
     let failing = '';
-    const fates: Readonly<Record<string, Fate>> = {
+    const actions: Readonly<Record<string, RequestAction>> = {
       '/metrics': answer(502, '<h1>Bad Gateway</h1>'),
       '/images/m-shared01': 'fail',
       '/deletions': answer(200, '{"deletions":[{}]}'),
       '/readyz': answer(503, 'x'),
     };
     await openPage();
-    await watched.intercept(({ pathname }) => (pathname === failing ? (fates[pathname] ?? 'pass') : 'pass'));
+    await watched.intercept(({ pathname }) => (pathname === failing ? (actions[pathname] ?? 'pass') : 'pass'));
     failing = '/readyz';
     await enter(gateway.keyOf(READER));
     await untilNotice('form');

@@ -12,7 +12,7 @@ export async function launchChromium(language = 'en-US'): Promise<Browser> {
 }
 
 /** What becomes of a request: it passes, it fails, or it gets this response. */
-export type Fate = 'pass' | 'fail' | { status: number; contentType: string; body: string };
+export type RequestAction = 'pass' | 'fail' | { status: number; contentType: string; body: string };
 
 /** Chromium reports each response that is not 2xx, and each request that a test lets fail. */
 const REPORT_OF_REQUEST = /^Failed to load resource: (?:the server responded with|net::ERR_FAILED)/;
@@ -55,14 +55,14 @@ export class WatchedPage {
   }
 
   /** Decides about every request from now on. */
-  async intercept(decide: (url: URL) => Fate | Promise<Fate>): Promise<void> {
+  async intercept(decide: (url: URL) => RequestAction | Promise<RequestAction>): Promise<void> {
     this.page.removeAllListeners('request');
     this.page.on('request', async (request) => {
       this.requests.push({ method: request.method(), url: request.url() });
-      const fate = await decide(new URL(request.url()));
-      if (fate === 'pass') await request.continue();
-      else if (fate === 'fail') await request.abort();
-      else await request.respond(fate);
+      const action = await decide(new URL(request.url()));
+      if (action === 'pass') await request.continue();
+      else if (action === 'fail') await request.abort();
+      else await request.respond(action);
     });
     await this.page.setRequestInterception(true);
   }

@@ -23,7 +23,7 @@ describe('a service binding', () => {
     expect(await thrownBy(images.previewImage('m-custom01'))).toMatchObject({ code: 'permission_denied' });
   });
 
-  it('tells the fate of a deletion whose answer is lost', async () => {
+  it('tells the final outcome of a deletion whose answer is lost', async () => {
     let sent = 0;
     const images = new ImageGateway({
       fetch: async (input, init) => {

@@ -145,7 +145,7 @@ async function startGitHub(): Promise<typeof github> {
 const direct = (order: string, body: unknown) =>
   fetch(`${emulator.url}/__emulator/${order}`, { method: 'POST', body: JSON.stringify(body) });
 
-/** One more image, which no other test deletes, so that its fate is not explained by another deletion. */
+/** One more image, which no other test deletes, so that its outcome is not explained by another deletion. */
 async function newImage(): Promise<string> {
   const id = `m-${crypto.randomUUID().replaceAll('-', '')}`;
   await direct('images', { id, name: 'ci-build' });

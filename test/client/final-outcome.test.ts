@@ -1,6 +1,6 @@
-/** Which row of the ledger may tell a deletion's fate, and what the caller is then told. */
+/** Which row of the ledger may tell a deletion's final outcome, and what the caller is then told. */
 import { describe, expect, it } from 'vitest';
-import { concluded, fateIn } from '../../src/client/fate.ts';
+import { concluded, finalRowIn } from '../../src/client/final-outcome.ts';
 import { type DeletionJson, ProblemError, type RowOutcome } from '../../src/client/index.ts';
 import { ROW_OUTCOMES } from '../../src/worker/outcome.ts';
 import { deletionRow } from '../fixtures.ts';
@@ -10,9 +10,9 @@ const SOUGHT = { imageId: 'm-custom01', requestId: 'job-1', sinceMs: AT_MS };
 
 const row = (outcome: RowOutcome, fields: Partial<DeletionJson> = {}) =>
   deletionRow({ outcome, confirmed: outcome === 'deleted' || outcome === 'already_absent' ? true : null, ...fields });
-const outcomeIn = (...rows: DeletionJson[]) => fateIn(rows, SOUGHT)?.outcome;
+const outcomeIn = (...rows: DeletionJson[]) => finalRowIn(rows, SOUGHT)?.outcome;
 
-describe('the fate in the rows', () => {
+describe('the final outcome in the rows', () => {
   it('is what our only row says, unless that is unknown', () => {
     for (const outcome of ROW_OUTCOMES) {
       expect(outcomeIn(row(outcome))).toBe(outcome === 'unknown' ? undefined : outcome);

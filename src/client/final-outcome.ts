@@ -18,10 +18,10 @@ export interface Sought {
 }
 
 /**
- * The row that tells the deletion's fate, or `undefined` while none does. Several rows mean that somebody on the way sent the request
+ * The row that tells the deletion's final outcome, or `undefined` while none does. Several rows mean that somebody on the way sent the request
  * again, or used its id: then one that says `deleted` decides, because the image is gone, and otherwise they must agree.
  */
-export function fateIn(
+export function finalRowIn(
   rows: readonly DeletionJson[],
   { imageId, requestId, sinceMs, caller }: Sought,
 ): DeletionJson | undefined {
@@ -38,7 +38,7 @@ export function fateIn(
   return ours.every(({ outcome }) => outcome === row.outcome) ? row : undefined;
 }
 
-/** The fate as the gateway would have answered it. @throws ProblemError if that is a failure */
+/** The outcome as the gateway would have answered it. @throws ProblemError if that is a failure */
 export function concluded(row: DeletionJson, allowMissing: boolean): DeletionBody {
   const { imageId, outcome, requestId, upstreamRequestId } = row;
   if (outcome === 'deleted' || (outcome === 'already_absent' && allowMissing)) {
