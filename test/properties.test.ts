@@ -2,8 +2,10 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { KEYS, SECRET } from './fixtures.ts';
-import { createHarness, ENDPOINT, GATEWAY, HTTP, problemOf, recordsOf } from './harness.ts';
+import type { Arrival } from '../src/worker/callers/identify.ts';
+import { keyDigest } from '../src/worker/callers/key.ts';
+import { ALL_ROWS, BOUND_CALLER, CALLERS, KEYS, SECRET } from './fixtures.ts';
+import { createHarness, ENDPOINT, freshLedgers, GATEWAY, HTTP, problemOf, recordsOf } from './harness.ts';
 
 const CANONICAL = new RegExp(`^${ENDPOINT}/v2/image/m-[A-Za-z0-9]{6,32}$`);
 const RUNS = 300;
@@ -192,3 +194,152 @@ describe('for any upstream status, headers and body', () => {
     expect(said).toContain('Signature does not match');
   });
 });
+
+/** Secrets of several alphabets, so that a piece of one fits an image id, a host name, a trace id or a method. */
+const secret = fc.oneof(
+  fc.stringMatching(/^bcg_[\w-]{43}$/),
+  fc.stringMatching(/^[A-Za-z0-9]{32}$/),
+  fc.stringMatching(/^[0-9a-f]{64}$/),
+  fc.stringMatching(/^[A-Z]{24}$/),
+);
+const part = fc.stringMatching(/^eyJ[\w-]{30}$/);
+const ISSUER = {
+  issuer: 'https://issuer.test',
+  audience: 'a',
+  header: 'X-Job-Token',
+  jwks: 'https://issuer.test/jwks',
+};
+
+/** How a secret comes with a request: as the key of a caller, or beside one; as the signature of a token; or not at all. */
+const carrier = fc.constantFrom<(secret: string, parts: string) => Readonly<Record<string, string>>>(
+  (key) => ({ Authorization: `Bearer ${key}` }),
+  (key) => ({ Authorization: `Basic ${key}` }),
+  (key) => ({ Authorization: key }),
+  (key) => ({ Authorization: `Bearer ${KEYS.both}`, Cookie: `theme=dark; session=${key}` }),
+  (signature, parts) => ({ Authorization: `Bearer ${parts}.${signature}` }),
+  (signature, parts) => ({ Authorization: `Bearer ${KEYS.both}`, Cookie: `CF_Authorization=${parts}.${signature}` }),
+  (signature, parts) => ({ Authorization: `Bearer ${KEYS.both}`, 'Cf-Access-Jwt-Assertion': `${parts}.${signature}` }),
+  (signature, parts) => ({ 'X-Job-Token': `${parts}.${signature}` }),
+);
+const arrival = fc.constantFrom<Arrival>(HTTP, { by: 'binding', props: { caller: 'bound' } });
+
+const inCase = fc.constantFrom<(text: string) => string>(
+  (text) => text,
+  (text) => text.toUpperCase(),
+  (text) => text.toLowerCase(),
+);
+const percent = (text: string) =>
+  Array.from(text, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`).join('');
+const encoding = fc.constantFrom<(text: string) => string>(
+  (text) => text,
+  (text) => text,
+  percent,
+  (text) => encodeURIComponent(percent(text)),
+);
+/** Every path that answers, with a piece wherever text goes. */
+const target = fc.constantFrom<(piece: string) => string>(
+  (piece) => `/images/m-${piece}`,
+  (piece) => `/images/${piece}`,
+  (piece) => `/images/m-custom01?expectName=${piece}`,
+  (piece) => `/images/m-custom01?${piece}=1`,
+  () => '/images/m-custom01',
+  (piece) => `/${piece}`,
+  (piece) => `/a/long/path/${piece}?${piece}`,
+  (piece) => `/deletions?caller=${piece}`,
+  (piece) => `/deletions?imageId=m-${piece}`,
+  (piece) => `/deletions?requestId=${piece}&limit=1`,
+  (piece) => `/deletions?since=${piece}`,
+  (piece) => `/deletions?cursor=${piece}`,
+  () => '/deletions?limit=1',
+  (piece) => `/problems/${piece}`,
+  (piece) => `/assets/${piece}.js`,
+  (piece) => `/readyz?upstream=${piece}`,
+  () => '/readyz?upstream=true',
+  () => '/openapi.json',
+  () => '/metrics',
+);
+const verb = fc.constantFrom('GET', 'DELETE', 'GET', 'DELETE', 'PATCH', 'OPTIONS');
+/** Whether a piece is also in the name of the host, or only in headers. */
+const hosts = fc.constantFrom<(piece: string) => string>(
+  () => GATEWAY,
+  (piece) => (/^[a-z0-9]+$/i.test(piece) ? `https://${piece}.test` : GATEWAY),
+);
+
+describe('for any credential, of which pieces stand in every header, parameter and path', () => {
+  const request = fc.record({
+    secret,
+    parts: fc.tuple(part, part).map((both) => both.join('.')),
+    carry: carrier,
+    from: fc.integer({ min: 0, max: 16 }),
+    length: fc.integer({ min: 8, max: 64 }),
+    change: inCase,
+    encode: encoding,
+    path: target,
+    host: hosts,
+    verb,
+    arrival,
+  });
+
+  it(
+    'no eight characters of it in a row come out: not in a response, a log line or a row of the ledger',
+    async () => {
+      let rows = 0;
+      await fc.assert(
+        fc.asyncProperty(request, async ({ secret: hidden, parts, carry, from, length, change, encode, ...sent }) => {
+          const piece = change(hidden.slice(from, from + length));
+          const owner = { keySha256: [keyDigest(hidden)], scopes: ['images:delete', 'images:read', 'deletions:read'] };
+          const env = {
+            LEDGER: freshLedgers(),
+            CALLERS: JSON.stringify({ ...CALLERS, ...BOUND_CALLER, owner }),
+            ISSUERS: JSON.stringify({ job: ISSUER }),
+          };
+          const harness = createHarness({ env, arrival: sent.arrival });
+          const headers = {
+            'X-Request-Id': `r.${piece}`.slice(0, 64),
+            traceparent: `00-${piece.toLowerCase().padEnd(32, '0').slice(0, 32)}-00f067aa0ba902b7-01`,
+            'CF-Ray': `${piece.toLowerCase().padEnd(16, '0').slice(0, 16)}-PEK`,
+            'CF-Connecting-IP': piece,
+            'User-Agent': piece,
+            Referer: `https://x.test/${piece}`,
+            Origin: piece,
+            Accept: piece,
+            'X-Forwarded-For': piece,
+            'X-Api-Key': piece,
+            Forwarded: `for=${piece}`,
+            tracestate: piece,
+            ...carry(hidden, parts),
+          };
+          // The first deletion fills the ledger, so that the history has a page and a next one.
+          const url = sent.host(piece) + sent.path(encode(piece));
+          const said: string[] = [];
+          for (const [method, address] of [
+            ['DELETE', `${sent.host(piece)}/images/m-custom02`],
+            [sent.verb, url],
+          ] as const) {
+            const ctx = createExecutionContext();
+            const response = await harness.app.fetch(new Request(address, { method, headers }), sent.arrival, ctx);
+            said.push(JSON.stringify([...response.headers]), await response.text());
+            await waitOnExecutionContext(ctx);
+          }
+          const kept = await env.LEDGER.getByName().history(ALL_ROWS);
+          rows += kept.length;
+          said.push(JSON.stringify(kept), ...harness.lines.map(({ text }) => text));
+          const out = said.join('\n').toLowerCase();
+          const decoded = percentDecoded(percentDecoded(out)).toLowerCase();
+          for (let at = 0; at + 8 <= hidden.length; at++) {
+            const run = hidden.slice(at, at + 8).toLowerCase();
+            expect([out.includes(run), decoded.includes(run)], run).toEqual([false, false]);
+          }
+        }),
+        { numRuns: RUNS },
+      );
+      // Otherwise the search of the ledger would have proved nothing.
+      expect(rows).toBeGreaterThan(RUNS / 4);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+function percentDecoded(text: string): string {
+  return text.replace(/%([\da-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}

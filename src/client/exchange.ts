@@ -8,6 +8,7 @@
  * Source: RFC 6750 §2.1 (Bearer), RFC 9110 §10.2.3 (Retry-After).
  */
 import { parseJson, readText } from '../worker/json.ts';
+import { keptBeside } from '../worker/kept-text.ts';
 import { LostAnswerError, NotSentError } from './errors.ts';
 import { neverSent } from './never-sent.ts';
 
@@ -77,8 +78,10 @@ export async function exchange(
 ): Promise<Answer> {
   const { method, target, requestId, signal } = outgoing;
   const authorization = token === undefined ? undefined : await authorize(token, signal, limit);
-  // The gateway would take such an id for a part of the key and replace it.
-  if (authorization?.includes(requestId)) throw new NotSentError('the request id is a part of the authorization');
+  // The gateway would replace such an id, and then nothing could be found under it.
+  if (!keptBeside(['authorization'], () => authorization)(requestId)) {
+    throw new NotSentError('the request id repeats part of the token');
+  }
   if (signal?.aborted) throw new NotSentError('the signal had been given', signal.reason);
   const headers = { 'X-Request-Id': requestId, ...(authorization && { Authorization: authorization }) };
   let status: number | null = null;

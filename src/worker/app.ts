@@ -21,6 +21,7 @@ import { Gate } from './http/gate.ts';
 import { openapi } from './http/openapi.ts';
 import { IMAGE_ROUTE, pathOf, readDeletion, readHistory, readPreview, readReadiness } from './http/request.ts';
 import {
+  originFor,
   respondDeletion,
   respondHistory,
   respondMetrics,
@@ -64,7 +65,7 @@ export function createApp(
   );
 
   app.get('/healthz', (c) => c.json<Bodies['Health']>({ status: 'ok' }));
-  app.get('/openapi.json', (c) => c.json(openapi(new URL(c.req.url).origin)));
+  app.get('/openapi.json', (c) => c.json(openapi(originFor(c))));
   app.get('/docs', async (c) => respondPage(c, await c.get('waits').withTimeout(page(assets, 'docs'))));
   app.get('/console', async (c) => respondPage(c, await c.get('waits').withTimeout(page(assets, 'console'))));
   app.get(`${FILES_PATH}/:file`, async (c) =>
@@ -77,7 +78,7 @@ export function createApp(
   app.get(
     '/readyz',
     gate.admitted({ scope: null, problems }, async (c, { caller, gateway }) => {
-      const asked = readReadiness(c.req.raw);
+      const asked = readReadiness(c.req.raw, c.get('mayKeep'));
       if (!asked.ok) return respondProblem(c, asked.failure);
       const probed = asked.value.upstream ? await gateway.probe.ask(c.get('id')) : null;
       return respondReadiness(c, caller, gateway.keyFingerprint, probed);
@@ -87,7 +88,7 @@ export function createApp(
   app.get(
     IMAGE_ROUTE,
     gate.admitted({ scope: 'images:read' }, async (c, { caller, gateway }) => {
-      const imageId = readPreview(c.req.raw, c.req.path);
+      const imageId = readPreview(c.req.raw, c.req.path, c.get('mayKeep'));
       if (!imageId.ok) return respondProblem(c, imageId.failure);
       const preview = await previewImage(gateway, caller, imageId.value);
       logUnlistedCode(runtime, { imageId: imageId.value, id: c.get('id') }, unlistedCode(preview.answer));
@@ -97,7 +98,7 @@ export function createApp(
   app.delete(
     IMAGE_ROUTE,
     gate.admitted({ scope: 'images:delete' }, async (c, { caller, proof, gateway }) => {
-      const order = await readDeletion(c.req.raw, c.req.path);
+      const order = await readDeletion(c.req.raw, c.req.path, c.get('mayKeep'));
       if (!order.ok) return respondProblem(c, order.failure);
       const ids = { id: c.get('id'), requestId: c.get('requestId') };
       const request = { ...order.value, ...ids, caller, subject: subjectOf(proof) };
@@ -109,14 +110,17 @@ export function createApp(
   app.get(
     DELETIONS_PATH,
     gate.admitted({ scope: null }, async (c, { caller, gateway }) => {
-      const asked = readHistory(c.req.raw);
+      const isName = (text: string) => callers?.byName.has(text) === true;
+      // The name of a caller is no secret, even if its key has that name in it.
+      const asked = readHistory(c.req.raw, (text) => isName(text) || c.get('mayKeep')(text));
       if (!asked.ok) return respondProblem(c, asked.failure);
       const query = visibleTo(caller, asked.value);
-      record(c, { historyOf: (query.ok ? query.value : asked.value).caller ?? '*' });
+      const whose = (query.ok ? query.value : asked.value).caller ?? '*';
+      if (whose === '*' || isName(whose)) record(c, { historyOf: whose });
       if (!query.ok) return respondProblem(c, query.failure);
       const rows = await gateway.ledger.history(query.value);
       if (!rows.ok) return respondProblem(c, rows.failure);
-      return respondHistory(c, rows.value, query.value.limit);
+      return respondHistory(c, rows.value, query.value);
     }),
   );
 

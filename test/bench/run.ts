@@ -11,7 +11,7 @@ import { run } from '../local/on-demand.ts';
 
 const USAGE = `npm run bench -- [options]
 
-  --only PARTS     some of signing,size,identity,growth,migration,distance,gateway (default: all)
+  --only PARTS     some of signing,size,identity,kept,growth,migration,distance,gateway (default: all)
   --rounds N       rounds after the one that warms up (default: 5)
   --seconds N      how long each round loads each server (default: 4)
   --json FILE      also writes every figure, with its least and its greatest, to FILE
@@ -21,7 +21,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
-    only: { type: 'string', default: 'signing,size,identity,growth,migration,distance,gateway' },
+    only: { type: 'string', default: 'signing,size,identity,kept,growth,migration,distance,gateway' },
     json: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -53,6 +53,7 @@ console.log(
 const { benchSigning } = await import('./signing.ts');
 const { benchSize } = await import('./size.ts');
 const { benchIdentity } = await import('./identity.ts');
+const { benchKeptText } = await import('./kept-text.ts');
 const { benchGrowth } = await import('./growth.ts');
 const { benchMigration } = await import('./migration.ts');
 const { benchDistance } = await import('./distance.ts');
@@ -64,6 +65,7 @@ const report = {
   signing: parts.includes('signing') ? await benchSigning(rounds) : undefined,
   size: parts.includes('size') ? await benchSize(rounds) : undefined,
   identity: parts.includes('identity') ? await benchIdentity(rounds) : undefined,
+  kept: parts.includes('kept') ? await benchKeptText(rounds) : undefined,
   growth: parts.includes('growth') ? await benchGrowth(rounds) : undefined,
   migration: parts.includes('migration') ? await benchMigration(rounds) : undefined,
   distance: parts.includes('distance') ? await benchDistance(rounds, Number(values.seconds)) : undefined,

@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '../..');
 
 /** From the ground up. A file may import from its own layer and from those below it. */
 const LAYERS = [
-  ['result', 'outcome', 'image-id', 'json', 'origin', 'runtime'],
+  ['result', 'outcome', 'image-id', 'json', 'kept-text', 'origin', 'runtime'],
   ['problems'],
   ['baidu', 'callers', 'ledger'],
   ['deletions'],
@@ -39,7 +39,7 @@ const KNOWS_HONO: readonly string[] = ['http', 'app', 'index'];
 /** Runs in Node.js, on the operator's machine; nothing in the Worker may import it. */
 const TOOLS = 'tools';
 /** What the client runs of the Worker; the table of problems in its fake alone. */
-const CLIENT_RUNS = ['json', 'origin', 'problems/failure'];
+const CLIENT_RUNS = ['json', 'kept-text', 'origin', 'problems/failure'];
 /** Runs in a browser; only its own files import it. */
 const CONSOLE = 'console/';
 /** Types, constants, and what is tested through the whole, or in a browser. */

@@ -11,7 +11,8 @@ import { isRecord } from '../json.ts';
 import { failed, ok, type Result } from '../result.ts';
 import type { RequestWaits, Runtime } from '../runtime.ts';
 import type { Caller } from './caller.ts';
-import { fingerprintOf, KEY_PREFIX, keyDigest } from './key.ts';
+import { isTokenHeader } from './issuers.ts';
+import { fingerprintOf, keyDigest } from './key.ts';
 import type { Callers } from './table.ts';
 import { isToken, MAX_TOKEN_CHARS, type TokenFailure, TokenVerifier } from './token.ts';
 
@@ -45,7 +46,17 @@ export function subjectOf(proof: Identified['proof']): string | null {
 /** The value of a request header by its name in lower case. */
 export type HeaderOf = (name: string) => string | undefined;
 
+/**
+ * The headers of a request that may bring a credential.
+ * @param identity `null` if `ISSUERS` cannot be read: then any header counts that an issuer could have
+ */
+export function credentialHeaders(identity: Identity | null, given: Headers): readonly string[] {
+  return [...CREDENTIAL_HEADERS, ...(identity?.tokenHeaders ?? [...given.keys()].filter(isTokenHeader))];
+}
+
 const AUTHORIZATION = 'authorization';
+/** The headers that bring credentials whatever is configured: ours, or those of somebody in front of us. */
+const CREDENTIAL_HEADERS: readonly string[] = [AUTHORIZATION, 'cf-access-jwt-assertion', 'cookie'];
 /** `credentials` of RFC 6750: one scheme, spaces, one token. Two headers arrive joined by a comma, which no token has. */
 const BEARER = new RegExp(`^Bearer +([\\w.~+/-]{1,${MAX_TOKEN_CHARS}}=*)$`, 'i');
 /** Longer texts are no keys, so their digest is not looked up. */
@@ -104,15 +115,4 @@ export class Identity {
     const { caller, issuer, subject } = verified.value;
     return ok({ caller, proof: { kind: 'token', issuer, subject } });
   }
-}
-
-/**
- * Whether the text may be a key, or a part of what the request's own proof is: what the header `Authorization` carries, or one of
- * `more`. Somebody who mixes up two headers must not find a key in the log. The table of callers is not asked, because the answer
- * would tell whether a text is a key.
- */
-export function mayBeSecret(text: string, headerOf: HeaderOf, more: readonly string[] = []): boolean {
-  return (
-    text.startsWith(KEY_PREFIX) || [AUTHORIZATION, ...more].some((name) => headerOf(name)?.includes(text) === true)
-  );
 }

@@ -100,10 +100,15 @@ function parseLifetime(value: unknown, report: Report): number {
   return DEFAULT_LIFETIME_S;
 }
 
+/** Whether an issuer may have this header, whose name is in lower case, for its tokens. */
+export function isTokenHeader(name: string): boolean {
+  return name !== 'authorization' && HIDDEN_HEADER.test(name);
+}
+
 function parseHeader(value: unknown, report: Report): string | null {
   if (value === undefined) return null;
   const name = typeof value === 'string' && FIELD_NAME.test(value) ? value.toLowerCase() : null;
-  if (name !== null && name !== 'authorization' && HIDDEN_HEADER.test(name)) return name;
+  if (name !== null && isTokenHeader(name)) return name;
   report('header must name a header without another use, with auth, jwt, key, secret or token in its name');
   return null;
 }

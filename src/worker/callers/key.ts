@@ -7,8 +7,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 
-/** Begins every key that `npm run key` makes, so that secret scanners recognise it. */
-export const KEY_PREFIX = 'bcg_';
+export { KEY_PREFIX } from '../kept-text.ts';
 
 const ENCODER = new TextEncoder();
 

@@ -41,13 +41,17 @@ export function describeRow(row: DeletionRow): DeletionJson {
   };
 }
 
-/** The `Link` to the page after `rows`, or `null` if this page is not full and so the last. */
-export function nextLink(url: URL, rows: readonly DeletionRow[], limit: number): string | null {
+/** The `Link` to the page after `rows`, which is the answer to `query`; `null` if that page is not full and so the last. */
+export function nextLink(origin: string, query: HistoryQuery, rows: readonly DeletionRow[]): string | null {
+  const { caller, imageId, requestId, outcome, sinceMs, untilMs, limit } = query;
   const last = rows[limit - 1];
   if (last === undefined) return null;
-  const next = new URL(url);
-  next.searchParams.set('cursor', cursorAfter(last));
-  return `<${next.href}>; rel="next"`;
+  const [since, until] = [isoTime(sinceMs), isoTime(untilMs)];
+  const texts = { caller, imageId, requestId, outcome, since, until, limit: `${limit}`, cursor: cursorAfter(last) };
+  const search = new URLSearchParams(
+    Object.entries(texts).flatMap(([name, text]) => (text === null ? [] : [[name, text]])),
+  );
+  return `<${origin}${DELETIONS_PATH}?${search}>; rel="next"`;
 }
 
 /** The cursor of the page after a row. Callers must not read it: Base64 of a version, a time and a number. */

@@ -9,17 +9,18 @@
  */
 import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
-import { type Identity, mayBeSecret } from '../callers/identify.ts';
+import { credentialHeaders, type Identity } from '../callers/identify.ts';
 import type { Gateway } from '../deletions/gateway.ts';
 import { deletionUrl } from '../deletions/history.ts';
 import { isImageId } from '../image-id.ts';
+import { keptBeside } from '../kept-text.ts';
 import type { FailureOutcome, Severity, SuccessOutcome } from '../outcome.ts';
 import { type Failure, outcomeOf, PROBLEMS, type ProblemCode } from '../problems/failure.ts';
 import { type LogLine, logLine, RequestWaits, type Runtime } from '../runtime.ts';
 import { type HttpEnv, record } from './context.ts';
 import { REQUEST_ID } from './query.ts';
-import { hasValidHost, imageIdSegment, originOf } from './request.ts';
-import { respondProblem } from './respond.ts';
+import { hasValidHost, imageIdSegment } from './request.ts';
+import { originFor, respondProblem } from './respond.ts';
 
 /** On every answer: the version of the Worker, as in `service.version`. Absent if the platform does not name it. */
 export const VERSION_HEADER = 'Gateway-Version';
@@ -104,12 +105,14 @@ export function audit(
     const startMs = now();
     const id = randomUUID();
     const given = c.req.header('x-request-id') ?? '';
-    const isSafe = REQUEST_ID.test(given) && !mayBeSecret(given, (name) => c.req.header(name), identity?.tokenHeaders);
+    const mayKeep = keptBeside(credentialHeaders(identity, c.req.raw.headers), (name) => c.req.header(name));
+    const isSafe = REQUEST_ID.test(given) && mayKeep(given);
     const waits = new RequestWaits((work) => c.executionCtx.waitUntil(work));
     const imageId = imageIdSegment(c.req.path);
     c.set('id', id);
     c.set('requestId', isSafe ? given : id);
-    c.set('record', isImageId(imageId) ? { imageId } : {});
+    c.set('mayKeep', mayKeep);
+    c.set('record', isImageId(imageId) && mayKeep(imageId) ? { imageId } : {});
     c.set('waits', waits);
     try {
       if (hasValidHost(c.req.header('host'), c.req.url)) await next();
@@ -138,7 +141,7 @@ export function respondCrash(c: Context<HttpEnv>, thrown: unknown): Response {
   record(c, { thrown });
   const { deletion, identified, imageId = '' } = c.get('record');
   const outcome = deletion?.settled ? 'unknown' : 'not_attempted';
-  const url = deletionUrl(originOf(c.req.url), identified?.caller.id ?? '', imageId, c.get('requestId'));
+  const url = deletionUrl(originFor(c), identified?.caller.id ?? '', imageId, c.get('requestId'));
   return respondProblem(c, { code: 'internal_error', outcome }, outcome === 'unknown' ? url : undefined);
 }
 
@@ -155,6 +158,7 @@ function auditRecord(
   { startMs, durationMs, settled }: Ending,
 ): AuditRecord {
   const { failure, identified, historyOf, imageId, deletion, read, thrown } = c.get('record');
+  const kept = (text: string | undefined) => (text !== undefined && c.get('mayKeep')(text) ? text : undefined);
   const proof = identified?.proof;
   const { attempts = 0, answer } = deletion ?? read ?? {};
   const gone = deletion?.result.ok ? deletion.result.value : undefined;
@@ -168,8 +172,8 @@ function auditRecord(
     'event.name': 'audit',
     'gateway.request.id': c.get('id'),
     'request.id': c.get('requestId'),
-    trace_id: traceId(c.req.header('traceparent')),
-    'http.request.method': c.req.method,
+    trace_id: kept(traceId(c.req.header('traceparent'))),
+    'http.request.method': kept(c.req.method) ?? OTHER_METHOD,
     'http.route': matchedRoutes(c).findLast(({ path }) => path !== '/*')?.path,
     'http.response.status_code': c.res.status,
     'caller.id': identified?.caller.id,
@@ -178,7 +182,7 @@ function auditRecord(
     'caller.issuer': proof?.kind === 'token' ? proof.issuer : undefined,
     'caller.subject': proof?.kind === 'token' ? (proof.subject ?? undefined) : undefined,
     'client.address': headerOf(c, 'cf-connecting-ip', ADDRESS),
-    'cloudflare.ray_id': headerOf(c, 'cf-ray', RAY_ID),
+    'cloudflare.ray_id': kept(headerOf(c, 'cf-ray', RAY_ID)),
     'service.version': version ?? undefined,
     'history.caller.id': historyOf,
     'image.id': imageId,
@@ -203,9 +207,14 @@ function auditRecord(
   };
 }
 
-/** Headers that Cloudflare sets. Their form is checked, because elsewhere anybody could have set them. */
-const ADDRESS = /^[\da-fA-F:.]{2,45}$/;
-const RAY_ID = /^[\w-]{1,64}$/;
+/** What OpenTelemetry calls a method that is not recorded. */
+const OTHER_METHOD = '_OTHER';
+/**
+ * Headers that Cloudflare sets. Their form is checked, because elsewhere anybody could have set them. An address is kept whatever the
+ * credentials are: a caller that repeats its own in a cookie must not vanish from the log. No key has this form.
+ */
+const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[\da-f]{0,4}(?::[\da-f]{0,4}){2,7}(?::\d{1,3}(?:\.\d{1,3}){3})?)$/i;
+const RAY_ID = /^[\da-f]{16}(?:-[A-Z]{3})?$/;
 
 function headerOf(c: Context<HttpEnv>, name: string, grammar: RegExp): string | undefined {
   const value = c.req.header(name);

@@ -4,6 +4,7 @@ import type { Arrival, Identified } from '../callers/identify.ts';
 import type { Deletion } from '../deletions/deletion.ts';
 import type { Previewed } from '../deletions/preview.ts';
 import type { ImageId } from '../image-id.ts';
+import type { MayKeep } from '../kept-text.ts';
 import type { Failure } from '../problems/failure.ts';
 import type { RequestWaits } from '../runtime.ts';
 
@@ -29,6 +30,8 @@ export interface HttpEnv {
     id: string;
     /** The caller's own, if it is safe, or else the same as `id`. */
     requestId: string;
+    /** Decides about every text of the request that is recorded or repeated. */
+    mayKeep: MayKeep;
     record: RequestRecord;
     waits: RequestWaits;
   };

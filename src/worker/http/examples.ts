@@ -70,7 +70,7 @@ export const FAILURES: readonly Failure[] = PROBLEM_CODES.flatMap((code) => {
 /** The answer to a deletion that failed in this way. */
 export function problemExample(failure: Failure, origin: string): ProblemBody {
   const deletion = deletionUrl(origin, caller, imageId, requestId);
-  const context = { origin, path: `/images/${imageId}`, requestId };
+  const context = { origin, instance: `/images/${imageId}`, requestId };
   return problemBody(failure, outcomeOf(failure) === 'unknown' ? { ...context, deletion } : context);
 }
 

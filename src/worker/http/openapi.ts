@@ -49,7 +49,7 @@ const HEADERS = {
   Link: { description: 'The next page: <URL>; rel="next". Absent on the last.', schema: { type: 'string' } },
 } satisfies Record<string, OpenAPIV3_1.HeaderObject>;
 
-/** The document, with `origin` as the server. */
+/** The document, with `origin` as the server, or with relative URLs if that is blank. */
 export function openapi(origin: string) {
   const id = { $ref: '#/components/parameters/id' };
   return {
@@ -61,7 +61,7 @@ export function openapi(origin: string) {
       description:
         'Deletes Baidu Cloud custom images for internal services that hold no Baidu credential. Answers may get more members. HEAD works wherever GET does.',
     },
-    servers: [{ url: origin }],
+    servers: [{ url: origin || '/' }],
     security: [{ key: [] }],
     tags: [
       { name: 'images', description: 'Look at an image, and delete it.' },

@@ -8,6 +8,7 @@ import type { OpenAPIV3 } from 'openapi-types';
 import { isCallerId } from '../callers/caller.ts';
 import { parseCursor } from '../deletions/history.ts';
 import { IMAGE_ID, IMAGE_ID_RULE, type ImageId, isImageId } from '../image-id.ts';
+import type { MayKeep } from '../kept-text.ts';
 import type { Cursor } from '../ledger/rows.ts';
 import { ROW_OUTCOMES, type RowOutcome } from '../outcome.ts';
 import type { Failure } from '../problems/failure.ts';
@@ -21,6 +22,8 @@ interface Parameter<T> {
   readonly schema: OpenAPIV3.NonArraySchemaObject;
   /** The value if the parameter is absent. */
   readonly absent: T;
+  /** Whether the text itself is logged, stored or repeated, and so must hold no part of a credential. */
+  readonly isKept?: true;
   /** `undefined` if the text breaks the rule. */
   readonly parse: (text: string) => T | undefined;
 }
@@ -68,6 +71,7 @@ export const PARAMETERS = {
     description: "Only this caller's. Without deletions:read there is only your own.",
     schema: { type: 'string' },
     absent: null,
+    isKept: true,
     parse: (text) => (isCallerId(text) ? text : undefined),
   }),
   imageId: parameter<ImageId | null>({
@@ -75,6 +79,7 @@ export const PARAMETERS = {
     description: 'Only of this image.',
     schema: { type: 'string', pattern: IMAGE_ID.source },
     absent: null,
+    isKept: true,
     parse: (text) => (isImageId(text) ? text : undefined),
   }),
   requestId: parameter<string | null>({
@@ -82,6 +87,7 @@ export const PARAMETERS = {
     description: 'Only of requests with this X-Request-Id.',
     schema: { type: 'string', pattern: REQUEST_ID.source },
     absent: null,
+    isKept: true,
     parse: (text) => (REQUEST_ID.test(text) ? text : undefined),
   }),
   outcome: parameter<RowOutcome | null>({
@@ -136,16 +142,18 @@ export const HISTORY_PARAMETERS = [
 export function readQuery<N extends ParameterName>(
   query: URLSearchParams,
   names: readonly N[],
+  mayKeep: MayKeep,
 ): Result<Pick<Values, N>, Failure<'invalid_request'>> {
   const given = [...query.keys()];
   if (!given.every((name) => names.some((known) => known === name))) return invalid('unknown_parameter');
   if (new Set(given).size < given.length) return invalid('repeated_parameter');
   const values: Record<string, unknown> = {};
   for (const name of names) {
-    const { absent, parse, rule } = PARAMETERS[name];
+    const { absent, parse, rule, isKept } = PARAMETERS[name];
     const text = query.get(name);
     const value = text === null ? absent : parse(text);
     if (value === undefined) return invalid({ parameter: name, rule });
+    if (isKept && text !== null && !mayKeep(text)) return invalid('holds_credential');
     values[name] = value;
   }
   // Each value came from the row of its own name.

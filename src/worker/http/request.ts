@@ -4,6 +4,7 @@
  * Promises: everything that is not exactly understood is a failure. Never: decodes the id, or puts text of the request into a failure.
  */
 import { IMAGE_ID_RULE, type ImageId, isImageId } from '../image-id.ts';
+import type { MayKeep } from '../kept-text.ts';
 import type { HistoryQuery } from '../ledger/rows.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
@@ -23,9 +24,11 @@ export function hasValidHost(host: string | undefined, url: string): boolean {
   return HOST.test(host ?? 'none') && URL.canParse(url);
 }
 
-/** The origin as the caller addressed it, or blank if the Host header makes no URL, so that what is built on it is relative. */
-export function originOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).origin : '';
+/** The origin as the caller addressed it, or blank if the Host header makes no URL or must not be repeated. */
+export function originOf(url: string, mayKeep: MayKeep): string {
+  if (!URL.canParse(url)) return '';
+  const { host, origin } = new URL(url);
+  return mayKeep(host) ? origin : '';
 }
 
 /**
@@ -50,39 +53,44 @@ export interface DeletionOrder {
 }
 
 /** Reads `DELETE /images/{id}`. */
-export async function readDeletion(request: Request, path: string): Promise<Result<DeletionOrder, Fault>> {
-  const imageId = readImageId(path);
+export async function readDeletion(
+  request: Request,
+  path: string,
+  mayKeep: MayKeep,
+): Promise<Result<DeletionOrder, Fault>> {
+  const imageId = readImageId(path, mayKeep);
   if (!imageId.ok) return imageId;
-  const query = readQuery(queryOf(request.url), DELETION_PARAMETERS);
+  const query = readQuery(queryOf(request.url), DELETION_PARAMETERS, mayKeep);
   if (!query.ok) return query;
   if (await hasContent(request)) return failed({ code: 'invalid_request', fault: 'unexpected_body' });
   return ok({ imageId: imageId.value, ...query.value });
 }
 
 /** Reads `GET /images/{id}`. */
-export function readPreview({ url }: Request, path: string): Result<ImageId, Fault> {
-  const imageId = readImageId(path);
+export function readPreview({ url }: Request, path: string, mayKeep: MayKeep): Result<ImageId, Fault> {
+  const imageId = readImageId(path, mayKeep);
   if (!imageId.ok) return imageId;
-  const query = readQuery(queryOf(url), []);
+  const query = readQuery(queryOf(url), [], mayKeep);
   return query.ok ? imageId : query;
 }
 
 /** Reads `GET /readyz`. */
-export function readReadiness({ url }: Request): Result<{ readonly upstream: boolean }, Fault> {
-  return readQuery(queryOf(url), READINESS_PARAMETERS);
+export function readReadiness({ url }: Request, mayKeep: MayKeep): Result<{ readonly upstream: boolean }, Fault> {
+  return readQuery(queryOf(url), READINESS_PARAMETERS, mayKeep);
 }
 
 /** Reads `GET /deletions`. */
-export function readHistory({ url }: Request): Result<HistoryQuery, Fault> {
-  const read = readQuery(queryOf(url), HISTORY_PARAMETERS);
+export function readHistory({ url }: Request, mayKeep: MayKeep): Result<HistoryQuery, Fault> {
+  const read = readQuery(queryOf(url), HISTORY_PARAMETERS, mayKeep);
   if (!read.ok) return read;
   const { since, until, cursor, ...rest } = read.value;
   return ok({ ...rest, sinceMs: since, untilMs: until, after: cursor });
 }
 
-function readImageId(path: string): Result<ImageId, Fault> {
+function readImageId(path: string, mayKeep: MayKeep): Result<ImageId, Fault> {
   const segment = imageIdSegment(path);
-  return isImageId(segment) ? ok(segment) : failed({ code: 'invalid_image_id', rule: IMAGE_ID_RULE });
+  if (!isImageId(segment)) return failed({ code: 'invalid_image_id', rule: IMAGE_ID_RULE });
+  return mayKeep(segment) ? ok(segment) : failed({ code: 'invalid_request', fault: 'holds_credential' });
 }
 
 function queryOf(url: string): URLSearchParams {

@@ -10,18 +10,28 @@ import type { Deletion, DeletionRequest } from '../deletions/deletion.ts';
 import { deletionUrl, describeRow, nextLink } from '../deletions/history.ts';
 import type { Previewed } from '../deletions/preview.ts';
 import type { Probed } from '../deletions/probe.ts';
-import type { DeletionRow, LedgerMetrics } from '../ledger/rows.ts';
+import type { DeletionRow, HistoryQuery, LedgerMetrics } from '../ledger/rows.ts';
 import { type Failure, headersOf, outcomeOf } from '../problems/failure.ts';
-import { PROBLEM_CONTENT_TYPE, problemBody } from '../problems/problem.ts';
+import { instanceOf, PROBLEM_CONTENT_TYPE, problemBody } from '../problems/problem.ts';
 import { type HttpEnv, record } from './context.ts';
 import { METRICS_CONTENT_TYPE, type MetricsContext, metricsText } from './metrics.ts';
 import { originOf } from './request.ts';
 
+/** The origin as the caller addressed it, or blank if it must not be repeated, so that what is built on it is relative. */
+export function originFor(c: Context<HttpEnv>): string {
+  return originOf(c.req.url, c.get('mayKeep'));
+}
+
 /** `deletion` is where the final outcome of the deletion becomes known that the failure is about. */
 export function respondProblem(c: Context<HttpEnv>, failure: Failure, deletion?: string): Response {
   record(c, { failure });
-  const origin = originOf(c.req.url);
-  const context = { origin, path: c.req.path, requestId: c.get('requestId'), ...(deletion && { deletion }) };
+  const instance = instanceOf(c.req.path);
+  const context = {
+    origin: originFor(c),
+    instance: c.get('mayKeep')(instance) ? instance : '/',
+    requestId: c.get('requestId'),
+    ...(deletion && { deletion }),
+  };
   const body = problemBody(failure, context);
   return new Response(JSON.stringify(body), {
     status: body.status,
@@ -38,7 +48,7 @@ export function respondDeletion(
   const { result, answer, first } = deletion;
   if (!result.ok) {
     const asked = askableRequest(result.failure, caller.id, requestId);
-    return respondProblem(c, result.failure, asked && deletionUrl(originOf(c.req.url), caller.id, imageId, asked));
+    return respondProblem(c, result.failure, asked && deletionUrl(originFor(c), caller.id, imageId, asked));
   }
   const { outcome, confirmed } = result.value;
   const upstreamRequestId = (first === undefined ? answer?.requestId : first.upstreamRequestId) ?? null;
@@ -89,7 +99,8 @@ export function respondPage(c: Context<HttpEnv>, page: Response | null): Respons
   return page ?? respondProblem(c, { code: 'route_not_found' });
 }
 
-export function respondHistory(c: Context<HttpEnv>, rows: readonly DeletionRow[], limit: number): Response {
-  const next = nextLink(new URL(c.req.url), rows, limit);
+/** `query` is what the caller asked for. */
+export function respondHistory(c: Context<HttpEnv>, rows: readonly DeletionRow[], query: HistoryQuery): Response {
+  const next = nextLink(originFor(c), query, rows);
   return c.json<HistoryBody>({ deletions: rows.map(describeRow) }, 200, next === null ? {} : { Link: next });
 }

@@ -85,4 +85,5 @@ export type RequestFault =
   | 'unknown_parameter'
   | 'repeated_parameter'
   | 'unexpected_body'
+  | 'holds_credential'
   | { readonly parameter: string; readonly rule: string };

@@ -33,15 +33,16 @@ export const MAX_INSTANCE_CHARS = 256;
 
 /** What a request contributes to the body of its failure. */
 export interface ProblemContext {
-  /** The gateway's own, as the caller addressed it. */
+  /** The gateway's own, as the caller addressed it; blank if it must not be repeated. */
   readonly origin: string;
-  readonly path: string;
+  /** `instanceOf` the path. */
+  readonly instance: string;
   readonly requestId: string;
   /** Where the final outcome of the deletion becomes known that this failure is about. */
   readonly deletion?: string;
 }
 
-export function problemBody(failure: Failure, { origin, path, requestId, deletion }: ProblemContext): ProblemBody {
+export function problemBody(failure: Failure, { origin, instance, requestId, deletion }: ProblemContext): ProblemBody {
   const { status, title } = PROBLEMS[failure.code];
   const outcome = outcomeOf(failure);
   return {
@@ -49,7 +50,7 @@ export function problemBody(failure: Failure, { origin, path, requestId, deletio
     title,
     status,
     detail: detailOf(failure),
-    instance: instanceOf(path),
+    instance,
     code: failure.code,
     outcome,
     retryable: isRetryable(failure),
@@ -63,7 +64,7 @@ export function problemBody(failure: Failure, { origin, path, requestId, deletio
   };
 }
 
-/** A cut must not leave half of a percent-encoded byte. What is no path, as in `OPTIONS *`, is the root. */
-function instanceOf(path: string): string {
+/** The path of a request as a problem names it: cut, but not within a percent-encoded byte. What is no path, as in `OPTIONS *`, is the root. */
+export function instanceOf(path: string): string {
   return path.startsWith('/') ? path.slice(0, MAX_INSTANCE_CHARS).replace(/%.?$/, '') : '/';
 }

@@ -13,6 +13,8 @@ const REQUEST_FAULTS: Readonly<Record<Extract<RequestFault, string>, string>> = 
   unknown_parameter: 'There is a query parameter that this call does not take.',
   repeated_parameter: 'A query parameter is given more than once.',
   unexpected_body: 'This call takes no body.',
+  holds_credential:
+    'The image id or a filter repeats eight characters or more of a credential, which would be recorded.',
 };
 
 /** What a caller may lack besides a scope. */
@@ -72,7 +74,7 @@ export const ROWS = {
     stage: 'any',
     title: 'The request has a part that this call does not take',
     explanation:
-      'A query parameter is unknown, repeated or malformed, the request has a body, or the Host header is malformed. Nothing is ignored: a mistyped option must never delete.',
+      'A query parameter is unknown, repeated or malformed, the request has a body, the Host header is malformed, or an id or filter repeats part of a credential. Nothing is ignored: a mistyped option must never delete.',
     detail: ({ fault }: { readonly fault: RequestFault }) =>
       typeof fault === 'string' ? REQUEST_FAULTS[fault] : `${fault.parameter} is ${fault.rule}.`,
   }),

@@ -151,9 +151,11 @@ describe('the audit record', () => {
     ['CF-Connecting-IP', '203.0.113.7', 'client.address', '203.0.113.7'],
     ['CF-Connecting-IP', 'secret', 'client.address', undefined],
     ['CF-Connecting-IP', '203.0.113.7, 203.0.113.8', 'client.address', undefined],
-    ['CF-Connecting-IP', '1'.repeat(46), 'client.address', undefined],
+    ['CF-Connecting-IP', '::ffff:203.0.113.7', 'client.address', '::ffff:203.0.113.7'],
+    ['CF-Connecting-IP', '0123456789abcdef', 'client.address', undefined],
+    ['CF-Ray', '8f0c1d2e3a4b5c6d', 'cloudflare.ray_id', '8f0c1d2e3a4b5c6d'],
     ['CF-Ray', 'a"b', 'cloudflare.ray_id', undefined],
-    ['CF-Ray', 'x'.repeat(65), 'cloudflare.ray_id', undefined],
+    ['CF-Ray', 'bcg_8f0c1d2e3a4b5c6d', 'cloudflare.ray_id', undefined],
   ])('for the header %s: %s has the field %s: %s', async (header, value, field, expected) => {
     const harness = createHarness();
     await harness.call('GET', '/healthz', { [header]: value });
@@ -189,6 +191,9 @@ describe('the audit record', () => {
     ['/deletions', KEYS.auditor, '*'],
     ['/deletions?caller=both', KEYS.auditor, 'both'],
     ['/deletions?caller=both', KEYS.cleaner, 'both'],
+    // Nobody's name, so it may be anything: a key, too.
+    ['/deletions?caller=nobody', KEYS.auditor, undefined],
+    ['/deletions?caller=nobody', KEYS.cleaner, undefined],
   ])('says whose history %s asks for', async (path, key, whose) => {
     const harness = createHarness();
     await harness.call('GET', path, bearer(key));

@@ -7,6 +7,7 @@ import { CALLERS, KEYS } from '../../fixtures.ts';
 import { createHarness, HTTP, problemOf } from '../../harness.ts';
 
 const OTHER_KEY = 'a-key-that-somebody-made-otherwise';
+const RETIRED_KEY = `bcg_${'retired'.repeat(6)}`;
 
 describe('the path', () => {
   it.each([
@@ -66,7 +67,8 @@ describe('the request id', () => {
     ['a key that is sent without Authorization', KEYS.cleaner, {}],
     ['a key that changed places with the id in Authorization', KEYS.cleaner, { Authorization: 'job-1' }],
     ['a key that Authorization has without the scheme', KEYS.cleaner, { Authorization: KEYS.cleaner }],
-    ['a key that is no longer configured', 'bcg_retired', {}],
+    ['a key that is no longer configured', RETIRED_KEY, {}],
+    ['a key with something before it', `run1.${KEYS.cleaner}`, { Authorization: `Bearer ${KEYS.cleaner}` }],
     [
       'a key that npm run key did not make, if Authorization has it',
       OTHER_KEY,
@@ -80,6 +82,17 @@ describe('the request id', () => {
     expect(JSON.stringify([...response.headers]) + (await response.text()) + harness.lines[0]?.text).not.toContain(key);
   });
 
+  it('is not a part of a token even if the issuers cannot be read, so that nobody knows which headers they have', async () => {
+    const signature = 'c2lnbmF0dXJlLW9mLWEtdG9rZW4';
+    const harness = createHarness({ env: { ISSUERS: '{' } });
+    const headers = { 'X-Job-Token': `eyJh.eyJh.${signature}`, 'X-Request-Id': `r.${signature}` };
+    const response = await harness.call('GET', '/readyz', headers);
+    expect(response.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+    // A header that no issuer could have is no credential.
+    const unrelated = await harness.call('GET', '/readyz', { 'X-Job': 'nightly-2026', 'X-Request-Id': 'nightly-2026' });
+    expect(unrelated.headers.get('x-request-id')).toBe('nightly-2026');
+  });
+
   it('does not reveal whether a text is the key of a caller', async () => {
     const entry = { keySha256: [keyDigest(OTHER_KEY)], scopes: ['images:read'] };
     const harness = createHarness({ env: { CALLERS: JSON.stringify({ ...CALLERS, other: entry }) } });
@@ -87,6 +100,45 @@ describe('the request id', () => {
       const response = await harness.call('GET', '/healthz', { 'X-Request-Id': text });
       expect(response.headers.get('x-request-id')).toBe(text);
     }
+  });
+});
+
+describe('an image id or a filter that shares eight characters with a credential', () => {
+  const id = `m-${OTHER_KEY.slice(2, 10).replaceAll('-', '')}xx`;
+  const key = `bcg_0${id.slice(2)}0${'x'.repeat(20)}`;
+  const env = {
+    CALLERS: JSON.stringify({
+      ...CALLERS,
+      owner: { keySha256: [keyDigest(key)], scopes: ['images:read', 'images:delete', 'deletions:read'] },
+    }),
+  };
+
+  it.each([
+    ['GET', `/images/${id}`],
+    ['DELETE', `/images/${id}`],
+    ['GET', `/deletions?imageId=${id}`],
+    ['GET', `/deletions?requestId=${id}`],
+    ['GET', `/deletions?caller=${id}`],
+  ])('is refused, and not recorded: %s %s', async (method, path) => {
+    const harness = createHarness({ env });
+    const response = await harness.call(method, path, { Authorization: `Bearer ${key}` });
+    expect(await problemOf(response)).toMatchObject({
+      code: 'invalid_request',
+      detail: expect.stringContaining('credential'),
+    });
+    expect(harness.lines[0]?.text).not.toContain(id);
+    expect(harness.requests).toHaveLength(0);
+    const other = await harness.call(method, path, { Authorization: `Bearer ${KEYS.cleaner}` });
+    expect(other.status).not.toBe(400);
+  });
+
+  it('may be the name of a caller, which is no secret', async () => {
+    const named = 'owner-of-images-1234567890';
+    const owner = { keySha256: [keyDigest(named)], scopes: ['deletions:read'] };
+    const harness = createHarness({ env: { CALLERS: JSON.stringify({ 'owner-of-images': owner }) } });
+    const headers = { Authorization: `Bearer ${named}` };
+    expect((await harness.call('GET', '/deletions?caller=owner-of-images', headers)).status).toBe(200);
+    expect((await harness.call('GET', '/deletions?caller=owner-of-image', headers)).status).toBe(400);
   });
 });
 

@@ -3,10 +3,10 @@ import { Validator } from '@cfworker/json-schema';
 import { describe, expect, it } from 'vitest';
 import { isRecord } from '../../../src/worker/json.ts';
 import { PROBLEMS } from '../../../src/worker/problems/failure.ts';
-import { problemBody } from '../../../src/worker/problems/problem.ts';
+import { instanceOf, problemBody } from '../../../src/worker/problems/problem.ts';
 import { DOCUMENT, problemFaults } from '../../answers.ts';
 
-const context = { origin: 'https://gateway.test', path: '/images/m-custom01', requestId: 'r' };
+const context = { origin: 'https://gateway.test', instance: '/images/m-custom01', requestId: 'r' };
 const body = problemBody({ code: 'unauthenticated' }, context);
 
 describe('the schemas of the document', () => {
@@ -62,7 +62,7 @@ describe('a problem in the tests', () => {
   });
 
   it('has the root as the instance of a request for *, which is no path', () => {
-    const problem = problemBody({ code: 'route_not_found' }, { ...context, path: '*' });
+    const problem = problemBody({ code: 'route_not_found' }, { ...context, instance: instanceOf('*') });
     expect(problem.instance).toBe('/');
     expect(problemFaults(problem)).toBe('');
   });

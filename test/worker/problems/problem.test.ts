@@ -5,7 +5,7 @@ import { type Failure, outcomeOf, PROBLEMS } from '../../../src/worker/problems/
 import { problemBody } from '../../../src/worker/problems/problem.ts';
 import { createHarness, problemOf } from '../../harness.ts';
 
-const context = { origin: 'https://gateway.test', path: '/images/m-custom01', requestId: 'r' };
+const context = { origin: 'https://gateway.test', instance: '/images/m-custom01', requestId: 'r' };
 
 const OPEN = { id: 'id-1', caller: 'cleaner', requestId: 'job-1' };
 
