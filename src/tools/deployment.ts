@@ -9,6 +9,7 @@ import type { UncheckedEnv } from '../worker/bindings.ts';
 import { RATE_LIMITS } from '../worker/callers/rate-limits.ts';
 import { type ParsedConfig, parseConfig } from '../worker/config.ts';
 import { isRecord } from '../worker/json.ts';
+import { isLoopback } from '../worker/origin.ts';
 import { isShardName, keyIn, MAX_VALUE_BYTES, withName } from './callers-file.ts';
 import { type Finding, fault, note, warning } from './findings.ts';
 import { parseObject } from './json-text.ts';
@@ -135,10 +136,17 @@ function* compare(config: WranglerConfig, base: WranglerConfig): Generator<Findi
 }
 
 /** What works, but perhaps not as it was meant. */
-function* remarks({ routes, isOnWorkersDev }: WranglerConfig, { callers, config }: ParsedConfig): Generator<Finding> {
+function* remarks(
+  { routes, isOnWorkersDev, placement }: WranglerConfig,
+  { callers, config }: ParsedConfig,
+): Generator<Finding> {
   if (isOnWorkersDev) yield warning('workers_dev is on: everyone can reach the Worker at a name below workers.dev');
   else if (routes.length === 0)
     yield note('no route, and workers_dev is off: only a service binding leads to the Worker');
+  const region = config === null ? null : new URL(config.endpoint).hostname;
+  if (region !== null && placement !== null && placement !== region && !isLoopback(region)) {
+    yield note('placement.hostname is not the host of BCC_ENDPOINT: the Worker may run far from it');
+  }
   if (config?.policy.deletionsEnabled === false) yield note('DELETIONS is disabled: nobody can delete');
   if (config?.policy.protectedImages.size === 0 && config.policy.protectedNames.length === 0) {
     yield note('PROTECTED_IMAGES and PROTECTED_NAMES are empty: nothing is protected');

@@ -49,6 +49,7 @@ export function deploymentOf({ name, environment }: WranglerConfig): string {
 function readFields(path: string, environment: string, config: Readonly<Record<string, unknown>>) {
   const within = (name: string, member: string) => recordOf(config[name])[member];
   const [version = null] = textsOf([within('version_metadata', 'binding')]);
+  const [placement = null] = textsOf([within('placement', 'hostname')]);
   const [assets] = textsOf([within('assets', 'directory')]);
   const routes = textsOf(
     [...listOf(config['routes']), config['route']].map((route) => recordOf(route)['pattern'] ?? route),
@@ -77,6 +78,8 @@ function readFields(path: string, environment: string, config: Readonly<Record<s
     rateLimits: new Map(rateLimits),
     /** The name of the binding that tells the version. */
     version,
+    /** The host near which the Worker is to run; `null` if it names none. */
+    placement,
     /** Patterns of hosts and paths that lead to the Worker. */
     routes,
     /** Whether it has a host below workers.dev: Wrangler's default if there are no routes. */

@@ -8,7 +8,7 @@ import type { BceCredentials } from './baidu/client.ts';
 import { BindingReader, hasMethod, type NumberRule, type UncheckedEnv } from './bindings.ts';
 import { MAX_DAILY_DELETIONS } from './callers/caller.ts';
 import { parseIssuers } from './callers/issuers.ts';
-import { isNamePattern, NAME_PATTERN_RULE } from './callers/name-pattern.ts';
+import { isNamePattern, NAME_PATTERN_RULE, protectionOf } from './callers/name-pattern.ts';
 import { RATE_LIMITS, type RateLimiter, type RateLimiters, type RateLimitName } from './callers/rate-limits.ts';
 import { type Callers, parseCallers } from './callers/table.ts';
 import type { Policy } from './deletions/policy.ts';
@@ -87,7 +87,7 @@ export function parseConfig(env: UncheckedEnv): ParsedConfig {
     policy: {
       deletionsEnabled: read.isEnabled('DELETIONS'),
       protectedImages: new Set(read.list('PROTECTED_IMAGES', isImageId, 'image ids')),
-      protectedNames: read.list('PROTECTED_NAMES', isNamePattern, NAME_PATTERN_RULE),
+      protectedNames: read.list('PROTECTED_NAMES', isNamePattern, NAME_PATTERN_RULE).map(protectionOf),
     },
     dailyDeletions: read.number('DAILY_DELETIONS', DAILY_DELETIONS),
     dailyDeletionsTotal: read.number('DAILY_DELETIONS_TOTAL', DAILY_DELETIONS_TOTAL),

@@ -223,6 +223,7 @@ describe('the package', () => {
     const foreign = files.filter((file) => file.endsWith('.js') && !file.startsWith('dist/client/'));
     expect(foreign.sort()).toEqual([
       'dist/worker/json.js',
+      'dist/worker/kept-text.js',
       'dist/worker/origin.js',
       'dist/worker/problems/failure.js',
       'dist/worker/problems/table.js',

@@ -164,6 +164,17 @@ describe('a note', () => {
     expect(check(withVars({ PROTECTED_IMAGES: '["m-nky7qeom"]', PROTECTED_NAMES: '[]' }))).toEqual([]);
   });
 
+  it('says that the Worker is placed elsewhere than the endpoint, unless that is on this machine', () => {
+    const placed = (placement: string | null, endpoint?: string) =>
+      check({ ...withVars(endpoint === undefined ? {} : { BCC_ENDPOINT: endpoint }), placement });
+    const note = 'note: placement.hostname is not the host of BCC_ENDPOINT: the Worker may run far from it';
+    expect(placed('bcc.gz.baidubce.com')).toEqual([note]);
+    expect(placed('bcc.bj.baidubce.com', 'https://bcc.gz.baidubce.com')).toEqual([note]);
+    expect(placed('bcc.gz.baidubce.com', 'https://bcc.gz.baidubce.com')).toEqual([]);
+    expect(placed(null)).toEqual([]);
+    expect(placed('bcc.bj.baidubce.com', 'http://localhost:8788')).toEqual([]);
+  });
+
   it('tells that deletions are disabled', () => {
     expect(check(withVars({ DELETIONS: 'disabled' }))).toEqual(['note: DELETIONS is disabled: nobody can delete']);
   });

@@ -21,6 +21,7 @@ const EMPTY = {
   durableObjects: new Map(),
   rateLimits: new Map(),
   version: null,
+  placement: null,
   routes: [],
   isOnWorkersDev: true,
   assets: null,
@@ -39,6 +40,7 @@ vars = { B = { c = 1 } }
 secrets = { required = ["S"] }
 durable_objects.bindings = [{ name = "D", class_name = "C" }]
 version_metadata = { binding = "V" }
+placement = { hostname = "bcc.gz.baidubce.com" }
 `;
 
 describe('the configuration of Wrangler', () => {
@@ -57,6 +59,7 @@ describe('the configuration of Wrangler', () => {
         requiredSecrets: ['BCE_ACCESS_KEY_ID', 'BCE_SECRET_ACCESS_KEY', 'CALLERS'],
         durableObjects: new Map([['LEDGER', 'Ledger']]),
         version: 'VERSION',
+        placement: 'bcc.bj.baidubce.com',
         routes: [],
         isOnWorkersDev: false,
       },
@@ -110,6 +113,7 @@ describe('the configuration of Wrangler', () => {
         durableObjects: new Map([['D', 'C']]),
         rateLimits: new Map(),
         version: 'V',
+        placement: 'bcc.gz.baidubce.com',
         routes: ['a.test/*'],
         isOnWorkersDev: true,
       },

@@ -105,7 +105,7 @@ describe('the configuration', () => {
     const given = { PROTECTED_IMAGES: ['m-custom01'], PROTECTED_NAMES: '["golden-*"]' };
     expect(parseConfig({ ...validEnv(), ...given }).config?.policy).toMatchObject({
       protectedImages: new Set(['m-custom01']),
-      protectedNames: ['golden-*'],
+      protectedNames: [['golden-', '']],
     });
   });
 

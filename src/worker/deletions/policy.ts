@@ -6,22 +6,28 @@
  */
 import type { Image } from '../baidu/images.ts';
 import type { Caller } from '../callers/caller.ts';
-import { matches, type NamePattern, protects } from '../callers/name-pattern.ts';
+import { matches, type Protection, protects } from '../callers/name-pattern.ts';
 import type { ImageId } from '../image-id.ts';
 import type { Failure } from '../problems/failure.ts';
 
 export interface Policy {
   readonly deletionsEnabled: boolean;
+  /** Each id in any case of its letters, because nobody knows how Baidu compares them. */
   readonly protectedImages: ReadonlySet<string>;
-  readonly protectedNames: readonly NamePattern[];
+  readonly protectedNames: readonly Protection[];
 }
 
 /** What forbids the deletion before anybody looks at the image. */
 export function blockedBeforeRead(policy: Policy, imageId: ImageId): Failure[] {
   const blockers: Failure[] = [];
   if (!policy.deletionsEnabled) blockers.push({ code: 'deletions_disabled' });
-  if (policy.protectedImages.has(imageId)) blockers.push({ code: 'image_protected', imageId, by: 'id' });
+  if (isProtected(policy, imageId)) blockers.push({ code: 'image_protected', imageId, by: 'id' });
   return blockers;
+}
+
+function isProtected({ protectedImages }: Policy, imageId: ImageId): boolean {
+  const id = imageId.toLowerCase();
+  return [...protectedImages].some((each) => each.toLowerCase() === id);
 }
 
 /** Whether a rule needs the image's name. Only then is the name worth a call to Baidu. */
@@ -33,7 +39,7 @@ export function needsName(policy: Policy, caller: Caller, expectName: string | n
 export function blockedByName(policy: Policy, caller: Caller, image: Image, expectName: string | null): Failure[] {
   const { id: imageId, name } = image;
   const blockers: Failure[] = [];
-  if (policy.protectedNames.some((pattern) => protects(pattern, name))) {
+  if (policy.protectedNames.some((protection) => protects(protection, name))) {
     blockers.push({ code: 'image_protected', imageId, by: 'name' });
   }
   if (caller.names !== null && !caller.names.some((pattern) => matches(pattern, name))) {

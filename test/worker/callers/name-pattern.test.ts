@@ -1,7 +1,14 @@
 /** Patterns of image names. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isNamePattern, matches, NAME_PATTERN_RULE, protects } from '../../../src/worker/callers/name-pattern.ts';
+import {
+  folded,
+  isNamePattern,
+  matches,
+  NAME_PATTERN_RULE,
+  protectionOf,
+  protects,
+} from '../../../src/worker/callers/name-pattern.ts';
 
 /** The obvious recursive matcher. It takes exponential time, so it is only for short texts. */
 function matchesSlowly(pattern: string, name: string): boolean {
@@ -103,9 +110,76 @@ describe('a protection', () => {
     // ß is a small letter, and \u1e9e the same as a capital.
     ['gro\u00df-*', 'GRO\u1e9e-1', true],
     ['golden-*', 'silver-base', false],
-  ])('by %j covers %j: %s', (pattern, name, covered) => expect(protects(pattern, name)).toBe(covered));
+    // A small sigma at the end of a word is another letter than elsewhere, and both have the same capital.
+    ['ΟΔΟΣ*', 'ΟΔΟΣΑ', true],
+    ['οδος*', 'ΟΔΟΣΑ', true],
+    ['*ΟΔΟΣ', 'οδοσ', true],
+    // A dotted capital I, a dotless small one, and a dot below between letter and dot.
+    ['istanbul*', 'İSTANBUL-1', true],
+    ['İSTANBUL*', 'ıstanbul-1', true],
+    ['i\u0323', 'İ\u0323', true],
+    // An accent makes another letter.
+    ['cafe*', 'café-1', false],
+    // A ligature and wide letters.
+    ['ﬁnal-*', 'FINAL-1', true],
+    ['golden-*', 'ＧＯＬＤＥＮ-1', true],
+    ['straße*', 'STRASSE', true],
+    // A wide star is no star.
+    ['a*', 'b＊', false],
+  ])('by %j covers %j: %s', (pattern, name, covered) => expect(protects(protectionOf(pattern), name)).toBe(covered));
 
   it('covers more than a permission with the same pattern', () => {
-    expect([matches('ci-*', 'CI-1'), protects('ci-*', 'CI-1')]).toEqual([false, true]);
+    expect([matches('ci-*', 'CI-1'), protects(protectionOf('ci-*'), 'CI-1')]).toEqual([false, true]);
+  });
+});
+
+const FORMS = ['NFC', 'NFD', 'NFKC', 'NFKD'];
+
+describe('the folded form', () => {
+  it('of every code point is that of its capital, its small letter and each of its Unicode forms', () => {
+    const differing: string[] = [];
+    for (let point = 0; point <= 0x10_ffff; point++) {
+      if (point >= 0xd800 && point <= 0xdfff) continue;
+      const char = String.fromCodePoint(point);
+      const once = folded(char);
+      const alike = new Set([
+        once,
+        char.toUpperCase(),
+        char.toLowerCase(),
+        ...FORMS.map((form) => char.normalize(form)),
+      ]);
+      alike.delete(char);
+      if (![...alike].every((each) => folded(each) === once)) differing.push(point.toString(16));
+    }
+    expect(differing).toEqual([]);
+  }, 120_000);
+
+  it('has a star only if the pattern is split there', () => {
+    const stars: string[] = [];
+    for (let point = 0; point <= 0x10_ffff; point++) {
+      if (point >= 0xd800 && point <= 0xdfff) continue;
+      const char = String.fromCodePoint(point);
+      if (char !== '*' && isNamePattern(`a${char}`) && folded(char).includes('*')) stars.push(char);
+    }
+    expect(stars).toEqual([]);
+  }, 120_000);
+
+  it('of a text of several scripts does not depend on its case or Unicode form either', () => {
+    const letter = fc.constantFrom(
+      ...'aIiıİſßẞKkΣσςΐΰΆǰŉﬁﬃǅÅåÉéжЖԱևÇ',
+      '\u0301',
+      '\u0323',
+      '\u0307',
+      '\u0308',
+      '\u030c',
+    );
+    fc.assert(
+      fc.property(fc.array(letter, { maxLength: 12 }), (letters) => {
+        const text = letters.join('').normalize('NFC');
+        const alike = [text.toUpperCase(), text.toLowerCase(), ...FORMS.map((form) => text.normalize(form))];
+        expect(alike.map(folded)).toEqual(alike.map(() => folded(text)));
+      }),
+      { numRuns: 5_000 },
+    );
   });
 });

@@ -39,6 +39,22 @@ describe('a protected image', () => {
   });
 });
 
+describe('a protection by id', () => {
+  it('holds in any case of the letters, for preview and deletion', async () => {
+    for (const [configured, id] of [
+      ['m-CUSTOM01', 'm-custom01'],
+      ['m-custom01', 'm-CustoM01'],
+    ]) {
+      const harness = createHarness({ env: { PROTECTED_IMAGES: JSON.stringify([configured]) } });
+      const refused = await problemOf(await harness.call('DELETE', `/images/${id}`));
+      expect(refused).toMatchObject({ code: 'image_protected', detail: `${id} is protected by its id.` });
+      expect(harness.requests).toHaveLength(0);
+    }
+    const harness = createHarness({ env: { PROTECTED_IMAGES: '["m-CUSTOM01"]' } });
+    expect(codesOf(await previewOf(harness, 'm-custom01'))).toEqual(['image_protected']);
+  });
+});
+
 describe('a caller with names', () => {
   it('may delete only images that have such a name', async () => {
     const harness = createHarness();
