@@ -126,6 +126,11 @@ export function checkAnswer(method: string, url: string, { status, headers }: He
   }
   if (headers.get('cache-control') !== 'no-store') throw fault('it may be stored');
 
+  // A redirect has no body.
+  if (response !== undefined && response.content === undefined) {
+    if (text !== null) throw fault('a body that is not described');
+    return;
+  }
   const type = headers.get('content-type') ?? '';
   const content = response?.content ?? { 'application/problem+json': { schema: { $ref: PROBLEM } } };
   const schema = Object.entries(content).find(([known]) => known === type)?.[1].schema;
@@ -151,6 +156,7 @@ const operationHeaders = (status: number) => ({
   'X-Request-Id': {},
   'Cache-Control': {},
   'Gateway-Version': {},
+  'Strict-Transport-Security': {},
   ...(status === 405 && { Allow: {} }),
 });
 

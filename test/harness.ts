@@ -39,6 +39,8 @@ export interface HarnessOptions {
   clockOffsetMs?: number;
   /** How the requests arrive. */
   arrival?: Arrival;
+  /** Where they are sent to. */
+  origin?: string;
 }
 
 export interface Line {
@@ -71,7 +73,14 @@ export const validEnv = (): UncheckedEnv => ({
   ASSETS: env.ASSETS,
 });
 
-export function createHarness({ env: change, account, fetch, clockOffsetMs = 0, arrival = HTTP }: HarnessOptions = {}) {
+export function createHarness({
+  env: change,
+  account,
+  fetch,
+  clockOffsetMs = 0,
+  arrival = HTTP,
+  origin = GATEWAY,
+}: HarnessOptions = {}) {
   const emulator = new Emulator(account ?? EMULATOR_CREDENTIALS, (ms) => scheduler.wait(ms));
   const lines: Line[] = [];
   const requests: Request[] = [];
@@ -107,7 +116,7 @@ export function createHarness({ env: change, account, fetch, clockOffsetMs = 0, 
     pausesMs,
     call: async (method: string, path: string, headers: HeadersInit = { Authorization: `Bearer ${KEYS.cleaner}` }) => {
       const ctx = createExecutionContext();
-      const response = await app.fetch(new Request(GATEWAY + path, { method, headers }), arrival, ctx);
+      const response = await app.fetch(new Request(origin + path, { method, headers }), arrival, ctx);
       await waitOnExecutionContext(ctx);
       return response;
     },

@@ -19,6 +19,7 @@ import { audit, type MisconfigurationLine, respondCrash } from './http/audit.ts'
 import { type HttpEnv, record } from './http/context.ts';
 import { Gate } from './http/gate.ts';
 import { openapi } from './http/openapi.ts';
+import { refusePlainHttp } from './http/plain-http.ts';
 import { IMAGE_ROUTE, pathOf, readDeletion, readHistory, readPreview, readReadiness } from './http/request.ts';
 import {
   originFor,
@@ -57,6 +58,7 @@ export function createApp(
   const app = new HonoBase<HttpEnv>({ getPath: ({ url }) => pathOf(url), router: new TrieRouter() });
 
   app.use(audit(runtime, { identity, gateway, version }));
+  app.use(refusePlainHttp(identity));
   app.use(
     methodNotAllowed({
       app,

@@ -65,10 +65,12 @@ describe('the alerts on log lines', () => {
     ])
     .flatMap(([, names = '']) => names.split(' | ').map((name) => name.replaceAll("'", '')));
 
-  it('are for every line that is neither an audit record nor good news, and for a ledger that does not answer', () => {
+  it('are for every line that is neither an audit record nor good news, for a ledger that does not answer, and for a key that was exposed', () => {
     const harmless = ['audit', 'resolved', 'rows_removed'];
     expect(written).toEqual(expect.arrayContaining(harmless));
-    const expected = new Set(['ledger_unavailable', ...written].filter((name) => !harmless.includes(name)));
+    const expected = new Set(
+      ['ledger_unavailable', 'insecure_transport', ...written].filter((name) => !harmless.includes(name)),
+    );
     expect(listed.toSorted()).toEqual([...expected].sort());
   });
 

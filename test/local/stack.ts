@@ -25,6 +25,8 @@ const GUARDED = `( while read -r _; do :; done; kill -KILL 0 ) <&3 >/dev/null 2>
 exec "$@" 3<&-`;
 /** What Wrangler goes by, and Cloudflare's build system. */
 const FOREIGN_VARIABLE = /^(?:CLOUDFLARE|CF|WRANGLER|WORKERS_CI|X)_/;
+/** Otherwise a route in the configuration gives the Worker its own host name, and the Worker refuses plain http. */
+export const LOCAL_ORIGIN = '--infer-origin-from-routes=false';
 
 export interface Server {
   url: string;
@@ -57,7 +59,7 @@ export const HASTY = {
 };
 
 /** The variables with which a gateway calls this emulator. */
-export const varsFor = (emulator: Server) => ({
+export const varsFor = (emulator: Pick<Server, 'url'>) => ({
   BCC_ENDPOINT: emulator.url,
   BCE_ACCESS_KEY_ID: EMULATOR_CREDENTIALS.accessKeyId,
   BCE_SECRET_ACCESS_KEY: EMULATOR_CREDENTIALS.secretAccessKey,
@@ -71,6 +73,8 @@ export interface GatewayOptions {
   onLine?: (line: string) => void;
   /** Where Durable Objects keep their storage; a new temporary folder if it is left out. */
   persistTo?: string;
+  /** Further arguments of `wrangler dev`. */
+  args?: readonly string[];
 }
 
 /** A gateway, and the folder in which Workers on this machine find it for their service bindings. */
@@ -78,7 +82,13 @@ export interface Gateway extends Server {
   registry: string;
 }
 
-export async function startGateway({ port, vars, onLine, persistTo }: GatewayOptions): Promise<Gateway> {
+export async function startGateway({
+  port,
+  vars,
+  onLine,
+  persistTo,
+  args = [LOCAL_ORIGIN],
+}: GatewayOptions): Promise<Gateway> {
   const folder = temporaryFolder('gateway');
   const envFile = join(folder, 'vars.env');
   writeFileSync(
@@ -88,7 +98,7 @@ export async function startGateway({ port, vars, onLine, persistTo }: GatewayOpt
       .join(''),
     { mode: 0o600 },
   );
-  const config = ['--config', join(ROOT, 'wrangler.toml'), '--env-file', envFile];
+  const config = ['--config', join(ROOT, 'wrangler.toml'), '--env-file', envFile, ...args];
   const plain = [
     'BCC_ENDPOINT',
     'ISSUERS',

@@ -56,6 +56,19 @@ describe('the entrypoint for other Workers', () => {
     expect((await bound({}, '/healthz', 'GET')).status).toBe(200);
   });
 
+  it('serves plain http, because the URL is whatever the calling Worker wrote, and the other door does not', async () => {
+    const url = 'http://gateway.test/images/m-custom01';
+    const refused = await checked('DELETE', url, await exports.default.fetch(url, { method: 'DELETE' }));
+    expect(await problemOf(refused)).toMatchObject({ code: 'insecure_transport' });
+    const props = { caller: 'bound' };
+    const response = await checked(
+      'DELETE',
+      url,
+      await exports.ImageGateway({ props }).fetch(url, { method: 'DELETE' }),
+    );
+    expect([response.status, response.headers.has('strict-transport-security')]).toEqual([200, false]);
+  });
+
   it.each([{}, { caller: 'cleaner' }, { caller: 'nobody' }])('admits nobody whose properties are %j', async (props) => {
     expect(await problemOf(await bound(props, '/images/m-custom01'))).toMatchObject({ code: 'unauthenticated' });
   });

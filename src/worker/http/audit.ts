@@ -21,6 +21,7 @@ import { type HttpEnv, record } from './context.ts';
 import { REQUEST_ID } from './query.ts';
 import { hasValidHost, imageIdSegment } from './request.ts';
 import { originFor, respondProblem } from './respond.ts';
+import { HSTS, HSTS_HEADER, transportOf } from './transport.ts';
 
 /** On every answer: the version of the Worker, as in `service.version`. Absent if the platform does not name it. */
 export const VERSION_HEADER = 'Gateway-Version';
@@ -108,11 +109,13 @@ export function audit(
     const mayKeep = keptBeside(credentialHeaders(identity, c.req.raw.headers), (name) => c.req.header(name));
     const isSafe = REQUEST_ID.test(given) && mayKeep(given);
     const waits = new RequestWaits((work) => c.executionCtx.waitUntil(work));
+    const transport = transportOf(c.env, c.req.url);
     const imageId = imageIdSegment(c.req.path);
     c.set('id', id);
     c.set('requestId', isSafe ? given : id);
     c.set('mayKeep', mayKeep);
     c.set('record', isImageId(imageId) && mayKeep(imageId) ? { imageId } : {});
+    c.set('transport', transport);
     c.set('waits', waits);
     try {
       if (hasValidHost(c.req.header('host'), c.req.url)) await next();
@@ -122,6 +125,7 @@ export function audit(
     }
     c.res.headers.set('X-Request-Id', c.get('requestId'));
     c.res.headers.set('Cache-Control', 'no-store');
+    if (transport === 'https') c.res.headers.set(HSTS_HEADER, HSTS);
     if (version !== null) c.res.headers.set(VERSION_HEADER, version);
 
     const durationMs = now() - startMs;

@@ -7,6 +7,7 @@ import type { ImageId } from '../image-id.ts';
 import type { MayKeep } from '../kept-text.ts';
 import type { Failure } from '../problems/failure.ts';
 import type { RequestWaits } from '../runtime.ts';
+import type { Transport } from './transport.ts';
 
 /** The facts that only the way of a request can tell. */
 export interface RequestRecord {
@@ -33,6 +34,7 @@ export interface HttpEnv {
     /** Decides about every text of the request that is recorded or repeated. */
     mayKeep: MayKeep;
     record: RequestRecord;
+    transport: Transport;
     waits: RequestWaits;
   };
 }

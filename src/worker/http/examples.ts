@@ -45,6 +45,7 @@ type FactsOfAll = Intersection<Failure extends infer F ? Omit<F, 'code' | 'outco
 const FACTS: Omit<FactsOfAll, 'code' | 'outcome' | 'upstream' | 'deletedBefore'> = {
   rule: IMAGE_ID_RULE,
   fault: 'unknown_parameter',
+  hasCredential: true,
   missing: 'images:delete',
   imageId,
   call: 'deletion',

@@ -24,6 +24,7 @@ import {
 } from './query.ts';
 import { RELEASE } from './release.ts';
 import { imageIdSchema, schema, schemas } from './schemas.ts';
+import { HSTS_HEADER } from './transport.ts';
 
 /** Beside Content-Type, which the specification wants left out. The first three are in every answer. */
 const HEADERS = {
@@ -37,6 +38,11 @@ const HEADERS = {
     description: 'The version of the Worker that answered. Absent if the platform does not name it.',
     schema: { type: 'string' },
   },
+  [HSTS_HEADER]: {
+    description: 'Over https, but not through a binding: use nothing else for a year.',
+    schema: { type: 'string' },
+  },
+  Location: { description: 'An address over https.', schema: { type: 'string', format: 'uri' } },
   'WWW-Authenticate': { description: 'Bearer.', schema: { type: 'string' } },
   'Retry-After': {
     description: 'Seconds to wait.',
@@ -48,6 +54,12 @@ const HEADERS = {
   'Referrer-Policy': { description: 'no-referrer.', schema: { type: 'string' } },
   Link: { description: 'The next page: <URL>; rel="next". Absent on the last.', schema: { type: 'string' } },
 } satisfies Record<string, OpenAPIV3_1.HeaderObject>;
+
+/** A page is for people, who may type its address without a scheme. */
+const toHttps = {
+  description: 'Over plain http and without a credential: the same path over https.',
+  headers: headersWith(['Location']),
+};
 
 /** The document, with `origin` as the server, or with relative URLs if that is blank. */
 export function openapi(origin: string) {
@@ -77,7 +89,7 @@ export function openapi(origin: string) {
           parameters: [id],
           responses: {
             200: success('The image, and what stands in the way of its deletion.', 'Image'),
-            ...failures('any', 'admission', 'permission', 'image', 'upstream'),
+            ...failures('any', 'transport', 'admission', 'permission', 'image', 'upstream'),
           },
         },
         delete: {
@@ -89,7 +101,7 @@ export function openapi(origin: string) {
           parameters: [id, ...queryParameters(DELETION_PARAMETERS)],
           responses: {
             200: success('The image is gone.', 'Deletion'),
-            ...failures('any', 'admission', 'permission', 'image', 'upstream', 'ledger', 'deletion'),
+            ...failures('any', 'transport', 'admission', 'permission', 'image', 'upstream', 'ledger', 'deletion'),
           },
         },
       },
@@ -101,7 +113,7 @@ export function openapi(origin: string) {
           parameters: queryParameters(HISTORY_PARAMETERS),
           responses: {
             200: success('One page.', 'HistoryPage', 'Link'),
-            ...failures('any', 'admission', 'permission', 'ledger'),
+            ...failures('any', 'transport', 'admission', 'permission', 'ledger'),
           },
         },
       },
@@ -112,7 +124,7 @@ export function openapi(origin: string) {
           summary: 'Counts and budgets for Prometheus, in its text format 0.0.4. Needs metrics:read.',
           responses: {
             200: answer('The metrics.', { [METRICS_CONTENT_TYPE]: { schema: { type: 'string' } } }),
-            ...failures('any', 'admission', 'permission', 'ledger'),
+            ...failures('any', 'transport', 'admission', 'permission', 'ledger'),
           },
         },
       },
@@ -133,7 +145,10 @@ export function openapi(origin: string) {
           description:
             'With `upstream=true` it also checks the credential at Baidu, by reads alone. An absent `control` is no failure: the status stays 200.',
           parameters: queryParameters(READINESS_PARAMETERS),
-          responses: { 200: success('It is valid.', 'Readiness'), ...failures('any', 'admission', 'upstream') },
+          responses: {
+            200: success('It is valid.', 'Readiness'),
+            ...failures('any', 'transport', 'admission', 'upstream'),
+          },
         },
       },
       '/openapi.json': {
@@ -146,7 +161,8 @@ export function openapi(origin: string) {
             200: answer('The document.', {
               'application/json': { schema: { type: 'object', additionalProperties: true } },
             }),
-            ...failures('any'),
+            308: toHttps,
+            ...failures('any', 'transport'),
           },
         },
       },
@@ -156,7 +172,11 @@ export function openapi(origin: string) {
           tags: ['gateway'],
           summary: 'This document as a page for people.',
           security: [],
-          responses: { 200: pageOf('The page.', CONTENT_TYPES.html), ...failures('any', 'routing') },
+          responses: {
+            200: pageOf('The page.', CONTENT_TYPES.html),
+            308: toHttps,
+            ...failures('any', 'transport', 'routing'),
+          },
         },
       },
       '/console': {
@@ -165,7 +185,11 @@ export function openapi(origin: string) {
           tags: ['gateway'],
           summary: 'A page that shows history, budgets and readiness, and changes nothing.',
           security: [],
-          responses: { 200: pageOf('The page.', CONTENT_TYPES.html), ...failures('any', 'routing') },
+          responses: {
+            200: pageOf('The page.', CONTENT_TYPES.html),
+            308: toHttps,
+            ...failures('any', 'transport', 'routing'),
+          },
         },
       },
       [`${FILES_PATH}/{file}`]: {
@@ -177,7 +201,11 @@ export function openapi(origin: string) {
           parameters: [
             { name: 'file', in: 'path', required: true, description: 'Its name.', schema: { type: 'string' } },
           ],
-          responses: { 200: pageOf('The file.', CONTENT_TYPES.css, CONTENT_TYPES.js), ...failures('any', 'routing') },
+          responses: {
+            200: pageOf('The file.', CONTENT_TYPES.css, CONTENT_TYPES.js),
+            308: toHttps,
+            ...failures('any', 'transport', 'routing'),
+          },
         },
       },
       [`${PROBLEMS_PATH}/{code}`]: {
@@ -197,7 +225,8 @@ export function openapi(origin: string) {
           ],
           responses: {
             200: success('The explanation.', 'Explanation'),
-            ...failures('any', 'routing'),
+            308: toHttps,
+            ...failures('any', 'transport', 'routing'),
           },
         },
       },
@@ -247,9 +276,12 @@ function success(description: string, name: keyof typeof EXAMPLES, ...more: read
 
 /** An answer has the headers of every answer, and `more`. */
 function answer<Content>(description: string, content: Content, more: readonly string[] = []) {
-  const names = ['X-Request-Id', 'Cache-Control', VERSION_HEADER, ...more];
-  const headers = Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
-  return { description, headers, content };
+  return { description, headers: headersWith(more), content };
+}
+
+function headersWith(more: readonly string[]) {
+  const names = ['X-Request-Id', 'Cache-Control', VERSION_HEADER, HSTS_HEADER, ...more];
+  return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
 }
 
 function pageOf(description: string, ...types: readonly string[]) {

@@ -17,9 +17,13 @@ import { type HttpEnv, record } from './context.ts';
 import { METRICS_CONTENT_TYPE, type MetricsContext, metricsText } from './metrics.ts';
 import { originOf } from './request.ts';
 
-/** The origin as the caller addressed it, or blank if it must not be repeated, so that what is built on it is relative. */
+/**
+ * The origin as the caller addressed it, but https in place of plain http; blank if it must not be repeated, so that what is built on
+ * it is relative.
+ */
 export function originFor(c: Context<HttpEnv>): string {
-  return originOf(c.req.url, c.get('mayKeep'));
+  const origin = originOf(c.req.url, c.get('mayKeep'));
+  return c.get('transport') === 'http' && origin !== '' ? `https://${new URL(origin).hostname}` : origin;
 }
 
 /** `deletion` is where the final outcome of the deletion becomes known that the failure is about. */

@@ -2,11 +2,20 @@
 import type { FailureOutcome, Severity } from '../outcome.ts';
 
 /**
- * Where a code can occur, and so which operations can answer it: `any` call; an unknown `routing`; a call that needs
+ * Where a code can occur, and so which operations can answer it: `any` call; one that needs a safe `transport`; an unknown `routing`; one that needs
  * `admission`; one that needs a `permission` beyond that; one that names an `image`; one that reads an image from `upstream`;
  * one that asks the `ledger`; or a `deletion` alone.
  */
-export type Stage = 'any' | 'routing' | 'admission' | 'permission' | 'image' | 'upstream' | 'ledger' | 'deletion';
+export type Stage =
+  | 'any'
+  | 'transport'
+  | 'routing'
+  | 'admission'
+  | 'permission'
+  | 'image'
+  | 'upstream'
+  | 'ledger'
+  | 'deletion';
 
 export interface ProblemRow<Facts> {
   readonly status: number;

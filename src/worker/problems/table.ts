@@ -78,6 +78,20 @@ export const ROWS = {
     detail: ({ fault }: { readonly fault: RequestFault }) =>
       typeof fault === 'string' ? REQUEST_FAULTS[fault] : `${fault.parameter} is ${fault.rule}.`,
   }),
+  insecure_transport: problem({
+    status: 403,
+    outcomes: ['not_attempted'],
+    retryable: false,
+    severity: 'WARN',
+    stage: 'transport',
+    title: 'The request came over plain http',
+    explanation:
+      "Anyone on the way can read plain http. Use https. A key or token that was sent so may have been read: ask the operator to replace the key. The audit record names the caller and the key's fingerprint. A token ends by itself.",
+    detail: ({ hasCredential }: { readonly hasCredential: boolean }) =>
+      hasCredential
+        ? 'Use https, and replace the credential: anyone on the way could read it.'
+        : 'Use https. Nothing was done.',
+  }),
   unauthenticated: problem({
     status: 401,
     ...refusal,

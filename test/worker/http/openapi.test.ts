@@ -53,8 +53,14 @@ const TOKEN = [{ alg: 'ES256', kid: 'key-1' }, CLAIMS, 'x'].map(part).join('.');
 /** A caller that may read metrics. */
 const WITH_METRICS = JSON.stringify({ both: { ...CALLERS.both, scopes: ['metrics:read'] } });
 
+/** How each call but one can fail over plain http. */
+const PLAIN: Readonly<Record<string, Scenario>> = {
+  'insecure_transport.not_attempted': { options: { origin: 'http://gateway.test' }, headers: bearer(KEYS.reader) },
+};
+
 /** How each call that needs a caller can fail before it is let through. */
 const ADMISSION: Readonly<Record<string, Scenario>> = {
+  ...PLAIN,
   'invalid_request.not_attempted': { headers: { Host: 'a b' } },
   'identity_unavailable.not_attempted': { options: { env: { ISSUERS } }, headers: bearer(TOKEN) },
   'unauthenticated.not_attempted': { headers: { Authorization: 'Bearer nobody' } },
@@ -108,6 +114,7 @@ const DELETING: Readonly<Record<string, Scenario>> = {
 
 /** How a page can fail. */
 const PAGE: Readonly<Record<string, Scenario>> = {
+  ...PLAIN,
   'invalid_request.not_attempted': { headers: { Host: 'a b' } },
   'route_not_found.not_attempted': { options: { env: { ASSETS: undefined } } },
   'internal_error.not_attempted': {
@@ -165,7 +172,7 @@ const OPERATIONS: readonly [method: string, path: string, key: string, scenarios
   ],
   ['GET', '/readyz', KEYS.both, { ...ADMISSION, ...reading('/readyz?upstream=true') }],
   ['GET', '/healthz', '', { 'invalid_request.not_attempted': { headers: { Host: 'a b' } } }],
-  ['GET', '/openapi.json', '', { 'invalid_request.not_attempted': { headers: { Host: 'a b' } } }],
+  ['GET', '/openapi.json', '', { ...PLAIN, 'invalid_request.not_attempted': { headers: { Host: 'a b' } } }],
   ['GET', '/docs', '', PAGE],
   ['GET', '/console', '', PAGE],
   ['GET', '/assets/docs.js', '', PAGE],
@@ -174,6 +181,7 @@ const OPERATIONS: readonly [method: string, path: string, key: string, scenarios
     '/problems/rate_limited',
     '',
     {
+      ...PLAIN,
       'invalid_request.not_attempted': { headers: { Host: 'a b' } },
       'route_not_found.not_attempted': { path: '/problems/nothing' },
     },

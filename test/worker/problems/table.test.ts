@@ -32,7 +32,7 @@ describe('each code', () => {
     }
   });
 
-  it('calls the operator if nobody else can mend it, warns if it passes, and is everyday work otherwise', () => {
+  it('calls the operator if nobody else can mend it, warns if it passes or a key was exposed, and is everyday work otherwise', () => {
     const severities = codes.map((code) => [code, PROBLEMS[code].severity]);
     expect(Object.fromEntries(severities.filter(([, severity]) => severity !== 'INFO'))).toEqual({
       upstream_rejected_credentials: 'ERROR',
@@ -42,6 +42,7 @@ describe('each code', () => {
       rate_limiter_unavailable: 'ERROR',
       identity_unavailable: 'ERROR',
       internal_error: 'ERROR',
+      insecure_transport: 'WARN',
       upstream_throttled: 'WARN',
       upstream_error: 'WARN',
       upstream_timeout: 'WARN',

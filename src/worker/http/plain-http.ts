@@ -1,0 +1,43 @@
+/**
+ * What happens over plain http, where anyone on the way can read a credential.
+ *
+ * Promises: from another machine only `/healthz` is served so. A page is redirected to https if no credential came along; everything
+ * else is refused. Then the caller is identified first, so that the audit record says whose key to replace. Never: counts such a
+ * request against a limit.
+ *
+ * Source: RFC 9110 §15.4.9 (308).
+ */
+import type { Context, MiddlewareHandler } from 'hono';
+import { credentialHeaders, type Identity } from '../callers/identify.ts';
+import { FILES_PATH } from '../pages.ts';
+import { PROBLEMS_PATH } from '../problems/problem.ts';
+import { type HttpEnv, record } from './context.ts';
+import { originFor, respondProblem } from './respond.ts';
+
+/** What a person may open by typing the name of the host. */
+const PAGE = new RegExp(`^(?:/docs|/console|/openapi\\.json|${FILES_PATH}/[a-z.-]+|${PROBLEMS_PATH}/[a-z_]+)$`);
+
+/** Lets everything through that did not come over plain http. */
+export function refusePlainHttp(identity: Identity | null): MiddlewareHandler<HttpEnv> {
+  return async function refusePlainHttp(c, next) {
+    if (c.get('transport') !== 'http' || c.req.path === '/healthz') return next();
+    // A browser sends its cookies to pages, too.
+    const names = credentialHeaders(identity, c.req.raw.headers).filter((name) => name !== 'cookie');
+    const hasCredential = names.some((name) => c.req.header(name) !== undefined);
+    const page = hasCredential ? null : pageOverHttps(c);
+    if (page !== null) return new Response(null, { status: 308, headers: { Location: page } });
+    if (hasCredential && identity !== null) {
+      const identified = await identity.identify(c.env, (name) => c.req.header(name), c.get('waits'));
+      if (identified.ok) record(c, { identified: identified.value });
+    }
+    return respondProblem(c, { code: 'insecure_transport', hasCredential });
+  };
+}
+
+/** The same page over https, or `null` if this is no page. */
+function pageOverHttps(c: Context<HttpEnv>): string | null {
+  const { method, path } = c.req;
+  const origin = originFor(c);
+  const isPage = (method === 'GET' || method === 'HEAD') && PAGE.test(path) && c.get('mayKeep')(path);
+  return isPage && origin !== '' ? origin + path : null;
+}
