@@ -235,6 +235,7 @@ export const OUTCOMES: Readonly<Record<RowOutcome, Words>> = {
 export const PROBLEM_TITLES_ZH: Readonly<Record<ProblemCode, string>> = {
   invalid_image_id: '镜像 ID 格式错误',
   invalid_request: '请求中含有此调用不接受的内容',
+  insecure_transport: '请求未使用 HTTPS',
   unauthenticated: '无法识别调用方',
   identity_unavailable: '令牌签发方没有响应',
   permission_denied: '调用方没有此权限',
