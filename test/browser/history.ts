@@ -81,7 +81,7 @@ export async function startWithHistory({ port = 0, hasMany }: HistoryOptions) {
   await remove('release', 'm-hostile1?expectName=another');
   await direct('images', { id: 'm-hostile2', name: DECEPTIVE_NAME[0] });
   await remove('release', 'm-hostile2?expectName=another');
-  await direct('faults', ['drop_before', 'drop_before']);
+  await direct('deletion-faults', ['drop_before', 'drop_before']);
   await remove('release', 'm-custom04');
   await first.stop();
   spread(persistTo, hasMany ? MANY : 0);

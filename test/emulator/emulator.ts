@@ -126,6 +126,8 @@ export class Emulator {
   readonly calls: Call[] = [];
   /** Faults for the next calls, first in, first out. */
   readonly faults: Fault[] = [];
+  /** Faults for the next deletions alone: a check of another image, which comes when it is due, takes none of them. */
+  readonly deletionFaults: Fault[] = [];
   /** How far this server's clock is ahead of true time, in milliseconds. */
   clockOffsetMs = 0;
   /** The code under which it says that an image is absent. Which one the real server sends is not documented. */
@@ -146,7 +148,7 @@ export class Emulator {
     this.images.clear();
     for (const image of catalogue()) this.images.set(image.id, image);
     this.calls.length = 0;
-    this.faults.length = 0;
+    this.calm();
     this.clockOffsetMs = 0;
     this.absentCode = 'NoSuchObject';
   }
@@ -154,6 +156,12 @@ export class Emulator {
   /** Lets the next calls go wrong, one fault for each call. */
   misbehave(...names: FaultName[]): void {
     this.faults.push(...names.map((name) => FAULTS[name]));
+  }
+
+  /** No more faults. */
+  calm(): void {
+    this.faults.length = 0;
+    this.deletionFaults.length = 0;
   }
 
   /** Answers as the server would. @throws ConnectionDropped if it would not answer */
@@ -165,7 +173,8 @@ export class Emulator {
     const atMs = Date.now();
     const call: Call = { method, path: path + search, authorization, answer: 'ok', deleted: false, atMs };
     this.calls.push(call);
-    const fault: Fault = this.faults.shift() ?? { deletes: true, answer: 'normal' };
+    const deletionFault = method === 'DELETE' ? this.deletionFaults.shift() : undefined;
+    const fault: Fault = deletionFault ?? this.faults.shift() ?? { deletes: true, answer: 'normal' };
 
     const nowMs = Date.now() + this.clockOffsetMs;
     const refused = await this.#verify(request, this.#account, nowMs);

@@ -4,6 +4,7 @@
  *   GET  /__emulator/state    the calls so far and the images that exist
  *   POST /__emulator/reset    back to the start
  *   POST /__emulator/faults   ["drop_after", …]: how the next calls go wrong, one after the other
+ *   POST /__emulator/deletion-faults   the same for the next deletions alone, whatever else is called in between
  *   POST /__emulator/calm     no more faults
  *   POST /__emulator/images   {"id": …, "name": …}: one more custom image
  *   POST /__emulator/clock    by how many milliseconds the server's clock is ahead
@@ -43,13 +44,16 @@ function direct(emulator: Emulator, pathname: string, order: unknown): Response 
       emulator.reset();
       return Response.json({});
     case '/__emulator/faults':
+    case '/__emulator/deletion-faults':
       if (!Array.isArray(order) || !order.every(isFaultName)) {
         return new Response(`Send a JSON list of these names: ${Object.keys(FAULTS).join(', ')}.\n`, { status: 400 });
       }
-      emulator.misbehave(...order);
+      (pathname.endsWith('/deletion-faults') ? emulator.deletionFaults : emulator.faults).push(
+        ...order.map((name) => FAULTS[name]),
+      );
       return Response.json({});
     case '/__emulator/calm':
-      emulator.faults.length = 0;
+      emulator.calm();
       return Response.json({});
     case '/__emulator/images': {
       if (!isRecord(order) || typeof order['id'] !== 'string' || typeof order['name'] !== 'string') {

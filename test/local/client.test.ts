@@ -335,7 +335,7 @@ describe("with this machine's own Node.js, against the running gateway", () => {
   );
 
   it('ends in deleted when the ledger has looked, if nobody heard what Baidu did', async () => {
-    await direct('faults', ['stalled_200', 'drop_after']);
+    await direct('deletion-faults', ['stalled_200', 'drop_after']);
     const { value } = await call('delete', 'm-custom03');
     expect(value).toMatchObject({ id: 'm-custom03', outcome: 'deleted', confirmed: false });
     expect([door.deletions, (await booksOf('m-custom03')).stands]).toEqual([1, false]);
@@ -350,7 +350,7 @@ describe("with this machine's own Node.js, against the running gateway", () => {
   });
 
   it('says that the outcome is unknown if its signal is given while Baidu is asked', async () => {
-    await direct('faults', ['hang', 'hang']);
+    await direct('deletion-faults', ['hang', 'hang']);
     const { end, interrupt } = start('delete', 'm-failed01');
     while ((await booksOf('m-failed01')).calls === 0) await scheduler.wait(20);
     interrupt();

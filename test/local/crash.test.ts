@@ -80,7 +80,7 @@ it(
       };
       const work = Promise.all(Array.from({ length: CONCURRENCY }, worker));
       // Some deletions are slow, so that the kill comes between their reserve and their settle.
-      await direct('faults', ['slow', 'slow', 'slow']);
+      await direct('deletion-faults', ['slow', 'slow', 'slow']);
       // Every other kill waits for a first answer, so that some deletions end even on a slow machine.
       const answersBefore = answers.size;
       while (life % 2 === 1 && answers.size === answersBefore) await wait(5);

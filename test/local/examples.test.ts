@@ -302,7 +302,7 @@ for (const { file, needs, prepare, command, credential, damaged, renew } of EXAM
 
     it('ends in deleted without a second deletion if nobody heard what Baidu did, and asks with the token of the moment', async () => {
       const image = await newImage();
-      await direct('faults', ['stalled_200', 'drop_after']);
+      await direct('deletion-faults', ['stalled_200', 'drop_after']);
       const end = start(image);
       await vi.waitFor(() => expect(door.deletions).toBe(1), { timeout: 30_000 });
       await renew?.();
@@ -324,7 +324,7 @@ for (const { file, needs, prepare, command, credential, damaged, renew } of EXAM
       expect(await start(image)).toEqual(ends(0, 1, `${image}: deleted`));
       expect(await start('m-system01')).toEqual(ends(3, 1, 'm-system01: rejected'));
       const lost = await newImage();
-      await direct('faults', ['stalled_200', 'drop_after']);
+      await direct('deletion-faults', ['stalled_200', 'drop_after']);
       expect(await start(lost)).toEqual(ends(0, 1, `${lost}: deleted`));
     });
 
@@ -375,11 +375,11 @@ for (const { file, needs, prepare, command, credential, damaged, renew } of EXAM
 
     it('tries again what changed nothing, after the time that the gateway says, twice and no more', async () => {
       const image = await newImage();
-      await direct('faults', ['throttled', 'throttled', 'throttled']);
+      await direct('deletion-faults', ['throttled', 'throttled', 'throttled']);
       expect(await start(image)).toEqual(ends(3, 3, `${image}: rejected`));
-      await direct('faults', ['throttled_long']);
+      await direct('deletion-faults', ['throttled_long']);
       expect(await start(image)).toEqual(ends(3, 1, `${image}: rejected`));
-      await direct('faults', ['throttled']);
+      await direct('deletion-faults', ['throttled']);
       expect(await start(image)).toEqual(ends(0, 2, `${image}: deleted`));
     });
   });

@@ -88,15 +88,19 @@ function callerByKey(): Pick<Caller, 'proof' | 'subject' | 'config' | 'authoriza
 
 function callerByToken(name: string): Pick<Caller, 'proof' | 'subject' | 'config' | 'authorization'> {
   const config = { tokens: [{ issuer: 'local', claims: { sub: name } }] };
-  let token = '';
+  const newToken = async () => {
+    const token = await issuer.token({ sub: name });
+    secrets.push(token.slice(token.lastIndexOf('.') + 1));
+    return token;
+  };
+  let token = Promise.resolve('');
   let signedMs = 0;
   const authorization = async () => {
     if (Date.now() - signedMs > TOKEN_REUSED_MS) {
       signedMs = Date.now();
-      token = await issuer.token({ sub: name });
-      secrets.push(token.slice(token.lastIndexOf('.') + 1));
+      token = newToken();
     }
-    return `Bearer ${token}`;
+    return `Bearer ${await token}`;
   };
   return { proof: 'token', subject: name, config, authorization };
 }

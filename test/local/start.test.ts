@@ -257,7 +257,7 @@ describe('a request over a raw socket', () => {
 
 describe('a caller that hangs up', () => {
   it('stops neither the deletion in flight nor its record', async () => {
-    await direct('faults', ['slow']);
+    await direct('deletion-faults', ['slow']);
     const socket = connect(Number(new URL(gateway).port), '127.0.0.1');
     socket.write(
       `DELETE /images/m-custom01 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${key}\r\nX-Request-Id: gone-1\r\n\r\n`,

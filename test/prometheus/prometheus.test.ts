@@ -97,9 +97,9 @@ scrape_configs:
   expect(await remove('deleter', 'm-absent01')).toBe('already_absent');
   expect(await remove('deleter', 'm-system01')).toBe('rejected');
   expect(await remove('deleter', 'm-failed01?expectName=another')).toBe('not_attempted');
-  await direct('faults', ['hang_after']);
+  await direct('deletion-faults', ['hang_after']);
   expect(await remove('deleter', 'm-custom02')).toBe('unknown');
-  await direct('faults', ['hang']);
+  await direct('deletion-faults', ['hang']);
   expect(await remove('deleter', 'm-custom03')).toBe('unknown');
   expect(await remove('small', 'm-custom04')).toBe('deleted');
   // Its budget is used up, so this deletion has neither row nor outcome of its own.
@@ -202,7 +202,7 @@ describe('Prometheus', () => {
   });
 
   it('sees an image that is taken, and then what one check of it found', async () => {
-    await direct('faults', ['hang']);
+    await direct('deletion-faults', ['hang']);
     const hanging = remove('deleter', 'm-custom05');
     await until(async () => (await prometheus.value('bcc_image_gateway_unresolved_deletions')) === 1);
     expect(await remove('newcomer', 'm-custom05')).toBe('not_attempted');
