@@ -79,8 +79,6 @@ export interface Reconciled {
 
 /** The gateway refused before the ledger, or the ledger did: there is no row, or one that was cancelled. */
 const WITHOUT_ROW: readonly (string | null)[] = [
-  'unauthenticated',
-  'identity_unavailable',
   'budget_exhausted',
   'rate_limited',
   'ledger_unavailable',
