@@ -70,15 +70,17 @@ export class LedgerStore {
     nowMs: number,
   ): { readonly reserved: rows.Reserved; readonly events: readonly LedgerEvent[] } {
     const { caller, imageId } = reservation;
-    const found = this.#unknownBefore(imageId, nowMs).filter(({ foundAtMs }) => foundAtMs !== null);
+    const { found = [], unfound = [] } = Object.groupBy(this.#unknownBefore(imageId, nowMs), ({ foundAtMs }) =>
+      foundAtMs === null ? 'unfound' : 'found',
+    );
     const events = found.map((row) => this.#resolve(row, 'not_deleted', nowMs));
     const refusal = this.#refusal(caller, imageId, budgets, nowMs);
     if (refusal !== null) return { reserved: { ok: false, failure: refusal }, events };
-    const sameRequest = this.#sameRequest(reservation, nowMs);
-    const isAfterNotDeleted = this.#isAfterNotDeleted(imageId);
-    const value = this.#lastDeletion(imageId);
+    const last = this.#newest(imageId, 'deleted');
+    const sameRequest = sameRequestAs(reservation, last === null ? unfound : [last, ...unfound]);
+    const isAfterNotDeleted = this.#isAfterNotDeleted(imageId, last);
     this.#enter(reservation, nowMs);
-    return { reserved: { ok: true, value, isAfterNotDeleted, sameRequest }, events };
+    return { reserved: { ok: true, value: toLastDeletion(last), isAfterNotDeleted, sameRequest }, events };
   }
 
   /**
@@ -94,7 +96,7 @@ export class LedgerStore {
   peek(caller: string, imageId: string, budgets: rows.Budgets, nowMs: number): rows.Outlook {
     const open = this.#open(imageId, nowMs);
     return {
-      lastDeletion: this.#lastDeletion(imageId),
+      lastDeletion: toLastDeletion(this.#newest(imageId, 'deleted')),
       open: open && toOpenRow(open),
       exhausted: exhaustedBudget(this.#sql, caller, imageId, budgets, nowMs),
     };
@@ -227,11 +229,6 @@ export class LedgerStore {
     return this.#rows(SQL.open, imageId, allChecksBeforeMs, this.#overBeforeMs(nowMs))[0] ?? null;
   }
 
-  #lastDeletion(imageId: string): rows.LastDeletion | null {
-    const last = this.#newest(imageId, 'deleted');
-    return last && { caller: last.caller, requestId: last.requestId, atMs: last.settledAtMs ?? last.reservedAtMs };
-  }
-
   #rowOf(id: string): rows.DeletionRow | undefined {
     return this.#rows(SQL.byId, id)[0];
   }
@@ -263,18 +260,10 @@ export class LedgerStore {
     if (nextCheckAtMs === null || soonMs < nextCheckAtMs) this.#exec(SQL.hasten, soonMs, seq);
   }
 
-  #sameRequest({ caller, imageId, requestId }: rows.Reservation, nowMs: number): rows.SameRequest | null {
-    const last = this.#newest(imageId, 'deleted');
-    const candidates = [...(last === null ? [] : [last]), ...this.#unknownBefore(imageId, nowMs)];
-    const same = candidates.find((row) => row.caller === caller && row.requestId === requestId);
-    if (same === undefined) return null;
-    const { id, outcome, confirmed, upstreamRequestId } = same;
-    return { id, isDeleted: outcome === 'deleted', confirmed: confirmed === true, upstreamRequestId };
-  }
-
-  #isAfterNotDeleted(imageId: string): boolean {
-    const timeOf = (outcome: RowOutcome) => this.#newest(imageId, outcome)?.reservedAtMs ?? Number.NEGATIVE_INFINITY;
-    return timeOf('not_deleted') > Math.max(timeOf('deleted'), timeOf('already_absent'));
+  #isAfterNotDeleted(imageId: string, lastDeleted: rows.DeletionRow | null): boolean {
+    const timeOf = (row: rows.DeletionRow | null) => row?.reservedAtMs ?? Number.NEGATIVE_INFINITY;
+    const goneMs = Math.max(timeOf(lastDeleted), timeOf(this.#newest(imageId, 'already_absent')));
+    return timeOf(this.#newest(imageId, 'not_deleted')) > goneMs;
   }
 
   /** What Baidu said of one deletion decides the older unknown rows of the image. */
@@ -343,6 +332,20 @@ function event(name: LedgerEvent['name'], row: rows.DeletionRow): LedgerEvent {
 
 function toOpenRow({ id, caller, requestId }: rows.DeletionRow): rows.OpenRow {
   return { id, caller, requestId };
+}
+
+function toLastDeletion(last: rows.DeletionRow | null): rows.LastDeletion | null {
+  return last && { caller: last.caller, requestId: last.requestId, atMs: last.settledAtMs ?? last.reservedAtMs };
+}
+
+function sameRequestAs(
+  { caller, requestId }: rows.Reservation,
+  candidates: readonly rows.DeletionRow[],
+): rows.SameRequest | null {
+  const same = candidates.find((row) => row.caller === caller && row.requestId === requestId);
+  if (same === undefined) return null;
+  const { id, outcome, confirmed, upstreamRequestId } = same;
+  return { id, isDeleted: outcome === 'deleted', confirmed: confirmed === true, upstreamRequestId };
 }
 
 /** In the order in which the statements have them. */
