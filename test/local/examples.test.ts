@@ -312,9 +312,11 @@ for (const { file, needs, prepare, command, credential, damaged, renew } of EXAM
 
     it('names each request by a UUID of its own', async () => {
       await start(await newImage());
+      const first = new Set(door.requestIds.splice(0));
       await start(await newImage());
-      expect(new Set(door.requestIds).size).toBe(2);
-      for (const id of door.requestIds)
+      expect([first.size > 0, door.requestIds.length > 0]).toEqual([true, true]);
+      expect(door.requestIds.filter((id) => first.has(id))).toEqual([]);
+      for (const id of [...first, ...door.requestIds])
         expect(id).toMatch(/^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
     });
 
