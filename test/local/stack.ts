@@ -182,15 +182,7 @@ async function startWorker(args: string[], { port, probe, registry, onLine }: Wo
   const url = `http://localhost:${chosen}`;
   const foreign = Object.keys(process.env).filter((name) => FOREIGN_VARIABLE.test(name));
   const listen = ['--ip', '127.0.0.1', '--port', String(chosen), '--inspector-port', '0'];
-  const wrangler = [
-    process.execPath,
-    WRANGLER,
-    'dev',
-    ...listen,
-    '--env=',
-    '--infer-origin-from-routes=false',
-    ...args,
-  ];
+  const wrangler = [process.execPath, WRANGLER, 'dev', ...listen, '--env=', ...args];
   const child = spawn('sh', ['-c', GUARDED, 'sh', ...wrangler], {
     cwd: ROOT,
     detached: true,
