@@ -340,6 +340,43 @@ describe('for any credential, of which pieces stand in every header, parameter a
   );
 });
 
+describe('for any body and any Content-Length', () => {
+  const chunk = fc.oneof(fc.constant(new Uint8Array()), fc.uint8Array({ maxLength: 3 }));
+  const length = fc.option(fc.oneof(fc.constantFrom('0', '00', '+0', '', '0, 0', 'x'), fc.nat().map(String)), {
+    nil: undefined,
+  });
+
+  it(
+    'a deletion is refused if the body has a byte, and otherwise it deletes',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(chunk, { maxLength: 5 }), length, arrival, async (chunks, contentLength, by) => {
+          const CALLERS_AND_BOUND = JSON.stringify({ ...CALLERS, ...BOUND_CALLER });
+          const harness = createHarness({ env: { CALLERS: CALLERS_AND_BOUND } });
+          const body = new ReadableStream<Uint8Array>({
+            start(controller) {
+              for (const each of chunks) controller.enqueue(each);
+              controller.close();
+            },
+          });
+          const headers = {
+            Authorization: `Bearer ${KEYS.cleaner}`,
+            ...(contentLength !== undefined && { 'Content-Length': contentLength }),
+          };
+          const request = new Request(`${GATEWAY}/images/m-custom01`, { method: 'DELETE', headers, body });
+          const ctx = createExecutionContext();
+          const { status } = await harness.app.fetch(request, by, ctx);
+          await waitOnExecutionContext(ctx);
+          const bytes = chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);
+          expect([status, harness.requests.length]).toEqual(bytes > 0 ? [400, 0] : [200, 1]);
+        }),
+        { numRuns: RUNS },
+      );
+    },
+    TIMEOUT_MS,
+  );
+});
+
 function percentDecoded(text: string): string {
   return text.replace(/%([\da-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }

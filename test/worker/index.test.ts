@@ -69,6 +69,16 @@ describe('the entrypoint for other Workers', () => {
     expect([response.status, response.headers.has('strict-transport-security')]).toEqual([200, false]);
   });
 
+  it('refuses a body whatever Content-Length says, and takes an empty stream for none', async () => {
+    const url = 'https://gateway.test/images/m-custom01';
+    const gateway = exports.ImageGateway({ props: { caller: 'bound' } });
+    const send = (length: string, text: string) =>
+      gateway.fetch(url, { method: 'DELETE', body: new Response(text).body, headers: { 'Content-Length': length } });
+    const refused = await checked('DELETE', url, await send('0', '{}'));
+    expect(await problemOf(refused)).toMatchObject({ detail: 'This call takes no body.' });
+    expect((await send('2', '')).status).toBe(200);
+  });
+
   it.each([{}, { caller: 'cleaner' }, { caller: 'nobody' }])('admits nobody whose properties are %j', async (props) => {
     expect(await problemOf(await bound(props, '/images/m-custom01'))).toMatchObject({ code: 'unauthenticated' });
   });

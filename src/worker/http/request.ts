@@ -99,23 +99,21 @@ function queryOf(url: string): URLSearchParams {
 }
 
 /**
- * Whether the request has content. `Content-Length: 0` means no (RFC 9110 §8.6). Without a length the stream tells, because
- * some HTTP versions leave it open until its end. A stream that fails or stalls counts as content.
+ * Whether the request has content. Only the stream tells: behind a binding `Content-Length` is whatever the calling Worker wrote, and
+ * some HTTP versions need none. A stream that fails, or has not ended in time, counts as content.
  */
-async function hasContent(request: Request): Promise<boolean> {
-  const length = request.headers.get('content-length');
-  if (length !== null) return length !== '0';
-  if (request.body === null) return false;
-  const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader();
-  try {
-    for (;;) {
-      const { done, value } = await withTimeout(reader.read());
-      if (done) return false;
-      if (value.byteLength > 0) break;
-    }
-  } catch {
-    // Counts as content.
+async function hasContent({ body }: Request): Promise<boolean> {
+  if (body === null) return false;
+  const reader: ReadableStreamDefaultReader<Uint8Array> = body.getReader();
+  const hasBytes = await withTimeout(findBytes(reader)).catch(() => true);
+  if (hasBytes) reader.cancel().catch(() => undefined);
+  return hasBytes;
+}
+
+/** Whether any chunk is not empty. One that is not even bytes counts as content, too. */
+async function findBytes(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<boolean> {
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done || value.byteLength !== 0) return !done;
   }
-  reader.cancel().catch(() => undefined);
-  return true;
 }

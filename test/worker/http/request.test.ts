@@ -174,6 +174,26 @@ describe('a body', () => {
     expect(await problemOf(await response)).toMatchObject({ code: 'invalid_request' });
   }, 20_000);
 
+  it('is refused if it goes on without ever having a byte', async () => {
+    const endless = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        await scheduler.wait(100);
+        controller.enqueue(new Uint8Array());
+      },
+    });
+    expect(await problemOf(await send({ body: endless }).response)).toMatchObject({ code: 'invalid_request' });
+  }, 20_000);
+
+  it('is refused if a chunk is no bytes at all', async () => {
+    const text = new ReadableStream({
+      start(controller) {
+        controller.enqueue('{}');
+        controller.close();
+      },
+    });
+    expect(await problemOf(await send({ body: text }).response)).toMatchObject({ code: 'invalid_request' });
+  });
+
   it('may be empty', async () => {
     const empty = new ReadableStream<Uint8Array>({ start: (controller) => controller.close() });
     expect((await send({ body: empty }).response).status).toBe(200);
