@@ -127,7 +127,7 @@ function isCode(text: string): boolean {
 }
 
 async function readBody(response: Response, signal: AbortSignal): Promise<Answer['body']> {
-  if (response.body === null || response.headers.get('content-length') === '0') return { kind: 'empty' };
+  if (response.body === null) return { kind: 'empty' };
   try {
     const text = await readText(response.body, MAX_BODY_BYTES);
     return text === null ? { kind: 'garbled' } : parseBody(text);
