@@ -46,7 +46,7 @@ export interface AuditRecord extends LogLine {
   readonly 'caller.issuer': string | undefined;
   /** Whom the token was issued to; may be personal data. */
   readonly 'caller.subject': string | undefined;
-  /** As Cloudflare saw it. */
+  /** These two are as Cloudflare set them, so both are absent through a binding, where the calling Worker sets headers. */
   readonly 'client.address': string | undefined;
   readonly 'cloudflare.ray_id': string | undefined;
   /** The version of the Worker. */
@@ -185,8 +185,8 @@ function auditRecord(
     'caller.key.fingerprint': proof?.kind === 'key' ? proof.fingerprint : undefined,
     'caller.issuer': proof?.kind === 'token' ? proof.issuer : undefined,
     'caller.subject': proof?.kind === 'token' ? (proof.subject ?? undefined) : undefined,
-    'client.address': headerOf(c, 'cf-connecting-ip', ADDRESS),
-    'cloudflare.ray_id': kept(headerOf(c, 'cf-ray', RAY_ID)),
+    'client.address': edgeHeader(c, 'cf-connecting-ip', ADDRESS),
+    'cloudflare.ray_id': kept(edgeHeader(c, 'cf-ray', RAY_ID)),
     'service.version': version ?? undefined,
     'history.caller.id': historyOf,
     'image.id': imageId,
@@ -214,14 +214,15 @@ function auditRecord(
 /** What OpenTelemetry calls a method that is not recorded. */
 const OTHER_METHOD = '_OTHER';
 /**
- * Headers that Cloudflare sets. Their form is checked, because elsewhere anybody could have set them. An address is kept whatever the
+ * Headers that Cloudflare sets. Their form is checked, because a local server sets none and passes on what it is sent. An address is kept whatever the
  * credentials are: a caller that repeats its own in a cookie must not vanish from the log. No key has this form.
  */
 const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[\da-f]{0,4}(?::[\da-f]{0,4}){2,7}(?::\d{1,3}(?:\.\d{1,3}){3})?)$/i;
 const RAY_ID = /^[\da-f]{16}(?:-[A-Z]{3})?$/;
 
-function headerOf(c: Context<HttpEnv>, name: string, grammar: RegExp): string | undefined {
-  const value = c.req.header(name);
+/** A header of Cloudflare's edge, which a request through a binding has not passed. */
+function edgeHeader(c: Context<HttpEnv>, name: string, grammar: RegExp): string | undefined {
+  const value = c.env.by === 'http' ? c.req.header(name) : undefined;
   return value !== undefined && grammar.test(value) ? value : undefined;
 }
 

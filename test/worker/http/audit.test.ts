@@ -1,8 +1,9 @@
 /** The audit record of a request, and what it says about a bug. */
 import { describe, expect, it } from 'vitest';
+import type { Arrival } from '../../../src/worker/callers/identify.ts';
 import { keyDigest } from '../../../src/worker/callers/key.ts';
 import { describeException, traceId } from '../../../src/worker/http/audit.ts';
-import { ALL_ROWS, KEYS } from '../../fixtures.ts';
+import { ALL_ROWS, BOUND_CALLER, CALLERS, KEYS } from '../../fixtures.ts';
 import { bearer, createHarness, freshLedgers, historyPage, problemOf } from '../../harness.ts';
 
 describe('the audit record', () => {
@@ -160,6 +161,22 @@ describe('the audit record', () => {
     const harness = createHarness();
     await harness.call('GET', '/healthz', { [header]: value });
     expect(harness.lines[0]?.record[field]).toBe(expected);
+  });
+
+  it('has nothing of a header that Cloudflare sets if the request came through a binding, where anybody sets it', async () => {
+    const CALLERS_AND_BOUND = JSON.stringify({ ...CALLERS, ...BOUND_CALLER });
+    const arrival: Arrival = { by: 'binding', props: { caller: 'bound' } };
+    const harness = createHarness({ env: { CALLERS: CALLERS_AND_BOUND }, arrival });
+    const headers = { 'CF-Connecting-IP': '203.0.113.7', 'CF-Ray': '8f0c1d2e3a4b5c6d-PEK' };
+    for (const [method, path] of [
+      ['DELETE', '/images/m-custom01'],
+      ['GET', '/healthz'],
+      ['GET', '/nowhere'],
+    ] as const) {
+      await harness.call(method, path, headers);
+      expect(harness.lines.at(-1)?.text).not.toMatch(/203\.0\.113\.7|8f0c1d2e/);
+    }
+    expect(harness.lines[0]?.record).toMatchObject({ 'caller.proof': 'binding', outcome: 'deleted' });
   });
 
   it.each([
