@@ -8,7 +8,7 @@ import { WorkerEntrypoint } from 'cloudflare:workers';
 import { createApp } from './app.ts';
 import type { Arrival } from './callers/identify.ts';
 import { parseConfig } from './config.ts';
-import { platformRuntime } from './runtime.ts';
+import { platformRuntime } from './platform.ts';
 
 export { Ledger } from './ledger-object.ts';
 

@@ -1,9 +1,4 @@
-/**
- * The outside world as an interface, the real one, and a bound on waiting for it.
- *
- * Promises: whoever needs a clock, randomness, a pause, the network or the log is given it; only the two doors, `index.ts` and
- * `ledger-object.ts`, take the real ones from here.
- */
+/** The outside world as an interface, and a bound on waiting for it. `platform.ts` has the real one. */
 import type { Severity } from './outcome.ts';
 
 export interface Runtime {
@@ -27,15 +22,6 @@ export interface OutgoingRequest {
   readonly cache: 'no-store';
   readonly signal?: AbortSignal;
 }
-
-export const platformRuntime: Runtime = {
-  now: () => Date.now(),
-  random: () => Math.random(),
-  randomUUID: () => crypto.randomUUID(),
-  sleep: (ms) => scheduler.wait(ms),
-  fetch: (url, request) => fetch(url, request),
-  log: (severity, line) => (severity === 'ERROR' ? console.error(line) : console.log(line)),
-};
 
 /** How often a request looks whether the work of another one is over. */
 const POLL_MS = 25;

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { type Arrival, Identity } from '../../src/worker/callers/identify.ts';
 import { parseCallers } from '../../src/worker/callers/table.ts';
-import { platformRuntime, RequestWaits } from '../../src/worker/runtime.ts';
+import { platformRuntime } from '../../src/worker/platform.ts';
+import { RequestWaits } from '../../src/worker/runtime.ts';
 import { TestIssuer } from '../issuer.ts';
 import { startIssuer } from '../local/issuer.ts';
 import { interleaved, micro, nsPerCall, printTable, seriesOf } from './measure.ts';

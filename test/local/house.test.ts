@@ -16,7 +16,8 @@ const LAYERS = [
   ['config'],
   ['create-gateway'],
   ['http'],
-  ['app', 'ledger-object'],
+  ['app', 'platform'],
+  ['ledger-object'],
   ['index'],
   // The other programs, each in a folder beside the Worker's.
   ['client'],
@@ -33,7 +34,8 @@ const STRANGERS: readonly (readonly [from: string, to: string])[] = [
   ['callers', 'ledger'],
   ['ledger', 'baidu'],
   ['ledger', 'callers'],
-  ['app', 'ledger-object'],
+  ['ledger-object', 'app'],
+  ['app', 'platform'],
 ];
 const KNOWS_HONO: readonly string[] = ['http', 'app', 'index'];
 /** Runs in Node.js, on the operator's machine; nothing in the Worker may import it. */
@@ -63,6 +65,7 @@ const WITHOUT_TEST: readonly string[] = [
   'worker/ledger/sql.ts',
   'worker/ledger/stored-row.ts',
   'worker/outcome.ts',
+  'worker/platform.ts',
   'worker/problems/facts.ts',
   'worker/problems/failure.ts',
   'worker/result.ts',

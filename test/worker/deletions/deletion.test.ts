@@ -5,7 +5,8 @@ import { parseConfig } from '../../../src/worker/config.ts';
 import { createGateway } from '../../../src/worker/create-gateway.ts';
 import { deleteImage } from '../../../src/worker/deletions/deletion.ts';
 import { isImageId } from '../../../src/worker/image-id.ts';
-import { platformRuntime, RequestWaits } from '../../../src/worker/runtime.ts';
+import { platformRuntime } from '../../../src/worker/platform.ts';
+import { RequestWaits } from '../../../src/worker/runtime.ts';
 import { FAULTS, type FaultName, failure } from '../../emulator/emulator.ts';
 import { ANSWERS, checkOf, idOf, KEYS } from '../../fixtures.ts';
 import {

@@ -1,0 +1,11 @@
+/** The real outside world. Only the two doors, `index.ts` and `ledger-object.ts`, import it. */
+import type { Runtime } from './runtime.ts';
+
+export const platformRuntime: Runtime = {
+  now: () => Date.now(),
+  random: () => Math.random(),
+  randomUUID: () => crypto.randomUUID(),
+  sleep: (ms) => scheduler.wait(ms),
+  fetch: (url, request) => fetch(url, request),
+  log: (severity, line) => (severity === 'ERROR' ? console.error(line) : console.log(line)),
+};
