@@ -17,6 +17,7 @@ import { isRecord } from '../src/worker/json.ts';
 import type { Schedule } from '../src/worker/ledger/schedule.ts';
 import type { Sql } from '../src/worker/ledger/sql.ts';
 import { LedgerStore } from '../src/worker/ledger/store.ts';
+import { platformRuntime } from '../src/worker/platform.ts';
 import { checked, problemFaults } from './answers.ts';
 import type { Account } from './emulator/bce-auth.ts';
 import { Emulator } from './emulator/emulator.ts';
@@ -87,9 +88,9 @@ export function createHarness({
   const pausesMs: number[] = [];
   const answer = fetch ?? ((request: Request) => emulator.fetch(request));
   const app = createApp(parseConfig({ ...validEnv(), ...change }), {
+    ...platformRuntime,
     now: () => Date.now() + clockOffsetMs,
     random: () => 0.5,
-    randomUUID: () => crypto.randomUUID(),
     sleep: async (ms) => {
       pausesMs.push(ms);
     },

@@ -16,7 +16,7 @@ import { DELETIONS_PATH, visibleTo } from './deletions/history.ts';
 import { previewImage } from './deletions/preview.ts';
 import { logUnlistedCode } from './deletions/upstream.ts';
 import { audit, type MisconfigurationLine, respondCrash } from './http/audit.ts';
-import { type HttpEnv, record } from './http/context.ts';
+import { type HttpEnv, record, waitUntilOf } from './http/context.ts';
 import { Gate } from './http/gate.ts';
 import { openapi } from './http/openapi.ts';
 import { refusePlainHttp } from './http/plain-http.ts';
@@ -35,12 +35,13 @@ import type { Bodies } from './http/schemas.ts';
 import { FILES_PATH, page, pageFile } from './pages.ts';
 import { explanationOf, isProblemCode } from './problems/failure.ts';
 import { PROBLEMS_PATH } from './problems/problem.ts';
-import { logLine, type Runtime } from './runtime.ts';
+import { logLine, type Runtime, withTimeout } from './runtime.ts';
 
 export function createApp(
   { callers, config, assets, problems, version }: ParsedConfig,
   runtime: Runtime,
 ): HonoBase<HttpEnv> {
+  const { startTimer } = runtime;
   if (problems.length > 0) {
     const timestamp = new Date(runtime.now()).toISOString();
     logLine<MisconfigurationLine>(runtime.log, {
@@ -52,7 +53,7 @@ export function createApp(
   }
   const gateway = config === null ? null : createGateway(config, runtime);
   const identity = callers === null ? null : new Identity(callers, runtime);
-  const gate = new Gate(identity, gateway);
+  const gate = new Gate(identity, gateway, startTimer);
   // Routed by the path as it was sent: a percent-encoded part stays encoded, and then fits neither a route nor an image id.
   // One router, which `methodNotAllowed` brings anyway: the default would bring three.
   const app = new HonoBase<HttpEnv>({ getPath: ({ url }) => pathOf(url), router: new TrieRouter() });
@@ -68,10 +69,10 @@ export function createApp(
 
   app.get('/healthz', (c) => c.json<Bodies['Health']>({ status: 'ok' }));
   app.get('/openapi.json', (c) => c.json(openapi(originFor(c))));
-  app.get('/docs', async (c) => respondPage(c, await c.get('waits').withTimeout(page(assets, 'docs'))));
-  app.get('/console', async (c) => respondPage(c, await c.get('waits').withTimeout(page(assets, 'console'))));
+  app.get('/docs', async (c) => respondPage(c, await withTimeout(page(assets, 'docs'), startTimer)));
+  app.get('/console', async (c) => respondPage(c, await withTimeout(page(assets, 'console'), startTimer)));
   app.get(`${FILES_PATH}/:file`, async (c) =>
-    respondPage(c, await c.get('waits').withTimeout(pageFile(assets, c.req.param('file')))),
+    respondPage(c, await withTimeout(pageFile(assets, c.req.param('file')), startTimer)),
   );
   app.get(`${PROBLEMS_PATH}/:code`, (c) => {
     const code = c.req.param('code');
@@ -100,11 +101,11 @@ export function createApp(
   app.delete(
     IMAGE_ROUTE,
     gate.admitted({ scope: 'images:delete' }, async (c, { caller, proof, gateway }) => {
-      const order = await readDeletion(c.req.raw, c.req.path, c.get('mayKeep'));
+      const order = await readDeletion(c.req.raw, c.req.path, c.get('mayKeep'), startTimer);
       if (!order.ok) return respondProblem(c, order.failure);
       const ids = { id: c.get('id'), requestId: c.get('requestId') };
       const request = { ...order.value, ...ids, caller, subject: subjectOf(proof) };
-      const deletion = await deleteImage(gateway, request, c.get('waits'));
+      const deletion = await deleteImage(gateway, request, waitUntilOf(c));
       logUnlistedCode(runtime, request, unlistedCode(deletion.answer));
       return respondDeletion(c, request, deletion);
     }),

@@ -6,6 +6,10 @@ export const platformRuntime: Runtime = {
   random: () => Math.random(),
   randomUUID: () => crypto.randomUUID(),
   sleep: (ms) => scheduler.wait(ms),
+  startTimer: (ms, ring) => {
+    const timer = setTimeout(ring, ms);
+    return () => clearTimeout(timer);
+  },
   fetch: (url, request) => fetch(url, request),
   log: (severity, line) => (severity === 'ERROR' ? console.error(line) : console.log(line)),
 };

@@ -8,10 +8,14 @@ export interface Runtime {
   readonly random: () => number;
   readonly randomUUID: () => string;
   readonly sleep: (ms: number) => Promise<void>;
+  readonly startTimer: StartTimer;
   readonly fetch: (url: string, request: OutgoingRequest) => Promise<Response>;
   /** Writes one line for the operator. */
   readonly log: (severity: Severity, line: string) => void;
 }
+
+/** Calls `ring` after `ms`. Returns a function that cancels it. */
+export type StartTimer = (ms: number, ring: () => void) => () => void;
 
 /** The second argument of `fetch()`, as data: a `Request` would be copied by `fetch()` and costs as much again. */
 export interface OutgoingRequest {
@@ -23,12 +27,12 @@ export interface OutgoingRequest {
   readonly signal?: AbortSignal;
 }
 
-/** How often a request looks whether the work of another one is over. */
+/** How often a request checks whether another one has finished. */
 const POLL_MS = 25;
 
 /**
- * Waits while another request does something, but no longer than `limitMs`. Its promise may not be awaited, so this looks again and
- * again. Source: https://developers.cloudflare.com/workers/reference/how-workers-works/.
+ * Polls until another request has finished, for at most `limitMs`. Workers forbids awaiting that request's promise.
+ * Source: https://developers.cloudflare.com/workers/reference/how-workers-works/.
  */
 export async function waitWhile(isGoing: () => boolean, limitMs: number, sleep: Runtime['sleep']): Promise<void> {
   for (let waitedMs = 0; waitedMs < limitMs && isGoing(); waitedMs += POLL_MS) await sleep(POLL_MS);
@@ -56,69 +60,13 @@ export type WaitUntil = (work: Promise<unknown>) => void;
  */
 export const PLATFORM_TIMEOUT_MS = 1_500;
 
-/** The promise's own end, or a rejection after `timeoutMs`. The promise itself is not stopped. */
-export function withTimeout<T>(promise: Promise<T>, timeoutMs = PLATFORM_TIMEOUT_MS): Promise<T> {
-  const waits = new RequestWaits(() => undefined);
-  return waits.withTimeout(promise, timeoutMs).finally(() => waits.end());
-}
-
-interface Wait {
-  readonly endMs: number;
-  readonly giveUp: () => void;
-}
-
-/**
- * What the steps of one request share: its hold on the Worker, and one timer for all their waits. A timer for each wait would cost
- * more than all else that they do.
- */
-export class RequestWaits {
-  readonly waitUntil: WaitUntil;
-  readonly #pending = new Set<Wait>();
-  #timer: ReturnType<typeof setTimeout> | null = null;
-  /** When the timer fires. */
-  #checkMs = Number.POSITIVE_INFINITY;
-
-  constructor(waitUntil: WaitUntil) {
-    this.waitUntil = waitUntil;
-  }
-
-  /** The promise's own end, or a rejection after `timeoutMs`. The promise itself is not stopped. */
-  withTimeout<T>(promise: Promise<T>, timeoutMs = PLATFORM_TIMEOUT_MS): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const giveUp = () => reject(new Error(`Timed out after ${timeoutMs} ms.`));
-      const nowMs = performance.now();
-      const wait = { endMs: nowMs + timeoutMs, giveUp };
-      this.#pending.add(wait);
-      if (wait.endMs < this.#checkMs) this.#checkAt(wait.endMs, nowMs);
-      const over = () => this.#pending.delete(wait);
-      promise.then(over, over);
-      promise.then(resolve, reject);
-    });
-  }
-
-  /** Takes the timer away, unless somebody still waits. */
-  end(): void {
-    if (this.#pending.size > 0 || this.#timer === null) return;
-    clearTimeout(this.#timer);
-    this.#checkMs = Number.POSITIVE_INFINITY;
-  }
-
-  #checkAt(timeMs: number, nowMs: number): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#checkMs = timeMs;
-    this.#timer = setTimeout(() => this.#check(), timeMs - nowMs);
-  }
-
-  #check(): void {
-    // A timer may fire a little early by another clock.
-    const nowMs = Math.max(performance.now(), this.#checkMs);
-    for (const wait of this.#pending) {
-      if (wait.endMs > nowMs) continue;
-      this.#pending.delete(wait);
-      wait.giveUp();
-    }
-    this.#checkMs = Number.POSITIVE_INFINITY;
-    const nextMs = Math.min(...[...this.#pending].map(({ endMs }) => endMs));
-    if (nextMs < this.#checkMs) this.#checkAt(nextMs, nowMs);
-  }
+/** Settles as `promise` does, or rejects after `timeoutMs`. Does not cancel the work. */
+export function withTimeout<T>(
+  promise: Promise<T>,
+  startTimer: StartTimer,
+  timeoutMs = PLATFORM_TIMEOUT_MS,
+): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const cancel = startTimer(timeoutMs, () => late.reject(new Error(`Timed out after ${timeoutMs} ms.`)));
+  return Promise.race([promise, late.promise]).finally(cancel);
 }

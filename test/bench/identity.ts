@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { type Arrival, Identity } from '../../src/worker/callers/identify.ts';
 import { parseCallers } from '../../src/worker/callers/table.ts';
 import { platformRuntime } from '../../src/worker/platform.ts';
-import { RequestWaits } from '../../src/worker/runtime.ts';
 import { TestIssuer } from '../issuer.ts';
 import { startIssuer } from '../local/issuer.ts';
 import { interleaved, micro, nsPerCall, printTable, seriesOf } from './measure.ts';
@@ -14,7 +13,7 @@ const TOKEN_CALLS = 300;
 const HTTP: Arrival = { by: 'http' };
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex');
-const waits = new RequestWaits(() => undefined);
+const waitUntil = () => undefined;
 
 export async function benchIdentity(rounds: number) {
   const server = await startIssuer();
@@ -30,7 +29,11 @@ export async function benchIdentity(rounds: number) {
     return new Identity(parseCallers([{ name: 'CALLERS', json }], entries).callers, platformRuntime);
   };
   const identify = async (identity: Identity, bearer: string) => {
-    const identified = await identity.identify(HTTP, (name) => (name === 'authorization' ? bearer : undefined), waits);
+    const identified = await identity.identify(
+      HTTP,
+      (name) => (name === 'authorization' ? bearer : undefined),
+      waitUntil,
+    );
     if (!identified.ok) throw new Error(identified.failure.code);
   };
 

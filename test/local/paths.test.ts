@@ -15,6 +15,7 @@ import { isRecord, parseJson } from '../../src/worker/json.ts';
 import type { Ledger } from '../../src/worker/ledger/rows.ts';
 import type { Sql } from '../../src/worker/ledger/sql.ts';
 import { LedgerStore } from '../../src/worker/ledger/store.ts';
+import { platformRuntime } from '../../src/worker/platform.ts';
 import type { Runtime } from '../../src/worker/runtime.ts';
 import { checkAnswer } from '../answers.ts';
 import { Emulator, type FaultName, LATER_MS } from '../emulator/emulator.ts';
@@ -213,6 +214,7 @@ class Process {
     random: () => 0.5,
     randomUUID: () => crypto.randomUUID(),
     sleep: async () => undefined,
+    startTimer: platformRuntime.startTimer,
     fetch: (url, request) => {
       this.attempts++;
       return this.#at(this.attempts === 1 ? 'fetch 1' : 'fetch 2', () => this.#world.send(new Request(url, request)));

@@ -32,7 +32,7 @@ export interface Sender {
   readonly client: BceClient;
   /** For one attempt, its body included. */
   readonly attemptTimeoutMs: number;
-  readonly runtime: Pick<Runtime, 'now' | 'sleep' | 'random'>;
+  readonly runtime: Pick<Runtime, 'now' | 'sleep' | 'random' | 'startTimer'>;
 }
 
 const RETRIED_STATUS: ReadonlySet<number> = new Set([408, 500, 502, 503, 504]);
@@ -76,8 +76,8 @@ export async function exchange(
 
 async function attempt(sender: Sender, url: URL, init: BceRequestInit, timeoutMs: number): Promise<Attempt> {
   const controller = new AbortController();
-  // A timer that is cleared: `AbortSignal.timeout` would leave one running after every answer.
-  const timer = setTimeout(() => controller.abort(), timeoutMs);
+  // `AbortSignal.timeout` cannot be cancelled and would leave a timer running after every answer.
+  const cancel = sender.runtime.startTimer(timeoutMs, () => controller.abort());
   try {
     // Signed before anything is awaited, so that a failure to sign is thrown as a bug and not taken for a lost connection.
     return await readAttempt(
@@ -86,7 +86,7 @@ async function attempt(sender: Sender, url: URL, init: BceRequestInit, timeoutMs
       controller.signal,
     );
   } finally {
-    clearTimeout(timer);
+    cancel();
   }
 }
 

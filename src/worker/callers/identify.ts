@@ -9,8 +9,9 @@
  */
 import { isRecord } from '../json.ts';
 import { failed, ok, type Result } from '../result.ts';
-import type { RequestWaits, Runtime } from '../runtime.ts';
+import type { WaitUntil } from '../runtime.ts';
 import type { Caller } from './caller.ts';
+import type { IssuerRuntime } from './issuer-keys.ts';
 import { isTokenHeader } from './issuers.ts';
 import { fingerprintOf, keyDigest } from './key.ts';
 import type { Callers } from './table.ts';
@@ -70,7 +71,7 @@ export class Identity {
   readonly #callers: Callers;
   readonly #tokens: TokenVerifier;
 
-  constructor(callers: Callers, runtime: Pick<Runtime, 'now' | 'sleep' | 'fetch' | 'log'>) {
+  constructor(callers: Callers, runtime: IssuerRuntime) {
     const { issuers, rules } = callers;
     this.#callers = callers;
     this.#tokens = new TokenVerifier(issuers, rules, runtime);
@@ -78,15 +79,19 @@ export class Identity {
   }
 
   /** Who sends the request. Through a binding only its properties count, and over HTTP only the headers. */
-  async identify(arrival: Arrival, headerOf: HeaderOf, waits: RequestWaits): Promise<Result<Identified, TokenFailure>> {
+  async identify(
+    arrival: Arrival,
+    headerOf: HeaderOf,
+    waitUntil: WaitUntil,
+  ): Promise<Result<Identified, TokenFailure>> {
     if (arrival.by === 'binding') return this.#bound(arrival.props);
     const [header, ...more] = this.tokenHeaders.filter((name) => headerOf(name) !== undefined);
     const authorization = headerOf(AUTHORIZATION);
-    if (header === undefined) return this.#bearer(BEARER.exec(authorization ?? '')?.[1], waits);
+    if (header === undefined) return this.#bearer(BEARER.exec(authorization ?? '')?.[1], waitUntil);
     // Two proofs at once: whichever we believed, the request would not be what it looks like to somebody else.
     if (more.length > 0 || authorization !== undefined) return unauthenticated;
     const token = headerOf(header) ?? '';
-    return isToken(token) ? this.#token(token, keyDigest(token), header, waits) : unauthenticated;
+    return isToken(token) ? this.#token(token, keyDigest(token), header, waitUntil) : unauthenticated;
   }
 
   #bound(props: unknown): Result<Identified, TokenFailure> {
@@ -95,22 +100,22 @@ export class Identity {
     return caller === undefined ? unauthenticated : ok({ caller, proof: { kind: 'binding' } });
   }
 
-  async #bearer(text: string | undefined, waits: RequestWaits): Promise<Result<Identified, TokenFailure>> {
+  async #bearer(text: string | undefined, waitUntil: WaitUntil): Promise<Result<Identified, TokenFailure>> {
     if (text === undefined) return unauthenticated;
     if (text.length > MAX_KEY_CHARS && !isToken(text)) return unauthenticated;
     const digest = keyDigest(text);
     const caller = this.#callers.byKey.get(digest);
     if (caller !== undefined) return ok({ caller, proof: { kind: 'key', fingerprint: fingerprintOf(digest) } });
-    return isToken(text) ? this.#token(text, digest, null, waits) : unauthenticated;
+    return isToken(text) ? this.#token(text, digest, null, waitUntil) : unauthenticated;
   }
 
   async #token(
     text: string,
     digest: string,
     header: string | null,
-    waits: RequestWaits,
+    waitUntil: WaitUntil,
   ): Promise<Result<Identified, TokenFailure>> {
-    const verified = await this.#tokens.verify(text, digest, header, waits);
+    const verified = await this.#tokens.verify(text, digest, header, waitUntil);
     if (!verified.ok) return verified;
     const { caller, issuer, subject } = verified.value;
     return ok({ caller, proof: { kind: 'token', issuer, subject } });

@@ -10,7 +10,7 @@
  */
 import { parseJson, readText } from '../json.ts';
 import { failed, ok, type Result } from '../result.ts';
-import { type LogLine, logLine, type RequestWaits, type Runtime, waitWhile, withTimeout } from '../runtime.ts';
+import { type LogLine, logLine, type Runtime, type WaitUntil, waitWhile, withTimeout } from '../runtime.ts';
 import type { Issuer } from './issuers.ts';
 import { type PublicKey, readKeySet } from './public-key.ts';
 
@@ -40,15 +40,18 @@ const MIN_INTERVAL_MS = 60 * 1000;
 const MIN_FIRST_INTERVAL_MS = 5 * 1000;
 const MAX_STEP_BACK_MS = 60 * 1000;
 
+/** What fetching an issuer's keys takes. */
+export type IssuerRuntime = Pick<Runtime, 'now' | 'sleep' | 'startTimer' | 'fetch' | 'log'>;
+
 export class IssuerKeys {
   readonly #issuer: Pick<Issuer, 'name' | 'jwks'>;
-  readonly #runtime: Pick<Runtime, 'now' | 'sleep' | 'fetch' | 'log'>;
+  readonly #runtime: IssuerRuntime;
   #set: KeySet | null = null;
   #fetchedAtMs = 0;
   #attemptedAtMs: number | null = null;
   #isFetching = false;
 
-  constructor(issuer: Pick<Issuer, 'name' | 'jwks'>, runtime: Pick<Runtime, 'now' | 'sleep' | 'fetch' | 'log'>) {
+  constructor(issuer: Pick<Issuer, 'name' | 'jwks'>, runtime: IssuerRuntime) {
     this.#issuer = issuer;
     this.#runtime = runtime;
     if (typeof issuer.jwks !== 'string') this.#set = keySet(issuer.jwks);
@@ -60,26 +63,26 @@ export class IssuerKeys {
   }
 
   /** The keys for a token that names this one, or `null` if nothing is known of the issuer, after 3 seconds at most. */
-  async keysFor(name: string, waits: RequestWaits): Promise<KeySet | null> {
+  async keysFor(name: string, waitUntil: WaitUntil): Promise<KeySet | null> {
     const known = this.current();
     if (known !== null) {
-      this.renewIfDue(known.has(name), waits);
+      this.renewIfDue(known.has(name), waitUntil);
       return known;
     }
     if (this.#isBusy()) await waitWhile(() => this.#isBusy(), FETCH_TIMEOUT_MS, this.#runtime.sleep);
     else if (this.#mayAsk(MIN_FIRST_INTERVAL_MS)) {
       const fetched = this.#fetch();
       // Others wait for it, even if this caller hangs up.
-      waits.waitUntil(fetched);
+      waitUntil(fetched);
       await fetched;
     }
     return this.current();
   }
 
   /** Begins to fetch new keys in the background if the known ones are old, or lack the one that is looked for. */
-  renewIfDue(isKnown: boolean, waits: RequestWaits): void {
+  renewIfDue(isKnown: boolean, waitUntil: WaitUntil): void {
     if (this.#isInline() || this.#isBusy() || !this.#mayAsk(MIN_INTERVAL_MS)) return;
-    if (!isKnown || this.#isOlder(this.#fetchedAtMs, RENEWAL_AGE_MS)) waits.waitUntil(this.#fetch());
+    if (!isKnown || this.#isOlder(this.#fetchedAtMs, RENEWAL_AGE_MS)) waitUntil(this.#fetch());
   }
 
   #isInline(): boolean {
@@ -105,9 +108,11 @@ export class IssuerKeys {
     this.#attemptedAtMs = this.#runtime.now();
     this.#isFetching = true;
     const controller = new AbortController();
-    const fetched = await withTimeout(this.#download(controller.signal), FETCH_TIMEOUT_MS).catch(
-      (): Result<never, FetchFault> => failed('no_answer'),
-    );
+    const fetched = await withTimeout(
+      this.#download(controller.signal),
+      this.#runtime.startTimer,
+      FETCH_TIMEOUT_MS,
+    ).catch((): Result<never, FetchFault> => failed('no_answer'));
     controller.abort();
     this.#isFetching = false;
     if (!fetched.ok) {

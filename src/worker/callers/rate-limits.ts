@@ -8,7 +8,7 @@
  * draft-ietf-httpapi-ratelimit-headers-11 (`RateLimit-Policy`).
  */
 import type { Failure } from '../problems/failure.ts';
-import type { RequestWaits } from '../runtime.ts';
+import { type StartTimer, withTimeout } from '../runtime.ts';
 
 /** `requests` in `periodS` seconds; the platform offers periods of 10 and 60. */
 export const RATE_LIMITS = {
@@ -33,10 +33,10 @@ const RATE_LIMIT_POLICY = Object.entries(RATE_LIMITS)
 export async function rateLimitFailure(
   limiters: RateLimiters,
   callerId: string,
-  waits: RequestWaits,
+  startTimer: StartTimer,
 ): Promise<Failure<'rate_limited' | 'rate_limiter_unavailable'> | null> {
   try {
-    const reached = await waits.withTimeout(firstReached(limiters, callerId));
+    const reached = await withTimeout(firstReached(limiters, callerId), startTimer);
     if (reached === null) return null;
     const { requests, periodS } = RATE_LIMITS[reached];
     return { code: 'rate_limited', requests, periodS, policy: RATE_LIMIT_POLICY };

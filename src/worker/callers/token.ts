@@ -11,9 +11,9 @@ import { base64url, compactVerify } from 'jose';
 import { isRecord, parseJson } from '../json.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
-import type { RequestWaits, Runtime } from '../runtime.ts';
+import type { Runtime, WaitUntil } from '../runtime.ts';
 import type { Caller } from './caller.ts';
-import { IssuerKeys, type KeySet, keyName } from './issuer-keys.ts';
+import { IssuerKeys, type IssuerRuntime, type KeySet, keyName } from './issuer-keys.ts';
 import type { Issuer } from './issuers.ts';
 import { ALGORITHMS, type PublicKey } from './public-key.ts';
 import type { TokenRule } from './token-rules.ts';
@@ -66,11 +66,7 @@ export class TokenVerifier {
   /** By the digest of the token, the oldest first. */
   readonly #remembered = new Map<string, Remembered>();
 
-  constructor(
-    issuers: readonly Issuer[],
-    rules: readonly TokenRule[],
-    runtime: Pick<Runtime, 'now' | 'sleep' | 'fetch' | 'log'>,
-  ) {
+  constructor(issuers: readonly Issuer[], rules: readonly TokenRule[], runtime: IssuerRuntime) {
     this.#now = runtime.now;
     this.#sources = issuers.map((issuer) => ({
       issuer,
@@ -84,15 +80,15 @@ export class TokenVerifier {
     token: string,
     digest: string,
     header: string | null,
-    waits: RequestWaits,
+    waitUntil: WaitUntil,
   ): Promise<Result<Bearer, TokenFailure>> {
-    const known = this.#recall(digest, header, waits);
+    const known = this.#recall(digest, header, waitUntil);
     if (known !== null) return ok(known);
     const read = readUnverified(token);
     const source = read === null ? undefined : this.#sourceOf(read.payload, header);
     if (read === null || source === undefined || !holds(read.payload, source.issuer, this.#now()))
       return unauthenticated;
-    const keySet = await source.keys.keysFor(read.keyName, waits);
+    const keySet = await source.keys.keysFor(read.keyName, waitUntil);
     if (keySet === null) return failed({ code: 'identity_unavailable' });
     const bearer = (await isSigned(token, keySet.get(read.keyName))) ? bearerOf(read.payload, source) : null;
     if (bearer === null) return unauthenticated;
@@ -109,12 +105,12 @@ export class TokenVerifier {
     return more.length === 0 && source?.issuer.header === header ? source : undefined;
   }
 
-  #recall(digest: string, header: string | null, waits: RequestWaits): Bearer | null {
+  #recall(digest: string, header: string | null, waitUntil: WaitUntil): Bearer | null {
     const remembered = this.#remembered.get(digest);
     if (remembered === undefined) return null;
     const { bearer, source, keySet, untilMs } = remembered;
     if (untilMs > this.#now() && source.keys.current() === keySet && source.issuer.header === header) {
-      source.keys.renewIfDue(true, waits);
+      source.keys.renewIfDue(true, waitUntil);
       return bearer;
     }
     this.#remembered.delete(digest);

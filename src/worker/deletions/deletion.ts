@@ -14,7 +14,7 @@ import type { Entered } from '../ledger/stub.ts';
 import type { SuccessOutcome } from '../outcome.ts';
 import { type Failure, outcomeOf } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
-import type { RequestWaits } from '../runtime.ts';
+import type { WaitUntil } from '../runtime.ts';
 import type { Gateway } from './gateway.ts';
 import { blockedBeforeRead, blockedByName, needsName } from './policy.ts';
 import { asNotAttempted, type UpstreamFailure, upstreamFailure, withLastDeletion } from './upstream.ts';
@@ -64,7 +64,7 @@ export interface Deletion extends Attempted {
 }
 
 /** Deletes the image, unless something forbids it. Irreversible. */
-export async function deleteImage(gateway: Gateway, request: DeletionRequest, waits: RequestWaits): Promise<Deletion> {
+export async function deleteImage(gateway: Gateway, request: DeletionRequest, waitUntil: WaitUntil): Promise<Deletion> {
   const { policy, ledger, budgetsOf, deadlineMs, keyFingerprint, now } = gateway;
   const { id, requestId, imageId, caller, subject } = request;
   const endMs = now() + deadlineMs;
@@ -72,12 +72,12 @@ export async function deleteImage(gateway: Gateway, request: DeletionRequest, wa
   if (blocker !== undefined) return { ...notAttempted(blocker), settled: null };
 
   const reservation = { id, requestId, caller: caller.id, subject, imageId, keyFingerprint };
-  const reserved = await ledger.reserve(reservation, budgetsOf(caller), deadlineMs, waits);
+  const reserved = await ledger.reserve(reservation, budgetsOf(caller), deadlineMs, waitUntil);
   if (!reserved.ok) return { ...notAttempted(reserved.failure), settled: null };
 
   const attempted = await readAndDelete(gateway, request, reserved.value, endMs);
-  const settled = ledger.settle(id, settlementOf(attempted), waits);
-  waits.waitUntil(settled);
+  const settled = ledger.settle(id, settlementOf(attempted));
+  waitUntil(settled);
   return { ...attempted, settled };
 }
 

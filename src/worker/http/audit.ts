@@ -16,7 +16,7 @@ import { isImageId } from '../image-id.ts';
 import { keptBeside } from '../kept-text.ts';
 import type { FailureOutcome, Severity, SuccessOutcome } from '../outcome.ts';
 import { type Failure, outcomeOf, PROBLEMS, type ProblemCode } from '../problems/failure.ts';
-import { type LogLine, logLine, RequestWaits, type Runtime } from '../runtime.ts';
+import { type LogLine, logLine, type Runtime } from '../runtime.ts';
 import { type HttpEnv, record } from './context.ts';
 import { REQUEST_ID } from './query.ts';
 import { hasValidHost, imageIdSegment } from './request.ts';
@@ -108,7 +108,6 @@ export function audit(
     const given = c.req.header('x-request-id') ?? '';
     const mayKeep = keptBeside(credentialHeaders(identity, c.req.raw.headers), (name) => c.req.header(name));
     const isSafe = REQUEST_ID.test(given) && mayKeep(given);
-    const waits = new RequestWaits((work) => c.executionCtx.waitUntil(work));
     const transport = transportOf(c.env, c.req.url);
     const imageId = imageIdSegment(c.req.path);
     c.set('id', id);
@@ -116,7 +115,6 @@ export function audit(
     c.set('mayKeep', mayKeep);
     c.set('record', isImageId(imageId) && mayKeep(imageId) ? { imageId } : {});
     c.set('transport', transport);
-    c.set('waits', waits);
     try {
       if (hasValidHost(c.req.header('host'), c.req.url)) await next();
       else c.res = respondProblem(c, { code: 'invalid_request', fault: 'malformed_host' });
@@ -129,13 +127,11 @@ export function audit(
     if (version !== null) c.res.headers.set(VERSION_HEADER, version);
 
     const durationMs = now() - startMs;
-    const write = (settled?: boolean) => {
-      waits.end();
+    const write = (settled?: boolean) =>
       logLine(log, auditRecord(c, { gateway, version }, { startMs, durationMs, settled }));
-    };
     const settled = c.get('record').deletion?.settled;
     // The record closes when the ledger has the outcome, while the answer is on its way.
-    if (settled) waits.waitUntil(settled.then(write));
+    if (settled) c.executionCtx.waitUntil(settled.then(write));
     else write();
   };
 }

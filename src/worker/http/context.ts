@@ -6,7 +6,7 @@ import type { Previewed } from '../deletions/preview.ts';
 import type { ImageId } from '../image-id.ts';
 import type { MayKeep } from '../kept-text.ts';
 import type { Failure } from '../problems/failure.ts';
-import type { RequestWaits } from '../runtime.ts';
+import type { WaitUntil } from '../runtime.ts';
 import type { Transport } from './transport.ts';
 
 /** The facts that only the way of a request can tell. */
@@ -35,11 +35,15 @@ export interface HttpEnv {
     mayKeep: MayKeep;
     record: RequestRecord;
     transport: Transport;
-    waits: RequestWaits;
   };
 }
 
 /** Notes facts for the audit record. This is the only way to write it. */
 export function record(c: Context<HttpEnv>, facts: RequestRecord): void {
   Object.assign(c.get('record'), facts);
+}
+
+/** The hold of this request on the Worker. */
+export function waitUntilOf(c: Context<HttpEnv>): WaitUntil {
+  return (work) => c.executionCtx.waitUntil(work);
 }

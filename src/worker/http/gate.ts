@@ -11,7 +11,8 @@ import { rateLimitFailure } from '../callers/rate-limits.ts';
 import type { Gateway } from '../deletions/gateway.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
-import { type HttpEnv, record } from './context.ts';
+import type { StartTimer } from '../runtime.ts';
+import { type HttpEnv, record, waitUntilOf } from './context.ts';
 import { respondProblem } from './respond.ts';
 
 export interface Admitted {
@@ -33,10 +34,12 @@ interface Admission {
 export class Gate {
   readonly #identity: Identity | null;
   readonly #gateway: Gateway | null;
+  readonly #startTimer: StartTimer;
 
-  constructor(identity: Identity | null, gateway: Gateway | null) {
+  constructor(identity: Identity | null, gateway: Gateway | null, startTimer: StartTimer) {
     this.#identity = identity;
     this.#gateway = gateway;
+    this.#startTimer = startTimer;
   }
 
   /** Lets admitted requests through to `handle` and answers the others. */
@@ -50,13 +53,13 @@ export class Gate {
   async #admit(c: Context<HttpEnv>, { scope, problems }: Admission): Promise<Result<Admitted, Failure>> {
     // Without a readable table nobody is known, and nobody learns more than that.
     if (this.#identity === null) return failed({ code: 'gateway_misconfigured' });
-    const identified = await this.#identity.identify(c.env, (name) => c.req.header(name), c.get('waits'));
+    const identified = await this.#identity.identify(c.env, (name) => c.req.header(name), waitUntilOf(c));
     if (!identified.ok) return identified;
     const { caller, proof } = identified.value;
     record(c, { identified: identified.value });
     const gateway = this.#gateway;
     if (gateway === null) return failed({ code: 'gateway_misconfigured', ...(problems && { problems }) });
-    const limited = await rateLimitFailure(gateway.rateLimiters, caller.id, c.get('waits'));
+    const limited = await rateLimitFailure(gateway.rateLimiters, caller.id, this.#startTimer);
     if (limited !== null) return failed(limited);
     if (scope !== null && !caller.scopes.has(scope)) return failed({ code: 'permission_denied', missing: scope });
     // Browsers send this header with every request, and no script can leave it out. So no page can delete.

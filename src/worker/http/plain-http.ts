@@ -11,7 +11,7 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { credentialHeaders, type Identity } from '../callers/identify.ts';
 import { FILES_PATH } from '../pages.ts';
 import { PROBLEMS_PATH } from '../problems/problem.ts';
-import { type HttpEnv, record } from './context.ts';
+import { type HttpEnv, record, waitUntilOf } from './context.ts';
 import { originFor, respondProblem } from './respond.ts';
 
 /** What a person may open by typing the name of the host. */
@@ -27,7 +27,7 @@ export function refusePlainHttp(identity: Identity | null): MiddlewareHandler<Ht
     const page = hasCredential ? null : pageOverHttps(c);
     if (page !== null) return new Response(null, { status: 308, headers: { Location: page } });
     if (hasCredential && identity !== null) {
-      const identified = await identity.identify(c.env, (name) => c.req.header(name), c.get('waits'));
+      const identified = await identity.identify(c.env, (name) => c.req.header(name), waitUntilOf(c));
       if (identified.ok) record(c, { identified: identified.value });
     }
     return respondProblem(c, { code: 'insecure_transport', hasCredential });

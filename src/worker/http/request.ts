@@ -8,7 +8,7 @@ import type { MayKeep } from '../kept-text.ts';
 import type { HistoryQuery } from '../ledger/rows.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
-import { withTimeout } from '../runtime.ts';
+import { type StartTimer, withTimeout } from '../runtime.ts';
 import { DELETION_PARAMETERS, HISTORY_PARAMETERS, READINESS_PARAMETERS, readQuery } from './query.ts';
 
 type Fault = Failure<'invalid_request' | 'invalid_image_id'>;
@@ -57,12 +57,13 @@ export async function readDeletion(
   request: Request,
   path: string,
   mayKeep: MayKeep,
+  startTimer: StartTimer,
 ): Promise<Result<DeletionOrder, Fault>> {
   const imageId = readImageId(path, mayKeep);
   if (!imageId.ok) return imageId;
   const query = readQuery(queryOf(request.url), DELETION_PARAMETERS, mayKeep);
   if (!query.ok) return query;
-  if (await hasContent(request)) return failed({ code: 'invalid_request', fault: 'unexpected_body' });
+  if (await hasContent(request, startTimer)) return failed({ code: 'invalid_request', fault: 'unexpected_body' });
   return ok({ imageId: imageId.value, ...query.value });
 }
 
@@ -102,10 +103,10 @@ function queryOf(url: string): URLSearchParams {
  * Whether the request has content. Only the stream tells: behind a binding `Content-Length` is whatever the calling Worker wrote, and
  * some HTTP versions need none. A stream that fails, or has not ended in time, counts as content.
  */
-async function hasContent({ body }: Request): Promise<boolean> {
+async function hasContent({ body }: Request, startTimer: StartTimer): Promise<boolean> {
   if (body === null) return false;
   const reader: ReadableStreamDefaultReader<Uint8Array> = body.getReader();
-  const hasBytes = await withTimeout(findBytes(reader)).catch(() => true);
+  const hasBytes = await withTimeout(findBytes(reader), startTimer).catch(() => true);
   if (hasBytes) reader.cancel().catch(() => undefined);
   return hasBytes;
 }

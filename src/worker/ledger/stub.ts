@@ -6,7 +6,7 @@
  */
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
-import { type LogLine, logLine, type RequestWaits, type Runtime, withTimeout } from '../runtime.ts';
+import { type LogLine, logLine, type Runtime, type WaitUntil, withTimeout } from '../runtime.ts';
 import type * as rows from './rows.ts';
 
 type LocationHint = 'apac-ne' | 'apac-se';
@@ -62,11 +62,11 @@ function refusalFailure({ open, ...exhausted }: rows.Refusal, reservation: rows.
 
 export class LedgerStub {
   readonly #namespace: LedgerNamespace;
-  readonly #runtime: Pick<Runtime, 'now' | 'log'>;
+  readonly #runtime: Pick<Runtime, 'now' | 'startTimer' | 'log'>;
   readonly #place: { readonly locationHint: LocationHint };
 
   /** @param upstreamHost that of Baidu's region. Only the first call of all decides where the object lives, for ever. */
-  constructor(namespace: LedgerNamespace, upstreamHost: string, runtime: Pick<Runtime, 'now' | 'log'>) {
+  constructor(namespace: LedgerNamespace, upstreamHost: string, runtime: Pick<Runtime, 'now' | 'startTimer' | 'log'>) {
     this.#namespace = namespace;
     this.#place = { locationHint: SOUTHERN_HOST.test(upstreamHost) ? 'apac-se' : 'apac-ne' };
     this.#runtime = runtime;
@@ -77,19 +77,17 @@ export class LedgerStub {
     reservation: rows.Reservation,
     budgets: rows.Budgets,
     timeoutMs: number,
-    waits: RequestWaits,
+    waitUntil: WaitUntil,
   ): Promise<Result<Entered, Failure<'budget_exhausted' | 'deletion_in_progress'> | Unavailable>> {
     try {
       const reserving = this.#call((ledger) => ledger.reserve(reservation, budgets));
-      const reserved = await waits.withTimeout(reserving, Math.min(RESERVE_TIMEOUT_MS, timeoutMs));
+      const reserved = await withTimeout(reserving, this.#runtime.startTimer, Math.min(RESERVE_TIMEOUT_MS, timeoutMs));
       if (!reserved.ok) return failed(refusalFailure(reserved.failure, reservation));
       const { value: lastDeletion, isAfterNotDeleted, sameRequest } = reserved;
       return ok({ lastDeletion, isAfterNotDeleted, sameRequest });
     } catch {
       // The row may be written even so, or may be yet. It must not count for a deletion that was never sent.
-      waits.waitUntil(
-        this.#tell(reservation.id, NEVER_SENT, (ledger) => ledger.cancel(reservation, NEVER_SENT), waits),
-      );
+      waitUntil(this.#tell(reservation.id, NEVER_SENT, (ledger) => ledger.cancel(reservation, NEVER_SENT)));
       return unavailable;
     }
   }
@@ -98,8 +96,8 @@ export class LedgerStub {
    * Writes what came of a deletion. `false` if the ledger did not take it, so that its row says `unknown`. A row settles once, so a
    * ledger whose reply was lost may be told again.
    */
-  settle(id: string, settlement: rows.Settlement, waits: RequestWaits): Promise<boolean> {
-    return this.#tell(id, settlement, (ledger) => ledger.settle(id, settlement), waits);
+  settle(id: string, settlement: rows.Settlement): Promise<boolean> {
+    return this.#tell(id, settlement, (ledger) => ledger.settle(id, settlement));
   }
 
   /** What `reserve` would say now. */
@@ -116,20 +114,15 @@ export class LedgerStub {
   }
 
   #ask<T>(question: (ledger: rows.Ledger) => Promise<T>): Promise<Result<T, Unavailable>> {
-    return withTimeout(this.#call(question)).then(
+    return withTimeout(this.#call(question), this.#runtime.startTimer).then(
       (value) => ok(value),
       () => unavailable,
     );
   }
 
   /** Tells the ledger, twice if it fails once. `false`, with a line in the log, if it did not take it. */
-  #tell(
-    id: string,
-    { outcome }: rows.Settlement,
-    tell: (ledger: rows.Ledger) => Promise<void>,
-    waits: RequestWaits,
-  ): Promise<boolean> {
-    const once = () => waits.withTimeout(this.#call(tell));
+  #tell(id: string, { outcome }: rows.Settlement, tell: (ledger: rows.Ledger) => Promise<void>): Promise<boolean> {
+    const once = () => withTimeout(this.#call(tell), this.#runtime.startTimer);
     const again = (error: unknown) => (isOverloaded(error) ? Promise.reject(error) : once());
     return once()
       .catch(again)

@@ -4,6 +4,7 @@
  * A check is a function of what it reads, so the search applies these findings to the ledger and reads nothing.
  */
 import type { Check } from '../../../src/worker/ledger/schedule.ts';
+import { platformRuntime } from '../../../src/worker/platform.ts';
 import type { Runtime } from '../../../src/worker/runtime.ts';
 import { READ_ANSWERS, type ReadAnswer } from './answers.ts';
 import type { Code } from './code.ts';
@@ -36,6 +37,7 @@ async function seenBy(code: Code, answer: ReadAnswer): Promise<Seen> {
     random: () => 0.5,
     randomUUID: () => 'id-this',
     sleep: async () => undefined,
+    startTimer: platformRuntime.startTimer,
     fetch: async () => {
       nowMs += READ_MS;
       return READ_ANSWERS[answer](IMAGE_ID);

@@ -17,7 +17,6 @@ export interface Code {
   readonly deleteImage: typeof import('../../../src/worker/deletions/deletion.ts').deleteImage;
   readonly createGateway: typeof import('../../../src/worker/create-gateway.ts').createGateway;
   readonly outcomeOf: typeof import('../../../src/worker/problems/failure.ts').outcomeOf;
-  readonly RequestWaits: typeof import('../../../src/worker/runtime.ts').RequestWaits;
 }
 
 /** A deliberate break: the first occurrence of `from` in `file` becomes `to`. */
@@ -54,14 +53,12 @@ async function loadFrom(folder: string): Promise<Code> {
   const failure: typeof import('../../../src/worker/problems/failure.ts') = await import(
     `${folder}/problems/failure.ts`
   );
-  const runtime: typeof import('../../../src/worker/runtime.ts') = await import(`${folder}/runtime.ts`);
   const check: typeof import('../../../src/worker/deletions/check.ts') = await import(`${folder}/deletions/check.ts`);
   return {
     LedgerStore: store.LedgerStore,
     deleteImage: deletion.deleteImage,
     createGateway: gateway.createGateway,
     outcomeOf: failure.outcomeOf,
-    RequestWaits: runtime.RequestWaits,
     checkImage: check.checkImage,
   };
 }

@@ -9,6 +9,7 @@
 import { vi } from 'vitest';
 import type { Ledger, Reserved, Settlement } from '../../../src/worker/ledger/rows.ts';
 import type { RowOutcome } from '../../../src/worker/outcome.ts';
+import { platformRuntime } from '../../../src/worker/platform.ts';
 import type { OutgoingRequest, Runtime } from '../../../src/worker/runtime.ts';
 import { DELETE_ANSWERS, type DeleteAnswer, IMAGE_NAME, READ_ANSWERS } from './answers.ts';
 import type { Code } from './code.ts';
@@ -163,7 +164,7 @@ export class RequestTables {
 
   /** Runs a deletion with these inputs. Resolves with what it asks for after the last one. */
   #run(reads: boolean, inputs: readonly Input[]): Promise<Asked> {
-    const { deleteImage, outcomeOf, RequestWaits } = this.#code;
+    const { deleteImage, outcomeOf } = this.#code;
     const { promise, resolve, reject } = Promise.withResolvers<Asked>();
     let nowMs = START_MS;
     let taken = 0;
@@ -198,6 +199,7 @@ export class RequestTables {
         if (input === null) return never();
         pass(input.isLate);
       },
+      startTimer: platformRuntime.startTimer,
       fetch: async (url, request) => {
         if (!url.endsWith(`/v2/image/${IMAGE_ID}`)) throw new Error(`Nobody may call ${url}.`);
         const input = take(request.method);
@@ -218,8 +220,7 @@ export class RequestTables {
       allowMissing: false,
       expectName: reads ? IMAGE_NAME : null,
     };
-    const waits = new RequestWaits(() => undefined);
-    deleteImage(gateway, request, waits).then(({ result, first, thrown }) => {
+    deleteImage(gateway, request, () => undefined).then(({ result, first, thrown }) => {
       if (thrown !== undefined) return reject(thrown);
       const answer = result.ok ? result.value : { outcome: outcomeOf(result.failure), confirmed: null };
       resolve({ waitsFor: 'nothing', end: this.#end(answer, first !== undefined, message) });

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { exchange } from '../../../src/worker/baidu/attempts.ts';
 import { BceClient } from '../../../src/worker/baidu/client.ts';
+import { platformRuntime } from '../../../src/worker/platform.ts';
 import type { OutgoingRequest } from '../../../src/worker/runtime.ts';
 import { failure } from '../../emulator/emulator.ts';
 import { ANSWERS } from '../../fixtures.ts';
@@ -54,7 +55,7 @@ function exchangeIn(
   };
   const client = new BceClient({ accessKeyId: 'ak', secretAccessKey: 'sk' }, { fetch, now });
   return exchange(
-    { client, attemptTimeoutMs, runtime: { now, sleep, random: () => 0 } },
+    { client, attemptTimeoutMs, runtime: { ...platformRuntime, now, sleep, random: () => 0 } },
     'DELETE',
     url,
     START_MS + leftMs,

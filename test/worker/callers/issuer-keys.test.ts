@@ -1,9 +1,10 @@
 /** The keys of an issuer that is down, hangs, answers nonsense or changes its keys. The issuer is a real server. */
 import { describe, expect, inject, it } from 'vitest';
-import { IssuerKeys } from '../../../src/worker/callers/issuer-keys.ts';
+import { IssuerKeys, type IssuerRuntime } from '../../../src/worker/callers/issuer-keys.ts';
 import type { Issuer } from '../../../src/worker/callers/issuers.ts';
 import { isRecord } from '../../../src/worker/json.ts';
-import { RequestWaits, type Runtime } from '../../../src/worker/runtime.ts';
+import { platformRuntime } from '../../../src/worker/platform.ts';
+import type { WaitUntil } from '../../../src/worker/runtime.ts';
 import { createPair, type IssuerMode, TestIssuer } from '../../issuer.ts';
 
 const MINUTE_MS = 60_000;
@@ -14,14 +15,13 @@ function keysOf({ jwks }: Pick<Issuer, 'jwks'>) {
   const lines: unknown[] = [];
   const works: Promise<unknown>[] = [];
   const clock = { nowMs: Date.now() };
-  const runtime: Pick<Runtime, 'now' | 'sleep' | 'fetch' | 'log'> = {
+  const runtime: IssuerRuntime = {
+    ...platformRuntime,
     now: () => clock.nowMs,
-    sleep: (ms) => scheduler.wait(ms),
-    fetch: (url, request) => fetch(url, request),
     log: (severity, line) => lines.push([severity, withoutTime(JSON.parse(line))]),
   };
   const keys = new IssuerKeys({ name: 'local', jwks }, runtime);
-  const waits = new RequestWaits((work) => works.push(work));
+  const waitUntil: WaitUntil = (work) => works.push(work);
   return {
     keys,
     clock,
@@ -30,11 +30,11 @@ function keysOf({ jwks }: Pick<Issuer, 'jwks'>) {
     runtime,
     /** Asks for a key, and waits until everything is done that this set going. */
     ask: async (name = 'ES256 key-1') => {
-      const found = await keys.keysFor(name, waits);
+      const found = await keys.keysFor(name, waitUntil);
       await Promise.all(works.splice(0));
       return found;
     },
-    askAtOnce: (name = 'ES256 key-1') => keys.keysFor(name, waits),
+    askAtOnce: (name = 'ES256 key-1') => keys.keysFor(name, waitUntil),
   };
 }
 
@@ -166,12 +166,12 @@ describe('the keys of an issuer', () => {
     const { keys, clock, runtime, works } = keysOf(issuer.parsed());
     const never = () => new Promise<never>(() => undefined);
     const dead = new IssuerKeys(issuer.parsed(), { ...runtime, fetch: never });
-    const waits = new RequestWaits((work) => works.push(work));
-    const lost = dead.keysFor('ES256 key-1', waits);
+    const waitUntil: WaitUntil = (work) => works.push(work);
+    const lost = dead.keysFor('ES256 key-1', waitUntil);
     clock.nowMs += 5_000;
     // Another request does not take the lost one for one that still fetches: it asks for itself.
-    expect(await Promise.all([dead.keysFor('ES256 key-1', waits), lost])).toEqual([null, null]);
-    expect(await keys.keysFor('ES256 key-1', waits)).not.toBeNull();
+    expect(await Promise.all([dead.keysFor('ES256 key-1', waitUntil), lost])).toEqual([null, null]);
+    expect(await keys.keysFor('ES256 key-1', waitUntil)).not.toBeNull();
   });
 
   it('are still known when the clock goes back a little', async () => {
@@ -218,7 +218,7 @@ describe('the keys of an issuer', () => {
         },
       },
     );
-    await keys.keysFor('ES256 key-1', new RequestWaits(() => undefined));
+    await keys.keysFor('ES256 key-1', () => undefined);
     const request = { method: 'GET', headers: { accept: 'application/json' }, redirect: 'manual', cache: 'no-store' };
     expect(sent).toEqual([['https://issuer.test/jwks', request]]);
   });

@@ -7,7 +7,8 @@ import type { Issuer } from '../../../src/worker/callers/issuers.ts';
 import { keyDigest } from '../../../src/worker/callers/key.ts';
 import { isToken, TokenVerifier } from '../../../src/worker/callers/token.ts';
 import type { TokenRule } from '../../../src/worker/callers/token-rules.ts';
-import { RequestWaits } from '../../../src/worker/runtime.ts';
+import { platformRuntime } from '../../../src/worker/platform.ts';
+import type { WaitUntil } from '../../../src/worker/runtime.ts';
 import { AUDIENCE, createPair, type Members, part, type SigningPair, TestIssuer } from '../../issuer.ts';
 
 const MINUTE_MS = 60_000;
@@ -23,23 +24,18 @@ const rule = (claims: Record<string, string>, of = JOB, issuer = 'local'): Token
 function verifierOf(issuers: readonly Issuer[], rules: readonly TokenRule[] = [rule({ sub: 'job-7' })]) {
   const clock = { nowMs: Date.now() };
   const works: Promise<unknown>[] = [];
-  const runtime = {
-    now: () => clock.nowMs,
-    sleep: (ms: number) => scheduler.wait(ms),
-    fetch: (url: string, request: RequestInit) => fetch(url, request),
-    log: () => undefined,
-  };
+  const runtime = { ...platformRuntime, now: () => clock.nowMs, log: () => undefined };
   const verifier = new TokenVerifier(issuers, rules, runtime);
-  const waits = new RequestWaits((work) => works.push(work));
+  const waitUntil: WaitUntil = (work) => works.push(work);
   /** The caller's name, or why there is none. */
   const who = async (token: string, header: string | null = null) => {
     if (!isToken(token)) return 'unauthenticated';
     const digest = keyDigest(token);
-    const verified = await verifier.verify(token, digest, header, waits);
+    const verified = await verifier.verify(token, digest, header, waitUntil);
     await Promise.all(works.splice(0));
     return verified.ok ? verified.value.caller.id : verified.failure.code;
   };
-  return { verifier, waits, clock, who };
+  return { verifier, waitUntil, clock, who };
 }
 
 let issuer: TestIssuer;
@@ -74,9 +70,9 @@ describe('a token', () => {
     ['common_name if there is no sub', { sub: undefined, common_name: 'abc.access' }, 'abc.access'],
     ['nobody if there is neither', { sub: undefined }, null],
   ])('names as its subject %s', async (_what, claims, subject) => {
-    const { verifier, waits } = verifierOf([issuer.parsed()], [rule({ team: 'a' })]);
+    const { verifier, waitUntil } = verifierOf([issuer.parsed()], [rule({ team: 'a' })]);
     const token = await issuer.token({ team: 'a', ...claims });
-    const verified = await verifier.verify(token, 'digest', null, waits);
+    const verified = await verifier.verify(token, 'digest', null, waitUntil);
     expect(verified).toEqual({ ok: true, value: { caller: JOB, issuer: 'local', subject } });
   });
 
@@ -340,10 +336,10 @@ describe('a token that was verified', () => {
   });
 
   it('is not verified again for five minutes', async () => {
-    const { verifier, waits, clock } = verifierOf([issuer.parsed({ jwks: [issuer.pair.jwk] })]);
-    await verifier.verify(await issuer.token(), 'digest', null, waits);
+    const { verifier, waitUntil, clock } = verifierOf([issuer.parsed({ jwks: [issuer.pair.jwk] })]);
+    await verifier.verify(await issuer.token(), 'digest', null, waitUntil);
     // Another text under the same digest tells whether the text is looked at.
-    const isRemembered = async () => (await verifier.verify('x', 'digest', null, waits)).ok;
+    const isRemembered = async () => (await verifier.verify('x', 'digest', null, waitUntil)).ok;
     clock.nowMs += 5 * MINUTE_MS - 1;
     expect(await isRemembered()).toBe(true);
     clock.nowMs += 1;
@@ -382,13 +378,13 @@ describe('a token that was verified', () => {
 
   it('is one of a thousand at most: the oldest is verified again', async () => {
     const own = await TestIssuer.create(inject('issuerUrl'));
-    const { verifier, waits } = verifierOf([own.parsed()]);
+    const { verifier, waitUntil } = verifierOf([own.parsed()]);
     const token = await own.token();
     // The same token under many digests takes as many places.
-    const at = (n: number) => verifier.verify(token, String(n), null, waits);
+    const at = (n: number) => verifier.verify(token, String(n), null, waitUntil);
     for (let n = 0; n < 1_000; n++) await at(n);
     const forged = `${token.slice(0, -4)}AAAA`;
-    const isRemembered = async (n: number) => (await verifier.verify(forged, String(n), null, waits)).ok;
+    const isRemembered = async (n: number) => (await verifier.verify(forged, String(n), null, waitUntil)).ok;
     expect([await isRemembered(0), await isRemembered(999)]).toEqual([true, true]);
     await at(1_000);
     expect([await isRemembered(0), await isRemembered(1), await isRemembered(1_000)]).toEqual([false, true, true]);

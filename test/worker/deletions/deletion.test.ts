@@ -6,7 +6,6 @@ import { createGateway } from '../../../src/worker/create-gateway.ts';
 import { deleteImage } from '../../../src/worker/deletions/deletion.ts';
 import { isImageId } from '../../../src/worker/image-id.ts';
 import { platformRuntime } from '../../../src/worker/platform.ts';
-import { RequestWaits } from '../../../src/worker/runtime.ts';
 import { FAULTS, type FaultName, failure } from '../../emulator/emulator.ts';
 import { ANSWERS, checkOf, idOf, KEYS } from '../../fixtures.ts';
 import {
@@ -749,11 +748,9 @@ describe('what the ledger keeps of a deletion', () => {
       expectName: null,
     };
     const works: Promise<unknown>[] = [];
-    const waits = new RequestWaits((work) => works.push(work));
-    const { settled } = await deleteImage(gateway, request, waits);
+    const { settled } = await deleteImage(gateway, request, (work) => works.push(work));
     expect(works).toContain(settled);
     expect(await settled).toBe(true);
-    waits.end();
   });
 });
 
