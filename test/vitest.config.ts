@@ -4,9 +4,12 @@
  */
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
+import { requireBuild } from './built.ts';
 import { BOUND_CALLER, CALLERS, EMULATOR_CREDENTIALS } from './fixtures.ts';
 
 const root = new URL('..', import.meta.url).pathname;
+
+requireBuild();
 
 export default defineConfig({
   root,

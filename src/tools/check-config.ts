@@ -4,8 +4,6 @@
  * Promises: the Worker's own parser judges; the exit status is 1 if there is a fault. Without `--upstream` it asks no network. Never:
  * prints a value.
  */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { type Outcome, parseCommand, refusal, refused, runAsProgram, type World } from './command.ts';
 import { checkDeployment, readSecretsFile, type Secret } from './deployment.ts';
 import { isOpenToOthers, readFile } from './files.ts';
@@ -15,8 +13,6 @@ import { asciiJson, counted, quoted } from './print.ts';
 import { deploymentOf, readWranglerConfig } from './wrangler-config.ts';
 
 const OPTIONS = { flags: ['json'], texts: ['config', 'env', 'upstream'] } as const;
-/** What `npm ci` makes for the pages. Where a file is missing, the Worker answers 404. */
-const BUILT = ['swagger-ui.css', 'swagger-ui-bundle.js', 'console.html', 'console.css', 'console.js'];
 
 /** Checks what the arguments name. */
 export async function runCheckConfig(args: readonly string[], world: World): Promise<Outcome> {
@@ -26,16 +22,14 @@ export async function runCheckConfig(args: readonly string[], world: World): Pro
   if (files.length === 0) return refusal('check-config', 'A FILE is needed.');
   const config = await readWranglerConfig(world, text('config'), text('env'));
   if (!config.ok) return refused(`${config.failure}\n`);
-  const { path, environment, assets, name: worker } = config.value;
+  const { path, environment, name: worker } = config.value;
   const base = environment === '' ? null : await readWranglerConfig(world, path, '');
   const read = files.map((file) => readSecrets(world.folder, file));
   const secrets = read.flatMap((each) => each.secrets);
-  const unbuilt = assets === null ? [] : BUILT.filter((file) => !existsSync(join(assets, file)));
   const url = text('upstream');
   const findings = [
     ...read.flatMap((each) => each.findings),
     ...checkDeployment(config.value, secrets, base?.ok ? base.value : null),
-    ...unbuilt.map((file) => warning(`${file} was not built, so a page will not work: run "npm run postinstall"`)),
     ...(url === undefined ? [] : await checkUpstream(url, world.env['GATEWAY_TOKEN'])),
   ];
   const status = isFaulty(findings) ? 1 : 0;

@@ -8,7 +8,7 @@
  *
  * Source: https://developers.cloudflare.com/workers/wrangler/configuration/
  */
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { listOf } from '../worker/json.ts';
 import { failed, ok, type Result } from '../worker/result.ts';
 import type { World } from './command.ts';
@@ -50,7 +50,6 @@ function readFields(path: string, environment: string, config: Readonly<Record<s
   const within = (name: string, member: string) => recordOf(config[name])[member];
   const [version = null] = textsOf([within('version_metadata', 'binding')]);
   const [placement = null] = textsOf([within('placement', 'hostname')]);
-  const [assets] = textsOf([within('assets', 'directory')]);
   const routes = textsOf(
     [...listOf(config['routes']), config['route']].map((route) => recordOf(route)['pattern'] ?? route),
   );
@@ -84,8 +83,6 @@ function readFields(path: string, environment: string, config: Readonly<Record<s
     routes,
     /** Whether it has a host below workers.dev: Wrangler's default if there are no routes. */
     isOnWorkersDev: Boolean(config['workers_dev'] ?? routes.length === 0),
-    /** The folder of the pages, absolute; `null` if there is none. */
-    assets: assets === undefined ? null : resolve(dirname(path), assets),
   };
 }
 

@@ -1,5 +1,8 @@
 /** The tests in a real browser, which is not installed with the rest, so they are no part of `npm test`. */
 import { defineConfig } from 'vitest/config';
+import { requireBuild } from '../built.ts';
+
+requireBuild();
 
 export default defineConfig({
   root: new URL('../..', import.meta.url).pathname,

@@ -3,14 +3,15 @@
  *
  * Promises: a server that it returns is one that it has started; everything that it starts ends with this process, however that ends;
  * nothing listens beyond loopback; a developer's `.dev.vars`, `.env`, variables and home have no effect. Never: returns before the
- * server answers.
+ * server answers, or builds the pages: `npm run build` has done that once for all servers.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request as httpRequest } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { requireBuild } from '../built.ts';
 import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -98,7 +99,7 @@ export async function startGateway({
       .join(''),
     { mode: 0o600 },
   );
-  const config = ['--config', join(ROOT, 'wrangler.toml'), '--env-file', envFile, ...args];
+  const config = ['--config', configWithoutBuild(folder), '--env-file', envFile, ...args];
   const plain = [
     'BCC_ENDPOINT',
     'ISSUERS',
@@ -122,6 +123,17 @@ export async function startGateway({
     registry,
     stop: (signal) => worker.stop(signal).finally(() => rmSync(folder, { recursive: true, force: true })),
   };
+}
+
+/** Writes `wrangler.toml` into `folder` without its build, and returns the path. */
+export function configWithoutBuild(folder: string): string {
+  requireBuild();
+  const file = join(folder, 'wrangler.toml');
+  const text = readFileSync(join(ROOT, 'wrangler.toml'), 'utf8')
+    .replace(/^\[build\]\ncommand = .*\n/m, '')
+    .replace(/^(main|directory) = "(.*)"$/gm, (_, name, path) => `${name} = ${JSON.stringify(join(ROOT, path))}`);
+  writeFileSync(file, text);
+  return file;
 }
 
 /** A Worker that is bound to the gateway, as a caller of its own; by default the one that passes every request on. */

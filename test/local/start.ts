@@ -5,7 +5,7 @@
  * Promises: what it prints leads to the servers that it has started, and to no others; they end with it, however it ends. The history
  * is kept from one start to the next, and only one start at a time uses it.
  */
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -133,8 +133,6 @@ try {
   const caller = await startCaller(options.callerPort, gateway);
   running.push(caller);
   ready = true;
-  const isBuilt = existsSync(join(ROOT, 'src/pages/public/console.html'));
-  const pagesHint = isBuilt ? '' : '   (not built: npm run postinstall)';
   const curl = (call: string) => `curl -i -X ${call.replace(' ', ` ${gateway.url}`)}`;
   const withKey = (call: string) => `${curl(call)} -H 'Authorization: Bearer ${key}'`;
   console.log(`
@@ -143,8 +141,8 @@ Emulator  ${emulator.url}   (plays bcc.bj.baidubce.com)
 Issuer    ${server.url}   (its tokens are at ${tokens})
 Caller    ${caller.url}   (a Worker that is bound to the gateway and holds no secret)
 
-Docs      ${gateway.url}/docs${pagesHint}
-Console   ${gateway.url}/console${pagesHint}   (takes the key ${key})
+Docs      ${gateway.url}/docs
+Console   ${gateway.url}/console   (takes the key ${key})
 
 Delete a custom image:
 

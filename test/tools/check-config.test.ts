@@ -1,6 +1,6 @@
 /** `npm run check-config`: in this process, and as an operator runs it. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -154,38 +154,6 @@ ratelimits = [{ name = "RATE_LIMITER_BURST", namespace_id = "1", simple = { limi
       encoding: 'utf8',
     });
     expect(stdout).toContain('fault    \\u001b[2J\\u202e.json does not exist\n');
-  });
-
-  it('warns of pages that were not built', async () => {
-    const base = readFileSync(WRANGLER_CONFIG, 'utf8');
-    write('w.toml', base.replace(/^directory = .*$/m, 'directory = "pages"'));
-    mkdirSync(join(folder, 'pages'));
-    const args = ['baidu.json', 'callers.json', '--config', 'w.toml'];
-    const built = ['swagger-ui.css', 'swagger-ui-bundle.js', 'console.html', 'console.css', 'console.js'];
-    const warnings = async () => linesOf((await check(...args)).stdout).filter((line) => line.startsWith('warning'));
-    expect(await warnings()).toEqual(
-      built.map((file) => `warning  ${file} was not built, so a page will not work: run "npm run postinstall"`),
-    );
-    for (const file of built) writeFileSync(join(folder, 'pages', file), '');
-    expect(await warnings()).toEqual([]);
-  });
-
-  it('knows every file that the pages load and that is not kept in git', () => {
-    const root = join(import.meta.dirname, '../..');
-    const folderOfPages = join(root, 'src/pages/public');
-    const loaded = ['docs.html', 'console.html'].flatMap((page) => [
-      page,
-      ...Array.from(
-        readFileSync(join(folderOfPages, page), 'utf8').matchAll(/(?:src|href)="\/assets\/([\w.-]+)"/g),
-        ([, file = '']) => file,
-      ),
-    ]);
-    const ignored = loaded.filter(
-      (file) => spawnSync('git', ['check-ignore', '-q', join(folderOfPages, file)], { cwd: root }).status === 0,
-    );
-    const source = readFileSync(join(root, 'src/tools/check-config.ts'), 'utf8');
-    expect(ignored.length).toBeGreaterThan(4);
-    for (const file of ignored) expect(source).toContain(`'${file}'`);
   });
 
   it('asks the gateway whether Baidu knows what it must know', async () => {

@@ -1,5 +1,5 @@
 /** What is read from Wrangler's configuration, with Wrangler's own reader. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -24,7 +24,6 @@ const EMPTY = {
   placement: null,
   routes: [],
   isOnWorkersDev: true,
-  assets: null,
 };
 const WITH_ENV = `name = "a"
 route = "a.test/*"
@@ -86,12 +85,6 @@ describe('the configuration of Wrangler', () => {
     const config = await read(WITH_ENV, env, variables);
     delete process.env['CLOUDFLARE_ENV'];
     expect(config.ok && deploymentOf(config.value)).toBe(name);
-  });
-
-  it('has the folder of the pages, from where the file is', async () => {
-    const assets = '[assets]\ndirectory = "public"';
-    mkdirSync(join(folder, 'public'), { recursive: true });
-    expect(await read(`name = "a"\n${assets}`)).toMatchObject({ value: { assets: join(folder, 'public') } });
   });
 
   it('has routes in several forms', async () => {
