@@ -20,7 +20,7 @@ import {
 import { join, relative } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '../..');
-const DOCS = join(ROOT, 'src/pages/public');
+const DOCS = join(ROOT, 'src/openapi/page');
 const CONSOLE = join(ROOT, 'src/console');
 const SWAGGER_UI = join(ROOT, 'node_modules/swagger-ui-dist');
 const SWAGGER_UI_FILES = ['swagger-ui.css', 'swagger-ui-bundle.js'];
@@ -83,7 +83,7 @@ async function makePages(folder: string): Promise<void> {
 
 /** SHA-256 over the path and the text of everything that can change the result. */
 function digestOfInputs(): string {
-  const sources = ['src/client', 'src/console', 'src/pages', 'src/worker'];
+  const sources = ['src/client', 'src/console', 'src/openapi', 'src/worker'];
   const tools = [
     'vite/package.json',
     'rolldown/package.json',

@@ -41,4 +41,11 @@ function sha256(file: string): string {
   return createHash('sha256').update(readFileSync(file)).digest('hex');
 }
 
-if (import.meta.main) console.log(sha256Lines().join('\n'));
+if (import.meta.main) {
+  try {
+    console.log(sha256Lines().join('\n'));
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}
