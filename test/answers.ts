@@ -9,9 +9,13 @@ import { Validator } from '@cfworker/json-schema';
 import type { OpenAPIV3_1 } from 'openapi-types';
 import { openapi } from '../src/worker/http/openapi.ts';
 import { isRecord } from '../src/worker/json.ts';
+import { ORIGIN_PLACEHOLDER } from '../src/worker/pages.ts';
 import { PROBLEM_CODES, PROBLEMS } from '../src/worker/problems/failure.ts';
 
-export const DOCUMENT: OpenAPIV3_1.Document = JSON.parse(JSON.stringify(openapi('https://gateway.test')));
+/** As `GET /openapi.json` answers it, which a test compares. */
+export const DOCUMENT: OpenAPIV3_1.Document = JSON.parse(
+  JSON.stringify(openapi()).replaceAll(ORIGIN_PLACEHOLDER, 'https://gateway.test'),
+);
 const PROBLEM = '#/components/schemas/Problem';
 /** Of HTTP itself, or of the connection. */
 const UNDESCRIBED = [

@@ -11,6 +11,7 @@ import { unlistedCode } from './baidu/verdict.ts';
 import { Identity, subjectOf } from './callers/identify.ts';
 import type { ParsedConfig } from './config.ts';
 import { createGateway } from './create-gateway.ts';
+import type { HealthBody } from './deletions/bodies.ts';
 import { deleteImage } from './deletions/deletion.ts';
 import { DELETIONS_PATH, visibleTo } from './deletions/history.ts';
 import { previewImage } from './deletions/preview.ts';
@@ -18,7 +19,6 @@ import { logUnlistedCode } from './deletions/upstream.ts';
 import { audit, type MisconfigurationLine, respondCrash } from './http/audit.ts';
 import { type HttpEnv, record, waitUntilOf } from './http/context.ts';
 import { Gate } from './http/gate.ts';
-import { openapi } from './http/openapi.ts';
 import { refusePlainHttp } from './http/plain-http.ts';
 import { IMAGE_ROUTE, pathOf, readDeletion, readHistory, readPreview, readReadiness } from './http/request.ts';
 import {
@@ -31,8 +31,7 @@ import {
   respondProblem,
   respondReadiness,
 } from './http/respond.ts';
-import type { Bodies } from './http/schemas.ts';
-import { FILES_PATH, page, pageFile } from './pages.ts';
+import { apiDocument, FILES_PATH, page, pageFile } from './pages.ts';
 import { explanationOf, isProblemCode } from './problems/failure.ts';
 import { PROBLEMS_PATH } from './problems/problem.ts';
 import { logLine, type Runtime, withTimeout } from './runtime.ts';
@@ -67,8 +66,10 @@ export function createApp(
     }),
   );
 
-  app.get('/healthz', (c) => c.json<Bodies['Health']>({ status: 'ok' }));
-  app.get('/openapi.json', (c) => c.json(openapi(originFor(c))));
+  app.get('/healthz', (c) => c.json<HealthBody>({ status: 'ok' }));
+  app.get('/openapi.json', async (c) =>
+    respondPage(c, await withTimeout(apiDocument(assets, originFor(c)), startTimer)),
+  );
   app.get('/docs', async (c) => respondPage(c, await withTimeout(page(assets, 'docs'), startTimer)));
   app.get('/console', async (c) => respondPage(c, await withTimeout(page(assets, 'console'), startTimer)));
   app.get(`${FILES_PATH}/:file`, async (c) =>

@@ -1,11 +1,11 @@
 /**
- * The pages for people, from the Worker's static assets, under one policy.
+ * The pages for people and the OpenAPI document, from the Worker's static assets.
  *
  * Promises: a page runs only script and style of files that are deployed with it, talks to no other origin and is in nobody's frame;
  * the assets learn nothing of the request but which file it is about, so no header of it changes what they answer. Never: text that
- * was sent, so that nothing can be injected.
+ * was sent in a page, so that nothing can be injected.
  *
- * A further page is its HTML, style and script in `public/` and a route in `app.ts`.
+ * A further page is its HTML, style and script in `dist/pages` and a route in `app.ts`.
  * Source: https://www.w3.org/TR/CSP3/; https://developers.cloudflare.com/workers/static-assets/binding/.
  */
 
@@ -27,24 +27,43 @@ export const CONTENT_TYPES = {
   css: 'text/css; charset=utf-8',
   js: 'text/javascript; charset=utf-8',
 } as const;
+/** Stands in the document for the gateway's own origin, which the build does not know. */
+export const ORIGIN_PLACEHOLDER = 'https://gateway.invalid';
 
 const FILE = /^[a-z-]+\.(css|js)$/;
 
 /** A page, such as `docs`. `null` if this deployment has no assets. @throws Error if they answer neither with it nor with 404 */
 export function page(assets: Assets | null, name: string): Promise<Response | null> {
-  return read(assets, `${name}.html`, CONTENT_TYPES.html);
+  return pageOf(assets, `${name}.html`, CONTENT_TYPES.html);
 }
 
 /** Style or script, such as `docs.js`. `null` if there is no such file. @throws Error as `page` does */
 export async function pageFile(assets: Assets | null, name: string): Promise<Response | null> {
   const [, kind] = FILE.exec(name) ?? [];
-  return kind === 'css' || kind === 'js' ? read(assets, name, CONTENT_TYPES[kind]) : null;
+  return kind === 'css' || kind === 'js' ? pageOf(assets, name, CONTENT_TYPES[kind]) : null;
 }
 
-async function read(assets: Assets | null, name: string, type: string): Promise<Response | null> {
+/** The OpenAPI document with `origin` as its server, or with relative URLs if that is blank. `null` and @throws as `page` does */
+export async function apiDocument(assets: Assets | null, origin: string): Promise<Response | null> {
+  const text = await (await read(assets, 'openapi.json'))?.text();
+  if (text === undefined) return null;
+  // An origin may have `$&` in it, so it is given by functions. It cannot have what JSON escapes.
+  const named = text.replaceAll(`"${ORIGIN_PLACEHOLDER}"`, () => `"${origin || '/'}"`);
+  return new Response(
+    named.replaceAll(ORIGIN_PLACEHOLDER, () => origin),
+    { headers: { 'Content-Type': 'application/json' } },
+  );
+}
+
+async function pageOf(assets: Assets | null, name: string, type: string): Promise<Response | null> {
+  const file = await read(assets, name);
+  return file && new Response(file.body, { headers: { 'Content-Type': type, ...PAGE_HEADERS } });
+}
+
+async function read(assets: Assets | null, name: string): Promise<Response | null> {
   // Any host will do.
   const answer = await assets?.fetch(`https://assets/${name}`);
   if (answer === undefined || answer.status === 404) return null;
   if (answer.status !== 200) throw new Error(`The assets answered ${answer.status}.`);
-  return new Response(answer.body, { headers: { 'Content-Type': type, ...PAGE_HEADERS } });
+  return answer;
 }

@@ -14,6 +14,7 @@ const FILES = [
   'docs.css',
   'docs.html',
   'docs.js',
+  'openapi.json',
   'swagger-ui-bundle.js',
   'swagger-ui.css',
 ];
@@ -108,6 +109,7 @@ describe('without a build', () => {
     const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
     for (const name of [
       'start',
+      'openapi',
       'test',
       'test:watch',
       'test:browser',

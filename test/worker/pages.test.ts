@@ -1,5 +1,9 @@
 /** The pages, from the assets that are deployed. `test/browser` opens them in a browser. */
+
+import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
+import { isRecord } from '../../src/worker/json.ts';
+import { apiDocument, ORIGIN_PLACEHOLDER } from '../../src/worker/pages.ts';
 import { createHarness, problemOf } from '../harness.ts';
 
 const POLICY = {
@@ -78,6 +82,47 @@ describe('GET /docs', () => {
     const harness = createHarness({ env: { ASSETS: undefined } });
     expect(await problemOf(await harness.call('GET', '/docs', {}))).toMatchObject({ code: 'route_not_found' });
     expect((await harness.call('DELETE', '/images/m-custom01')).status).toBe(200);
+  });
+});
+
+describe('the OpenAPI document', () => {
+  const documentFor = async (origin: string) => {
+    const text = await (await apiDocument(env.ASSETS, origin))?.text();
+    return { text, document: JSON.parse(text ?? '') };
+  };
+  const typesIn = (part: unknown): unknown[] => {
+    if (!isRecord(part)) return [];
+    return [part['type'], ...Object.values(part).flatMap(typesIn)].filter((type) =>
+      String(type).includes('/problems/'),
+    );
+  };
+
+  it.each(['https://images.example.com', 'http://localhost:8787', 'https://a$&b'])(
+    'names %s as its server and in its examples',
+    async (origin) => {
+      const { text, document } = await documentFor(origin);
+      expect(text).not.toContain(ORIGIN_PLACEHOLDER);
+      expect(document.servers).toEqual([{ url: origin }]);
+      const types = typesIn(document.components.examples);
+      expect(types.length).toBeGreaterThan(20);
+      for (const type of types) expect(type).toMatch(/\/problems\/[a-z_]+$/);
+      expect(new Set(types.map((type) => String(type).split('/problems/')[0]))).toEqual(new Set([origin]));
+    },
+  );
+
+  it('has relative addresses if the origin must not be repeated', async () => {
+    const { text, document } = await documentFor('');
+    expect(text).not.toContain(ORIGIN_PLACEHOLDER);
+    expect(document.servers).toEqual([{ url: '/' }]);
+    expect(document.components.examples['route_not_found.not_attempted'].value.type).toBe('/problems/route_not_found');
+  });
+
+  it('is no page: it has no policy, and without assets there is none', async () => {
+    const { headers } = await createHarness().call('GET', '/openapi.json', {});
+    expect(headers.get('content-type')).toBe('application/json');
+    expect(headers.get('content-security-policy')).toBeNull();
+    const without = createHarness({ env: { ASSETS: undefined } });
+    expect(await problemOf(await without.call('GET', '/openapi.json', {}))).toMatchObject({ code: 'route_not_found' });
   });
 });
 

@@ -45,6 +45,11 @@ export interface Blocker {
   readonly detail: string;
 }
 
+/** What `GET /healthz` answers. */
+export interface HealthBody {
+  readonly status: 'ok';
+}
+
 /** What `GET /readyz` answers if the configuration is whole. */
 export interface ReadinessBody {
   readonly status: 'ready';

@@ -7,7 +7,7 @@
  * Source: https://spec.openapis.org/oas/v3.1.1.html.
  */
 import type { OpenAPIV3_1 } from 'openapi-types';
-import { CONTENT_TYPES, FILES_PATH, PAGE_HEADERS } from '../pages.ts';
+import { CONTENT_TYPES, FILES_PATH, ORIGIN_PLACEHOLDER, PAGE_HEADERS } from '../pages.ts';
 import type { Stage } from '../problems/facts.ts';
 import { type Failure, headersOf, outcomeOf, PROBLEMS } from '../problems/failure.ts';
 import { PROBLEM_CONTENT_TYPE, PROBLEMS_PATH } from '../problems/problem.ts';
@@ -61,8 +61,8 @@ const toHttps = {
   headers: headersWith(['Location']),
 };
 
-/** The document, with `origin` as the server, or with relative URLs if that is blank. */
-export function openapi(origin: string) {
+/** The document, with a placeholder for the origin of the gateway, which alone knows it. */
+export function openapi() {
   const id = { $ref: '#/components/parameters/id' };
   return {
     openapi: '3.1.1',
@@ -73,7 +73,7 @@ export function openapi(origin: string) {
       description:
         'Deletes Baidu Cloud custom images for internal services that hold no Baidu credential. Answers may get more members. HEAD works wherever GET does.',
     },
-    servers: [{ url: origin || '/' }],
+    servers: [{ url: ORIGIN_PLACEHOLDER }],
     security: [{ key: [] }],
     tags: [
       { name: 'images', description: 'Look at an image, and delete it.' },
@@ -162,7 +162,7 @@ export function openapi(origin: string) {
               'application/json': { schema: { type: 'object', additionalProperties: true } },
             }),
             308: toHttps,
-            ...failures('any', 'transport'),
+            ...failures('any', 'transport', 'routing'),
           },
         },
       },
@@ -251,12 +251,12 @@ export function openapi(origin: string) {
       headers: HEADERS,
       schemas: {
         ...schemas,
-        Problem: { ...schemas.Problem, examples: ofNone.map((failure) => problemExample(failure, origin)) },
+        Problem: { ...schemas.Problem, examples: ofNone.map((failure) => problemExample(failure, ORIGIN_PLACEHOLDER)) },
       },
       examples: Object.fromEntries(
         ofOperations.map((failure) => [
           exampleName(failure),
-          { summary: PROBLEMS[failure.code].title, value: problemExample(failure, origin) },
+          { summary: PROBLEMS[failure.code].title, value: problemExample(failure, ORIGIN_PLACEHOLDER) },
         ]),
       ),
     },

@@ -12,6 +12,7 @@ import type {
   Blocker,
   DeletionBody,
   DeletionJson,
+  HealthBody,
   HistoryBody,
   PreviewBody,
   ReadinessBody,
@@ -30,7 +31,7 @@ export interface Bodies {
   readonly Deletion: DeletionBody;
   readonly HistoryPage: HistoryBody;
   readonly HistoryRow: DeletionJson;
-  readonly Health: { readonly status: 'ok' };
+  readonly Health: HealthBody;
   readonly Readiness: ReadinessBody;
   readonly Explanation: Explanation;
   readonly Problem: ProblemBody;
@@ -159,7 +160,7 @@ export const schemas: { readonly [N in keyof Bodies]: Schema } = {
     upstreamRequestId,
     keyFingerprint: described("Tells the gateway's Baidu keys apart."),
   }),
-  Health: object<Bodies['Health']>({ status: oneOf(['ok']) }),
+  Health: object<HealthBody>({ status: oneOf(['ok']) }),
   Readiness: object<ReadinessBody>({
     status: oneOf(['ready']),
     caller: described('Who asks.'),
