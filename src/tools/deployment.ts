@@ -44,8 +44,8 @@ const LEDGER_CLASS = 'Ledger';
 const METHODS = { getByName: () => undefined, limit: () => undefined };
 /** What the platform provides, if it is declared: `checkBindings` looks whether it is. */
 const PROVIDED = { LEDGER: METHODS, RATE_LIMITER_BURST: METHODS, RATE_LIMITER_SUSTAINED: METHODS };
-/** What our README and `wrangler.toml` have in the place of values. */
-const EXAMPLE = /…|<(?:AUD|SHA-256)\b|\bexample\.com\b|"456789"/;
+/** What the docs and `wrangler.toml` have in place of values. */
+const EXAMPLE = /…|<(?:AUD|SHA-256|user id)\b|\bexample\.com\b|"456789"/;
 
 /**
  * `secrets` are those of all files.

@@ -1,4 +1,4 @@
-/** `npm run screenshot`: the picture of the console in the README, made anew. */
+/** `npm run screenshot`: the picture of the console in README and docs, made anew. */
 import { join } from 'node:path';
 import { installTools } from '../local/on-demand.ts';
 import { temporaryFolder } from '../local/stack.ts';

@@ -1,5 +1,5 @@
 /**
- * Debian's Prometheus scrapes the running gateway, as the README configures it, while deletions end in every way and the gateway is
+ * Debian's Prometheus scrapes the running gateway, as operating.md configures it, while deletions end in every way and the gateway is
  * killed and started again. Then it is asked what it saw, with the expressions of the alerts and of the dashboard.
  */
 import { spawnSync } from 'node:child_process';
@@ -64,11 +64,11 @@ async function remove(caller: keyof typeof keys, image: string): Promise<unknown
   return isRecord(body) ? body['outcome'] : body;
 }
 
-/** The scrape job of the README, for this gateway and with this key. */
+/** The scrape job of operating.md, for this gateway and with this key. */
 function scrapeJob(key: string, name: string): string {
   const [job] =
-    /(?<=^```yaml\n)\{ job_name: [^`]*(?=\n```$)/m.exec(readFileSync(join(ROOT, 'README.md'), 'utf8')) ?? [];
-  if (job === undefined) throw new Error('The README has no scrape job.');
+    /(?<=^```yaml\n)\{ job_name: [^`]*(?=\n```$)/m.exec(readFileSync(join(ROOT, 'src/docs/operating.md'), 'utf8')) ?? [];
+  if (job === undefined) throw new Error('operating.md has no scrape job.');
   const keyFile = join(folder, `${name}.key`);
   writeFileSync(keyFile, `${key}\n`, { mode: 0o600 });
   return job
@@ -248,7 +248,7 @@ describe('promtool', () => {
   });
 
   it.each([
-    ['the scrape job of the README', ['check', 'config', configFile]],
+    ['the scrape job of operating.md', ['check', 'config', configFile]],
     ['the alerts', ['check', 'rules', ALERTS]],
     ['what makes each alert fire and what does not', ['test', 'rules', ALERT_TESTS]],
   ])('accepts %s', (_what, order) => {

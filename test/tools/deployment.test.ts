@@ -11,7 +11,7 @@ import { CALLER_ID_RULE } from '../../src/worker/callers/caller.ts';
 import { CALLERS, EMULATOR_CREDENTIALS, FAULTY_ENV, SECRET } from '../fixtures.ts';
 
 /** Where an operator copies from. */
-const EXAMPLES = ['README.md', 'wrangler.toml']
+const EXAMPLES = ['src/docs/operating.md', 'wrangler.toml']
   .map((file) => readFileSync(join(import.meta.dirname, '../..', file), 'utf8'))
   .join();
 const read = await readWranglerConfig({ folder: '/', env: {} });
@@ -227,6 +227,7 @@ describe('a warning', () => {
       '"repository_id": "456789"',
       { CALLERS: '{"a": {"tokens": [{"issuer": "k8s", "claims": {"repository_id": "456789"}}]}}' },
     ],
+    ['"sub": "<user id>"', { CALLERS: '{"a": {"tokens": [{"issuer": "access", "claims": {"sub": "<user id>"}}]}}' }],
     ['"keySha256": ["<SHA-256 of the key, hex>"]', { CALLERS: '{"a": {"keySha256": ["<SHA-256 of the key, hex>"]}}' }],
   ])('tells of %s, as our own examples have it', (example, values) => {
     const [name = ''] = Object.keys(values);

@@ -1,6 +1,6 @@
-/** The table of codes, and the README that must agree with it. */
+/** The table of codes, and the page for callers that must agree with it. */
 import { describe, expect, it } from 'vitest';
-import readme from '../../../README.md?raw';
+import calling from '../../../src/docs/calling.md?raw';
 import { isProblemCode, PROBLEMS } from '../../../src/worker/problems/failure.ts';
 import { createHarness } from '../../harness.ts';
 
@@ -16,10 +16,10 @@ describe('the code', () => {
     ]);
   });
 
-  it.each(codes)('%s is in the README with its status, outcomes and retry advice', (code) => {
-    const { status, outcomes, retryable } = PROBLEMS[code];
-    const row = `| \`${code}\` | ${status} | ${outcomes.join(', ')} | ${retryable ? 'yes' : 'no'} |`;
-    expect(readme).toContain(row);
+  it.each(codes)('%s is in calling.md with its status, outcomes, retry advice and title', (code) => {
+    const { status, outcomes, retryable, title } = PROBLEMS[code];
+    const row = `| \`${code}\` | ${status} | ${outcomes.join(', ')} | ${retryable ? 'yes' : 'no'} | ${title} |`;
+    expect(calling).toContain(row);
   });
 });
 
