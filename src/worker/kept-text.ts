@@ -27,6 +27,7 @@ export type MayKeep = (text: string) => boolean;
 export function keptBeside(names: readonly string[], headerOf: (name: string) => string | undefined): MayKeep {
   let credentials: readonly string[] | undefined;
   return (text) => {
+    if (text.length < RUN) return true;
     const forms = formsOf(text);
     if (forms.some((form) => KEY.test(form))) return false;
     credentials ??= names.flatMap((name) => credentialsIn(name, headerOf(name) ?? ''));
@@ -37,18 +38,19 @@ export function keptBeside(names: readonly string[], headerOf: (name: string) =>
 
 /** The value of each cookie (RFC 6265 §4.2), and each word of any other header. Of a token it is the signature. */
 function credentialsIn(name: string, value: string): string[] {
-  const isCookie = name === 'cookie';
-  const texts = value.split(isCookie ? ';' : /[\s,]+/).map((part) => (isCookie ? part.replace(/^[^=]*=/, '') : part));
-  return texts.flatMap((text) => formsOf(JWT.exec(text)?.[1] ?? text));
+  if (value.length < RUN) return [];
+  const texts = name === 'cookie' ? value.split(';').map((part) => part.replace(/^[^=]*=/, '')) : value.split(/[\s,]+/);
+  return texts.filter((text) => text.length >= RUN).flatMap((text) => formsOf(JWT.exec(text)?.[1] ?? text));
 }
 
 /** The text in lower case as it was sent, and percent-decoded if that differs, however often it was encoded. */
 function formsOf(text: string): string[] {
   const sent = text.toLowerCase();
+  if (!sent.includes('%')) return [sent];
   const decoded = sent.replace(/%(?:25)*([\da-f]{2})/g, (_, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),
   );
-  return decoded === sent ? [sent] : [sent, decoded.toLowerCase()];
+  return [sent, decoded.toLowerCase()];
 }
 
 /** Whether two texts have eight characters in a row in common. The longer one is probed, because to search the shorter is quick. */

@@ -97,9 +97,9 @@ describe('the rule', () => {
     }
   });
 
-  it('keeps nothing beside credentials of more than 16 KiB', () => {
-    expect(beside({ cookie: `a=${'x'.repeat(16 * 1024)}` })('job-1')).toBe(true);
-    expect(beside({ cookie: `a=${'x'.repeat(16 * 1024 + 1)}` })('job-1')).toBe(false);
+  it('keeps nothing of eight characters or more beside credentials of more than 16 KiB', () => {
+    expect(beside({ cookie: `a=${'x'.repeat(16 * 1024)}` })('nightly-1')).toBe(true);
+    expect(beside({ cookie: `a=${'x'.repeat(16 * 1024 + 1)}` })('nightly-1')).toBe(false);
   });
 });
 
