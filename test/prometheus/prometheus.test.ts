@@ -67,7 +67,8 @@ async function remove(caller: keyof typeof keys, image: string): Promise<unknown
 /** The scrape job of operating.md, for this gateway and with this key. */
 function scrapeJob(key: string, name: string): string {
   const [job] =
-    /(?<=^```yaml\n)\{ job_name: [^`]*(?=\n```$)/m.exec(readFileSync(join(ROOT, 'src/docs/operating.md'), 'utf8')) ?? [];
+    /(?<=^```yaml\n)\{ job_name: [^`]*(?=\n```$)/m.exec(readFileSync(join(ROOT, 'src/docs/operating.md'), 'utf8')) ??
+    [];
   if (job === undefined) throw new Error('operating.md has no scrape job.');
   const keyFile = join(folder, `${name}.key`);
   writeFileSync(keyFile, `${key}\n`, { mode: 0o600 });
