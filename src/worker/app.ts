@@ -4,6 +4,7 @@
  * Promises: every request passes `audit` first, and only `deleteImage`, `previewImage` and the probe send anything to Baidu. Never:
  * touches a clock, randomness or the network other than those of the given runtime.
  */
+import type { Context } from 'hono';
 import { HonoBase } from 'hono/hono-base';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { TrieRouter } from 'hono/router/trie-router';
@@ -12,28 +13,32 @@ import { Identity, subjectOf } from './callers/identify.ts';
 import type { ParsedConfig } from './config.ts';
 import { createGateway } from './create-gateway.ts';
 import type { HealthBody } from './deletions/bodies.ts';
-import { deleteImage } from './deletions/deletion.ts';
+import { type Deletion, deleteImage } from './deletions/deletion.ts';
+import type { Gateway } from './deletions/gateway.ts';
 import { DELETIONS_PATH, visibleTo } from './deletions/history.ts';
 import { previewImage } from './deletions/preview.ts';
 import { logUnlistedCode } from './deletions/upstream.ts';
-import { audit, type MisconfigurationLine, respondCrash } from './http/audit.ts';
-import { type HttpEnv, record, waitUntilOf } from './http/context.ts';
-import { Gate } from './http/gate.ts';
+import {
+  type Answer,
+  deletionAnswer,
+  deletionCrash,
+  historyAnswer,
+  pageAnswer,
+  previewAnswer,
+  problem,
+  readinessAnswer,
+  success,
+} from './http/answer.ts';
+import { audit, giveAfterCrash, type MisconfigurationLine } from './http/audit.ts';
+import { answered, give, type Handle, type HttpEnv, waitUntilOf } from './http/context.ts';
+import { gateOf } from './http/gate.ts';
+import { metricsAnswer } from './http/metrics.ts';
 import { refusePlainHttp } from './http/plain-http.ts';
 import { IMAGE_ROUTE, pathOf, readDeletion, readHistory, readPreview, readReadiness } from './http/request.ts';
-import {
-  originFor,
-  respondDeletion,
-  respondHistory,
-  respondMetrics,
-  respondPage,
-  respondPreview,
-  respondProblem,
-  respondReadiness,
-} from './http/respond.ts';
+import type { HistoryQuery } from './ledger/rows.ts';
 import { apiDocument, FILES_PATH, page, pageFile } from './pages.ts';
 import { explanationOf, isProblemCode } from './problems/failure.ts';
-import { PROBLEMS_PATH } from './problems/problem.ts';
+import { type Addressee, PROBLEMS_PATH } from './problems/problem.ts';
 import { logLine, type Runtime, withTimeout } from './runtime.ts';
 
 export function createApp(
@@ -52,7 +57,7 @@ export function createApp(
   }
   const gateway = config === null ? null : createGateway(config, runtime);
   const identity = callers === null ? null : new Identity(callers, runtime);
-  const gate = new Gate(identity, gateway, startTimer);
+  const gate = gateOf(identity, gateway, startTimer);
   // Routed by the path as it was sent: a percent-encoded part stays encoded, and then fits neither a route nor an image id.
   // One router, which `methodNotAllowed` brings anyway: the default would bring three.
   const app = new HonoBase<HttpEnv>({ getPath: ({ url }) => pathOf(url), router: new TrieRouter() });
@@ -62,78 +67,83 @@ export function createApp(
   app.use(
     methodNotAllowed({
       app,
-      onMethodNotAllowed: (c, allow) => respondProblem(c, { code: 'method_not_allowed', allow }),
+      onMethodNotAllowed: (c, allow) => give(c, problem(c.get('to'), { code: 'method_not_allowed', allow })),
     }),
   );
 
-  app.get('/healthz', (c) => c.json<HealthBody>({ status: 'ok' }));
-  app.get('/openapi.json', async (c) =>
-    respondPage(c, await withTimeout(apiDocument(assets, originFor(c)), startTimer)),
-  );
-  app.get('/docs', async (c) => respondPage(c, await withTimeout(page(assets, 'docs'), startTimer)));
-  app.get('/console', async (c) => respondPage(c, await withTimeout(page(assets, 'console'), startTimer)));
-  app.get(`${FILES_PATH}/:file`, async (c) =>
-    respondPage(c, await withTimeout(pageFile(assets, c.req.param('file')), startTimer)),
-  );
-  app.get(`${PROBLEMS_PATH}/:code`, (c) => {
-    const code = c.req.param('code');
-    return isProblemCode(code) ? c.json(explanationOf(code)) : respondProblem(c, { code: 'route_not_found' });
+  const get = (path: string, handle: Handle) => app.get(path, answered(handle));
+  const served = async (c: Context<HttpEnv>, file: Promise<Response | null>) =>
+    pageAnswer(c.get('to'), await withTimeout(file, startTimer));
+  get('/healthz', () => success<HealthBody>({ status: 'ok' }));
+  get('/openapi.json', (c) => served(c, apiDocument(assets, c.get('to').origin)));
+  get('/docs', (c) => served(c, page(assets, 'docs')));
+  get('/console', (c) => served(c, page(assets, 'console')));
+  get(`${FILES_PATH}/:file`, (c) => served(c, pageFile(assets, c.req.param('file') ?? '')));
+  get(`${PROBLEMS_PATH}/:code`, (c) => {
+    const code = c.req.param('code') ?? '';
+    return isProblemCode(code) ? success(explanationOf(code)) : problem(c.get('to'), { code: 'route_not_found' });
   });
-  app.get(
+  get(
     '/readyz',
-    gate.admitted({ scope: null, problems }, async (c, { caller, gateway }) => {
+    gate({ scope: null, problems }, async (c, { caller, gateway }) => {
       const asked = readReadiness(c.req.raw, c.get('mayKeep'));
-      if (!asked.ok) return respondProblem(c, asked.failure);
+      if (!asked.ok) return problem(c.get('to'), asked.failure);
       const probed = asked.value.upstream ? await gateway.probe.ask(c.get('id')) : null;
-      return respondReadiness(c, caller, gateway.keyFingerprint, probed);
+      return readinessAnswer(c.get('to'), caller, gateway.keyFingerprint, probed);
     }),
   );
 
-  app.get(
+  get(
     IMAGE_ROUTE,
-    gate.admitted({ scope: 'images:read' }, async (c, { caller, gateway }) => {
+    gate({ scope: 'images:read' }, async (c, { caller, gateway }) => {
       const imageId = readPreview(c.req.raw, c.req.path, c.get('mayKeep'));
-      if (!imageId.ok) return respondProblem(c, imageId.failure);
+      if (!imageId.ok) return problem(c.get('to'), imageId.failure);
       const preview = await previewImage(gateway, caller, imageId.value);
       logUnlistedCode(runtime, { imageId: imageId.value, id: c.get('id') }, unlistedCode(preview.answer));
-      return respondPreview(c, preview);
+      return previewAnswer(c.get('to'), preview);
     }),
   );
   app.delete(
     IMAGE_ROUTE,
-    gate.admitted({ scope: 'images:delete' }, async (c, { caller, proof, gateway }) => {
-      const order = await readDeletion(c.req.raw, c.req.path, c.get('mayKeep'), startTimer);
-      if (!order.ok) return respondProblem(c, order.failure);
-      const ids = { id: c.get('id'), requestId: c.get('requestId') };
-      const request = { ...order.value, ...ids, caller, subject: subjectOf(proof) };
-      const deletion = await deleteImage(gateway, request, waitUntilOf(c));
-      logUnlistedCode(runtime, request, unlistedCode(deletion.answer));
-      return respondDeletion(c, request, deletion);
-    }),
+    answered(
+      gate({ scope: 'images:delete' }, async (c, { caller, proof, gateway }) => {
+        const to = c.get('to');
+        const order = await readDeletion(c.req.raw, c.req.path, c.get('mayKeep'), startTimer);
+        if (!order.ok) return problem(to, order.failure);
+        const { requestId } = to;
+        const request = { ...order.value, id: c.get('id'), requestId, caller, subject: subjectOf(proof) };
+        let deletion: Deletion | undefined;
+        try {
+          deletion = await deleteImage(gateway, request, waitUntilOf(c));
+          logUnlistedCode(runtime, request, unlistedCode(deletion.answer));
+          return deletionAnswer(to, request, deletion);
+        } catch (thrown) {
+          return deletionCrash(to, request, thrown, deletion);
+        }
+      }),
+    ),
   );
-  app.get(
+  get(
     DELETIONS_PATH,
-    gate.admitted({ scope: null }, async (c, { caller, gateway }) => {
+    gate({ scope: null }, async (c, { caller, gateway }) => {
       const isName = (text: string) => callers?.byName.has(text) === true;
       // The name of a caller is no secret, even if its key has that name in it.
       const asked = readHistory(c.req.raw, (text) => isName(text) || c.get('mayKeep')(text));
-      if (!asked.ok) return respondProblem(c, asked.failure);
+      if (!asked.ok) return problem(c.get('to'), asked.failure);
       const query = visibleTo(caller, asked.value);
       const whose = (query.ok ? query.value : asked.value).caller ?? '*';
-      if (whose === '*' || isName(whose)) record(c, { historyOf: whose });
-      if (!query.ok) return respondProblem(c, query.failure);
-      const rows = await gateway.ledger.history(query.value);
-      if (!rows.ok) return respondProblem(c, rows.failure);
-      return respondHistory(c, rows.value, query.value);
+      const historyOf = whose === '*' || isName(whose) ? whose : undefined;
+      const answer = query.ok ? await readRows(c.get('to'), gateway, query.value) : problem(c.get('to'), query.failure);
+      return { ...answer, historyOf };
     }),
   );
 
-  app.get(
+  get(
     '/metrics',
-    gate.admitted({ scope: 'metrics:read' }, async (c, { caller, gateway }) => {
+    gate({ scope: 'metrics:read' }, async (c, { caller, gateway }) => {
       const metrics = await gateway.ledger.metrics();
-      if (!metrics.ok) return respondProblem(c, metrics.failure);
-      return respondMetrics(metrics.value, {
+      if (!metrics.ok) return problem(c.get('to'), metrics.failure);
+      return metricsAnswer(metrics.value, {
         budgets: new Map([...(callers?.byName ?? [])].map(([name, each]) => [name, gateway.budgetsOf(each).caller])),
         accountBudget: gateway.budgetsOf(caller).account,
         version,
@@ -142,7 +152,12 @@ export function createApp(
     }),
   );
 
-  app.notFound((c) => respondProblem(c, { code: 'route_not_found' }));
-  app.onError((error, c) => respondCrash(c, error));
+  app.notFound((c) => give(c, problem(c.get('to'), { code: 'route_not_found' })));
+  app.onError((error, c) => giveAfterCrash(c, error));
   return app;
+}
+
+async function readRows(to: Addressee, { ledger }: Gateway, query: HistoryQuery): Promise<Answer> {
+  const rows = await ledger.history(query);
+  return rows.ok ? historyAnswer(to, rows.value, query) : problem(to, rows.failure);
 }

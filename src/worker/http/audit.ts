@@ -7,21 +7,21 @@
  * Names: OpenTelemetry's HTTP semantic conventions and log data model where they have one, else `bce.*`, `caller.*`, `image.*`.
  * Source: https://opentelemetry.io/docs/specs/semconv/http/http-spans/.
  */
-import type { Context, MiddlewareHandler } from 'hono';
+import type { Context, HonoRequest, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
 import { credentialHeaders, type Identity } from '../callers/identify.ts';
 import type { Gateway } from '../deletions/gateway.ts';
-import { deletionUrl } from '../deletions/history.ts';
 import { isImageId } from '../image-id.ts';
-import { keptBeside } from '../kept-text.ts';
+import { keptBeside, type MayKeep } from '../kept-text.ts';
 import type { FailureOutcome, Severity, SuccessOutcome } from '../outcome.ts';
 import { type Failure, outcomeOf, PROBLEMS, type ProblemCode } from '../problems/failure.ts';
+import { type Addressee, instanceOf } from '../problems/problem.ts';
 import { type LogLine, logLine, type Runtime } from '../runtime.ts';
-import { type HttpEnv, record } from './context.ts';
+import { type Answer, crash, problem } from './answer.ts';
+import { give, type HttpEnv } from './context.ts';
 import { REQUEST_ID } from './query.ts';
-import { hasValidHost, imageIdSegment } from './request.ts';
-import { originFor, respondProblem } from './respond.ts';
-import { HSTS, HSTS_HEADER, transportOf } from './transport.ts';
+import { hasValidHost, imageIdSegment, originOf } from './request.ts';
+import { HSTS, HSTS_HEADER, type Transport, transportOf } from './transport.ts';
 
 /** On every answer: the version of the Worker, as in `service.version`. Absent if the platform does not name it. */
 export const VERSION_HEADER = 'Gateway-Version';
@@ -107,21 +107,20 @@ export function audit(
     const id = randomUUID();
     const given = c.req.header('x-request-id') ?? '';
     const mayKeep = keptBeside(credentialHeaders(identity, c.req.raw.headers), (name) => c.req.header(name));
-    const isSafe = REQUEST_ID.test(given) && mayKeep(given);
     const transport = transportOf(c.env, c.req.url);
-    const imageId = imageIdSegment(c.req.path);
+    const requestId = REQUEST_ID.test(given) && mayKeep(given) ? given : id;
+    const to = addresseeOf(c.req, { requestId, transport, mayKeep });
     c.set('id', id);
-    c.set('requestId', isSafe ? given : id);
+    c.set('to', to);
     c.set('mayKeep', mayKeep);
-    c.set('record', isImageId(imageId) && mayKeep(imageId) ? { imageId } : {});
     c.set('transport', transport);
     try {
       if (hasValidHost(c.req.header('host'), c.req.url)) await next();
-      else c.res = respondProblem(c, { code: 'invalid_request', fault: 'malformed_host' });
+      else c.res = give(c, problem(to, { code: 'invalid_request', fault: 'malformed_host' }));
     } catch (thrown) {
-      c.res = respondCrash(c, thrown);
+      c.res = giveAfterCrash(c, thrown);
     }
-    c.res.headers.set('X-Request-Id', c.get('requestId'));
+    c.res.headers.set('X-Request-Id', requestId);
     c.res.headers.set('Cache-Control', 'no-store');
     if (transport === 'https') c.res.headers.set(HSTS_HEADER, HSTS);
     if (version !== null) c.res.headers.set(VERSION_HEADER, version);
@@ -129,20 +128,38 @@ export function audit(
     const durationMs = now() - startMs;
     const write = (settled?: boolean) =>
       logLine(log, auditRecord(c, { gateway, version }, { startMs, durationMs, settled }));
-    const settled = c.get('record').deletion?.settled;
+    const settled = c.get('answer')?.deletion?.settled;
     // The record closes when the ledger has the outcome, while the answer is on its way.
     if (settled) c.executionCtx.waitUntil(settled.then(write));
     else write();
   };
 }
 
-/** The answer to an exception: the operator gets it without its message, the caller gets nothing of it. */
-export function respondCrash(c: Context<HttpEnv>, thrown: unknown): Response {
-  record(c, { thrown });
-  const { deletion, identified, imageId = '' } = c.get('record');
-  const outcome = deletion?.settled ? 'unknown' : 'not_attempted';
-  const url = deletionUrl(originFor(c), identified?.caller.id ?? '', imageId, c.get('requestId'));
-  return respondProblem(c, { code: 'internal_error', outcome }, outcome === 'unknown' ? url : undefined);
+/** Answers an exception. An answer that was given before it is still true, and stands. */
+export function giveAfterCrash(c: Context<HttpEnv>, thrown: unknown): Response {
+  const before = c.get('answer');
+  return give(c, before === undefined ? crash(c.get('to'), thrown) : { ...before, thrown });
+}
+
+interface Manner {
+  readonly requestId: string;
+  readonly transport: Transport;
+  readonly mayKeep: MayKeep;
+}
+
+/** Most answers name neither URL nor path, so these are found out when they are asked for. */
+function addresseeOf({ url, path }: HonoRequest, { requestId, transport, mayKeep }: Manner): Addressee {
+  return {
+    requestId,
+    get origin() {
+      const origin = originOf(url, mayKeep);
+      return transport === 'http' && origin !== '' ? `https://${new URL(origin).hostname}` : origin;
+    },
+    get instance() {
+      const instance = instanceOf(path);
+      return mayKeep(instance) ? instance : '/';
+    },
+  };
 }
 
 interface Ending {
@@ -157,12 +174,14 @@ function auditRecord(
   { gateway, version }: Omit<Audited, 'identity'>,
   { startMs, durationMs, settled }: Ending,
 ): AuditRecord {
-  const { failure, identified, historyOf, imageId, deletion, read, thrown } = c.get('record');
+  const { failure, identified, historyOf, deletion, read, thrown }: Partial<Answer> = c.get('answer') ?? {};
   const kept = (text: string | undefined) => (text !== undefined && c.get('mayKeep')(text) ? text : undefined);
+  const segment = imageIdSegment(c.req.path);
   const proof = identified?.proof;
-  const { attempts = 0, answer } = deletion ?? read ?? {};
-  const gone = deletion?.result.ok ? deletion.result.value : undefined;
+  const gone = failure === undefined && deletion?.result.ok ? deletion.result.value : undefined;
   const outcome = failure === undefined ? gone?.outcome : outcomeOf(failure);
+  // An outcome that is unknown without a deletion: a bug ended the counting.
+  const { attempts = outcome === 'unknown' ? null : 0, answer } = deletion ?? read ?? {};
   const open = failure?.code === 'deletion_in_progress' ? failure.open : undefined;
   const hasCalled = answer !== undefined || attempts === null || attempts > 0;
   const exception = describeException(thrown ?? deletion?.thrown);
@@ -171,7 +190,7 @@ function auditRecord(
     severity_text: severityOf(failure, settled),
     'event.name': 'audit',
     'gateway.request.id': c.get('id'),
-    'request.id': c.get('requestId'),
+    'request.id': c.get('to').requestId,
     trace_id: kept(traceId(c.req.header('traceparent'))),
     'http.request.method': kept(c.req.method) ?? OTHER_METHOD,
     'http.route': matchedRoutes(c).findLast(({ path }) => path !== '/*')?.path,
@@ -185,7 +204,7 @@ function auditRecord(
     'cloudflare.ray_id': kept(edgeHeader(c, 'cf-ray', RAY_ID)),
     'service.version': version ?? undefined,
     'history.caller.id': historyOf,
-    'image.id': imageId,
+    'image.id': isImageId(segment) ? kept(segment) : undefined,
     decision: isRefused(failure, outcome) ? 'refused' : 'allowed',
     'error.type': failure?.code,
     outcome,

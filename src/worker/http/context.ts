@@ -1,46 +1,37 @@
-/** What a request carries through Hono: its ids, and the facts for its audit record. */
-import type { Context } from 'hono';
-import type { Arrival, Identified } from '../callers/identify.ts';
-import type { Deletion } from '../deletions/deletion.ts';
-import type { Previewed } from '../deletions/preview.ts';
-import type { ImageId } from '../image-id.ts';
+/** What a request carries through Hono, and how its answer leaves the handlers. */
+import type { Context, Handler } from 'hono';
+import type { Arrival } from '../callers/identify.ts';
 import type { MayKeep } from '../kept-text.ts';
-import type { Failure } from '../problems/failure.ts';
+import type { Addressee } from '../problems/problem.ts';
 import type { WaitUntil } from '../runtime.ts';
+import type { Answer } from './answer.ts';
 import type { Transport } from './transport.ts';
 
-/** The facts that only the way of a request can tell. */
-export interface RequestRecord {
-  readonly failure?: Failure;
-  readonly identified?: Identified;
-  /** Whose history was asked for; `*` for everyone's. */
-  readonly historyOf?: string;
-  readonly imageId?: ImageId;
-  readonly deletion?: Deletion;
-  /** What reading took, if nothing is to be deleted. */
-  readonly read?: Pick<Previewed, 'attempts' | 'answer'>;
-  /** What a bug threw. */
-  readonly thrown?: unknown;
-}
-
-/** `audit` sets them before anything else runs. Read them with `c.get()`: `c.var` copies all of them each time. */
+/** `audit` sets all but `answer` before anything else runs. Read them with `c.get()`: `c.var` copies all of them each time. */
 export interface HttpEnv {
   Bindings: Arrival;
   Variables: {
     /** Made by us for each request. */
     id: string;
-    /** The caller's own, if it is safe, or else the same as `id`. */
-    requestId: string;
+    to: Addressee;
     /** Decides about every text of the request that is recorded or repeated. */
     mayKeep: MayKeep;
-    record: RequestRecord;
     transport: Transport;
+    answer: Answer | undefined;
   };
 }
 
-/** Notes facts for the audit record. This is the only way to write it. */
-export function record(c: Context<HttpEnv>, facts: RequestRecord): void {
-  Object.assign(c.get('record'), facts);
+/** The one place where an answer leaves the handlers: Hono gets the response, the audit record the rest. */
+export function give(c: Context<HttpEnv>, answer: Answer): Response {
+  c.set('answer', answer);
+  return answer.response;
+}
+
+/** Reads a request and answers it. */
+export type Handle = (c: Context<HttpEnv>) => Answer | Promise<Answer>;
+
+export function answered(handle: Handle): Handler<HttpEnv> {
+  return async (c) => give(c, await handle(c));
 }
 
 /** The hold of this request on the Worker. */

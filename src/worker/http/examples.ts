@@ -72,7 +72,7 @@ export const FAILURES: readonly Failure[] = PROBLEM_CODES.flatMap((code) => {
 export function problemExample(failure: Failure, origin: string): ProblemBody {
   const deletion = deletionUrl(origin, caller, imageId, requestId);
   const context = { origin, instance: `/images/${imageId}`, requestId };
-  return problemBody(failure, outcomeOf(failure) === 'unknown' ? { ...context, deletion } : context);
+  return problemBody(failure, context, outcomeOf(failure) === 'unknown' ? deletion : undefined);
 }
 
 /** The bodies of success. */

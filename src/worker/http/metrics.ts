@@ -10,6 +10,7 @@
  */
 import { type Budgets, type LedgerMetrics, TOTALS, type TotalName } from '../ledger/rows.ts';
 import { FINAL_OUTCOMES, RESOLVED_OUTCOMES } from '../outcome.ts';
+import type { Answer } from './answer.ts';
 
 export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
@@ -36,6 +37,12 @@ const TOTAL_FAMILIES = {
 
 type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [labels: Labels, value: number];
+
+export function metricsAnswer(metrics: LedgerMetrics, context: MetricsContext): Answer {
+  return {
+    response: new Response(metricsText(metrics, context), { headers: { 'Content-Type': METRICS_CONTENT_TYPE } }),
+  };
+}
 
 /** The metrics in the text format. */
 export function metricsText(

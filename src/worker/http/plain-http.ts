@@ -11,8 +11,8 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { credentialHeaders, type Identity } from '../callers/identify.ts';
 import { FILES_PATH } from '../pages.ts';
 import { PROBLEMS_PATH } from '../problems/problem.ts';
-import { type HttpEnv, record, waitUntilOf } from './context.ts';
-import { originFor, respondProblem } from './respond.ts';
+import { type Answer, problem } from './answer.ts';
+import { give, type HttpEnv, waitUntilOf } from './context.ts';
 
 /** What a person may open by typing the name of the host. */
 const PAGE = new RegExp(`^(?:/docs|/console|/openapi\\.json|${FILES_PATH}/[a-z.-]+|${PROBLEMS_PATH}/[a-z_]+)$`);
@@ -26,18 +26,21 @@ export function refusePlainHttp(identity: Identity | null): MiddlewareHandler<Ht
     const hasCredential = names.some((name) => c.req.header(name) !== undefined);
     const page = hasCredential ? null : pageOverHttps(c);
     if (page !== null) return new Response(null, { status: 308, headers: { Location: page } });
-    if (hasCredential && identity !== null) {
-      const identified = await identity.identify(c.env, (name) => c.req.header(name), waitUntilOf(c));
-      if (identified.ok) record(c, { identified: identified.value });
-    }
-    return respondProblem(c, { code: 'insecure_transport', hasCredential });
+    const refusal = problem(c.get('to'), { code: 'insecure_transport', hasCredential });
+    return give(c, hasCredential && identity !== null ? await identified(c, identity, refusal) : refusal);
   };
+}
+
+/** The refusal, and whose credential it was. */
+async function identified(c: Context<HttpEnv>, identity: Identity, refusal: Answer): Promise<Answer> {
+  const known = await identity.identify(c.env, (name) => c.req.header(name), waitUntilOf(c));
+  return known.ok ? { ...refusal, identified: known.value } : refusal;
 }
 
 /** The same page over https, or `null` if this is no page. */
 function pageOverHttps(c: Context<HttpEnv>): string | null {
   const { method, path } = c.req;
-  const origin = originFor(c);
+  const { origin } = c.get('to');
   const isPage = (method === 'GET' || method === 'HEAD') && PAGE.test(path) && c.get('mayKeep')(path);
   return isPage && origin !== '' ? origin + path : null;
 }

@@ -31,18 +31,22 @@ export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
 export const PROBLEMS_PATH = '/problems';
 export const MAX_INSTANCE_CHARS = 256;
 
-/** What a request contributes to the body of its failure. */
-export interface ProblemContext {
-  /** The gateway's own, as the caller addressed it; blank if it must not be repeated. */
+/** What an answer may say of the request that it answers. */
+export interface Addressee {
+  /** The gateway's own, as the caller addressed it, but https in place of plain http; blank, so that URLs are relative, if it must not be repeated. */
   readonly origin: string;
-  /** `instanceOf` the path. */
+  /** `instanceOf` the path, or the root if that must not be repeated. */
   readonly instance: string;
+  /** The caller's own if it is safe to repeat, or else ours. */
   readonly requestId: string;
-  /** Where the final outcome of the deletion becomes known that this failure is about. */
-  readonly deletion?: string;
 }
 
-export function problemBody(failure: Failure, { origin, instance, requestId, deletion }: ProblemContext): ProblemBody {
+/** `deletion` is where the final outcome of the deletion becomes known that the failure is about. */
+export function problemBody(
+  failure: Failure,
+  { origin, instance, requestId }: Addressee,
+  deletion?: string,
+): ProblemBody {
   const { status, title } = PROBLEMS[failure.code];
   const outcome = outcomeOf(failure);
   return {

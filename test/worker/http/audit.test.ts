@@ -1,10 +1,11 @@
 /** The audit record of a request, and what it says about a bug. */
+import { createExecutionContext } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 import type { Arrival } from '../../../src/worker/callers/identify.ts';
 import { keyDigest } from '../../../src/worker/callers/key.ts';
 import { describeException, traceId } from '../../../src/worker/http/audit.ts';
 import { ALL_ROWS, BOUND_CALLER, CALLERS, KEYS } from '../../fixtures.ts';
-import { bearer, createHarness, freshLedgers, historyPage, problemOf } from '../../harness.ts';
+import { bearer, createHarness, freshLedgers, GATEWAY, HTTP, historyPage, problemOf } from '../../harness.ts';
 
 describe('the audit record', () => {
   it('has exactly these fields for a deletion', async () => {
@@ -265,6 +266,76 @@ describe('a bug', () => {
     expect(body).toMatchObject({ code: 'internal_error', outcome: 'unknown', retryable: false });
     expect(body['deletion']).toContain(`/deletions?caller=cleaner&imageId=${imageId}&requestId=`);
     expect(harness.lines).toHaveLength(1);
+  });
+
+  /** Sends a deletion whose hold on the Worker fails at the call `failing`, and the calls after it do not. */
+  const deleteWithBrokenHold = async (failing: number) => {
+    const harness = createHarness();
+    const works: Promise<unknown>[] = [];
+    const ctx = {
+      waitUntil: (work: Promise<unknown>) => {
+        if (works.push(work) === failing) throw new Leak('no more work');
+      },
+      passThroughOnException: () => undefined,
+      props: {},
+    };
+    const request = new Request(`${GATEWAY}/images/m-custom01`, { method: 'DELETE', headers: bearer(KEYS.cleaner) });
+    const response = await harness.app.fetch(request, HTTP, { ...createExecutionContext(), ...ctx });
+    await Promise.all(works);
+    return { harness, response };
+  };
+
+  it('after Baidu has deleted the image leaves the outcome unknown, wherever in the deletion it is', async () => {
+    const { harness, response } = await deleteWithBrokenHold(1);
+    const body = await problemOf(response);
+    expect(body).toMatchObject({ code: 'internal_error', outcome: 'unknown' });
+    expect(body['deletion']).toContain('/deletions?caller=cleaner&imageId=m-custom01&requestId=');
+    expect(harness.emulator.images.has('m-custom01')).toBe(false);
+    const [line, ...more] = harness.lines;
+    expect([line?.severity, more]).toEqual(['ERROR', []]);
+    expect(line?.record).toMatchObject({
+      'caller.id': 'cleaner',
+      'image.id': 'm-custom01',
+      decision: 'allowed',
+      'error.type': 'internal_error',
+      outcome: 'unknown',
+      'server.address': 'bcc.bj.baidubce.com',
+      'exception.type': 'Leak',
+    });
+    expect(line?.record).not.toHaveProperty('attempts');
+  });
+
+  it('once the deletion has ended leaves the outcome unknown, and keeps what is known of it in the record', async () => {
+    const harness = createHarness({
+      fetch: async () => Response.json({ code: 'Odd' }, { status: 404, headers: { 'x-bce-request-id': 'up-1' } }),
+    });
+    const push = harness.lines.push.bind(harness.lines);
+    harness.lines.push = (...lines) => {
+      if (lines[0]?.record['event.name'] === 'absence_unlisted') throw new Leak('the log is full');
+      return push(...lines);
+    };
+    const response = await harness.call('DELETE', '/images/m-custom01');
+    expect(await problemOf(response)).toMatchObject({ code: 'internal_error', outcome: 'unknown' });
+    expect(harness.lines.map(({ record }) => record)).toMatchObject([
+      { outcome: 'unknown', attempts: 1, 'bce.code': 'Odd', 'ledger.settled': true, 'exception.type': 'Leak' },
+    ]);
+  });
+
+  it('after an answer was given does not change it', async () => {
+    const { response } = await deleteWithBrokenHold(2);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ outcome: 'deleted', confirmed: true });
+  });
+
+  it('while a caller is served says that no deletion was sent, and the record names who asked', async () => {
+    const harness = createHarness({ env: { LEDGER: { getByName: () => ({ history: async () => null }) } } });
+    const response = await harness.call('GET', '/deletions');
+    expect(await problemOf(response)).toMatchObject({ code: 'internal_error', outcome: 'not_attempted' });
+    expect(harness.lines[0]?.record).toMatchObject({
+      'caller.id': 'cleaner',
+      'exception.type': 'TypeError',
+      attempts: 0,
+    });
   });
 
   it('after the first attempt leaves the number of attempts unsaid, in the record and in the row', async () => {

@@ -51,7 +51,7 @@ describe('a problem in the tests', () => {
     const facts = { imageId: 'm-custom01', call: 'deletion', upstream: undefined, retryAfterS: undefined } as const;
     for (const code of ['upstream_timeout', 'upstream_throttled', 'image_creating'] as const) {
       const deletion = 'https://gateway.test/deletions?caller=a&imageId=m-custom01&requestId=r';
-      const problem = problemBody({ ...facts, code, outcome: 'unknown' }, { ...context, deletion });
+      const problem = problemBody({ ...facts, code, outcome: 'unknown' }, context, deletion);
       expect(problem).toMatchObject({ retryable: false, deletion });
       expect(problemFaults(problem)).toBe('');
       expect(problemFaults({ ...problem, retryable: true })).not.toBe('');

@@ -1,0 +1,110 @@
+/**
+ * What a request comes to: its response, and what its audit record says of it.
+ *
+ * Promises: every failure has the one shape. Never: knows Hono, or more of the request than `Addressee`.
+ */
+import type { Caller } from '../callers/caller.ts';
+import type { Identified } from '../callers/identify.ts';
+import type { DeletionBody, HistoryBody, PreviewBody, ReadinessBody } from '../deletions/bodies.ts';
+import type { Deletion, DeletionRequest } from '../deletions/deletion.ts';
+import { deletionUrl, describeRow, nextLink } from '../deletions/history.ts';
+import type { Previewed } from '../deletions/preview.ts';
+import type { Probed } from '../deletions/probe.ts';
+import type { DeletionRow, HistoryQuery } from '../ledger/rows.ts';
+import { type Failure, headersOf, outcomeOf } from '../problems/failure.ts';
+import { type Addressee, PROBLEM_CONTENT_TYPE, problemBody } from '../problems/problem.ts';
+
+export interface Answer {
+  readonly response: Response;
+  readonly failure?: Failure;
+  readonly identified?: Identified;
+  /** Whose history was asked for; `*` for everyone's. */
+  readonly historyOf?: string | undefined;
+  readonly deletion?: Deletion | undefined;
+  /** What reading took, if nothing was to be deleted. */
+  readonly read?: Pick<Previewed, 'attempts' | 'answer'>;
+  /** What a bug threw. */
+  readonly thrown?: unknown;
+}
+
+/** A success about which the audit record has nothing to add. */
+export function success<T>(body: T): Answer {
+  return { response: Response.json(body) };
+}
+
+/** `deletion` is where the final outcome of the deletion becomes known that the failure is about. */
+export function problem(to: Addressee, failure: Failure, deletion?: string): Answer {
+  const body = problemBody(failure, to, deletion);
+  const headers = { 'Content-Type': PROBLEM_CONTENT_TYPE, ...headersOf(failure) };
+  return { response: Response.json(body, { status: body.status, headers }), failure };
+}
+
+/** After an exception before which no deletion had begun. The caller learns nothing of it. */
+export function crash(to: Addressee, thrown: unknown): Answer {
+  return { ...problem(to, { code: 'internal_error', outcome: 'not_attempted' }), thrown };
+}
+
+/** After an exception once `deleteImage` was called. `deletion` is what it returned, if it did. */
+export function deletionCrash(to: Addressee, request: DeletionRequest, thrown: unknown, deletion?: Deletion): Answer {
+  const { caller, imageId, requestId } = request;
+  const url = deletionUrl(to.origin, caller.id, imageId, requestId);
+  return { ...problem(to, { code: 'internal_error', outcome: 'unknown' }, url), deletion, thrown };
+}
+
+export function deletionAnswer(to: Addressee, request: DeletionRequest, deletion: Deletion): Answer {
+  const { requestId, caller, imageId } = request;
+  const { result, answer, first } = deletion;
+  if (!result.ok) {
+    const asked = askableRequest(result.failure, caller.id, requestId);
+    const url = asked && deletionUrl(to.origin, caller.id, imageId, asked);
+    return { ...problem(to, result.failure, url), deletion };
+  }
+  const { outcome, confirmed } = result.value;
+  const upstreamRequestId = (first === undefined ? answer?.requestId : first.upstreamRequestId) ?? null;
+  return { ...success<DeletionBody>({ id: imageId, outcome, confirmed, requestId, upstreamRequestId }), deletion };
+}
+
+/** The request whose deletion the caller can ask about: its own if the outcome is unknown, or the open one if that is its own. */
+function askableRequest(failure: Failure, callerId: string, requestId: string): string | undefined {
+  if (failure.code === 'deletion_in_progress') {
+    return failure.open.caller === callerId ? failure.open.requestId : undefined;
+  }
+  return outcomeOf(failure) === 'unknown' ? requestId : undefined;
+}
+
+export function previewAnswer(to: Addressee, read: Previewed): Answer {
+  const { result, answer } = read;
+  if (!result.ok) return { ...problem(to, result.failure), read };
+  const upstreamRequestId = answer?.requestId ?? null;
+  return { ...success<PreviewBody>({ ...result.value, requestId: to.requestId, upstreamRequestId }), read };
+}
+
+/** `probed` is `null` if Baidu was not to be asked. */
+export function readinessAnswer(
+  to: Addressee,
+  { id, scopes }: Caller,
+  keyFingerprint: string,
+  probed: Probed | null,
+): Answer {
+  const read = probed && { read: probed };
+  if (probed?.result.ok === false) return { ...problem(to, probed.result.failure), ...read };
+  const credentialAccepted = probed && true;
+  const control = probed?.control ?? null;
+  const who = { caller: id, scopes: [...scopes] };
+  return {
+    ...success<ReadinessBody>({ status: 'ready', ...who, keyFingerprint, credentialAccepted, control }),
+    ...read,
+  };
+}
+
+/** `query` is what the caller asked for. */
+export function historyAnswer(to: Addressee, rows: readonly DeletionRow[], query: HistoryQuery): Answer {
+  const next = nextLink(to.origin, query, rows);
+  const body: HistoryBody = { deletions: rows.map(describeRow) };
+  return { response: Response.json(body, { headers: next === null ? {} : { Link: next } }) };
+}
+
+/** `null`: no such page or file. */
+export function pageAnswer(to: Addressee, page: Response | null): Answer {
+  return page === null ? problem(to, { code: 'route_not_found' }) : { response: page };
+}
