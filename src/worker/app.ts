@@ -15,7 +15,7 @@ import { createGateway } from './create-gateway.ts';
 import type { HealthBody } from './deletions/bodies.ts';
 import { type Deletion, deleteImage } from './deletions/deletion.ts';
 import type { Gateway } from './deletions/gateway.ts';
-import { DELETIONS_PATH, visibleTo } from './deletions/history.ts';
+import { visibleTo } from './deletions/history.ts';
 import { previewImage } from './deletions/preview.ts';
 import { logUnlistedCode } from './deletions/upstream.ts';
 import {
@@ -29,17 +29,20 @@ import {
   readinessAnswer,
   success,
 } from './http/answer.ts';
-import { audit, giveAfterCrash, type MisconfigurationLine } from './http/audit.ts';
+import type { MisconfigurationLine } from './http/audit.ts';
 import { answered, give, type Handle, type HttpEnv, waitUntilOf } from './http/context.ts';
 import { gateOf } from './http/gate.ts';
+import { DELETIONS_PATH } from './http/history.ts';
 import { metricsAnswer } from './http/metrics.ts';
+import { audit, giveAfterCrash } from './http/outermost.ts';
 import { refusePlainHttp } from './http/plain-http.ts';
 import { IMAGE_ROUTE, pathOf, readDeletion, readHistory, readPreview, readReadiness } from './http/request.ts';
 import type { HistoryQuery } from './ledger/rows.ts';
+import { logLine } from './log.ts';
 import { apiDocument, FILES_PATH, page, pageFile } from './pages.ts';
 import { explanationOf, isProblemCode } from './problems/failure.ts';
 import { type Addressee, PROBLEMS_PATH } from './problems/problem.ts';
-import { logLine, type Runtime, withTimeout } from './runtime.ts';
+import { type Runtime, withTimeout } from './runtime.ts';
 
 export function createApp(
   { callers, config, assets, problems, version }: ParsedConfig,

@@ -11,10 +11,10 @@ import { parseIssuers } from './callers/issuers.ts';
 import { isNamePattern, NAME_PATTERN_RULE, protectionOf } from './callers/name-pattern.ts';
 import { RATE_LIMITS, type RateLimiter, type RateLimiters, type RateLimitName } from './callers/rate-limits.ts';
 import { type Callers, parseCallers } from './callers/table.ts';
+import type { LedgerNamespace } from './deletions/ledger-stub.ts';
 import type { Policy } from './deletions/policy.ts';
 import { isImageId } from './image-id.ts';
 import { isRecord } from './json.ts';
-import type { LedgerNamespace } from './ledger/stub.ts';
 import type { Assets } from './pages.ts';
 
 export interface Config {

@@ -3,9 +3,9 @@ import { BceClient } from './baidu/client.ts';
 import { createImageApi } from './baidu/images.ts';
 import type { Config } from './config.ts';
 import type { Gateway } from './deletions/gateway.ts';
+import { LedgerStub } from './deletions/ledger-stub.ts';
 import { UpstreamProbe } from './deletions/probe.ts';
 import { isImageId } from './image-id.ts';
-import { LedgerStub } from './ledger/stub.ts';
 import type { Runtime } from './runtime.ts';
 
 export function createGateway(config: Config, runtime: Runtime): Gateway {

@@ -16,8 +16,8 @@ import { type LedgerEventLine, ledgerEventLine } from './ledger/log.ts';
 import type * as rows from './ledger/rows.ts';
 import { DAY_MS } from './ledger/schedule.ts';
 import { type LedgerEvent, LedgerStore, REMOVAL_BATCH } from './ledger/store.ts';
+import { logLine } from './log.ts';
 import { platformRuntime } from './platform.ts';
-import { logLine } from './runtime.ts';
 
 /** When the alarm runs again if it does not get as far as finding out. */
 const FALLBACK_MS = 60 * 1000;

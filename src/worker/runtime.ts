@@ -38,19 +38,6 @@ export async function waitWhile(isGoing: () => boolean, limitMs: number, sleep: 
   for (let waitedMs = 0; waitedMs < limitMs && isGoing(); waitedMs += POLL_MS) await sleep(POLL_MS);
 }
 
-/** What every line of the log has. Each kind of line has its own further fields, which its own interface lists. */
-export interface LogLine {
-  /** ISO 8601. */
-  readonly timestamp: string;
-  readonly severity_text: Severity;
-  readonly 'event.name': string;
-}
-
-/** Writes one JSON line, at the severity that it names. */
-export function logLine<L extends LogLine>(log: Runtime['log'], line: L): void {
-  log(line.severity_text, JSON.stringify(line));
-}
-
 /** Keeps the Worker alive until the promise ends, even if the caller hangs up. */
 export type WaitUntil = (work: Promise<unknown>) => void;
 

@@ -89,7 +89,7 @@ describe('the five questions', () => {
   });
 
   it('ask only for fields that a line can have', () => {
-    const sources = ['http/audit', 'runtime', 'ledger/log', 'ledger/stub', 'callers/issuer-keys'];
+    const sources = ['http/audit', 'log', 'ledger/log', 'deletions/ledger-stub', 'callers/issuer-keys'];
     const lines = sources
       .flatMap((file) => [
         ...textOf(`src/worker/${file}.ts`).matchAll(/interface (?:LogLine|\w+ extends LogLine) \{(.*?)^\}/gms),

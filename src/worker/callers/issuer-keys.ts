@@ -9,8 +9,9 @@
  * Source: RFC 7517 §5 (JWK Set); https://developers.cloudflare.com/workers/runtime-apis/request/.
  */
 import { parseJson, readText } from '../json.ts';
+import { type LogLine, logLine } from '../log.ts';
 import { failed, ok, type Result } from '../result.ts';
-import { type LogLine, logLine, type Runtime, type WaitUntil, waitWhile, withTimeout } from '../runtime.ts';
+import { type Runtime, type WaitUntil, waitWhile, withTimeout } from '../runtime.ts';
 import type { Issuer } from './issuers.ts';
 import { type PublicKey, readKeySet } from './public-key.ts';
 

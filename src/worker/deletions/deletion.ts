@@ -10,12 +10,12 @@ import { unlistedCode } from '../baidu/verdict.ts';
 import type { Caller } from '../callers/caller.ts';
 import type { ImageId } from '../image-id.ts';
 import type { SameRequest, Settlement } from '../ledger/rows.ts';
-import type { Entered } from '../ledger/stub.ts';
 import type { SuccessOutcome } from '../outcome.ts';
 import { type Failure, outcomeOf } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
 import type { WaitUntil } from '../runtime.ts';
 import type { Gateway } from './gateway.ts';
+import type { Entered } from './ledger-stub.ts';
 import { blockedBeforeRead, blockedByName, needsName } from './policy.ts';
 import { asNotAttempted, type UpstreamFailure, upstreamFailure, withLastDeletion } from './upstream.ts';
 

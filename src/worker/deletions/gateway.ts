@@ -3,8 +3,8 @@ import type { ImageApi } from '../baidu/images.ts';
 import type { Caller } from '../callers/caller.ts';
 import type { RateLimiters } from '../callers/rate-limits.ts';
 import type { Budgets } from '../ledger/rows.ts';
-import type { LedgerStub } from '../ledger/stub.ts';
 import type { Runtime } from '../runtime.ts';
+import type { LedgerStub } from './ledger-stub.ts';
 import type { Policy } from './policy.ts';
 import type { UpstreamProbe } from './probe.ts';
 

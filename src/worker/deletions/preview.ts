@@ -9,11 +9,11 @@ import type { CallFailure, Image } from '../baidu/images.ts';
 import type { Caller } from '../callers/caller.ts';
 import type { ImageId } from '../image-id.ts';
 import type { Outlook } from '../ledger/rows.ts';
-import { inProgress } from '../ledger/stub.ts';
 import { detailOf, type Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
 import type { PreviewBody } from './bodies.ts';
 import type { Gateway } from './gateway.ts';
+import { inProgress } from './ledger-stub.ts';
 import { blockedBeforeRead, blockedByName, blockedByState, isCustom } from './policy.ts';
 import { asNotAttempted, upstreamFailure, withLastDeletion } from './upstream.ts';
 

@@ -9,9 +9,10 @@ import type { Answer } from '../baidu/answer.ts';
 import type { ImageApi } from '../baidu/images.ts';
 import { unlistedCode } from '../baidu/verdict.ts';
 import { ID_OF_NO_IMAGE, type ImageId } from '../image-id.ts';
+import { type LogLine, logLine } from '../log.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
-import { type LogLine, logLine, type Runtime, waitWhile } from '../runtime.ts';
+import { type Runtime, waitWhile } from '../runtime.ts';
 import type { ReadinessBody } from './bodies.ts';
 import { asNotAttempted, logUnlistedCode, upstreamFailure } from './upstream.ts';
 

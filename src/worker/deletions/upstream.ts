@@ -3,10 +3,11 @@ import type { Answer } from '../baidu/answer.ts';
 import type { CallFailure } from '../baidu/images.ts';
 import type { Absent, UpstreamFailureCode } from '../baidu/verdict.ts';
 import type { LastDeletion } from '../ledger/rows.ts';
+import { type LogLine, logLine } from '../log.ts';
 import type { FailureOutcome } from '../outcome.ts';
 import type { UpstreamFacts } from '../problems/facts.ts';
 import type { Failure } from '../problems/failure.ts';
-import { type LogLine, logLine, type Runtime } from '../runtime.ts';
+import type { Runtime } from '../runtime.ts';
 
 /** Why a call to Baidu failed, and what that says about the deletion. */
 export type UpstreamFailure =

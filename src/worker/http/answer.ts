@@ -7,12 +7,13 @@ import type { Caller } from '../callers/caller.ts';
 import type { Identified } from '../callers/identify.ts';
 import type { DeletionBody, HistoryBody, PreviewBody, ReadinessBody } from '../deletions/bodies.ts';
 import type { Deletion, DeletionRequest } from '../deletions/deletion.ts';
-import { deletionUrl, describeRow, nextLink } from '../deletions/history.ts';
+import { describeRow } from '../deletions/history.ts';
 import type { Previewed } from '../deletions/preview.ts';
 import type { Probed } from '../deletions/probe.ts';
 import type { DeletionRow, HistoryQuery } from '../ledger/rows.ts';
 import { type Failure, headersOf, outcomeOf } from '../problems/failure.ts';
 import { type Addressee, PROBLEM_CONTENT_TYPE, problemBody } from '../problems/problem.ts';
+import { deletionUrl, nextLink } from './history.ts';
 
 export interface Answer {
   readonly response: Response;

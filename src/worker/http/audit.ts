@@ -7,24 +7,17 @@
  * Names: OpenTelemetry's HTTP semantic conventions and log data model where they have one, else `bce.*`, `caller.*`, `image.*`.
  * Source: https://opentelemetry.io/docs/specs/semconv/http/http-spans/.
  */
-import type { Context, HonoRequest, MiddlewareHandler } from 'hono';
+import type { Context } from 'hono';
 import { matchedRoutes } from 'hono/route';
-import { credentialHeaders, type Identity } from '../callers/identify.ts';
+import type { Identity } from '../callers/identify.ts';
 import type { Gateway } from '../deletions/gateway.ts';
 import { isImageId } from '../image-id.ts';
-import { keptBeside, type MayKeep } from '../kept-text.ts';
+import type { LogLine } from '../log.ts';
 import type { FailureOutcome, Severity, SuccessOutcome } from '../outcome.ts';
 import { type Failure, outcomeOf, PROBLEMS, type ProblemCode } from '../problems/failure.ts';
-import { type Addressee, instanceOf } from '../problems/problem.ts';
-import { type LogLine, logLine, type Runtime } from '../runtime.ts';
-import { type Answer, crash, problem } from './answer.ts';
-import { give, type HttpEnv } from './context.ts';
-import { REQUEST_ID } from './query.ts';
-import { hasValidHost, imageIdSegment, originOf } from './request.ts';
-import { HSTS, HSTS_HEADER, type Transport, transportOf } from './transport.ts';
-
-/** On every answer: the version of the Worker, as in `service.version`. Absent if the platform does not name it. */
-export const VERSION_HEADER = 'Gateway-Version';
+import type { Answer } from './answer.ts';
+import type { HttpEnv } from './context.ts';
+import { imageIdSegment } from './request.ts';
 
 /** `timestamp` is when the request arrived. */
 export interface AuditRecord extends LogLine {
@@ -91,85 +84,20 @@ export interface MisconfigurationLine extends LogLine {
 }
 
 /** What runs here. Identity and gateway are `null` if the configuration does not allow for them. */
-interface Audited {
+export interface Audited {
   readonly identity: Identity | null;
   readonly gateway: Gateway | null;
   readonly version: string | null;
 }
 
-/** The outermost step: names the request, and when everything is done writes its record. */
-export function audit(
-  { now, randomUUID, log }: Pick<Runtime, 'now' | 'randomUUID' | 'log'>,
-  { identity, gateway, version }: Audited,
-): MiddlewareHandler<HttpEnv> {
-  return async function writeAuditRecord(c, next) {
-    const startMs = now();
-    const id = randomUUID();
-    const given = c.req.header('x-request-id') ?? '';
-    const mayKeep = keptBeside(credentialHeaders(identity, c.req.raw.headers), (name) => c.req.header(name));
-    const transport = transportOf(c.env, c.req.url);
-    const requestId = REQUEST_ID.test(given) && mayKeep(given) ? given : id;
-    const to = addresseeOf(c.req, { requestId, transport, mayKeep });
-    c.set('id', id);
-    c.set('to', to);
-    c.set('mayKeep', mayKeep);
-    c.set('transport', transport);
-    try {
-      if (hasValidHost(c.req.header('host'), c.req.url)) await next();
-      else c.res = give(c, problem(to, { code: 'invalid_request', fault: 'malformed_host' }));
-    } catch (thrown) {
-      c.res = giveAfterCrash(c, thrown);
-    }
-    c.res.headers.set('X-Request-Id', requestId);
-    c.res.headers.set('Cache-Control', 'no-store');
-    if (transport === 'https') c.res.headers.set(HSTS_HEADER, HSTS);
-    if (version !== null) c.res.headers.set(VERSION_HEADER, version);
-
-    const durationMs = now() - startMs;
-    const write = (settled?: boolean) =>
-      logLine(log, auditRecord(c, { gateway, version }, { startMs, durationMs, settled }));
-    const settled = c.get('answer')?.deletion?.settled;
-    // The record closes when the ledger has the outcome, while the answer is on its way.
-    if (settled) c.executionCtx.waitUntil(settled.then(write));
-    else write();
-  };
-}
-
-/** Answers an exception. An answer that was given before it is still true, and stands. */
-export function giveAfterCrash(c: Context<HttpEnv>, thrown: unknown): Response {
-  const before = c.get('answer');
-  return give(c, before === undefined ? crash(c.get('to'), thrown) : { ...before, thrown });
-}
-
-interface Manner {
-  readonly requestId: string;
-  readonly transport: Transport;
-  readonly mayKeep: MayKeep;
-}
-
-/** Most answers name neither URL nor path, so these are found out when they are asked for. */
-function addresseeOf({ url, path }: HonoRequest, { requestId, transport, mayKeep }: Manner): Addressee {
-  return {
-    requestId,
-    get origin() {
-      const origin = originOf(url, mayKeep);
-      return transport === 'http' && origin !== '' ? `https://${new URL(origin).hostname}` : origin;
-    },
-    get instance() {
-      const instance = instanceOf(path);
-      return mayKeep(instance) ? instance : '/';
-    },
-  };
-}
-
-interface Ending {
+export interface Ending {
   readonly startMs: number;
   readonly durationMs: number;
   /** Whether the ledger took what came of a deletion. */
   readonly settled: boolean | undefined;
 }
 
-function auditRecord(
+export function auditRecord(
   c: Context<HttpEnv>,
   { gateway, version }: Omit<Audited, 'identity'>,
   { startMs, durationMs, settled }: Ending,

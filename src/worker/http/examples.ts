@@ -4,7 +4,7 @@
  * Promises: a problem is made by the code that answers it, from the table and the facts below, so its words are always those of
  * the answers.
  */
-import { deletionUrl } from '../deletions/history.ts';
+
 import { IMAGE_ID_RULE } from '../image-id.ts';
 import {
   explanationOf,
@@ -15,6 +15,7 @@ import {
   type ProblemCode,
 } from '../problems/failure.ts';
 import { type ProblemBody, problemBody } from '../problems/problem.ts';
+import { deletionUrl } from './history.ts';
 import type { Bodies } from './schemas.ts';
 
 const imageId = 'm-nky7qeom';

@@ -11,7 +11,6 @@ import { CONTENT_TYPES, FILES_PATH, ORIGIN_PLACEHOLDER, PAGE_HEADERS } from '../
 import type { Stage } from '../problems/facts.ts';
 import { type Failure, headersOf, outcomeOf, PROBLEMS } from '../problems/failure.ts';
 import { PROBLEM_CONTENT_TYPE, PROBLEMS_PATH } from '../problems/problem.ts';
-import { VERSION_HEADER } from './audit.ts';
 import { EXAMPLES, FAILURES, problemExample } from './examples.ts';
 import { METRICS_CONTENT_TYPE } from './metrics.ts';
 import {
@@ -22,7 +21,7 @@ import {
   READINESS_PARAMETERS,
   REQUEST_ID,
 } from './query.ts';
-import { RELEASE } from './release.ts';
+import { RELEASE, VERSION_HEADER } from './release.ts';
 import { imageIdSchema, schema, schemas } from './schemas.ts';
 import { HSTS_HEADER } from './transport.ts';
 

@@ -6,13 +6,13 @@
  */
 import type { OpenAPIV3 } from 'openapi-types';
 import { isCallerId } from '../callers/caller.ts';
-import { parseCursor } from '../deletions/history.ts';
 import { IMAGE_ID, IMAGE_ID_RULE, type ImageId, isImageId } from '../image-id.ts';
 import type { MayKeep } from '../kept-text.ts';
 import type { Cursor } from '../ledger/rows.ts';
 import { ROW_OUTCOMES, type RowOutcome } from '../outcome.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
+import { parseCursor } from './history.ts';
 
 interface Parameter<T> {
   /** What a value must be: the end of a sentence that begins with the parameter's name. */

@@ -1,5 +1,5 @@
 /** The ledger's lines for the operator's log. */
-import type { LogLine } from '../runtime.ts';
+import type { LogLine } from '../log.ts';
 import type { LedgerEvent } from './store.ts';
 
 /** A row whose words have changed, or whose image cannot be checked. `LedgerEvent` says when. */

@@ -1,7 +1,6 @@
 /** The history of deletions, as callers see it. */
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
-import { cursorAfter, parseCursor } from '../../../src/worker/deletions/history.ts';
 import { checkOf, KEYS } from '../../fixtures.ts';
 import {
   bearer,
@@ -170,17 +169,5 @@ describe('the history', () => {
     // Everyone learns when it was deleted, and its caller by which request.
     const again = await problemOf(await harness.call('DELETE', '/images/m-custom01'));
     expect(again['deletedBefore']).toEqual({ at: expect.any(String), requestId: body.deletions[0]?.requestId });
-  });
-});
-
-describe('a cursor', () => {
-  it('says time and number of the row, and is read back', () => {
-    for (const place of [
-      { reservedAtMs: 0, seq: 1 },
-      { reservedAtMs: 1_795_478_400_000, seq: 123_456 },
-    ]) {
-      expect(parseCursor(cursorAfter(place))).toEqual(place);
-      expect(cursorAfter(place)).toMatch(/^[A-Za-z0-9]+$/);
-    }
   });
 });

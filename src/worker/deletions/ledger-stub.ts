@@ -4,10 +4,11 @@
  * Promises: every call is bounded in time and never throws; a ledger that fails or does not answer is a failure. Never: keeps a
  * stub, because one whose object was restarted stays broken.
  */
+import type * as rows from '../ledger/rows.ts';
+import { type LogLine, logLine } from '../log.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
-import { type LogLine, logLine, type Runtime, type WaitUntil, withTimeout } from '../runtime.ts';
-import type * as rows from './rows.ts';
+import { type Runtime, type WaitUntil, withTimeout } from '../runtime.ts';
 
 type LocationHint = 'apac-ne' | 'apac-se';
 

@@ -1,0 +1,83 @@
+/**
+ * The outermost step of every request: what it is called, the headers of every answer, and its audit record.
+ *
+ * Promises: every request has exactly one record, whatever happens on its way.
+ */
+import type { Context, HonoRequest, MiddlewareHandler } from 'hono';
+import { credentialHeaders } from '../callers/identify.ts';
+import { keptBeside, type MayKeep } from '../kept-text.ts';
+import { logLine } from '../log.ts';
+import { type Addressee, instanceOf } from '../problems/problem.ts';
+import type { Runtime } from '../runtime.ts';
+import { crash, problem } from './answer.ts';
+import { type Audited, auditRecord } from './audit.ts';
+import { give, type HttpEnv } from './context.ts';
+import { REQUEST_ID } from './query.ts';
+import { VERSION_HEADER } from './release.ts';
+import { hasValidHost, originOf } from './request.ts';
+import { HSTS, HSTS_HEADER, type Transport, transportOf } from './transport.ts';
+
+/** The outermost step: names the request, and when everything is done writes its record. */
+export function audit(
+  { now, randomUUID, log }: Pick<Runtime, 'now' | 'randomUUID' | 'log'>,
+  { identity, gateway, version }: Audited,
+): MiddlewareHandler<HttpEnv> {
+  return async function writeAuditRecord(c, next) {
+    const startMs = now();
+    const id = randomUUID();
+    const given = c.req.header('x-request-id') ?? '';
+    const mayKeep = keptBeside(credentialHeaders(identity, c.req.raw.headers), (name) => c.req.header(name));
+    const transport = transportOf(c.env, c.req.url);
+    const requestId = REQUEST_ID.test(given) && mayKeep(given) ? given : id;
+    const to = addresseeOf(c.req, { requestId, transport, mayKeep });
+    c.set('id', id);
+    c.set('to', to);
+    c.set('mayKeep', mayKeep);
+    c.set('transport', transport);
+    try {
+      if (hasValidHost(c.req.header('host'), c.req.url)) await next();
+      else c.res = give(c, problem(to, { code: 'invalid_request', fault: 'malformed_host' }));
+    } catch (thrown) {
+      c.res = giveAfterCrash(c, thrown);
+    }
+    c.res.headers.set('X-Request-Id', requestId);
+    c.res.headers.set('Cache-Control', 'no-store');
+    if (transport === 'https') c.res.headers.set(HSTS_HEADER, HSTS);
+    if (version !== null) c.res.headers.set(VERSION_HEADER, version);
+
+    const durationMs = now() - startMs;
+    const write = (settled?: boolean) =>
+      logLine(log, auditRecord(c, { gateway, version }, { startMs, durationMs, settled }));
+    const settled = c.get('answer')?.deletion?.settled;
+    // The record closes when the ledger has the outcome, while the answer is on its way.
+    if (settled) c.executionCtx.waitUntil(settled.then(write));
+    else write();
+  };
+}
+
+/** Answers an exception. An answer that was given before it is still true, and stands. */
+export function giveAfterCrash(c: Context<HttpEnv>, thrown: unknown): Response {
+  const before = c.get('answer');
+  return give(c, before === undefined ? crash(c.get('to'), thrown) : { ...before, thrown });
+}
+
+interface Manner {
+  readonly requestId: string;
+  readonly transport: Transport;
+  readonly mayKeep: MayKeep;
+}
+
+/** Most answers name neither URL nor path, so these are found out when they are asked for. */
+function addresseeOf({ url, path }: HonoRequest, { requestId, transport, mayKeep }: Manner): Addressee {
+  return {
+    requestId,
+    get origin() {
+      const origin = originOf(url, mayKeep);
+      return transport === 'http' && origin !== '' ? `https://${new URL(origin).hostname}` : origin;
+    },
+    get instance() {
+      const instance = instanceOf(path);
+      return mayKeep(instance) ? instance : '/';
+    },
+  };
+}
