@@ -29,7 +29,6 @@ import {
   readinessAnswer,
   success,
 } from './http/answer.ts';
-import type { MisconfigurationLine } from './http/audit.ts';
 import { answered, give, type Handle, type HttpEnv, waitUntilOf } from './http/context.ts';
 import { gateOf } from './http/gate.ts';
 import { DELETIONS_PATH } from './http/history.ts';
@@ -38,7 +37,7 @@ import { audit, giveAfterCrash } from './http/outermost.ts';
 import { refusePlainHttp } from './http/plain-http.ts';
 import { IMAGE_ROUTE, pathOf, readDeletion, readHistory, readPreview, readReadiness } from './http/request.ts';
 import type { HistoryQuery } from './ledger/rows.ts';
-import { logLine } from './log.ts';
+import { logEvent } from './log.ts';
 import { apiDocument, FILES_PATH, page, pageFile } from './pages.ts';
 import { explanationOf, isProblemCode } from './problems/failure.ts';
 import { type Addressee, PROBLEMS_PATH } from './problems/problem.ts';
@@ -49,15 +48,7 @@ export function createApp(
   runtime: Runtime,
 ): HonoBase<HttpEnv> {
   const { startTimer } = runtime;
-  if (problems.length > 0) {
-    const timestamp = new Date(runtime.now()).toISOString();
-    logLine<MisconfigurationLine>(runtime.log, {
-      timestamp,
-      severity_text: 'ERROR',
-      'event.name': 'misconfigured',
-      problems,
-    });
-  }
+  if (problems.length > 0) logEvent(runtime, 'ERROR', 'misconfigured', { problems });
   const gateway = config === null ? null : createGateway(config, runtime);
   const identity = callers === null ? null : new Identity(callers, runtime);
   const gate = gateOf(identity, gateway, startTimer);

@@ -12,11 +12,10 @@ import { type LedgerSettings, parseConfig, parseLedgerSettings } from './config.
 import { createGateway } from './create-gateway.ts';
 import { checkImage } from './deletions/check.ts';
 import { runChecks } from './ledger/checks.ts';
-import { type LedgerEventLine, ledgerEventLine } from './ledger/log.ts';
 import type * as rows from './ledger/rows.ts';
 import { DAY_MS } from './ledger/schedule.ts';
 import { type LedgerEvent, LedgerStore, REMOVAL_BATCH } from './ledger/store.ts';
-import { logLine } from './log.ts';
+import { logEvent } from './log.ts';
 import { platformRuntime } from './platform.ts';
 
 /** When the alarm runs again if it does not get as far as finding out. */
@@ -28,7 +27,7 @@ const RETENTION_INTERVAL_MS = 60 * 60 * 1000;
 /** How long a full ledger keeps rows that had no effect. */
 const WITHOUT_EFFECT_MS = 30 * DAY_MS;
 
-const { now, log, sleep } = platformRuntime;
+const { now, sleep } = platformRuntime;
 
 export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
   readonly #store: LedgerStore;
@@ -85,7 +84,7 @@ export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
       await (nextMs === null ? storage.deleteAlarm() : storage.setAlarm(nextMs));
     } catch (thrown) {
       const type = thrown instanceof Error ? thrown.constructor.name : typeof thrown;
-      logLine(log, { ...ledgerEvent('ERROR', 'alarm_failed'), 'exception.type': type });
+      logEvent(platformRuntime, 'ERROR', 'alarm_failed', { 'exception.type': type });
     }
   }
 
@@ -104,7 +103,7 @@ export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
     const removed =
       this.#store.remove(now() - this.#settings.retentionDays * DAY_MS) +
       this.#store.removeWithoutEffect(now() - WITHOUT_EFFECT_MS);
-    if (removed > 0) logLine(log, { ...ledgerEvent('INFO', 'rows_removed'), 'ledger.rows': removed });
+    if (removed > 0) logEvent(platformRuntime, 'INFO', 'rows_removed', { 'ledger.rows': removed });
     return removed >= REMOVAL_BATCH;
   }
 
@@ -132,10 +131,15 @@ export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
 }
 
 function logEvents(events: readonly LedgerEvent[]): void {
-  for (const event of events) logLine<LedgerEventLine>(log, ledgerEventLine(event, now()));
-}
-
-/** A line of the ledger's own, which belongs to no request. */
-function ledgerEvent(severity: 'INFO' | 'ERROR', name: 'rows_removed' | 'alarm_failed') {
-  return { timestamp: new Date(now()).toISOString(), severity_text: severity, 'event.name': name } as const;
+  for (const { name, row, settled } of events) {
+    logEvent(platformRuntime, name === 'resolved' ? 'INFO' : 'ERROR', name, {
+      'gateway.request.id': row.id,
+      'request.id': row.requestId,
+      'caller.id': row.caller,
+      'image.id': row.imageId,
+      outcome: row.outcome,
+      confirmed: row.confirmed,
+      'settlement.outcome': settled,
+    });
+  }
 }

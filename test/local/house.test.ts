@@ -62,7 +62,6 @@ const WITHOUT_TEST: readonly string[] = [
   'worker/http/context.ts',
   'worker/http/outermost.ts',
   'worker/http/release.ts',
-  'worker/ledger/log.ts',
   'worker/ledger/rows.ts',
   'worker/ledger/sql.ts',
   'worker/ledger/stored-row.ts',

@@ -9,7 +9,7 @@
  * Source: RFC 7517 §5 (JWK Set); https://developers.cloudflare.com/workers/runtime-apis/request/.
  */
 import { parseJson, readText } from '../json.ts';
-import { type LogLine, logLine } from '../log.ts';
+import { logEvent } from '../log.ts';
 import { failed, ok, type Result } from '../result.ts';
 import { type Runtime, type WaitUntil, waitWhile, withTimeout } from '../runtime.ts';
 import type { Issuer } from './issuers.ts';
@@ -21,13 +21,6 @@ export type KeySet = ReadonlyMap<string, PublicKey>;
 /** Where the key with this algorithm and id stands in a `KeySet`. */
 export function keyName({ alg, kid }: { readonly alg?: unknown; readonly kid?: unknown }): string {
   return `${alg} ${kid}`;
-}
-
-/** The keys of an issuer could not be fetched. */
-interface IssuerFailedLine extends LogLine {
-  readonly 'event.name': 'issuer_failed';
-  readonly 'issuer.name': string;
-  readonly reason: FetchFault;
 }
 
 type FetchFault = 'no_answer' | 'status' | 'too_long' | 'no_keys';
@@ -138,13 +131,8 @@ export class IssuerKeys {
   }
 
   #report(reason: FetchFault): void {
-    logLine<IssuerFailedLine>(this.#runtime.log, {
-      timestamp: new Date(this.#runtime.now()).toISOString(),
-      severity_text: this.current() === null ? 'ERROR' : 'WARN',
-      'event.name': 'issuer_failed',
-      'issuer.name': this.#issuer.name,
-      reason,
-    });
+    const severity = this.current() === null ? 'ERROR' : 'WARN';
+    logEvent(this.#runtime, severity, 'issuer_failed', { 'issuer.name': this.#issuer.name, reason });
   }
 }
 

@@ -5,7 +5,7 @@
  * stub, because one whose object was restarted stays broken.
  */
 import type * as rows from '../ledger/rows.ts';
-import { type LogLine, logLine } from '../log.ts';
+import { logEvent } from '../log.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
 import { type Runtime, type WaitUntil, withTimeout } from '../runtime.ts';
@@ -35,13 +35,6 @@ const NEVER_SENT: rows.Settlement = {
   upstreamRequestId: null,
   imageName: null,
 };
-
-/** The ledger did not take what came of a deletion. If the row exists, a look at the image will find that out. */
-interface SettleFailedLine extends LogLine {
-  readonly 'event.name': 'settle_failed';
-  readonly 'gateway.request.id': string;
-  readonly outcome: string;
-}
 
 /** What the ledger knows of an image as it enters a deletion. `rows.ts` explains the members. */
 export interface Entered extends Omit<Extract<rows.Reserved, { ok: true }>, 'ok' | 'value'> {
@@ -130,9 +123,7 @@ export class LedgerStub {
       .then(
         () => true,
         () => {
-          const timestamp = new Date(this.#runtime.now()).toISOString();
-          const event = { timestamp, severity_text: 'ERROR', 'event.name': 'settle_failed' } as const;
-          logLine<SettleFailedLine>(this.#runtime.log, { ...event, 'gateway.request.id': id, outcome });
+          logEvent(this.#runtime, 'ERROR', 'settle_failed', { 'gateway.request.id': id, outcome });
           return false;
         },
       );

@@ -9,7 +9,7 @@ import type { Answer } from '../baidu/answer.ts';
 import type { ImageApi } from '../baidu/images.ts';
 import { unlistedCode } from '../baidu/verdict.ts';
 import { ID_OF_NO_IMAGE, type ImageId } from '../image-id.ts';
-import { type LogLine, logLine } from '../log.ts';
+import { logEvent } from '../log.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
 import { type Runtime, waitWhile } from '../runtime.ts';
@@ -27,13 +27,6 @@ export interface Probed extends Found {
   readonly attempts: number;
   /** Baidu's answer about the image that cannot exist. */
   readonly answer: Answer | undefined;
-}
-
-/** Baidu does not have the control: the key is of another account, the region is another one, or the image is gone. */
-interface ControlAbsentLine extends LogLine {
-  readonly 'event.name': 'control_absent';
-  readonly 'gateway.request.id': string;
-  readonly 'image.id': string;
 }
 
 const MIN_INTERVAL_MS = 10_000;
@@ -100,18 +93,9 @@ export class UpstreamProbe {
       logUnlistedCode(this.#runtime, { imageId, id }, check.unlistedCode);
       return null;
     }
-    if (check.seen === 'absent') this.#logControlAbsent(id, imageId);
+    if (check.seen === 'absent') {
+      logEvent(this.#runtime, 'WARN', 'control_absent', { 'gateway.request.id': id, 'image.id': imageId });
+    }
     return check.seen;
-  }
-
-  #logControlAbsent(id: string, imageId: ImageId): void {
-    const { now, log } = this.#runtime;
-    logLine<ControlAbsentLine>(log, {
-      timestamp: new Date(now()).toISOString(),
-      severity_text: 'WARN',
-      'event.name': 'control_absent',
-      'gateway.request.id': id,
-      'image.id': imageId,
-    });
   }
 }

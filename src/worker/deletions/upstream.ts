@@ -3,7 +3,7 @@ import type { Answer } from '../baidu/answer.ts';
 import type { CallFailure } from '../baidu/images.ts';
 import type { Absent, UpstreamFailureCode } from '../baidu/verdict.ts';
 import type { LastDeletion } from '../ledger/rows.ts';
-import { type LogLine, logLine } from '../log.ts';
+import { logEvent } from '../log.ts';
 import type { FailureOutcome } from '../outcome.ts';
 import type { UpstreamFacts } from '../problems/facts.ts';
 import type { Failure } from '../problems/failure.ts';
@@ -43,15 +43,6 @@ export function withLastDeletion<F extends Failure>(failure: F, last: LastDeleti
   return { ...failure, deletedBefore: { at: new Date(last.atMs).toISOString(), requestId } };
 }
 
-/** Baidu answered as for an absent image, but with a code that nobody has seen. */
-interface AbsenceUnlistedLine extends LogLine {
-  readonly 'event.name': 'absence_unlisted';
-  /** Of the request that met it; absent if the ledger did. */
-  readonly 'gateway.request.id': string | undefined;
-  readonly 'image.id': string;
-  readonly 'bce.code': string;
-}
-
 /** Where Baidu's answer was met: at an image, by a request or, with `id` undefined, by the ledger. */
 export interface Encounter {
   readonly imageId: string;
@@ -60,17 +51,10 @@ export interface Encounter {
 
 /** Tells the operator of an absence whose code nobody has seen. Nothing is written if `code` is `null`. */
 export function logUnlistedCode(
-  { now, log }: Pick<Runtime, 'now' | 'log'>,
+  runtime: Pick<Runtime, 'now' | 'log'>,
   { imageId, id }: Encounter,
   code: string | null,
 ): void {
   if (code === null) return;
-  logLine<AbsenceUnlistedLine>(log, {
-    timestamp: new Date(now()).toISOString(),
-    severity_text: 'WARN',
-    'event.name': 'absence_unlisted',
-    'gateway.request.id': id,
-    'image.id': imageId,
-    'bce.code': code,
-  });
+  logEvent(runtime, 'WARN', 'absence_unlisted', { 'gateway.request.id': id, 'image.id': imageId, 'bce.code': code });
 }

@@ -1,8 +1,8 @@
 /**
  * The audit record: one JSON line for each request, from an allow-list of named fields.
  *
- * Promises: every request has exactly one record, whatever happens on its way; a field that is not in `AuditRecord` cannot be
- * logged, and every field has been checked or made by us. Never: redacts, because nothing that would need it is put in.
+ * Promises: every request has exactly one record, whatever happens on its way; the fields are those that stand in
+ * `auditRecord`, and each has been checked or made by us. Never: redacts, because nothing that would need it is put in.
  *
  * Names: OpenTelemetry's HTTP semantic conventions and log data model where they have one, else `bce.*`, `caller.*`, `image.*`.
  * Source: https://opentelemetry.io/docs/specs/semconv/http/http-spans/.
@@ -12,76 +12,12 @@ import { matchedRoutes } from 'hono/route';
 import type { Identity } from '../callers/identify.ts';
 import type { Gateway } from '../deletions/gateway.ts';
 import { isImageId } from '../image-id.ts';
-import type { LogLine } from '../log.ts';
+import type { EventFields } from '../log.ts';
 import type { FailureOutcome, Severity, SuccessOutcome } from '../outcome.ts';
-import { type Failure, outcomeOf, PROBLEMS, type ProblemCode } from '../problems/failure.ts';
+import { type Failure, outcomeOf, PROBLEMS } from '../problems/failure.ts';
 import type { Answer } from './answer.ts';
 import type { HttpEnv } from './context.ts';
 import { imageIdSegment } from './request.ts';
-
-/** `timestamp` is when the request arrived. */
-export interface AuditRecord extends LogLine {
-  readonly 'event.name': 'audit';
-  /** Ours, and unique; the row of the ledger bears it. */
-  readonly 'gateway.request.id': string;
-  /** The caller's own, if it was safe. */
-  readonly 'request.id': string;
-  readonly trace_id: string | undefined;
-  readonly 'http.request.method': string;
-  /** The route's pattern, never the path that was sent. */
-  readonly 'http.route': string | undefined;
-  readonly 'http.response.status_code': number;
-  readonly 'caller.id': string | undefined;
-  readonly 'caller.proof': 'key' | 'token' | 'binding' | undefined;
-  /** Tells which of the caller's keys was used. */
-  readonly 'caller.key.fingerprint': string | undefined;
-  /** The issuer of the caller's token, as the configuration names it. */
-  readonly 'caller.issuer': string | undefined;
-  /** Whom the token was issued to; may be personal data. */
-  readonly 'caller.subject': string | undefined;
-  /** These two are as Cloudflare set them, so both are absent through a binding, where the calling Worker sets headers. */
-  readonly 'client.address': string | undefined;
-  readonly 'cloudflare.ray_id': string | undefined;
-  /** The version of the Worker. */
-  readonly 'service.version': string | undefined;
-  /** Whose history was asked for; `*` for everyone's. */
-  readonly 'history.caller.id': string | undefined;
-  readonly 'image.id': string | undefined;
-  /** Whether the gateway let the request through to what it asked for. */
-  readonly decision: 'allowed' | 'refused';
-  /** The problem's code; absent on success. */
-  readonly 'error.type': ProblemCode | undefined;
-  readonly outcome: FailureOutcome | SuccessOutcome | undefined;
-  /** Of a successful deletion: whether Baidu said so. */
-  readonly confirmed: boolean | undefined;
-  /** Deletions sent to Baidu: 0, 1 or 2; for a preview or a probe, its reads. Absent if a bug ended the counting. */
-  readonly attempts: number | undefined;
-  /** Milliseconds, by the Worker's clock, which stands still between I/O. */
-  readonly duration_ms: number;
-  readonly 'server.address': string | undefined;
-  readonly 'bce.access_key.fingerprint': string | undefined;
-  readonly 'bce.status_code': number | undefined;
-  readonly 'bce.request_id': string | undefined;
-  /** The code; both with a blank between them, if header and body of the answer have different ones. */
-  readonly 'bce.code': string | undefined;
-  readonly 'bce.message': string | undefined;
-  /** Whether the ledger took what came of a deletion; absent if it never entered one. */
-  readonly 'ledger.settled': boolean | undefined;
-  /** Of a deletion that was refused because another of the image is open: that row's id, and whose it is. */
-  readonly 'ledger.open.id': string | undefined;
-  readonly 'ledger.open.caller.id': string | undefined;
-  /** Of a request that was sent again and answered with its first outcome: the row of the first. */
-  readonly 'deletion.first.id': string | undefined;
-  /** An unexpected exception's class and where it came from, never its message. */
-  readonly 'exception.type': string | undefined;
-  readonly 'exception.stacktrace': string | undefined;
-}
-
-/** Everything that is wrong with the configuration, once for each isolate. */
-export interface MisconfigurationLine extends LogLine {
-  readonly 'event.name': 'misconfigured';
-  readonly problems: readonly string[];
-}
 
 /** What runs here. Identity and gateway are `null` if the configuration does not allow for them. */
 export interface Audited {
@@ -91,16 +27,21 @@ export interface Audited {
 }
 
 export interface Ending {
-  readonly startMs: number;
   readonly durationMs: number;
   /** Whether the ledger took what came of a deletion. */
   readonly settled: boolean | undefined;
 }
 
+/** A record's severity and fields. `logEvent` adds its time, which is when the request arrived, and its name. */
+interface AuditRecord {
+  readonly severity: Severity;
+  readonly fields: EventFields;
+}
+
 export function auditRecord(
   c: Context<HttpEnv>,
   { gateway, version }: Omit<Audited, 'identity'>,
-  { startMs, durationMs, settled }: Ending,
+  { durationMs, settled }: Ending,
 ): AuditRecord {
   const { failure, identified, historyOf, deletion, read, thrown }: Partial<Answer> = c.get('answer') ?? {};
   const kept = (text: string | undefined) => (text !== undefined && c.get('mayKeep')(text) ? text : undefined);
@@ -113,45 +54,62 @@ export function auditRecord(
   const open = failure?.code === 'deletion_in_progress' ? failure.open : undefined;
   const hasCalled = answer !== undefined || attempts === null || attempts > 0;
   const exception = describeException(thrown ?? deletion?.thrown);
-  return {
-    timestamp: new Date(startMs).toISOString(),
-    severity_text: severityOf(failure, settled),
-    'event.name': 'audit',
+  const fields = {
+    /** Ours, and unique; the row of the ledger bears it. */
     'gateway.request.id': c.get('id'),
+    /** The caller's own, if it was safe. */
     'request.id': c.get('to').requestId,
     trace_id: kept(traceId(c.req.header('traceparent'))),
     'http.request.method': kept(c.req.method) ?? OTHER_METHOD,
+    /** The route's pattern, never the path that was sent. */
     'http.route': matchedRoutes(c).findLast(({ path }) => path !== '/*')?.path,
     'http.response.status_code': c.res.status,
     'caller.id': identified?.caller.id,
     'caller.proof': proof?.kind,
+    /** Tells which of the caller's keys was used. */
     'caller.key.fingerprint': proof?.kind === 'key' ? proof.fingerprint : undefined,
+    /** The issuer of the caller's token, as the configuration names it. */
     'caller.issuer': proof?.kind === 'token' ? proof.issuer : undefined,
+    /** Whom the token was issued to; may be personal data. */
     'caller.subject': proof?.kind === 'token' ? (proof.subject ?? undefined) : undefined,
+    /** These two are as Cloudflare set them, so both are absent through a binding, where the calling Worker sets headers. */
     'client.address': edgeHeader(c, 'cf-connecting-ip', ADDRESS),
     'cloudflare.ray_id': kept(edgeHeader(c, 'cf-ray', RAY_ID)),
+    /** The version of the Worker. */
     'service.version': version ?? undefined,
+    /** Whose history was asked for; `*` for everyone's. */
     'history.caller.id': historyOf,
     'image.id': isImageId(segment) ? kept(segment) : undefined,
+    /** Whether the gateway let the request through to what it asked for. */
     decision: isRefused(failure, outcome) ? 'refused' : 'allowed',
+    /** The problem's code; absent on success. */
     'error.type': failure?.code,
     outcome,
+    /** Of a successful deletion: whether Baidu said so. */
     confirmed: gone?.confirmed,
+    /** Deletions sent to Baidu: 0, 1 or 2; for a preview or a probe, its reads. Absent if a bug ended the counting. */
     attempts: attempts ?? undefined,
+    /** Milliseconds, by the Worker's clock, which stands still between I/O. */
     duration_ms: durationMs,
     'server.address': hasCalled ? gateway?.upstreamHost : undefined,
     'bce.access_key.fingerprint': hasCalled ? gateway?.keyFingerprint : undefined,
     'bce.status_code': answer?.status,
     'bce.request_id': answer?.requestId,
+    /** The code; both with a blank between them, if header and body of the answer have different ones. */
     'bce.code': answer?.codes.join(' ') || undefined,
     'bce.message': answer?.message,
+    /** Whether the ledger took what came of a deletion; absent if it never entered one. */
     'ledger.settled': settled,
+    /** Of a deletion that was refused because another of the image is open: that row's id, and whose it is. */
     'ledger.open.id': open?.id,
     'ledger.open.caller.id': open?.caller,
+    /** Of a request that was sent again and answered with its first outcome: the row of the first. */
     'deletion.first.id': deletion?.first?.id,
+    /** An unexpected exception's class and where it came from, never its message. */
     'exception.type': exception?.type,
     'exception.stacktrace': exception?.stacktrace,
   };
+  return { severity: severityOf(failure, settled), fields };
 }
 
 /** What OpenTelemetry calls a method that is not recorded. */
@@ -170,7 +128,7 @@ function edgeHeader(c: Context<HttpEnv>, name: string, grammar: RegExp): string 
 }
 
 /** Whether the gateway itself refused. If Baidu failed, the request had been let through. */
-function isRefused(failure: Failure | undefined, outcome: AuditRecord['outcome']): boolean {
+function isRefused(failure: Failure | undefined, outcome: FailureOutcome | SuccessOutcome | undefined): boolean {
   return failure !== undefined && outcome === 'not_attempted' && PROBLEMS[failure.code].stage !== 'upstream';
 }
 

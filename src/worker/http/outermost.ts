@@ -6,7 +6,7 @@
 import type { Context, HonoRequest, MiddlewareHandler } from 'hono';
 import { credentialHeaders } from '../callers/identify.ts';
 import { keptBeside, type MayKeep } from '../kept-text.ts';
-import { logLine } from '../log.ts';
+import { logEvent } from '../log.ts';
 import { type Addressee, instanceOf } from '../problems/problem.ts';
 import type { Runtime } from '../runtime.ts';
 import { crash, problem } from './answer.ts';
@@ -46,8 +46,10 @@ export function audit(
     if (version !== null) c.res.headers.set(VERSION_HEADER, version);
 
     const durationMs = now() - startMs;
-    const write = (settled?: boolean) =>
-      logLine(log, auditRecord(c, { gateway, version }, { startMs, durationMs, settled }));
+    const write = (settled?: boolean) => {
+      const { severity, fields } = auditRecord(c, { gateway, version }, { durationMs, settled });
+      logEvent({ now: () => startMs, log }, severity, 'audit', fields);
+    };
     const settled = c.get('answer')?.deletion?.settled;
     // The record closes when the ledger has the outcome, while the answer is on its way.
     if (settled) c.executionCtx.waitUntil(settled.then(write));
