@@ -7,7 +7,7 @@
  */
 import { Validator } from '@cfworker/json-schema';
 import type { OpenAPIV3_1 } from 'openapi-types';
-import { openapi } from '../src/worker/http/openapi.ts';
+import { openapi } from '../src/openapi/document.ts';
 import { isRecord } from '../src/worker/json.ts';
 import { ORIGIN_PLACEHOLDER } from '../src/worker/pages.ts';
 import { PROBLEM_CODES, PROBLEMS } from '../src/worker/problems/failure.ts';

@@ -62,7 +62,7 @@ async function makePages(folder: string): Promise<void> {
   for (const file of readdirSync(DOCS)) copyFileSync(join(DOCS, file), join(folder, file));
   for (const file of SWAGGER_UI_FILES) copyFileSync(join(SWAGGER_UI, file), join(folder, file));
   // Loaded here, because it takes a second that most calls can save.
-  const [vite, { openapi }] = await Promise.all([import('vite'), import('../worker/http/openapi.ts')]);
+  const [vite, { openapi }] = await Promise.all([import('vite'), import('../openapi/document.ts')]);
   writeFileSync(join(folder, 'openapi.json'), JSON.stringify(openapi()));
   await vite.build({
     configFile: false,

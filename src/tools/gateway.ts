@@ -4,7 +4,7 @@
  * Promises: the token goes to that gateway alone, over https or to loopback. Never: changes anything.
  */
 import { ImageGateway, ImageGatewayError } from '../client/index.ts';
-import { VERSION_HEADER } from '../worker/http/release.ts';
+import { VERSION_HEADER } from '../worker/http/version-header.ts';
 import { failed, ok, type Result } from '../worker/result.ts';
 
 export interface Readiness {

@@ -1,7 +1,7 @@
 /** The client takes the gateway's bodies for what they are, and nothing else for one of them. */
 import { describe, expect, it } from 'vitest';
 import { isCode, isDeletion, isHistory, isPreview, isProblem, isReadiness } from '../../src/client/shapes.ts';
-import { schemas } from '../../src/worker/http/schemas.ts';
+import { schemas } from '../../src/openapi/schemas.ts';
 import { FAILURE_OUTCOMES, ROW_OUTCOMES, SUCCESS_OUTCOMES } from '../../src/worker/outcome.ts';
 import { PROBLEM_CODES } from '../../src/worker/problems/failure.ts';
 

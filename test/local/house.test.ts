@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { RELEASE } from '../../src/worker/http/release.ts';
+import { RELEASE } from '../../src/openapi/release.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -20,6 +20,7 @@ const LAYERS = [
   ['ledger-object'],
   ['index'],
   // The other programs, each in a folder beside the Worker's.
+  ['openapi'],
   ['client'],
   ['console'],
   ['tools'],
@@ -54,6 +55,7 @@ const WITHOUT_TEST: readonly string[] = [
   'console/dom.ts',
   'console/entries.ts',
   'console/main.ts',
+  'openapi/release.ts',
   'worker/create-gateway.ts',
   'worker/deletions/bodies.ts',
   'worker/deletions/gateway.ts',
@@ -61,7 +63,7 @@ const WITHOUT_TEST: readonly string[] = [
   'worker/http/answer.ts',
   'worker/http/context.ts',
   'worker/http/outermost.ts',
-  'worker/http/release.ts',
+  'worker/http/version-header.ts',
   'worker/ledger/rows.ts',
   'worker/ledger/sql.ts',
   'worker/ledger/stored-row.ts',

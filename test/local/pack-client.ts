@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { RELEASE } from '../../src/worker/http/release.ts';
+import { RELEASE } from '../../src/openapi/release.ts';
 import { isRecord, parseJson } from '../../src/worker/json.ts';
 
 const ROOT = join(import.meta.dirname, '../..');

@@ -11,9 +11,14 @@ export default defineConfig({
   root: new URL('../..', import.meta.url).pathname,
   resolve: { alias: { 'cloudflare:workers': beside('workers.ts'), 'cloudflare:test': beside('platform.ts') } },
   test: {
-    include: ['*', 'client/*', 'console/*', 'worker/*', 'worker/{baidu,callers,deletions,http,ledger,problems}/*'].map(
-      (name) => `test/${name}.test.ts`,
-    ),
+    include: [
+      '*',
+      'client/*',
+      'console/*',
+      'openapi/*',
+      'worker/*',
+      'worker/{baidu,callers,deletions,http,ledger,problems}/*',
+    ].map((name) => `test/${name}.test.ts`),
     exclude: [
       'test/worker/index.test.ts',
       'test/runbook.test.ts',

@@ -2,7 +2,7 @@
  * What is generated from the document is equal to the types of the code: a name, a member, a value or a `null` too many or too few
  * does not compile. Types only.
  */
-import type { Bodies } from '../../src/worker/http/schemas.ts';
+import type { Bodies } from '../../src/openapi/schemas.ts';
 import type { components, operations } from './generated.ts';
 
 /** `true` if the two are the same type, and not only assignable to each other. */

@@ -13,9 +13,9 @@ import { crash, problem } from './answer.ts';
 import { type Audited, auditRecord } from './audit.ts';
 import { give, type HttpEnv } from './context.ts';
 import { REQUEST_ID } from './query.ts';
-import { VERSION_HEADER } from './release.ts';
 import { hasValidHost, originOf } from './request.ts';
 import { HSTS, HSTS_HEADER, type Transport, transportOf } from './transport.ts';
+import { VERSION_HEADER } from './version-header.ts';
 
 /** The outermost step: names the request, and when everything is done writes its record. */
 export function audit(

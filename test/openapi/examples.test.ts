@@ -1,8 +1,8 @@
 /** The examples of the OpenAPI document. */
 import { describe, expect, it } from 'vitest';
-import { EXAMPLES, FAILURES, problemExample } from '../../../src/worker/http/examples.ts';
-import { outcomeOf, PROBLEM_CODES, PROBLEMS } from '../../../src/worker/problems/failure.ts';
-import { bodyFaults, DOCUMENT, problemFaults } from '../../answers.ts';
+import { EXAMPLES, FAILURES, problemExample } from '../../src/openapi/examples.ts';
+import { outcomeOf, PROBLEM_CODES, PROBLEMS } from '../../src/worker/problems/failure.ts';
+import { bodyFaults, DOCUMENT, problemFaults } from '../answers.ts';
 
 const ORIGIN = 'https://gateway.test';
 

@@ -7,7 +7,7 @@
  * make a class of every branch.
  */
 import type { OpenAPIV3_1 } from 'openapi-types';
-import { SCOPES } from '../callers/caller.ts';
+import { SCOPES } from '../worker/callers/caller.ts';
 import type {
   Blocker,
   DeletionBody,
@@ -16,13 +16,13 @@ import type {
   HistoryBody,
   PreviewBody,
   ReadinessBody,
-} from '../deletions/bodies.ts';
-import { IMAGE_ID } from '../image-id.ts';
-import { FAILURE_OUTCOMES, ROW_OUTCOMES, SUCCESS_OUTCOMES } from '../outcome.ts';
-import type { DeletedBefore, Upstream } from '../problems/facts.ts';
-import { type Explanation, PROBLEM_CODES, PROBLEMS, type ProblemCode } from '../problems/failure.ts';
-import { MAX_INSTANCE_CHARS, type ProblemBody } from '../problems/problem.ts';
-import { REQUEST_ID } from './query.ts';
+} from '../worker/deletions/bodies.ts';
+import { REQUEST_ID } from '../worker/http/query.ts';
+import { IMAGE_ID } from '../worker/image-id.ts';
+import { FAILURE_OUTCOMES, ROW_OUTCOMES, SUCCESS_OUTCOMES } from '../worker/outcome.ts';
+import type { DeletedBefore, Upstream } from '../worker/problems/facts.ts';
+import { type Explanation, PROBLEM_CODES, PROBLEMS, type ProblemCode } from '../worker/problems/failure.ts';
+import { MAX_INSTANCE_CHARS, type ProblemBody } from '../worker/problems/problem.ts';
 
 /** The body of every answer, and the parts of those, by the names that they have in the document. */
 export interface Bodies {

@@ -1,10 +1,10 @@
 /** The JSON Schemas: what the document allows to grow, and what the tests hold the answers to. */
 import { Validator } from '@cfworker/json-schema';
 import { describe, expect, it } from 'vitest';
-import { isRecord } from '../../../src/worker/json.ts';
-import { PROBLEMS } from '../../../src/worker/problems/failure.ts';
-import { instanceOf, problemBody } from '../../../src/worker/problems/problem.ts';
-import { DOCUMENT, problemFaults } from '../../answers.ts';
+import { isRecord } from '../../src/worker/json.ts';
+import { PROBLEMS } from '../../src/worker/problems/failure.ts';
+import { instanceOf, problemBody } from '../../src/worker/problems/problem.ts';
+import { DOCUMENT, problemFaults } from '../answers.ts';
 
 const context = { origin: 'https://gateway.test', instance: '/images/m-custom01', requestId: 'r' };
 const body = problemBody({ code: 'unauthenticated' }, context);

@@ -4,8 +4,8 @@
  * Promises: a problem is made by the code that answers it, from the table and the facts below, so its words are always those of
  * the answers.
  */
-
-import { IMAGE_ID_RULE } from '../image-id.ts';
+import { deletionUrl } from '../worker/http/history.ts';
+import { IMAGE_ID_RULE } from '../worker/image-id.ts';
 import {
   explanationOf,
   type Failure,
@@ -13,9 +13,8 @@ import {
   PROBLEM_CODES,
   PROBLEMS,
   type ProblemCode,
-} from '../problems/failure.ts';
-import { type ProblemBody, problemBody } from '../problems/problem.ts';
-import { deletionUrl } from './history.ts';
+} from '../worker/problems/failure.ts';
+import { type ProblemBody, problemBody } from '../worker/problems/problem.ts';
 import type { Bodies } from './schemas.ts';
 
 const imageId = 'm-nky7qeom';

@@ -7,12 +7,7 @@
  * Source: https://spec.openapis.org/oas/v3.1.1.html.
  */
 import type { OpenAPIV3_1 } from 'openapi-types';
-import { CONTENT_TYPES, FILES_PATH, ORIGIN_PLACEHOLDER, PAGE_HEADERS } from '../pages.ts';
-import type { Stage } from '../problems/facts.ts';
-import { type Failure, headersOf, outcomeOf, PROBLEMS } from '../problems/failure.ts';
-import { PROBLEM_CONTENT_TYPE, PROBLEMS_PATH } from '../problems/problem.ts';
-import { EXAMPLES, FAILURES, problemExample } from './examples.ts';
-import { METRICS_CONTENT_TYPE } from './metrics.ts';
+import { METRICS_CONTENT_TYPE } from '../worker/http/metrics.ts';
 import {
   DELETION_PARAMETERS,
   HISTORY_PARAMETERS,
@@ -20,10 +15,16 @@ import {
   type ParameterName,
   READINESS_PARAMETERS,
   REQUEST_ID,
-} from './query.ts';
-import { RELEASE, VERSION_HEADER } from './release.ts';
+} from '../worker/http/query.ts';
+import { HSTS_HEADER } from '../worker/http/transport.ts';
+import { VERSION_HEADER } from '../worker/http/version-header.ts';
+import { CONTENT_TYPES, FILES_PATH, ORIGIN_PLACEHOLDER, PAGE_HEADERS } from '../worker/pages.ts';
+import type { Stage } from '../worker/problems/facts.ts';
+import { type Failure, headersOf, outcomeOf, PROBLEMS } from '../worker/problems/failure.ts';
+import { PROBLEM_CONTENT_TYPE, PROBLEMS_PATH } from '../worker/problems/problem.ts';
+import { EXAMPLES, FAILURES, problemExample } from './examples.ts';
+import { RELEASE } from './release.ts';
 import { imageIdSchema, schema, schemas } from './schemas.ts';
-import { HSTS_HEADER } from './transport.ts';
 
 /** Beside Content-Type, which the specification wants left out. The first three are in every answer. */
 const HEADERS = {

@@ -1,11 +1,11 @@
 /** The OpenAPI document. */
 import { describe, expect, inject, it } from 'vitest';
-import { isRecord } from '../../../src/worker/json.ts';
-import { DOCUMENT, documentedFailures } from '../../answers.ts';
-import { failure } from '../../emulator/emulator.ts';
-import { CALLERS, KEYS } from '../../fixtures.ts';
-import { bearer, createHarness, GATEWAY, type HarnessOptions, problemOf } from '../../harness.ts';
-import { AUDIENCE, part } from '../../issuer.ts';
+import { isRecord } from '../../src/worker/json.ts';
+import { DOCUMENT, documentedFailures } from '../answers.ts';
+import { failure } from '../emulator/emulator.ts';
+import { CALLERS, KEYS } from '../fixtures.ts';
+import { bearer, createHarness, GATEWAY, type HarnessOptions, problemOf } from '../harness.ts';
+import { AUDIENCE, part } from '../issuer.ts';
 
 interface Scenario {
   options?: HarnessOptions;
