@@ -1,4 +1,6 @@
-/** A stand-in for `cloudflare:workers` in Node.js: the ledger's Durable Objects on SQLite in memory. */
+/** A stand-in for `cloudflare:workers` in Node.js: the ledger's Durable Objects on SQLite in memory, and the assets that were built. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Ledger } from '../../src/worker/ledger-object.ts';
 import { sqlOf } from '../local/sqlite.ts';
@@ -45,7 +47,15 @@ export function liveObject(name: string): Living {
   return object;
 }
 
+const PAGES = join(import.meta.dirname, '../../dist/pages');
+
 export const env = {
+  ASSETS: {
+    fetch: async (url: string) => {
+      const file = join(PAGES, new URL(url).pathname);
+      return existsSync(file) ? new Response(readFileSync(file)) : new Response(null, { status: 404 });
+    },
+  },
   LEDGER: {
     getByName: (name: string, _options: { locationHint: string }) => ({
       name,
