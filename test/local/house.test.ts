@@ -55,6 +55,7 @@ const WITHOUT_TEST: readonly string[] = [
   'console/dom.ts',
   'console/entries.ts',
   'console/main.ts',
+  'openapi/operations.ts',
   'openapi/release.ts',
   'worker/create-gateway.ts',
   'worker/deletions/bodies.ts',
