@@ -12,6 +12,7 @@ import { SCOPES } from '../../src/worker/callers/caller.ts';
 import { figures, stated } from './prose/figures.ts';
 import { anchorsOf, blocksOf, commandsOf, linksOf } from './prose/markdown.ts';
 import { pages, ROOT } from './prose/pages.ts';
+import { reading } from './prose/reading.ts';
 import { type Gateway, type Server, startEmulator, startGateway, temporaryFolder, varsFor } from './stack.ts';
 
 const PAGES = pages();
@@ -65,6 +66,19 @@ describe('the two languages', () => {
     expect(targetsOf(english)[0]).toBe('README.zh-CN.md');
     expect(targetsOf(chinese)[0]).toBe('README.md');
     expect(targetsOf(chinese).slice(1).sort()).toEqual(targetsOf(english).slice(1).sort());
+  });
+});
+
+describe('the order of reading', () => {
+  const rows = reading().flatMap(({ about, paths }) => (paths === undefined ? [] : [{ about, paths }]));
+
+  it.each(rows)('names the files of: $about', ({ about, paths }) => {
+    const cells = textOf('SECURITY.md')
+      .split('\n')
+      .map((line) => line.split(' | '))
+      .find(([first]) => first === `| ${about}`);
+    const named = [...(cells?.[1] ?? '').matchAll(/`([^`]+)`/g)].map(([, name]) => name);
+    expect(named).toEqual(paths.map((path) => path.replace('.ts', '')));
   });
 });
 

@@ -2,7 +2,7 @@
  * The figures that README and docs state and that do not depend on the machine: `npm run figures`. With `--write`, it puts them into
  * the pages.
  *
- * A line of code is one that is neither blank nor comment. The size is what Wrangler would upload, which needs no account.
+ * `reading.ts` counts the lines. The size is what Wrangler would upload, which needs no account.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,18 +11,8 @@ import { join } from 'node:path';
 import { argv } from 'node:process';
 import { isRecord, parseJson } from '../../../src/worker/json.ts';
 import { PROBLEMS } from '../../../src/worker/problems/failure.ts';
-import { files, ROOT } from './pages.ts';
-
-/** What decides what is sent to Baidu and what is reported about an image. Paths below `src/worker`; a folder has a slash. */
-const DECIDES = [
-  'baidu/',
-  'deletions/deletion.ts',
-  'deletions/policy.ts',
-  'deletions/upstream.ts',
-  'image-id.ts',
-  'outcome.ts',
-  'result.ts',
-];
+import { ROOT } from './pages.ts';
+import { linesAbout, reading } from './reading.ts';
 
 /** A figure, and every place where a page states it. The first group of the pattern is the figure. */
 interface Figure {
@@ -37,12 +27,6 @@ const grouped = (count: number) => count.toLocaleString('en');
 /** @throws if Wrangler cannot build the Worker */
 export function figures(): readonly Figure[] {
   const { dependencies } = packageFile();
-  const decides = DECIDES.flatMap((entry) => {
-    const matching = workerFiles().filter((file) => file === entry || (entry.endsWith('/') && file.startsWith(entry)));
-    if (matching.length === 0) throw new Error(`src/worker/${entry} does not exist.`);
-    return matching;
-  });
-  const decidingLines = grouped(linesOf(decides));
   return [
     {
       name: 'gzipped size in KiB',
@@ -62,7 +46,7 @@ export function figures(): readonly Figure[] {
     },
     {
       name: 'lines that decide what is sent and what is reported',
-      value: decidingLines,
+      value: grouped(linesAbout('Only this call')),
       places: [
         ['README.md', /\n([\d,]+) lines decide what is sent/],
         ['README.md', /An afternoon is enough for the ([\d,]+) lines/],
@@ -72,12 +56,19 @@ export function figures(): readonly Figure[] {
     },
     {
       name: 'lines of the Worker',
-      value: grouped(linesOf(workerFiles())),
+      value: grouped(linesAbout('The Worker')),
       places: [
         ['README.md', /The entire Worker has ([\d,]+) lines/],
         ['README.zh-CN.md', /整个 Worker 有 ([\d,]+) 行/],
       ],
     },
+    ...reading().map(
+      ({ about, lines }): Figure => ({
+        name: about,
+        value: grouped(lines),
+        places: [['SECURITY.md', new RegExp(`\\n\\| (?:\\*\\*)?${about}(?:\\*\\*)? \\|[^|\\n]*\\| ([\\d,]+) \\|`)]],
+      }),
+    ),
     { name: 'codes', value: String(Object.keys(PROBLEMS).length), places: [] },
   ];
 }
@@ -85,19 +76,6 @@ export function figures(): readonly Figure[] {
 /** The figure as a page states it; `null` if the page does not. */
 export function stated(page: string, pattern: RegExp): string | null {
   return pattern.exec(read(page))?.[1] ?? null;
-}
-
-/** The Worker's own files, by their path below `src/worker`. Without what Wrangler generates. */
-function workerFiles(): readonly string[] {
-  const folder = 'src/worker/';
-  return files()
-    .filter((file) => file.startsWith(folder) && /\.ts$/.test(file))
-    .map((file) => file.slice(folder.length));
-}
-
-function linesOf(paths: readonly string[]): number {
-  const isCode = (line: string) => line.trim() !== '' && !/^\s*(?:\/\/|\/\*|\*)/.test(line);
-  return paths.flatMap((path) => read(`src/worker/${path}`).split('\n').filter(isCode)).length;
 }
 
 function packageFile(): { readonly dependencies: Readonly<Record<string, unknown>> } {
