@@ -6,7 +6,7 @@ import { interleaved, printTable, seriesOf } from './measure.ts';
 import { bundle, cpuUs, startWorkerd } from './servers.ts';
 
 const ENTRIES = {
-  'the whole Worker': 'workers/whole.ts',
+  'the entire Worker': 'workers/whole.ts',
   'an empty Hono app': 'workers/empty.ts',
   'the Worker with the official SDK': 'workers/with-sdk.ts',
 };

@@ -48,7 +48,7 @@ export function figures(): readonly Figure[] {
       name: 'lines that decide what is sent and what is reported',
       value: grouped(linesAbout('Only this call')),
       places: [
-        ['README.md', /\n([\d,]+) lines decide what is sent/],
+        ['README.md', /· ([\d,]+) lines decide what is sent/],
         ['README.md', /An afternoon is enough for the ([\d,]+) lines/],
         ['README.zh-CN.md', /\n([\d,]+) 行代码决定/],
         ['README.zh-CN.md', /一个下午足以读完 ([\d,]+) 行代码/],
