@@ -140,7 +140,7 @@ export const deletionRow = (fields: Partial<DeletionJson> = {}): DeletionJson =>
 /** A secret that must appear in no answer and no log line. */
 export const SECRET = 'Sk7rQ2bX9pLm4VtY8cNz1HwKd6JfGu3A';
 
-/** A configuration with four faults, each of which has the secret in its value. */
+/** A configuration with four faults; each has the secret in its value. */
 export const FAULTY_ENV = {
   BCE_ACCESS_KEY_ID: `${SECRET}/`,
   BCE_SECRET_ACCESS_KEY: `${SECRET}\n`,

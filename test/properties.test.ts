@@ -11,7 +11,7 @@ const CANONICAL = new RegExp(`^${ENDPOINT}/v2/image/m-[A-Za-z0-9]{6,32}$`);
 const RUNS = 300;
 const TIMEOUT_MS = 60_000;
 
-/** What people and attackers put in the place of an image id. */
+/** What people and attackers send in place of an image id. */
 const hostileId = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.string(),
@@ -265,7 +265,7 @@ const hosts = fc.constantFrom<(piece: string) => string>(
   (piece) => (/^[a-z0-9]+$/i.test(piece) ? `https://${piece}.test` : GATEWAY),
 );
 
-describe('for any credential, of which pieces stand in every header, parameter and path', () => {
+describe('for any credential with pieces in every header, parameter and path', () => {
   const request = fc.record({
     secret,
     parts: fc.tuple(part, part).map((both) => both.join('.')),

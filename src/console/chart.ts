@@ -76,7 +76,7 @@ export function swatch(outcome: string): Node {
   }
 }
 
-/** The least of 1, 2, 4 or 6 times a power of ten that is not less. From 2 on all of them have a whole half. */
+/** The smallest of 1, 2, 4 or 6 times a power of ten that is at least `n`. From 2 on, half of it is a whole number. */
 function niceTop(most: number): number {
   const power = 10 ** Math.floor(Math.log10(most));
   return ([1, 2, 4, 6, 10].find((step) => step * power >= most) ?? 10) * power;

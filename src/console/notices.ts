@@ -1,5 +1,5 @@
 /**
- * What a person is told when a call of the client fails.
+ * The message for a person when a call of the client fails.
  *
  * Promises: something for whatever is thrown. Never: the text of an exception, which may hold anything.
  */

@@ -64,7 +64,7 @@ export interface Budget {
   readonly limit: number;
 }
 
-/** The budgets in a text for Prometheus: of all callers, then of each, those first of which the most is used. */
+/** The budgets in a text for Prometheus: first that of all callers together, then each caller's, the most used first. */
 export function budgetsIn(metrics: string): readonly Budget[] {
   const samples = /^bcc_image_gateway_(?:caller|account)_budget(_remaining)?(?:\{caller="([^"]*)"\})? (\d+)$/gm;
   const limits = new Map<string, number>();

@@ -262,7 +262,7 @@ export const PROBLEM_TITLES_ZH: Readonly<Record<ProblemCode, string>> = {
   internal_error: '网关存在缺陷',
 };
 
-/** The first of the languages that a person reads which is ours; English if none is. */
+/** The first of a person's languages that we have, or else English. */
 export function languageOf(preferred: readonly string[]): Language {
   for (const tag of preferred) {
     const found = LANGUAGES.find((language) => tag.toLowerCase().split(/[-_@]/)[0] === language);

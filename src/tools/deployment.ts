@@ -104,7 +104,9 @@ function* checkBindings(config: WranglerConfig): Generator<Finding> {
   for (const { binding, requests, periodS } of Object.values(RATE_LIMITS)) {
     const declared = config.rateLimits.get(binding);
     if (declared?.requests === requests && declared.periodS === periodS) continue;
-    yield fault(`${binding} is not declared as a rate limit of ${requests} in ${periodS} s, which callers are told`);
+    yield fault(
+      `${binding} is not declared as a rate limit of ${requests} in ${periodS} s, the limit that responses state`,
+    );
   }
   if (config.version !== 'VERSION') yield fault('VERSION is not declared as the binding of version_metadata');
 }

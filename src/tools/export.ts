@@ -51,7 +51,7 @@ export async function runExport(args: readonly string[], world: World): Promise<
     world.show?.('\r');
     const next =
       rows === 0 ? (command.value.text('since') ?? new Date(0).toISOString()) : new Date(nextMs).toISOString();
-    const said = `${counted(rows, 'row')}, of which ${open} may still change. Next time: --since ${next}\n`;
+    const said = `${counted(rows, 'row')} (${open} may still change). Next time: --since ${next}\n`;
     if (descriptor === null) return { status: 0, stdout: '', stderr: said };
     fs.fsyncSync(descriptor);
     if (fs.existsSync(path)) return refused(`${file} was made by somebody else meanwhile.\n`);

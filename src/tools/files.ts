@@ -1,8 +1,8 @@
 /**
  * The files of an operator: how the tools read one, and how they replace one.
  *
- * Promises: a file is replaced as a whole or not at all, whenever the process dies. Of several processes that change one file at the
- * same time, none undoes what another has written. Owner, group and mode stay. Never: quotes what a file holds.
+ * Promises: a file is replaced completely or not at all, whenever the process dies. If several processes change one file at the
+ * same time, none undoes another's change. Owner, group and mode stay. Never: quotes what a file holds.
  */
 import { hash } from 'node:crypto';
 import fs from 'node:fs';
@@ -57,8 +57,8 @@ export function isOpenToOthers(folder: string, file: string): boolean {
 /**
  * Replaces the file unless it has changed since it was read. The failure completes a sentence that begins with its name.
  *
- * The temporary file is the lock: its name is made of the content that it replaces, so of all who have read that content only one can
- * make it, and whoever has read an older one sees that.
+ * The temporary file is the lock. Its name derives from the content that it replaces, so only one of those who read that
+ * content can create it. A process that read older content notices.
  * @param confirm is called when everything is ready, and can still prevent the change with a failure
  */
 export async function replaceFile(

@@ -1,7 +1,7 @@
 /**
- * A JSON object as somebody wrote it.
+ * A JSON object as a person wrote it.
  *
- * Promises: a place in the text is told by line and column and never by a quotation, because what stands there may be a key. A name that
+ * Promises: a place in the text is given by line and column and never by a quotation, because the text there may be a key. A name that
  * occurs twice in one object is a fault; `JSON.parse` keeps the last.
  *
  * Source: RFC 8259.

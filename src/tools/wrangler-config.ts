@@ -19,7 +19,7 @@ export type WranglerConfig = ReturnType<typeof readFields>;
 
 export const WRANGLER_CONFIG = join(import.meta.dirname, '../../wrangler.toml');
 
-/** Reads the file. Without `env`, Wrangler goes by the variable of the process. A failure is one sentence or more. */
+/** Reads the file. Without `env`, Wrangler uses the variable of the process. A failure is one sentence or more. */
 export async function readWranglerConfig(
   { folder, env: variables }: Pick<World, 'folder' | 'env'>,
   file = WRANGLER_CONFIG,

@@ -1,6 +1,6 @@
 /** The same deletion signed by each peer: a fresh image id every time, at the real clock. */
 import { createHmac } from 'node:crypto';
-// Only this file, because the whole package brings in every service of Baidu.
+// Only this file, because the complete package brings in every service of Baidu.
 import Auth from '@baiducloud/sdk/src/auth.js';
 import { AwsClient } from 'aws4fetch';
 import { canonicalHeaders, formatTimestamp, sign, signingKey } from '../../src/worker/baidu/signer.ts';

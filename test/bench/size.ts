@@ -11,7 +11,7 @@ const ENTRIES = {
   'the Worker with the official SDK': 'workers/with-sdk.ts',
 };
 
-/** The whole CPU time of a new workerd up to its first answer, V8 and the runtime included, in milliseconds. */
+/** The CPU time of a new workerd up to its first response, including V8 and the runtime, in milliseconds. */
 async function startCpuMs(entry: string): Promise<number> {
   const { pid } = await startWorkerd(entry, { vars: vars('http://127.0.0.1:1'), ledger: 'stand-in' });
   const ms = cpuUs(pid) / 1000;

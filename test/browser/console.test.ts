@@ -214,7 +214,7 @@ describe('behind Cloudflare Access', () => {
 });
 
 describe('a caller with one scope', () => {
-  it('is asked and shown only what it may, and told what it may not', async () => {
+  it('sees and is asked only what it may, and learns what it may not', async () => {
     await openAs('ci-cleaner');
     const headings = `[...document.querySelectorAll('h2')].filter((each) => each.checkVisibility()).map(({ innerText }) => innerText)`;
     expect(await find(headings)).toEqual(['Gateway', 'Open deletions', 'Deletions per day', 'History']);
@@ -269,7 +269,7 @@ describe('a caller who may read everything', () => {
     expect(await find(bars)).toContainEqual([2, 4, 'Used by ci-cleaner']);
   });
 
-  it('is told what was not read, and can read it', async () => {
+  it('sees what was not read, and can read it', async () => {
     await openAsOperator();
     expect(await textOf('#days-summary')).toMatch(
       /^Only the newest 4000 were read, those since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: .*\. Days before that are not read\.$/,
@@ -393,7 +393,7 @@ describe('a caller who may read everything', () => {
     expect(await find('document.activeElement.value')).toBe('m-shared01');
   });
 
-  it('is told that Baidu accepts the credential and has the control, when it asks', async () => {
+  it('sees that Baidu accepts the credential and has the control, when it asks', async () => {
     await openAsOperator();
     expect(await textOf('#gateway dl')).toMatch(/^Baidu accepts that key\nnot asked$/m);
     await click('#probe');

@@ -1,4 +1,4 @@
-/** `/docs` as Chromium shows it: whole, under its policy, from one origin. */
+/** `/docs` as Chromium shows it: complete, under its policy, from one origin. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'puppeteer-core';
@@ -8,7 +8,7 @@ import { DOCUMENT } from '../answers.ts';
 import { type Gateway, type Server, startEmulator, startGateway, varsFor } from '../local/stack.ts';
 import { launchChromium, WatchedPage } from './watched-page.ts';
 
-/** Chromium without a graphics card may take a minute for the whole document. */
+/** Chromium without a graphics card may take a minute for the entire document. */
 const PATIENCE_MS = 180_000;
 
 const { key, keySha256 } = createKey();
@@ -107,7 +107,7 @@ it.each(['light', 'dark'])('has nothing critical that axe finds wrong, %s', asyn
   expect(await other.find(`document.documentElement.classList.contains('dark-mode')`)).toBe(value === 'dark');
   await other.find(readFileSync(join(import.meta.dirname, 'node_modules/axe-core/axe.min.js'), 'utf8'));
   const violations = await other.find(`axe.run().then(({ violations }) => violations.map(({ id }) => id).sort())`);
-  // Swagger UI's own structure, which neither its configuration nor a style can mend; axe calls neither critical.
+  // Swagger UI's own structure, which neither its configuration nor a style can fix; axe rates neither as critical.
   expect(violations).toEqual(['heading-order', 'nested-interactive', 'region']);
   await other.page.close();
 });

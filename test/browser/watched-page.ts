@@ -11,7 +11,7 @@ export async function launchChromium(language = 'en-US'): Promise<Browser> {
   });
 }
 
-/** What becomes of a request: it passes, it fails, or it gets this response. */
+/** What happens to a request: it passes, it fails, or it gets this response. */
 export type RequestAction = 'pass' | 'fail' | { status: number; contentType: string; body: string };
 
 /** Chromium reports each response that is not 2xx, and each request that a test lets fail. */

@@ -14,7 +14,7 @@ const problem = (...order: Parameters<FakeGateway['nextFails']>) =>
       .previewImage('m-custom01'),
   );
 
-describe('what a person is told', () => {
+describe('the message for a person', () => {
   it('of a problem is what the gateway says, with its title in their language', async () => {
     const error = await problem('rate_limited', { retryAfterS: 10 });
     expect(noticeOf(error, english)).toMatchObject({

@@ -12,7 +12,7 @@ describe('visible', () => {
     ['other blanks', 'a\u00a0b\u3000c\u2028', 'a\\u{A0}b\\u{3000}c\\u{2028}'],
     ['what is not assigned', 'a\u{e0001}\u{10ffff}', 'a\\u{E0001}\\u{10FFFF}'],
     ['half of a character', 'a\ud83d', 'a\\u{D83D}'],
-    ['whole characters beyond the first plane', '😀𠮷', '😀𠮷'],
+    ['characters beyond the first plane, undivided', '😀𠮷', '😀𠮷'],
   ])('shows %s', (_what, text, shown) => {
     expect(visible(text)).toBe(shown);
   });

@@ -30,7 +30,7 @@ describe('the emulator', () => {
   it.each<[string, Request]>([
     ['no authorization', signed({ authorization: null })],
     ['another scheme', signed({ authorization: authorization.replace('v1', 'v2') })],
-    ['a field too many', signed({ authorization: `${authorization}/` })],
+    ['an additional field', signed({ authorization: `${authorization}/` })],
     ['a fraction in the timestamp', signed({ authorization: authorization.replace('09Z', '09.000Z') })],
     ['an expiration of zero', signed({ authorization: authorization.replace('/1800/', '/0/') })],
   ])('refuses %s as malformed', async (_what, request) => {

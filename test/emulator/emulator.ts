@@ -1,5 +1,5 @@
 /**
- * A stand-in for `bcc.bj.baidubce.com`: its image calls and its answers, and on demand the ways in which it misbehaves.
+ * Plays `bcc.bj.baidubce.com`: its image calls and responses, and on demand the ways it misbehaves.
  *
  * Promises: does nothing for an unsigned call, and records every call and whether it deleted an image. Never: is more lenient than
  * the real server is known to be.
@@ -14,7 +14,7 @@ export interface Call {
   method: string;
   path: string;
   authorization: string;
-  /** What the caller was told: Baidu's code, `ok`, or the name of the fault. */
+  /** What was returned: Baidu's code, `ok`, or the name of the fault. */
   answer: string;
   deleted: boolean;
   /** When it arrived, by true time: milliseconds since the epoch. */

@@ -29,7 +29,7 @@ type answer struct {
 	Deletions                                                   []answer
 }
 
-var patience = flag.Duration("patience", 5*time.Minute, "how long to ask what became of a deletion")
+var patience = flag.Duration("patience", 5*time.Minute, "how long to ask for the outcome of a deletion")
 var gateway, token = strings.TrimSuffix(os.Getenv("GATEWAY_URL"), "/"), os.Getenv("GATEWAY_TOKEN")
 var client = http.Client{
 	Timeout:   30 * time.Second,
@@ -68,7 +68,7 @@ func call(method, target string) (id string, body answer, retryAfter string, was
 	if json.NewDecoder(response.Body).Decode(&body) != nil {
 		return id, answer{}, "", true
 	}
-	// A response of the gateway names the request that it answers. A proxy may have put another id in place of ours.
+	// The gateway's response names the request that it answers. A proxy may have replaced our id.
 	if body.RequestID != "" && body.RequestID != response.Header.Get("X-Request-Id") {
 		return id, answer{}, "", true
 	}
@@ -83,7 +83,7 @@ func remove(image string) (outcome string) {
 			refuse("there is no connection to the gateway")
 		}
 		if !wasSent {
-			return outcome // What the attempt before it was told is still what is known.
+			return outcome // The outcome of the previous attempt is still all that is known.
 		}
 		if body.RequestID == "" || (body.ID != image && body.Instance != "/images/"+image) {
 			body, retryAfter = answer{RequestID: id}, ""
@@ -105,7 +105,7 @@ func remove(image string) (outcome string) {
 	}
 }
 
-// outcomeInLedger asks what became of this very request. Of the address only the query counts: the token must not go elsewhere.
+// outcomeInLedger asks for the outcome of this request. Only the query of the address is used: the token must not go elsewhere.
 func outcomeInLedger(image, id, address string) string {
 	_, query, found := strings.Cut(address, "?")
 	if !found {

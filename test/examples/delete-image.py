@@ -4,7 +4,7 @@
   GATEWAY_URL=https://images.internal.example.com GATEWAY_TOKEN=… ./delete-image.py m-nky7qeom
 
 Exit status 0: the image is gone. 3: it was not deleted. Any other: nobody knows; do not delete it again, but ask
-`GET /deletions?imageId=…` later. PATIENCE_S is how many seconds to ask what became of a deletion. It uses no proxy, and reads no
+`GET /deletions?imageId=…` later. PATIENCE_S is how many seconds to ask for the outcome of a deletion. It uses no proxy, and reads no
 PYTHON… variables.
 """
 import os
@@ -67,13 +67,13 @@ def call(method, target):
 
 
 def is_ours(headers, body):
-    """Whether a response names the request that it answers, and our image. A proxy may have put another id in place of ours."""
+    """Whether a response names the request that it answers, and our image. A proxy may have replaced our id."""
     is_about_image = body.get("id") == IMAGE or body.get("instance") == f"/images/{IMAGE}"
     return is_about_image and body.get("requestId") == headers.get("X-Request-Id", "")
 
 
 def outcome_in_ledger(query):
-    """What the ledger says became of the request."""
+    """The outcome of the request, from the ledger."""
     end_s, pause_s = time.monotonic() + PATIENCE_S, 0
     while time.monotonic() < end_s:
         pause_s += 1
@@ -96,7 +96,7 @@ def delete():
         try:
             request_id, headers, body = call("DELETE", f"/images/{IMAGE}?allowMissing=true")
         except NotSent:
-            # What the attempt before it was told is still what is known.
+            # The outcome of the previous attempt is still all that is known.
             if outcome is None:
                 raise
             return outcome

@@ -4,7 +4,7 @@
 #   GATEWAY_URL=https://images.internal.example.com GATEWAY_TOKEN=… ./delete-image.sh m-nky7qeom
 #
 # Exit status 0: the image is gone. 3: it was not deleted. Any other: nobody knows; do not delete it again, but ask
-# `GET /deletions?imageId=…` later. PATIENCE_S is how many seconds to ask what became of a deletion. It uses no proxy, and reads
+# `GET /deletions?imageId=…` later. PATIENCE_S is how many seconds to ask for the outcome of a deletion. It uses no proxy, and reads
 # no .curlrc, .netrc or .jq.
 set -eu
 LC_ALL=C
@@ -65,7 +65,7 @@ find_in() {
   HOME=/nonexistent jq --raw-output --arg answered "$request_id" --arg image "$image" "$1" "$answer" 2>/dev/null || true
 }
 
-# A response is ours if it names the request that it answers, and our image. The id may be one that a proxy has put in place of ours.
+# Accept a response only if it names the request that it answers, and our image. A proxy may have replaced our id.
 ours='select(.requestId == $answered and (.id == $image or .instance == "/images/" + $image))'
 outcome=''
 attempt=1
@@ -90,8 +90,8 @@ while :; do
   attempt=$((attempt + 1))
 done
 
-# If the response is lost or says "unknown", the ledger knows what became of this very request. Of the address in the response only the
-# query counts, because the token must not go elsewhere.
+# If the response is lost or says "unknown", the ledger knows the outcome of this request. Only the query of the address in the
+# response is used, because the token must not go elsewhere.
 outcome=${outcome:-unknown}
 query=$(find_in "$ours.deletion // \"\" | split(\"?\")[1] // \"\"")
 query=${query:-"imageId=$image&requestId=$request_id"}

@@ -4,9 +4,9 @@
  *   GATEWAY_URL=https://images.internal.example.com GATEWAY_TOKEN=… node delete-image.ts m-nky7qeom
  *
  * Exit status 0: the image is gone. 3: it was not deleted. Any other: nobody knows; do not delete it again, but ask
- * `GET /deletions?imageId=…` later. PATIENCE_S is how many seconds to ask what became of a deletion. The client does the rest: it
- * checks the token's form before it sends anything, tries again only what is known to have changed nothing, and asks the ledger if an
- * outcome is unknown.
+ * `GET /deletions?imageId=…` later. PATIENCE_S is how many seconds to ask for the outcome of a deletion. The client does the
+ * rest. It checks the token's form before it sends anything, retries only what is known to have changed nothing, and asks the
+ * ledger if an outcome is unknown.
  */
 import { ImageGateway, ImageGatewayError } from 'bcc-image-gateway-client';
 

@@ -1,6 +1,6 @@
 /**
- * The client's package as a stranger uses it: packed, installed into an empty project, compiled there on each platform, and run by
- * this machine's own Node.js and in a Worker, against the running gateway.
+ * The client's package as a stranger uses it: packed, installed into an empty project, and compiled there for each platform. It
+ * then runs against the gateway, in this machine's own Node.js and in a Worker.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, globSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

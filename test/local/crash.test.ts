@@ -1,6 +1,6 @@
 /**
- * The gateway is killed with SIGKILL in the middle of its work, again and again, on one storage. Then the ledger finds out what became
- * of the deletions that were cut off.
+ * The gateway is killed with SIGKILL in the middle of its work, again and again, on one storage. Then the ledger finds the
+ * outcomes of the deletions that were cut off.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,8 +16,9 @@ const KILLS = 8;
 const IMAGES_PER_LIFE = 24;
 const CONCURRENCY = 8;
 /**
- * A request ends within three seconds, so the first check comes after more than six. A check is one read as long as an attempt, and
- * one that fails after the last planned time is made again an hour later: so a slow machine gets the longest there is.
+ * A request ends within three seconds, so the first check comes after more than six. A check is one read that may take as long
+ * as an attempt. One that fails after the last planned time is repeated an hour later, so a slow machine gets the longest
+ * timeout there is.
  */
 const CHECKS = {
   UPSTREAM_ATTEMPT_TIMEOUT_MS: '3000',
@@ -34,7 +35,7 @@ function listOf(value: unknown, name: string): Readonly<Record<string, unknown>>
 }
 
 it(
-  'every deletion that reached Baidu has exactly one row, which in the end says what became of the image',
+  'every deletion that reached Baidu has exactly one row, which in the end has the true outcome',
   async () => {
     const persistTo = mkdtempSync(join(tmpdir(), 'bcc-crash-'));
     const emulator = await startEmulator(0);

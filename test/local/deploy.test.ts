@@ -1,6 +1,6 @@
 /**
- * The workflow that deploys from CI, as far as it goes without an account: its steps run as GitHub runs them, with the real Wrangler,
- * against a stand-in for Cloudflare's API and for the gateway.
+ * The workflow that deploys from CI, as far as it can run without an account. Its steps run as GitHub runs them, with the real
+ * Wrangler, against fakes of Cloudflare's API and of the gateway.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

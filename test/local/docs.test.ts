@@ -172,7 +172,7 @@ describe('a command', () => {
   });
   afterAll(() => Promise.all(servers.map((server) => server.stop())));
 
-  /** Runs a command of a page in a folder of its own, with this gateway in the place of the example. */
+  /** Runs a command of a page in its own folder, with this gateway in place of the example. */
   async function run(command: string): Promise<string> {
     const revoked = /revoke \S+ (\S+)/.exec(command)?.[1];
     const text = command

@@ -14,7 +14,7 @@ export type DoorFault = 'cut_before' | 'cut_and_shut' | 'cut_after' | 'half_afte
 
 export interface Door {
   url: string;
-  /** What becomes of the deletions that come. */
+  /** What happens to incoming deletions. */
   fault: DoorFault;
   /** How many deletions have come. */
   deletions: number;

@@ -38,7 +38,7 @@ interface Example {
   readonly credential?: () => Variables;
   /** The variables with which it shows this token instead. */
   readonly damaged?: (token: string) => Variables;
-  /** Puts another token in the place of the one that was there. */
+  /** Replaces the token that was there. */
   readonly renew?: () => Promise<void>;
 }
 
@@ -125,7 +125,7 @@ let door: Door;
 
 const tokenFor = (sub: string, audience: string) => issuer.token({ sub, aud: audience, jti: crypto.randomUUID() });
 
-/** GitHub's side of a job: tokens for whoever proves to be the job. */
+/** GitHub's side of a job: tokens for a requester that authenticates as the job. */
 async function startGitHub(): Promise<typeof github> {
   const server = createServer(async (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://localhost');
@@ -206,7 +206,7 @@ function isOnPath(program: string): boolean {
   }
 }
 
-/** A token of ours with the faults that tokens have when they come out of files, secrets, variables and clipboards. */
+/** A valid token, damaged as tokens are when they come from files, secrets, variables and clipboards. */
 function damagedTokens(token: string): string[] {
   const half = token.length / 2;
   const inside = (text: string) => token.slice(0, half) + text + token.slice(half);
@@ -230,7 +230,7 @@ function damagedTokens(token: string): string[] {
 /** Every text of eight characters that is part of the token. */
 const partsOf = (token: string) => Array.from({ length: token.length - 7 }, (_, n) => token.slice(n, n + 8));
 
-/** A folder with what programs read as their defaults, each of which would do harm. */
+/** A folder of harmful defaults that programs read. */
 function harmfulHome(): Variables {
   const home = here('home');
   mkdirSync(join(home, 'modules'), { recursive: true });

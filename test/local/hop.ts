@@ -1,6 +1,6 @@
 /**
- * A hop between the gateway and Baidu that repeats a DELETE at random, as a proxy may (RFC 9110 §9.2.2): it sends one twice and
- * passes on the second response, or sends one again whose connection died.
+ * A hop between the gateway and Baidu that repeats a DELETE at random, as a proxy may (RFC 9110 §9.2.2). It sends one twice and
+ * passes on the second response, or resends one whose connection died.
  *
  * Promises: reads pass as they are; every repetition is on record. Never: repeats what its sender has given up.
  */

@@ -26,7 +26,7 @@ const LAYERS = [
   ['tools'],
 ];
 const WORKER = 'worker/';
-/** Rooms of one layer that must not know each other, and one that must know nothing of ours but the ground. */
+/** Folders of one layer that must not import each other, and one that may import only the bottom layer. */
 const STRANGERS: readonly (readonly [from: string, to: string])[] = [
   ['baidu', 'problems'],
   ['baidu', 'callers'],
@@ -46,7 +46,7 @@ const TOOLS = 'tools';
 const CLIENT_RUNS = ['json', 'kept-text', 'origin', 'problems/failure'];
 /** Runs in a browser; only its own files import it. */
 const CONSOLE = 'console/';
-/** Types, constants, and what is tested through the whole, or in a browser. */
+/** Types, constants, and what is tested end to end or in a browser. */
 const WITHOUT_TEST: readonly string[] = [
   'client/errors.ts',
   'console/cells.ts',

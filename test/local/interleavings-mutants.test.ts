@@ -1,6 +1,6 @@
 /**
- * Each invariant of `interleavings.test.ts` can fail: the Worker is broken in one place at a time, and the search must find it by the
- * invariant that the break is made for. It prints the shortest path.
+ * Each invariant of `interleavings.test.ts` can fail. The Worker is broken in one place at a time, and the search must find the
+ * break by the invariant it was made for. It prints the shortest path.
  */
 import { describe, expect, it } from 'vitest';
 import { loadMutant } from './interleavings/code.ts';

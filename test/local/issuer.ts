@@ -67,7 +67,7 @@ function serveKeys(state: State, response: ServerResponse): void {
     down: () => response.destroy(),
     hanging: () => undefined,
     stalled: () => response.writeHead(200, json).write('{"keys":['),
-    // Answers as soon as it is told to be healthy.
+    // Answers as soon as it is set to healthy.
     slow: () => {
       const go = () => {
         state.waiting.delete(go);

@@ -216,7 +216,7 @@ function reconcileAnswers({ sent, rows, records, budgetOf }: Observed, { say, co
         if (isFalse) say(`${key} was answered ${code} ${outcome} (confirmed: ${confirmed}), and ${truth}`);
       };
       claim(deletionCaller !== null && deletionCaller !== caller, 'may ask about another caller');
-      claim(deletionCaller === null && outcome === 'unknown', 'is not told where to ask');
+      claim(deletionCaller === null && outcome === 'unknown', 'does not say where to ask');
       if (code === 'deletion_in_progress') {
         claim(outcome === 'unknown' && requests.length === 1, 'nobody sent the same request');
         claim(retryAfter !== (outcome === 'unknown' ? null : '5'), `Retry-After is ${retryAfter}`);
@@ -261,7 +261,7 @@ function reconcileRecords({ sent, records, hasKilled }: Observed, { say, count }
       const [record] = index < 0 ? [] : left.splice(index, 1);
       if (record === undefined) count('answered without a record');
       if (record === undefined && !hasKilled) say(`${key} was answered without a record, and nobody was killed`);
-      if (record !== undefined && record['caller.proof'] !== proof) say(`the proof of ${key} is no ${proof}`);
+      if (record !== undefined && record['caller.proof'] !== proof) say(`the credential of ${key} is not a ${proof}`);
     }
     const unanswered = requests.filter(({ answer }) => answer === null).length;
     if (left.length > unanswered) say(`a record of ${key} matches no answer: ${JSON.stringify(left)}`);

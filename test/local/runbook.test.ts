@@ -35,7 +35,7 @@ describe('a command of the runbook', () => {
     for (const option of options) expect(help).toMatch(new RegExp(` ${option}\\b(?!-)`));
   });
 
-  it('is a script of ours that exists', () => {
+  it('is a script in package.json', () => {
     const scripts = [...RUNBOOK.matchAll(/npm run (?:-s )?([a-z-]+)/g)].map(([, script]) => script);
     expect(scripts.length).toBeGreaterThan(0);
     for (const script of scripts) expect(textOf('package.json')).toContain(`"${script}": "`);
@@ -161,7 +161,7 @@ describe.skipIf(spawnSync('jq', ['--version']).status !== 0)('the answers of jq'
     expect(answerOf(2)).toEqual(outcomes.map((outcome) => ({ ...deletions, outcome })));
   });
 
-  it('3: what became of a request', () => {
+  it('3: what happened to a request', () => {
     expect(answerOf(3)).toEqual([JSON.parse(lines[1] ?? '')]);
   });
 

@@ -1,8 +1,9 @@
 /**
- * `npm run soak`: the real gateway and emulator over real sockets, with many callers by key, token and binding, every fault at random,
- * a hop that repeats deletions, callers who hang up or send a request twice, and a gateway that is killed and started again. When the
- * faults have stopped it waits until every outcome is final and every deletion is read back. Then it compares what the callers were
- * answered, what ledger, metrics and audit records say, and what the emulator did. The exit code is 1 if there is any contradiction.
+ * `npm run soak`: the real gateway and emulator over real sockets, with many callers by key, token and binding, and every fault
+ * at random. A hop repeats deletions, callers hang up or send a request twice, and the gateway is killed and restarted. When
+ * the faults have stopped, it waits until every outcome is final and every deletion is read back. Then it compares the
+ * responses, the ledger, metrics and audit records with what the emulator did. The exit status is 1 if there is any
+ * contradiction.
  * The faults last `--seconds N` (default 300), and the wait about as long again.
  */
 import { setTimeout as wait } from 'node:timers/promises';
@@ -286,7 +287,7 @@ async function ask(url: string): Promise<{ response: Response; text: string }> {
   return { response, text };
 }
 
-/** The whole history, or the part that a query asks for, by following `Link`. */
+/** The complete history, or what a query selects, by following `Link`. */
 async function history(query: string): Promise<Row[]> {
   const rows: Row[] = [];
   for (let url: string | undefined = `${gateway.url}/deletions?limit=500${query}`; url !== undefined; ) {

@@ -24,7 +24,7 @@ const START_TIMEOUT_MS = 60_000;
  */
 const GUARDED = `( while read -r _; do :; done; kill -KILL 0 ) <&3 >/dev/null 2>&1 &
 exec "$@" 3<&-`;
-/** What Wrangler goes by, and Cloudflare's build system. */
+/** What Wrangler and Cloudflare's build system read. */
 const FOREIGN_VARIABLE = /^(?:CLOUDFLARE|CF|WRANGLER|WORKERS_CI|X)_/;
 /** Otherwise a route in the configuration gives the Worker its own host name, and the Worker refuses plain http. */
 export const LOCAL_ORIGIN = '--infer-origin-from-routes=false';
@@ -236,7 +236,7 @@ async function startWorker(args: string[], { port, probe, registry, onLine }: Wo
       if (output.includes('Address already in use')) throw new PortInUse(chosen);
       throw new Error(`wrangler dev did not start on port ${chosen}:\n${output}`);
     }
-    // Whoever else listens there cannot write this to our pipe.
+    // Another program that listens there cannot write this to our pipe.
     const isOurs = output.includes(`Ready on http://127.0.0.1:${chosen}`);
     const up =
       isOurs &&

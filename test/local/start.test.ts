@@ -314,7 +314,7 @@ describe('the official SDK', () => {
 });
 
 describe('the faults on demand', () => {
-  it('are named to whoever misspells one', async () => {
+  it('are named if one is misspelled', async () => {
     const response = await direct('faults', ['drop_afer']);
     expect([response.status, await response.text()]).toEqual([
       400,

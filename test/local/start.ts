@@ -1,6 +1,6 @@
 /**
- * `npm start`: the gateway, a stand-in for Baidu, images to delete, and a caller by each kind of credential: a key, a token of a local
- * issuer, and a Worker that is bound to the gateway. It needs no account and no network.
+ * `npm start`: the gateway, an emulator of Baidu, images to delete, and a caller for each kind of credential. Those are a key,
+ * a token of a local issuer, and a Worker that is bound to the gateway. It needs no account and no network.
  *
  * Promises: what it prints leads to the servers that it has started, and to no others; they end with it, however it ends. The history
  * is kept from one start to the next, and only one start at a time uses it.

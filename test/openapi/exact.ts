@@ -1,6 +1,6 @@
 /**
- * What is generated from the document is equal to the types of the code: a name, a member, a value or a `null` too many or too few
- * does not compile. Types only.
+ * The types generated from the document equal those of the code. An additional or missing name, member, value or `null` does
+ * not compile. Types only.
  */
 import type { Bodies } from '../../src/openapi/schemas.ts';
 import type { components, operations } from './generated.ts';

@@ -141,7 +141,7 @@ describe('Prometheus', () => {
     expect(targets.map(({ lastError }) => String(lastError)).sort()).toEqual(['', expect.stringContaining('403')]);
   });
 
-  it('has what became of each deletion, once', async () => {
+  it('counts the outcome of each deletion once', async () => {
     const none = (caller: string) =>
       Object.fromEntries(FINAL_OUTCOMES.map((outcome): [string, number] => [`${caller} ${outcome}`, 0]));
     expect(await valuesOf('bcc_image_gateway_deletions_total')).toEqual({

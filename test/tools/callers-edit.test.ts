@@ -61,7 +61,7 @@ describe('add', () => {
 });
 
 describe('rotate', () => {
-  it('adds a second digest in the place of the caller', () => {
+  it('adds a second digest to the entry', () => {
     const rotated = edit('rotate', 'one', { digest: D3 });
     expect(rotated).toEqual({ ...TABLE, CALLERS: { one: keyed(D1, D3), two: keyed(D2, D3) } });
     expect(Object.keys(Object(rotated).CALLERS)).toEqual(['one', 'two']);

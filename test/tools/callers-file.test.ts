@@ -97,7 +97,7 @@ describe('a file of callers', () => {
     expect(problemsOf(text)).toEqual([expect.stringMatching(/^CALLERS caller 28 \(ci-26\): scopes must be a list/)]);
   });
 
-  it('does not name what may be a value in the place of a name', () => {
+  it('does not show a name that may be a value', () => {
     for (const callers of [{ [SECRET]: 'x' }, { [SECRET]: 1 }]) {
       expect(problemsOf(JSON.stringify({ CALLERS: callers }))).toEqual(['CALLERS caller 1: is not an object']);
     }
@@ -140,7 +140,7 @@ describe('the secrets', () => {
 });
 
 describe('the list', () => {
-  it('has one line for each caller, with fingerprints in the place of digests', () => {
+  it('has one line per caller, with fingerprints in place of digests', () => {
     expect(linesOf(callersOf(TABLE, ''))).toBe(
       [
         'b CALLERS keys=11111111,22222222 scopes=images:read',

@@ -106,7 +106,7 @@ describe('npm run callers', () => {
     [[], { CLOUDFLARE_ENV: 'gz' }, 'cce', 'a-gz (environment gz)'],
     [['--env', 'gz'], {}, 'cce', 'a-gz (environment gz)'],
     [[], {}, 'gha', 'a (the environment at the top)'],
-  ])('goes by the issuers of the environment that it names: %j with %j', async (args, env, issuer, name) => {
+  ])('uses the issuers of the environment that it names: %j with %j', async (args, env, issuer, name) => {
     const add = (caller: string, by: string) =>
       runWith({ env }, 'c.json', 'add', caller, '--token', by, 'a=1', '--config', 'w.toml', ...args);
     const known = await add('one', issuer);
@@ -314,7 +314,7 @@ describe('npm run callers', () => {
     expect((await run('c.json', 'list', 'b')).stderr).toBe('No caller has this name.\n');
   });
 
-  it('refuses a configuration of Wrangler that cannot be read, or whose issuers are at fault', async () => {
+  it('refuses a Wrangler configuration that cannot be read, or that has invalid issuers', async () => {
     at.put('bad.toml', 'name = "a"\n[vars]\nISSUERS = "{"\n');
     expect(await run('c.json', 'add', 'a', '--config', 'bad.toml')).toEqual({
       status: 1,

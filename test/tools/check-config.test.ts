@@ -103,7 +103,7 @@ ratelimits = [{ name = "RATE_LIMITER_BURST", namespace_id = "1", simple = { limi
     const lines = linesOf(stdout);
     expect([status, ...lines.slice(0, 2), lines.at(-1)]).toEqual([
       1,
-      'fault    RATE_LIMITER_SUSTAINED is not declared as a rate limit of 60 in 60 s, which callers are told',
+      'fault    RATE_LIMITER_SUSTAINED is not declared as a rate limit of 60 in 60 s, the limit that responses state',
       'fault    VERSION is not declared as the binding of version_metadata',
       '2 faults: do not deploy this. Checked: bcc-image-gateway-su (environment su).',
     ]);

@@ -40,11 +40,11 @@ const check = (config = CONFIG, secrets = SECRETS, base: WranglerConfig | null =
   textsOf(checkDeployment(config, secrets, base));
 
 describe('a deployment', () => {
-  it('without a fault is one about which there is nothing to say', () => {
+  it('that is valid has no findings', () => {
     expect(check()).toEqual([]);
   });
 
-  it('is at fault with an inline key of an issuer that is no point of its curve', () => {
+  it('is invalid with an inline issuer key that is not a point on its curve', () => {
     const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'k' };
     const issuers = (key: object) => ({
@@ -71,17 +71,17 @@ describe('a deployment', () => {
       { BCE_ACCESS_KEY_ID: `${SECRET}\n` },
       'BCE_ACCESS_KEY_ID has white space in it, such as a newline at its end',
     ],
-  ])('is at fault with %s among the secrets', (_, values, fault) => {
+  ])('is invalid with %s among the secrets', (_, values, fault) => {
     expect(check(CONFIG, secretsFrom({ ...VALUES, ...values }))).toEqual([`fault: ${fault}`]);
   });
 
-  it('is at fault with a secret that stands in two files', () => {
+  it('is invalid with a secret that is in two files', () => {
     expect(
       check(CONFIG, [...SECRETS, ...secretsFrom({ CALLERS_1: '{}' }), ...secretsFrom({ CALLERS_1: '{}' })]),
     ).toEqual(['fault: CALLERS_1 is given twice']);
   });
 
-  it('is at fault with a secret or a variable of more than 5000 bytes, and with none of 5000', () => {
+  it('is invalid with a secret or variable of more than 5000 bytes, and valid with 5000', () => {
     const part = (bytes: number) => ({ CALLERS_1: `{${' '.repeat(bytes - 2)}}` });
     expect(check(CONFIG, secretsFrom({ ...VALUES, ...part(5_000) }))).toEqual([]);
     expect(check(CONFIG, secretsFrom({ ...VALUES, ...part(5_001) }))).toEqual([
@@ -94,7 +94,7 @@ describe('a deployment', () => {
     ]);
   });
 
-  it('is at fault without a secret, told once', () => {
+  it('is invalid without a secret, reported once', () => {
     expect(check(CONFIG, secretsFrom({ CALLERS: VALUES.CALLERS }))).toEqual([
       'fault: BCE_ACCESS_KEY_ID is missing or blank',
       'fault: BCE_SECRET_ACCESS_KEY is missing or blank',
@@ -104,7 +104,7 @@ describe('a deployment', () => {
     ]);
   });
 
-  it('is at fault with a variable that the Worker does not know, or that is a secret or a binding', () => {
+  it('is invalid with an unknown variable, or one that is a secret or a binding', () => {
     expect(check(withVars({ PROTECTED_IMAGE: '[]', [SECRET]: 1 }))).toEqual([
       'fault: PROTECTED_IMAGE is an unknown variable',
       'fault: member 13 is an unknown variable',
@@ -117,14 +117,14 @@ describe('a deployment', () => {
     expect(check(withVars({ VERSION: '1' }))).toEqual(['fault: VERSION is an unknown variable']);
   });
 
-  it('is at fault if a declaration is missing or says something else', () => {
+  it('is invalid if a declaration is missing or different', () => {
     const [burst, sustained] = CONFIG.rateLimits.values();
     const of = (changes: Partial<WranglerConfig>) => check({ ...CONFIG, ...changes });
     const limits = 'is not declared as a rate limit of';
     expect(of({ durableObjects: new Map(), rateLimits: new Map(), version: null })).toEqual([
       'fault: LEDGER is not declared as a Durable Object of the class Ledger',
-      `fault: RATE_LIMITER_BURST ${limits} 20 in 10 s, which callers are told`,
-      `fault: RATE_LIMITER_SUSTAINED ${limits} 60 in 60 s, which callers are told`,
+      `fault: RATE_LIMITER_BURST ${limits} 20 in 10 s, the limit that responses state`,
+      `fault: RATE_LIMITER_SUSTAINED ${limits} 60 in 60 s, the limit that responses state`,
       'fault: VERSION is not declared as the binding of version_metadata',
     ]);
     expect(of({ durableObjects: new Map([['LEDGER', 'Book']]) })).toHaveLength(1);
@@ -179,13 +179,13 @@ describe('a note', () => {
     expect(check(withVars({ DELETIONS: 'disabled' }))).toEqual(['note: DELETIONS is disabled: nobody can delete']);
   });
 
-  it('does not repeat a key that stands in the place of a name', () => {
+  it('does not repeat a key that was pasted in place of a name', () => {
     const callers = { [createKey().key]: { binding: true, scopes: [] } };
     const secrets = secretsFrom({ ...VALUES, CALLERS: JSON.stringify(callers) });
     expect(check(CONFIG, secrets)).toEqual([`fault: CALLERS caller 1: the name must be ${CALLER_ID_RULE}`]);
   });
 
-  it('tells of callers without scopes, whatever their proof, once each', () => {
+  it('reports each caller without scopes once, whatever its credential', () => {
     const callers = {
       a: { keySha256: ['1'.repeat(64), '2'.repeat(64)], scopes: [] },
       b: { binding: true, scopes: [] },
@@ -229,7 +229,7 @@ describe('a warning', () => {
     ],
     ['"sub": "<user id>"', { CALLERS: '{"a": {"tokens": [{"issuer": "access", "claims": {"sub": "<user id>"}}]}}' }],
     ['"keySha256": ["<SHA-256 of the key, hex>"]', { CALLERS: '{"a": {"keySha256": ["<SHA-256 of the key, hex>"]}}' }],
-  ])('tells of %s, as our own examples have it', (example, values) => {
+  ])('reports %s, copied from our examples', (example, values) => {
     const [name = ''] = Object.keys(values);
     expect(EXAMPLES).toContain(example);
     const texts = check(
@@ -239,7 +239,7 @@ describe('a warning', () => {
     expect(texts).toContain(`warning: ${name} has a value of our examples`);
   });
 
-  it('tells of a host and of a variable as our own examples have them', () => {
+  it('reports a host and a variable copied from our examples', () => {
     expect(EXAMPLES).toContain('"images.internal.example.com"');
     expect(check({ ...CONFIG, routes: ['images.internal.example.com'] })).toEqual([
       'warning: routes has a value of our examples',
@@ -250,7 +250,7 @@ describe('a warning', () => {
 });
 
 describe('a fault of a caller', () => {
-  it('is told with its name, unless that may be a value', () => {
+  it('is reported with its name, unless that may be a value', () => {
     const callers = { ci: { binding: true, scopes: [] }, 'ci-cleaner': { binding: true }, [SECRET]: 'x' };
     const secrets = secretsFrom({ ...VALUES, CALLERS_1: JSON.stringify(callers) });
     const texts = check(CONFIG, secrets);
@@ -291,7 +291,7 @@ describe('a file of secrets', () => {
     });
   });
 
-  it('may be the table of callers by shard, each of which becomes the text of a secret', () => {
+  it('may be the table of callers by shard; each shard becomes one secret', () => {
     expect(readSecretsFile('{"CALLERS": { "a": {"x": 1} }, "CALLERS_1": {}}')).toEqual({
       isConfidential: false,
       problems: [],
@@ -311,7 +311,7 @@ describe('a file of secrets', () => {
     ['{"BCE_SESSION_TOKEN": null}', ['has BCE_SESSION_TOKEN, which is not a string']],
     ['{"BCE_ACCESS_KEY_ID": "a", "CALLERS": {}}', ['has CALLERS, which is not a string']],
     [`{"${SECRET}": 1, "A": "b"}`, ['has member 1, which is not a string']],
-  ])('is at fault if it is %s', (text, problems) => {
+  ])('is invalid if it is %s', (text, problems) => {
     expect(readSecretsFile(text).problems).toEqual(problems);
   });
 
@@ -327,7 +327,7 @@ describe('a file of secrets', () => {
     ]);
   });
 
-  it('is at fault if it holds a key of a caller, which is not repeated', () => {
+  it('is invalid if it holds the key of a caller, which is not repeated', () => {
     const { key } = createKey();
     const { problems } = readSecretsFile(JSON.stringify({ CALLERS: key }));
     expect(problems).toEqual(['holds a key (line 1, column 13): revoke it, because only digests belong here']);

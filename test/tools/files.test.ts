@@ -159,7 +159,7 @@ describe('a file that is replaced', () => {
     expect(readdirSync(folder)).toEqual(['a.json', 'b.json']);
   });
 
-  it('stays as it is if whoever confirms refuses', async () => {
+  it('stays as it is if the confirmation is refused', async () => {
     put('a.json', 'old');
     expect(await replaceFile(found('a.json'), 'new', async () => failed('no'))).toEqual({ ok: false, failure: 'no' });
     expect([textOf('a.json'), readdirSync(folder)]).toEqual(['old', ['a.json']]);

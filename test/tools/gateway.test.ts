@@ -37,7 +37,7 @@ describe('the readiness of a gateway', () => {
       'absent',
       { fault: expect.stringContaining('does not find the first of PROTECTED_IMAGES'), isControlFound: false },
     ],
-  ])('with the control %s is told with the version', async (control, value) => {
+  ])('with the control %s is reported with the version', async (control, value) => {
     standIn.readiness = { status: 200, body: { ...READY, control } };
     expect(await askReadiness(standIn.gatewayUrl, 'token')).toEqual({
       ok: true,

@@ -68,7 +68,7 @@ describe('a JSON object', () => {
     );
   });
 
-  it('of a hundred thousand tokens that is broken at its end is told of in a moment', () => {
+  it('of a hundred thousand tokens with an error at its end is reported at once', () => {
     const text = `{"a": [${'{"b": "c"}, '.repeat(20_000)}}`;
     expect(parseObject(text)).toEqual({ ok: false, failure: `is not JSON from line 1, column ${text.length} on` });
   });

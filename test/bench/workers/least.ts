@@ -1,7 +1,7 @@
 /**
- * The least code for this work, which nobody has to read, test or change: one function that does everything that a successful
- * deletion needs (authenticate, limit, sign, bound the time, read the answer, log, answer), without framework, ledger or errors. No
- * Worker that does this work can be much faster.
+ * The least code for this work, not meant to be read, tested or changed. One function does everything that a successful
+ * deletion needs, without framework, ledger or errors: authenticate, limit, sign, bound the time, read the response, log,
+ * respond. No Worker that does this work can be much faster.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
@@ -14,7 +14,7 @@ export interface LeastEnv {
   CALLERS: string;
 }
 
-/** Where a deletion is written down before it is sent, and afterwards what came of it. */
+/** Where a deletion is recorded before it is sent, and its outcome afterwards. */
 export interface LeastLedger {
   reserve(id: string, requestId: string, caller: string, imageId: string): Promise<void>;
   settle(id: string, outcome: string, upstreamRequestId: string | null): Promise<void>;

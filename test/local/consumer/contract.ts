@@ -105,7 +105,7 @@ export function advise(error: unknown): string {
 }
 
 export const refused = (images: ImageGateway) => [
-  // @ts-expect-error: an option that there is not
+  // @ts-expect-error: an unknown option
   images.deleteImage('m-custom01', { dryRun: true }),
   // @ts-expect-error: a text in place of a boolean
   images.deleteImage('m-custom01', { allowMissing: 'true' }),

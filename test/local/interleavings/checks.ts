@@ -10,7 +10,7 @@ import { READ_ANSWERS, type ReadAnswer } from './answers.ts';
 import type { Code } from './code.ts';
 import { gatewayOf, IMAGE_ID, START_MS } from './gateway.ts';
 
-/** `isFromItsBegin`: whether the check goes by the time at which its read began, and not by that of the answer. */
+/** `isFromItsBegin`: whether the check uses the time at which its read began, not the time of the response. */
 export interface Seen extends Pick<Check, 'finding' | 'unlistedAbsence'> {
   readonly isFromItsBegin: boolean;
 }

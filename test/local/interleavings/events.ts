@@ -424,7 +424,7 @@ export class Events {
     const { nowMs, slots, checks } = state;
     const { schedule, deadlineMs } = this.#scenario.rules;
     const nextMs = this.#nextMs(state);
-    // An attempt has its time; nothing of ours stands still until the first check.
+    // An attempt has a time limit; none of our requests hangs until the first check.
     const isWaiting = slots.filter(isAlive).some(({ position, reservedAtMs }) => {
       const standsForMs = this.#scenario.isComplete ? (schedule[0] ?? 0) * 1000 : deadlineMs;
       const endsAfterMs = position !== null && position.waitsFor !== 'pause' ? deadlineMs : standsForMs;

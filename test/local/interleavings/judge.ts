@@ -42,7 +42,7 @@ export function wrongEnd(
       ? []
       : wrongWords(message.settlement, answer, slot, by, false).map((text) => `the row ${text}`)),
   ];
-  // The counter of unlisted absences goes by the settlement.
+  // The counter of unlisted absences follows the settlement.
   const isUncounted = answer === 'absent, unlisted' && message?.settlement.unlistedAbsence !== true;
   const uncounted: Problem = { invariant: 'counters', text: 'an absence under an unlisted code is not counted' };
   return [...wrong.map(falsehood), ...(isUncounted ? [uncounted] : [])];

@@ -55,7 +55,7 @@ export const MUTANTS: readonly Mutant[] = [
     to: '',
   },
   {
-    name: 'a check goes by the time at which it ends',
+    name: 'a check uses the time at which it ends',
     breaks: 'no-false-outcome',
     scenario: THREE,
     file: 'deletions/check.ts',

@@ -1,8 +1,9 @@
 /**
  * A search over every state that several deletions can get into, in the order of their distance from the start.
  *
- * A state is: the rows, how far each request is, what Baidu has done and may do yet, the check under way, and the time since the
- * oldest of these that still matters. Each event leads to another state; one that is known is not entered again.
+ * A state consists of the rows, the progress of each request, what Baidu has done and may still do, and the running check. It
+ * also has the time since the oldest of these that still matters. Each event leads to another state, and no state is entered
+ * twice.
  */
 import { Events, type Subject } from './events.ts';
 import type { Invariant, Problem } from './invariants.ts';

@@ -28,8 +28,8 @@ export interface Scenario {
   /** How many checks may fail. */
   readonly maxFailedChecks: number;
   /**
-   * Whether what is rare happens, too: a reservation whose reply is lost, a request that stands still, a deletion that somebody
-   * on the way repeats or that Baidu confirms and does not do, answers of every class, and checks by another account.
+   * Whether rare events happen, too: a reservation whose reply is lost, a request that hangs, responses of every class, and
+   * checks by another account. Also a deletion that something on the way repeats, or that Baidu confirms but does not do.
    */
   readonly isComplete: boolean;
   /** Whether other events may come between the begin of a check and its read, even if no time passes. */

@@ -23,16 +23,16 @@ const BANNED: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/\bwhoever\b|\bwhosoever\b/i, 'anyone who; or name the person'],
   [/\bof which\b/i, 'split the sentence'],
   [/\b(?:of|and|or|is|are) ours\b/i, 'our …'],
-  [/\bthat there (?:is|are|was)\b|\bof (?:them|it) there\b/i, 'name it'],
+  [/\bthat there (?:is|are|was) (?:not?|none)\b/i, 'unknown, no such …'],
   [/\b(?:came|become|becomes|became|comes) of\b/i, 'outcome, result'],
   [/\bmends?\b|\bmended\b/i, 'fix'],
   [/\btoo many\.$|\ban? \w+ too many\b/i, 'Too many …'],
-  [/\bthat does not exist\b/i, 'unknown …'],
+  [/\bhas an? \w+ that does not exist\b/i, 'unknown …'],
   [/\bin the place of\b/i, 'in place of'],
   [/\bgoes? by\b/i, 'uses, follows'],
   [/\bshall\b/i, 'must, should'],
-  [/\bwithout a fault\b|\bat fault\b/i, 'valid, invalid'],
-  [/\bstand-in\b/i, 'emulator, fake'],
+  [/\b(?:is|are|was|be) at fault\b|\bwithout a fault\b/i, 'is invalid, is valid'],
+  [/\bstand-in for (?:Baidu|`bcc)/i, 'emulator'],
 ];
 
 const MAX_SENTENCE_WORDS = 30;
