@@ -46,20 +46,23 @@ const PATH: readonly Row[] = [
   },
   {
     about: 'What is recorded before and after, and how an unknown outcome becomes known',
-    paths: ['ledger/', 'ledger-object.ts', 'deletions/check.ts'],
+    paths: ['ledger/', 'ledger-object.ts', 'deletions/ledger-stub.ts', 'deletions/check.ts'],
   },
   {
     about: 'What is read from a request, answered and logged',
     paths: [
       'http/request.ts',
       'http/query.ts',
-      'http/respond.ts',
+      'http/answer.ts',
+      'http/outermost.ts',
+      'http/version-header.ts',
       'http/audit.ts',
       'http/context.ts',
       'problems/',
       'kept-text.ts',
       'json.ts',
       'origin.ts',
+      'log.ts',
     ],
   },
   {
@@ -95,6 +98,7 @@ const OTHERS: readonly Row[] = [
       'deletions/probe.ts',
       'deletions/history.ts',
       'deletions/bodies.ts',
+      'http/history.ts',
       'http/metrics.ts',
       'pages.ts',
     ],
