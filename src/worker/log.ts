@@ -44,6 +44,8 @@ export interface EventFields {
   readonly 'bce.code'?: string | undefined;
   readonly 'issuer.name'?: string;
   readonly reason?: string;
+  /** What is wrong with the first key of an issuer that has no usable one. */
+  readonly 'issuer.key.fault'?: string | undefined;
   readonly problems?: readonly string[];
   readonly 'ledger.rows'?: number;
   readonly 'exception.type'?: string | undefined;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createKey } from '../../src/tools/new-key.ts';
 import { EVENTS } from '../../src/worker/log.ts';
+import { TOKEN_REFUSALS } from '../../src/worker/problems/facts.ts';
 import { type Server, startEmulator, startGateway, temporaryFolder, varsFor } from './stack.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -71,6 +72,16 @@ describe('the alerts on log lines', () => {
     const named = [...section.matchAll(/\| "([^"]+)" \|$/gm)].map(([, heading]) => heading);
     expect(named.length).toBeGreaterThan(0);
     expect(named.filter((heading) => !headings.includes(heading))).toEqual([]);
+  });
+});
+
+describe('the reasons for which a genuine token is refused', () => {
+  it('are all explained, and no others', () => {
+    const [section = ''] = RUNBOOK.split(/^## /m).filter((each) => each.startsWith('A genuine token is refused'));
+    const rows = [...section.matchAll(/^\| (`[a-z_`, ]+`) \|/gm)].flatMap(
+      ([, names = '']) => names.match(/[a-z_]+/g) ?? [],
+    );
+    expect(rows.toSorted()).toEqual([...TOKEN_REFUSALS].sort());
   });
 });
 

@@ -13,7 +13,7 @@ import { logEvent } from '../log.ts';
 import { failed, ok, type Result } from '../result.ts';
 import { type Runtime, type WaitUntil, waitWhile, withTimeout } from '../runtime.ts';
 import type { Issuer } from './issuers.ts';
-import { type PublicKey, readKeySet } from './public-key.ts';
+import { OTHER_USE, type PublicKey, readKeySet } from './public-key.ts';
 
 /** By `alg` and `kid`. A new set is a new object, by which everyone can tell that a token must be verified again. */
 export type KeySet = ReadonlyMap<string, PublicKey>;
@@ -23,7 +23,11 @@ export function keyName({ alg, kid }: { readonly alg?: unknown; readonly kid?: u
   return `${alg} ${kid}`;
 }
 
-type FetchFault = 'no_answer' | 'status' | 'too_long' | 'no_keys';
+interface FetchFault {
+  readonly reason: 'no_answer' | 'status' | 'too_long' | 'no_keys' | 'no_usable_keys';
+  /** Of `no_usable_keys`: what is wrong with the first key. */
+  readonly keyFault?: string;
+}
 
 const FETCH_TIMEOUT_MS = 3_000;
 const MAX_KEYS_BYTES = 64 * 1024;
@@ -106,7 +110,7 @@ export class IssuerKeys {
       this.#download(controller.signal),
       this.#runtime.startTimer,
       FETCH_TIMEOUT_MS,
-    ).catch((): Result<never, FetchFault> => failed('no_answer'));
+    ).catch((): Result<never, FetchFault> => failed({ reason: 'no_answer' }));
     controller.abort();
     this.#isFetching = false;
     if (!fetched.ok) {
@@ -123,16 +127,21 @@ export class IssuerKeys {
     const address = String(this.#issuer.jwks);
     const request = { method: 'GET', headers, redirect: 'manual', cache: 'no-store', signal } as const;
     const response = await this.#runtime.fetch(address, request);
-    if (response.status !== 200) return failed('status');
+    if (response.status !== 200) return failed({ reason: 'status' });
     const text = response.body === null ? '' : await readText(response.body, MAX_KEYS_BYTES);
-    if (text === null) return failed('too_long');
-    const { keys } = readKeySet(parseJson(text));
-    return keys.length > 0 ? ok(keys) : failed('no_keys');
+    if (text === null) return failed({ reason: 'too_long' });
+    const { keys, faults } = readKeySet(parseJson(text));
+    if (keys.length > 0) return ok(keys);
+    // A key for another use says nothing about those that were meant for us.
+    const first = faults.find(({ fault }) => fault !== OTHER_USE) ?? faults[0];
+    if (first === undefined) return failed({ reason: 'no_keys' });
+    return failed({ reason: 'no_usable_keys', keyFault: `key ${first.place} ${first.fault}` });
   }
 
-  #report(reason: FetchFault): void {
+  #report({ reason, keyFault }: FetchFault): void {
     const severity = this.current() === null ? 'ERROR' : 'WARN';
-    logEvent(this.#runtime, severity, 'issuer_failed', { 'issuer.name': this.#issuer.name, reason });
+    const fields = { 'issuer.name': this.#issuer.name, reason, 'issuer.key.fault': keyFault };
+    logEvent(this.#runtime, severity, 'issuer_failed', fields);
   }
 }
 

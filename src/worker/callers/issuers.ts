@@ -7,7 +7,7 @@
  */
 import { isRecord, isWholeNumber, outlineOf, parseJson } from '../json.ts';
 import { isLoopback } from '../origin.ts';
-import { PUBLIC_KEY_RULE, type PublicKey, readKeySet } from './public-key.ts';
+import { OTHER_USE, PUBLIC_KEY_RULE, type PublicKey, readKeySet } from './public-key.ts';
 
 export interface Issuer {
   /** What callers' entries and the log call it. */
@@ -26,7 +26,12 @@ export interface Issuer {
 
 const ISSUER_NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
 const DEFAULT_LIFETIME_S = 3_600;
-const MAX_LIFETIME_S = 86_400;
+const DAY_S = 86_400;
+/**
+ * The tokens of Cloudflare Access last as long as a session, which may be a month.
+ * Source: https://github.com/cloudflare/terraform-provider-cloudflare (`session_duration` of an application: up to 730h).
+ */
+const ACCESS = { issuer: /^https:\/\/(?:[\w-]+\.)+cloudflareaccess\.com$/, maxLifetimeS: 31 * DAY_S } as const;
 const FIELD_NAME = /^[A-Za-z][A-Za-z0-9-]{0,63}$/;
 /** Of the headers of a request, Cloudflare's own logs and `wrangler tail` hide only those with such a name. Tried in workerd. */
 const HIDDEN_HEADER = /auth|jwt|key|secret|token/;
@@ -64,7 +69,7 @@ function parseIssuer(name: string, entry: unknown, report: Report): Issuer | nul
     issuer: parseText('issuer', issuer, report),
     audience: parseText('audience', audience, report),
     jwks: parseJwks(jwks, report),
-    maxLifetimeS: parseLifetime(maxLifetimeS, report),
+    maxLifetimeS: parseLifetime(maxLifetimeS, issuer, report),
     header: parseHeader(header, report),
   };
 }
@@ -81,9 +86,13 @@ function parseJwks(value: unknown, report: Report): Issuer['jwks'] {
     report('jwks must be an address: https, or http on loopback, without user and fragment');
     return [];
   }
-  const { keys, hasOthers } = readKeySet(value);
+  const { keys, faults } = readKeySet(value);
+  if (keys.length < 1) report(`jwks must be an address or {"keys": […]}: ${PUBLIC_KEY_RULE}`);
+  // A verifier passes over keys for other uses. Any other key that it cannot use would be missed by somebody.
+  const relevant = keys.length < 1 ? faults : faults.filter(({ fault }) => fault !== OTHER_USE);
+  for (const { place, fault } of relevant) report(`jwks: key ${place} ${fault}`);
   const hasTwins = new Set(keys.map(({ kid }) => kid)).size < keys.length;
-  if (keys.length < 1 || hasOthers || hasTwins) report(`jwks must be an address or {"keys": […]}: ${PUBLIC_KEY_RULE}`);
+  if (hasTwins) report('jwks: two keys have the same "kid"');
   return keys;
 }
 
@@ -94,9 +103,10 @@ function isKeyAddress(text: string): boolean {
   return isPlain && (protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname)));
 }
 
-function parseLifetime(value: unknown, report: Report): number {
-  if (isWholeNumber(value, 1, MAX_LIFETIME_S)) return value;
-  report(`maxLifetimeS must be a whole number from 1 to ${MAX_LIFETIME_S}`);
+function parseLifetime(value: unknown, issuer: unknown, report: Report): number {
+  const most = typeof issuer === 'string' && ACCESS.issuer.test(issuer) ? ACCESS.maxLifetimeS : DAY_S;
+  if (isWholeNumber(value, 1, most)) return value;
+  report(`maxLifetimeS must be a whole number from 1 to ${most}`);
   return DEFAULT_LIFETIME_S;
 }
 

@@ -1,13 +1,14 @@
 /**
  * A token issuer's public keys, before they are trusted with anything.
  *
- * Promises: a key that it returns has only public members and fits RS256 or ES256. Never: takes a symmetric or a private key,
- * because an issuer that publishes one is not to be believed.
+ * Promises: a key that it returns has only public members and fits RS256 or ES256; what is wrong with another is said without its
+ * values. Never: takes a symmetric or a private key, because an issuer that publishes one is not to be believed.
  *
  * Source: RFC 7517 §4 (JWK) and §5 (JWK Set), RFC 7518 §3.3 (RSA keys of 2048 bits or more) and §6 (members of a key).
  */
 import { base64url, type JWK } from 'jose';
 import { isRecord, listOf } from '../json.ts';
+import { failed, ok, type Result } from '../result.ts';
 
 const MIN_RSA_BITS = 2_048;
 const PRIVATE_MEMBERS: readonly string[] = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
@@ -24,32 +25,67 @@ export const PUBLIC_KEY_RULE = 'public signing keys, RSA from 2048 bits or EC P-
 /** A key with its id and its public members alone. */
 export type PublicKey = JWK & { readonly kid: string };
 
-/** The key with its public members alone, or `null` if it is no public signing key of ours. */
-export function readPublicKey(value: unknown): PublicKey | null {
-  if (!isRecord(value) || PRIVATE_MEMBERS.some((name) => name in value)) return null;
+/** What is wrong with a key, as the end of a sentence that begins with its place. */
+export type KeyFault =
+  | 'is not an object'
+  | 'has a private or symmetric member'
+  | typeof OTHER_USE
+  | 'has another "kty" than RSA or EC'
+  | 'has another "crv" than P-256'
+  | 'has another "alg" than RS256 for RSA or ES256 for EC'
+  | 'has no "kid"'
+  | `has ${'an "n"' | 'an "e"' | 'an "x"' | 'a "y"'} that is not base64url without padding`
+  | 'is RSA of less than 2048 bits'
+  | 'has an "e" of 0 or 1'
+  | 'has an "x" or "y" that is not of 32 bytes';
+
+/** Of a key that verifies nothing, whoever reads the set. */
+export const OTHER_USE = 'has another "use" than sig';
+
+/** The key with its public members alone, or why it is no public signing key of ours. */
+export function readPublicKey(value: unknown): Result<PublicKey, KeyFault> {
+  if (!isRecord(value)) return failed('is not an object');
+  if (PRIVATE_MEMBERS.some((name) => name in value)) return failed('has a private or symmetric member');
   const { kid, kty, use = 'sig', alg } = value;
-  if (typeof kid !== 'string' || kid === '' || use !== 'sig') return null;
-  const text = (name: string) => {
-    const member = value[name];
-    return typeof member === 'string' && BASE64URL.test(member) ? member : '';
-  };
-  const fits = (algorithm: string) => alg === undefined || alg === algorithm;
-  const [n, e, x, y] = [text('n'), text('e'), text('x'), text('y')];
-  if (kty === 'RSA' && fits(ALGORITHMS.RSA) && bitsOf(n) >= MIN_RSA_BITS && bitsOf(e) >= MIN_RSA_EXPONENT_BITS) {
-    return { kid, kty, n, e, alg: ALGORITHMS.RSA };
+  if (use !== 'sig') return failed(OTHER_USE);
+  if (kty !== 'RSA' && kty !== 'EC') return failed('has another "kty" than RSA or EC');
+  if (kty === 'EC' && value['crv'] !== 'P-256') return failed('has another "crv" than P-256');
+  if (alg !== undefined && alg !== ALGORITHMS[kty])
+    return failed('has another "alg" than RS256 for RSA or ES256 for EC');
+  if (typeof kid !== 'string' || kid === '') return failed('has no "kid"');
+  const { n, e, x, y } = value;
+  if (kty === 'RSA') {
+    if (!isBase64url(n)) return failed('has an "n" that is not base64url without padding');
+    if (!isBase64url(e)) return failed('has an "e" that is not base64url without padding');
+    if (bitsOf(n) < MIN_RSA_BITS) return failed('is RSA of less than 2048 bits');
+    if (bitsOf(e) < MIN_RSA_EXPONENT_BITS) return failed('has an "e" of 0 or 1');
+    return ok({ kid, kty, n, e, alg: ALGORITHMS[kty] });
   }
+  if (!isBase64url(x)) return failed('has an "x" that is not base64url without padding');
+  if (!isBase64url(y)) return failed('has a "y" that is not base64url without padding');
   const isPoint = [x, y].every((coordinate) => base64url.decode(coordinate).length === P256_COORDINATE_BYTES);
-  if (kty === 'EC' && value['crv'] === 'P-256' && isPoint && fits(ALGORITHMS.EC)) {
-    return { kid, kty, crv: 'P-256', x, y, alg: ALGORITHMS.EC };
-  }
-  return null;
+  return isPoint
+    ? ok({ kid, kty, crv: 'P-256', x, y, alg: ALGORITHMS[kty] })
+    : failed('has an "x" or "y" that is not of 32 bytes');
 }
 
-/** The usable keys of a JWK Set, and whether it has others, too. What is no JWK Set has none. */
-export function readKeySet(value: unknown): { keys: readonly PublicKey[]; hasOthers: boolean } {
-  const listed = listOf(isRecord(value) ? value['keys'] : undefined);
-  const keys = listed.map(readPublicKey).filter((key) => key !== null);
-  return { keys, hasOthers: keys.length < listed.length };
+function isBase64url(value: unknown): value is string {
+  return typeof value === 'string' && BASE64URL.test(value);
+}
+
+/** The usable keys of a JWK Set. What is no JWK Set has neither keys nor faults. */
+export interface ReadKeySet {
+  readonly keys: readonly PublicKey[];
+  /** Of the others, by their place in the set, which begins at 1. */
+  readonly faults: readonly { readonly place: number; readonly fault: KeyFault }[];
+}
+
+export function readKeySet(value: unknown): ReadKeySet {
+  const read = listOf(isRecord(value) ? value['keys'] : undefined).map(readPublicKey);
+  return {
+    keys: read.flatMap((key) => (key.ok ? [key.value] : [])),
+    faults: read.flatMap((key, index) => (key.ok ? [] : [{ place: index + 1, fault: key.failure }])),
+  };
 }
 
 /** The length of a base64url number, without leading zeros. */

@@ -2,13 +2,15 @@
  * A token that a platform has issued to a workload or a person, and the caller for whom it stands.
  *
  * Promises: a token proves its caller only if one configured issuer has signed it for us, for a short time, and the rules of exactly
- * one caller fit its claims. A token that was verified is remembered for five minutes at most. Never: asks anybody but the
- * issuer's configured address, or takes a key from a token.
+ * one caller fit its claims. A token that was verified is remembered for five minutes at most. One that its issuer signed and that is
+ * refused all the same has a reason, for the operator alone. Never: asks anybody but the issuer's configured address, or takes a key
+ * from a token.
  *
  * Source: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practices).
  */
 import { base64url, compactVerify } from 'jose';
 import { isRecord, parseJson } from '../json.ts';
+import type { TokenRefusal } from '../problems/facts.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
 import type { Runtime, WaitUntil } from '../runtime.ts';
@@ -86,14 +88,18 @@ export class TokenVerifier {
     if (known !== null) return ok(known);
     const read = readUnverified(token);
     const source = read === null ? undefined : this.#sourceOf(read.payload, header);
-    if (read === null || source === undefined || !holds(read.payload, source.issuer, this.#now()))
-      return unauthenticated;
-    const keySet = await source.keys.keysFor(read.keyName, waitUntil);
-    if (keySet === null) return failed({ code: 'identity_unavailable' });
-    const bearer = (await isSigned(token, keySet.get(read.keyName))) ? bearerOf(read.payload, source) : null;
-    if (bearer === null) return unauthenticated;
-    this.#remember(digest, { bearer, source, keySet, untilMs: Number(read.payload['exp']) * 1000 });
-    return ok(bearer);
+    if (read === null || source === undefined) return unauthenticated;
+    const timed = withinTimes(read.payload, source.issuer, this.#now());
+    // A token that will be refused anyway waits for nobody. The next one of its kind can be given its reason.
+    const keySet = timed.ok ? await source.keys.keysFor(read.keyName, waitUntil) : source.keys.current();
+    if (keySet === null && timed.ok) return failed({ code: 'identity_unavailable' });
+    if (keySet === null) source.keys.renewIfDue(false, waitUntil);
+    if (keySet === null || !(await isSigned(token, keySet.get(read.keyName)))) return unauthenticated;
+    if (!timed.ok) return refusedFor(timed.failure, source);
+    const bearer = bearerOf(read.payload, source);
+    if (!bearer.ok) return refusedFor(bearer.failure, source);
+    this.#remember(digest, { bearer: bearer.value, source, keySet, untilMs: timed.value.expS * 1000 });
+    return bearer;
   }
 
   /** The one entry whose issuer and audience the token names, if its tokens come by this header. */
@@ -160,21 +166,49 @@ async function isSigned(token: string, key: PublicKey | undefined): Promise<bool
   }
 }
 
-/** Whether the token holds now, give or take what clocks differ, and for no longer than the issuer's entry allows. RFC 7519 §4.1. */
-function holds({ exp, iat, nbf }: Payload, { maxLifetimeS }: Issuer, nowMs: number): boolean {
-  if (typeof exp !== 'number' || typeof iat !== 'number' || exp - iat > maxLifetimeS) return false;
+/**
+ * When the token ends, if it may be used now, give or take what clocks differ, and lasts no longer than the issuer's entry allows.
+ * RFC 7519 §4.1.
+ */
+function withinTimes(
+  { exp, iat, nbf }: Payload,
+  { maxLifetimeS }: Issuer,
+  nowMs: number,
+): Result<{ readonly expS: number }, TokenRefusal> {
   const [earliestS, latestS] = [nowMs / 1000 - CLOCK_TOLERANCE_S, nowMs / 1000 + CLOCK_TOLERANCE_S];
-  return exp > earliestS && iat <= latestS && (nbf === undefined || (typeof nbf === 'number' && nbf <= latestS));
+  if (typeof exp !== 'number') return failed('no_exp');
+  if (typeof iat !== 'number') return failed('no_iat');
+  if (nbf !== undefined && typeof nbf !== 'number') return failed('malformed_nbf');
+  if (exp - iat > maxLifetimeS) return failed('lifetime_too_long');
+  if (exp <= earliestS) return failed('expired');
+  if (iat > latestS || (nbf !== undefined && nbf > latestS)) return failed('not_yet_valid');
+  return ok({ expS: exp });
 }
 
-/** The one caller that a rule names, or `null` if none or several do. */
-function bearerOf(payload: Payload, { issuer, rules }: Source): Bearer | null {
-  const fits = ({ claims }: TokenRule) =>
-    claims.every(([name, text]) => Object.hasOwn(payload, name) && payload[name] === text);
-  const [caller, ...more] = new Set(rules.filter(fits).map((rule) => rule.caller));
-  if (caller === undefined || more.length > 0) return null;
+function refusedFor(reason: TokenRefusal, { issuer }: Source): Result<never, TokenFailure> {
+  return failed({ code: 'unauthenticated', refused: { issuer: issuer.name, reason } });
+}
+
+/** The one caller that a rule names. */
+function bearerOf(payload: Payload, { issuer, rules }: Source): Result<Bearer, TokenRefusal> {
+  const [caller, ...more] = new Set(rules.filter((rule) => fits(rule, payload)).map((rule) => rule.caller));
+  if (caller === undefined) {
+    return failed(rules.some((rule) => fits(rule, asTexts(payload))) ? 'claim_not_text' : 'no_rule');
+  }
+  if (more.length > 0) return failed('several_callers');
   const { sub, common_name: commonName } = payload;
   const subject = sub === undefined || sub === '' ? commonName : sub;
-  if (subject === undefined) return { caller, issuer: issuer.name, subject: null };
-  return typeof subject === 'string' && SUBJECT.test(subject) ? { caller, issuer: issuer.name, subject } : null;
+  if (subject === undefined) return ok({ caller, issuer: issuer.name, subject: null });
+  const isText = typeof subject === 'string' && SUBJECT.test(subject);
+  return isText ? ok({ caller, issuer: issuer.name, subject }) : failed('malformed_subject');
+}
+
+function fits({ claims }: TokenRule, payload: Payload): boolean {
+  return claims.every(([name, text]) => Object.hasOwn(payload, name) && payload[name] === text);
+}
+
+/** The claims with numbers and booleans written out, as somebody may have meant them in a rule. */
+function asTexts(payload: Payload): Payload {
+  const text = (value: unknown) => (typeof value === 'number' || typeof value === 'boolean' ? String(value) : value);
+  return Object.fromEntries(Object.entries(payload).map(([name, value]) => [name, text(value)]));
 }

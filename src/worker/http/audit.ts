@@ -52,6 +52,7 @@ export function auditRecord(
   // An outcome that is unknown without a deletion: a bug ended the counting.
   const { attempts = outcome === 'unknown' ? null : 0, answer } = deletion ?? read ?? {};
   const open = failure?.code === 'deletion_in_progress' ? failure.open : undefined;
+  const refused = failure?.code === 'unauthenticated' ? failure.refused : undefined;
   const hasCalled = answer !== undefined || attempts === null || attempts > 0;
   const exception = describeException(thrown ?? deletion?.thrown);
   const fields = {
@@ -68,8 +69,8 @@ export function auditRecord(
     'caller.proof': proof?.kind,
     /** Tells which of the caller's keys was used. */
     'caller.key.fingerprint': proof?.kind === 'key' ? proof.fingerprint : undefined,
-    /** The issuer of the caller's token, as the configuration names it. */
-    'caller.issuer': proof?.kind === 'token' ? proof.issuer : undefined,
+    /** The issuer of the token, as the configuration names it; also of one that is refused for an `error.reason`. */
+    'caller.issuer': proof?.kind === 'token' ? proof.issuer : refused?.issuer,
     /** Whom the token was issued to; may be personal data. */
     'caller.subject': proof?.kind === 'token' ? (proof.subject ?? undefined) : undefined,
     /** These two are as Cloudflare set them, so both are absent through a binding, where the calling Worker sets headers. */
@@ -84,6 +85,8 @@ export function auditRecord(
     decision: isRefused(failure, outcome) ? 'refused' : 'allowed',
     /** The problem's code; absent on success. */
     'error.type': failure?.code,
+    /** Why a token is refused that its issuer signed. Absent if another key signed it, or if its issuer's keys are not known. */
+    'error.reason': refused?.reason,
     outcome,
     /** Of a successful deletion: whether Baidu said so. */
     confirmed: gone?.confirmed,

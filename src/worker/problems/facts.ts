@@ -96,3 +96,24 @@ export type RequestFault =
   | 'unexpected_body'
   | 'holds_credential'
   | { readonly parameter: string; readonly rule: string };
+
+/** Why a token is refused that its issuer signed for us. */
+export const TOKEN_REFUSALS = [
+  'no_exp',
+  'no_iat',
+  'malformed_nbf',
+  'lifetime_too_long',
+  'expired',
+  'not_yet_valid',
+  'claim_not_text',
+  'no_rule',
+  'several_callers',
+  'malformed_subject',
+] as const;
+export type TokenRefusal = (typeof TOKEN_REFUSALS)[number];
+
+/** For the audit record alone: no answer says why a proof failed. */
+export interface UnauthenticatedFacts {
+  /** Of a token that its issuer signed; `issuer` is the name in our configuration. */
+  readonly refused?: { readonly issuer: string; readonly reason: TokenRefusal };
+}

@@ -5,7 +5,14 @@
  * explanation, headers, and the sentence for one occurrence with the facts that this sentence needs. Schema, OpenAPI document
  * and README derive from the rows or are tested against them. Never: text of an exception or of Baidu in a sentence.
  */
-import type { BudgetFacts, InProgressFacts, ProblemRow, RateLimitFacts, RequestFault } from './facts.ts';
+import type {
+  BudgetFacts,
+  InProgressFacts,
+  ProblemRow,
+  RateLimitFacts,
+  RequestFault,
+  UnauthenticatedFacts,
+} from './facts.ts';
 import { absent, ifRefused, notSent, unlessUnknown } from './upstream-details.ts';
 
 const REQUEST_FAULTS: Readonly<Record<Extract<RequestFault, string>, string>> = {
@@ -99,7 +106,8 @@ export const ROWS = {
     title: 'The caller is not known',
     explanation:
       'Send "Authorization: Bearer <key or token>" once, with a key or a token that the operator has configured. Where Cloudflare Access is the proof, its token is enough, and nothing may stand beside it. What was wrong is not told.',
-    detail: () => 'Send one Authorization header with the scheme Bearer and a key or a token of a configured caller.',
+    detail: (_facts: UnauthenticatedFacts) =>
+      'Send one Authorization header with the scheme Bearer and a key or a token of a configured caller.',
     headers: () => ({ 'WWW-Authenticate': 'Bearer' }),
   }),
   identity_unavailable: problem({

@@ -5,7 +5,7 @@ import type { Issuer } from '../../../src/worker/callers/issuers.ts';
 import { isRecord } from '../../../src/worker/json.ts';
 import { platformRuntime } from '../../../src/worker/platform.ts';
 import type { WaitUntil } from '../../../src/worker/runtime.ts';
-import { createPair, type IssuerMode, TestIssuer } from '../../issuer.ts';
+import { createPair, type IssuerMode, type SigningPair, TestIssuer } from '../../issuer.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
@@ -222,6 +222,45 @@ describe('the keys of an issuer', () => {
     const request = { method: 'GET', headers: { accept: 'application/json' }, redirect: 'manual', cache: 'no-store' };
     expect(sent).toEqual([['https://issuer.test/jwks', request]]);
   });
+
+  it.each<[string, (pair: SigningPair) => object[], string]>([
+    ['padded', ({ jwk }) => [{ ...jwk, x: `${jwk.x}=` }], 'key 1 has an "x" that is not base64url without padding'],
+    ['without kid', ({ jwk }) => [{ ...jwk, kid: undefined }], 'key 1 has no "kid"'],
+    ['for encryption', ({ jwk }) => [{ ...jwk, use: 'enc' }], 'key 1 has another "use" than sig'],
+    [
+      'for another algorithm',
+      ({ jwk }) => [{ ...jwk, alg: 'ES512' }],
+      'key 1 has another "alg" than RS256 for RSA or ES256 for EC',
+    ],
+    // The second was meant for us.
+    [
+      'for encryption, and padded',
+      ({ jwk }) => [
+        { ...jwk, use: 'enc' },
+        { ...jwk, y: `${jwk.y}=` },
+      ],
+      'key 2 has a "y" that is not base64url without padding',
+    ],
+  ])(
+    'of which none can be used, because it is %s, are null, and the line names the fault',
+    async (_what, keysFrom, fault) => {
+      const pair = await createPair('key-1');
+      const { keys, runtime, lines } = keysOf({ jwks: 'https://issuer.test/jwks' });
+      expect(keys.current()).toBeNull();
+      const odd = new IssuerKeys(
+        { name: 'local', jwks: 'https://issuer.test/jwks' },
+        { ...runtime, fetch: async () => Response.json({ keys: keysFrom(pair) }) },
+      );
+      expect(await odd.keysFor('ES256 key-1', () => undefined)).toBeNull();
+      const line = {
+        'event.name': 'issuer_failed',
+        'issuer.name': 'local',
+        reason: 'no_usable_keys',
+        'issuer.key.fault': fault,
+      };
+      expect(lines).toEqual([['ERROR', { severity_text: 'ERROR', ...line }]]);
+    },
+  );
 
   it('that cannot be used are left out, and do not make the others useless', async () => {
     const issuer = await TestIssuer.create(inject('issuerUrl'));

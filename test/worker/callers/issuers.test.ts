@@ -55,7 +55,6 @@ describe('ISSUERS', () => {
     ['no audience', { audience: undefined }, /audience must be a text/],
     ['no keys', { jwks: undefined }, /jwks must be an address or/],
     ['an empty list of keys', { jwks: { keys: [] } }, /jwks must be an address or .*RSA from 2048 bits or EC P-256/],
-    ['a symmetric key', { jwks: { keys: [{ kty: 'oct', k: 'AA', kid: 'k' }] } }, /jwks must be an address or/],
     ['plain http', { jwks: 'http://issuer.test/jwks' }, /jwks must be an address: https/],
     ['an address with a user', { jwks: 'https://me:pw@issuer.test/jwks' }, /jwks must be an address: https/],
     ['an address with a user alone', { jwks: 'https://me@issuer.test/jwks' }, /jwks must be an address: https/],
@@ -85,12 +84,60 @@ describe('ISSUERS', () => {
     expect(problems[0]).toMatch(/^issuer 1: /);
   });
 
-  it('may not have a private key, nor one kid twice', async () => {
+  it('says which of the inline keys is at fault, and why', async () => {
     const { jwk } = await createPair('k');
-    const rule = /^issuer 1: jwks must be an address or/;
-    expect(problemsOf({ jwks: { keys: [{ ...jwk, d: jwk.x }] } })[0]).toMatch(rule);
-    expect(problemsOf({ jwks: { keys: [jwk, jwk] } })[0]).toMatch(rule);
-    expect(problemsOf({ jwks: { keys: [jwk, { ...jwk, kid: 'l' }] } })).toEqual([]);
+    const rsa = await createPair('r', 'RS256');
+    const none = 'issuer 1: jwks must be an address or {"keys": […]}';
+    const problemsOfKeys = (...keys: object[]) =>
+      problemsOf({ jwks: { keys } }).map((each) => each.replace(/: public.*/, ''));
+    expect(problemsOfKeys({ ...jwk, d: jwk.x })).toEqual([
+      none,
+      'issuer 1: jwks: key 1 has a private or symmetric member',
+    ]);
+    expect(problemsOfKeys(jwk, { ...rsa.jwk, n: `${rsa.jwk.n}==` })).toEqual([
+      'issuer 1: jwks: key 2 has an "n" that is not base64url without padding',
+    ]);
+    expect(problemsOfKeys(jwk, { kty: 'oct', k: 'AA', kid: 's' }, { ...jwk, kid: undefined })).toEqual([
+      'issuer 1: jwks: key 2 has a private or symmetric member',
+      'issuer 1: jwks: key 3 has no "kid"',
+    ]);
+    expect(problemsOfKeys(jwk, rsa.jwk, { ...rsa.jwk, kid: 'k' })).toEqual([
+      'issuer 1: jwks: two keys have the same "kid"',
+    ]);
+    expect(problemsOfKeys(jwk, { ...jwk, kid: 'l' })).toEqual([]);
+  });
+
+  it('passes over what verifies nothing: certificates, and keys for other uses beside a usable one', async () => {
+    const { jwk } = await createPair('k');
+    const chaff = { x5c: ['MIIB'], x5t: 'thumb', 'x5t#S256': 'thumb', x5u: 'https://issuer.test/cert' };
+    const other = { ...jwk, kid: 'e', use: 'enc' };
+    const { issuers, problems } = parseIssuers({ one: { ...entry, jwks: { keys: [other, { ...jwk, ...chaff }] } } });
+    const { kid, kty, crv, x, y } = jwk;
+    expect([problems, issuers[0]?.jwks]).toEqual([[], [{ kid, kty, crv, x, y, alg: 'ES256' }]]);
+    expect(problemsOf({ jwks: { keys: [other] } })).toContain('issuer 1: jwks: key 1 has another "use" than sig');
+    // A private part is no chaff, whatever the key is for.
+    expect(problemsOf({ jwks: { keys: [jwk, { ...other, d: jwk.x }] } })).toHaveLength(1);
+  });
+
+  it.each(['https://acme.cloudflareaccess.com', 'https://acme.fed.cloudflareaccess.com'])(
+    'may have sessions of a month for %s',
+    (issuer) => {
+      expect(problemsOf({ issuer, maxLifetimeS: 31 * 86_400 })).toEqual([]);
+      expect(problemsOf({ issuer, maxLifetimeS: 31 * 86_400 + 1 })).toEqual([
+        'issuer 1: maxLifetimeS must be a whole number from 1 to 2678400',
+      ]);
+    },
+  );
+
+  it.each([
+    'https://issuer.test/acme.cloudflareaccess.com',
+    'https://issuer.test/?https://acme.cloudflareaccess.com',
+    'https://cloudflareaccess.com',
+    'https://acme.cloudflareaccess.com.evil.test',
+    'https://evilcloudflareaccess.com',
+    'http://acme.cloudflareaccess.com',
+  ])('may not have sessions of a month for %s', (issuer) => {
+    expect(problemsOf({ issuer, maxLifetimeS: 86_401 })[0]).toMatch(/from 1 to 86400$/);
   });
 
   it.each<[unknown, RegExp]>([

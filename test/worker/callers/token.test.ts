@@ -8,6 +8,7 @@ import { keyDigest } from '../../../src/worker/callers/key.ts';
 import { isToken, TokenVerifier } from '../../../src/worker/callers/token.ts';
 import type { TokenRule } from '../../../src/worker/callers/token-rules.ts';
 import { platformRuntime } from '../../../src/worker/platform.ts';
+import { TOKEN_REFUSALS, type TokenRefusal } from '../../../src/worker/problems/facts.ts';
 import type { WaitUntil } from '../../../src/worker/runtime.ts';
 import { AUDIENCE, createPair, type Members, part, type SigningPair, TestIssuer } from '../../issuer.ts';
 
@@ -35,7 +36,14 @@ function verifierOf(issuers: readonly Issuer[], rules: readonly TokenRule[] = [r
     await Promise.all(works.splice(0));
     return verified.ok ? verified.value.caller.id : verified.failure.code;
   };
-  return { verifier, waitUntil, clock, who };
+  /** Why a token is refused that its issuer signed, if it is. */
+  const why = async (token: string) => {
+    const verified = await verifier.verify(token, keyDigest(token), null, waitUntil);
+    await Promise.all(works.splice(0));
+    if (verified.ok || verified.failure.code !== 'unauthenticated') throw new Error('not refused');
+    return verified.failure.refused;
+  };
+  return { verifier, waitUntil, clock, who, why };
 }
 
 let issuer: TestIssuer;
@@ -268,6 +276,70 @@ describe('a forged token', () => {
       ),
       { numRuns: 400 },
     );
+  });
+});
+
+describe('a genuine token that is refused', () => {
+  const at = () => Math.floor(Date.now() / 1000);
+  const REFUSED: Record<TokenRefusal, Members> = {
+    no_exp: { exp: undefined },
+    no_iat: { iat: undefined },
+    malformed_nbf: { nbf: String(at()) },
+    lifetime_too_long: { exp: at() + 86_400 },
+    expired: { iat: at() - 600, exp: at() - 31 },
+    not_yet_valid: { nbf: at() + 60 },
+    claim_not_text: { project_id: 23 },
+    no_rule: { project_id: '24' },
+    several_callers: { project_id: '23', sub: 'job-7' },
+    malformed_subject: { project_id: '23', sub: 'a\nb' },
+  };
+  const rules = [rule({ project_id: '23' }), rule({ sub: 'job-7' }, caller('other'))];
+  const refused = (reason: TokenRefusal) => issuer.token({ sub: 'job-8', ...REFUSED[reason] });
+
+  it.each(TOKEN_REFUSALS)('has the reason %s, and the issuer', async (reason) => {
+    const { who, why } = verifierOf([issuer.parsed()], rules);
+    expect(await who(await issuer.token({ project_id: '23', sub: 'job-8' }))).toBe('job');
+    expect(await why(await refused(reason))).toEqual({ issuer: 'local', reason });
+  });
+
+  it.each(TOKEN_REFUSALS)('has none for %s if another key signed it', async (reason) => {
+    const { who, why } = verifierOf([issuer.parsed()], rules);
+    expect(await who(await issuer.token())).toBe('other');
+    expect(await why(await issuer.token({ sub: 'job-8', ...REFUSED[reason] }, {}, foreign))).toBeUndefined();
+  });
+
+  it('is not for us if it names another audience, so it has none', async () => {
+    const { who, why } = verifierOf([issuer.parsed()], rules);
+    expect(await who(await issuer.token())).toBe('other');
+    expect(await why(await issuer.token({ aud: 'others' }))).toBeUndefined();
+  });
+
+  it('waits for no keys if its times are wrong: the next one of its kind has its reason', async () => {
+    const own = await TestIssuer.create(inject('issuerUrl'));
+    const { why } = verifierOf([own.parsed()], rules);
+    const token = await own.token(REFUSED.lifetime_too_long);
+    expect(await why(token)).toBeUndefined();
+    expect(await why(token)).toEqual({ issuer: 'local', reason: 'lifetime_too_long' });
+    expect(await own.fetches()).toBe(1);
+  });
+
+  it('is 401 and not 503 if its times are wrong while nothing is known of its issuer, which is asked once a minute', async () => {
+    const down = await TestIssuer.create(inject('issuerUrl'));
+    await down.become('down');
+    const { who, clock } = verifierOf([down.parsed()], rules);
+    const token = await down.token(REFUSED.expired);
+    for (let n = 0; n < 20; n++) expect(await who(token)).toBe('unauthenticated');
+    clock.nowMs += MINUTE_MS - 1;
+    expect(await who(token)).toBe('unauthenticated');
+    expect(await down.fetches()).toBe(1);
+  });
+
+  it('has the reason claim_not_text for true, too, but not for a list or for another number', async () => {
+    const { who, why } = verifierOf([issuer.parsed()], [rule({ email_verified: 'true' })]);
+    expect(await who(await issuer.token({ email_verified: 'true' }))).toBe('job');
+    expect(await why(await issuer.token({ email_verified: true }))).toMatchObject({ reason: 'claim_not_text' });
+    expect(await why(await issuer.token({ email_verified: ['true'] }))).toMatchObject({ reason: 'no_rule' });
+    expect(await why(await issuer.token({ email_verified: 1 }))).toMatchObject({ reason: 'no_rule' });
   });
 });
 

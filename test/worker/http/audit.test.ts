@@ -1,11 +1,12 @@
 /** The audit record of a request, and what it says about a bug. */
 import { createExecutionContext } from 'cloudflare:test';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import type { Arrival } from '../../../src/worker/callers/identify.ts';
 import { keyDigest } from '../../../src/worker/callers/key.ts';
 import { describeException, traceId } from '../../../src/worker/http/audit.ts';
 import { ALL_ROWS, BOUND_CALLER, CALLERS, KEYS } from '../../fixtures.ts';
 import { bearer, createHarness, freshLedgers, GATEWAY, HTTP, historyPage, problemOf } from '../../harness.ts';
+import { TestIssuer } from '../../issuer.ts';
 
 describe('the audit record', () => {
   it('has exactly these fields for a deletion', async () => {
@@ -137,6 +138,35 @@ describe('the audit record', () => {
     expect(new Set(ids).size).toBe(2);
     expect((await ledger.getByName().history(ALL_ROWS)).map(({ id }) => id)).toEqual(ids.reverse());
     expect(harness.lines.map(({ record }) => record['request.id'])).toEqual(['same', 'same']);
+  });
+
+  it('has issuer and reason of a genuine token that is refused, which the answer has not', async () => {
+    const issuer = await TestIssuer.create(inject('issuerUrl'));
+    const job = { tokens: [{ issuer: 'ci', claims: { project_id: '23' } }], scopes: ['images:delete'] };
+    const env = { CALLERS: JSON.stringify({ job }), ISSUERS: JSON.stringify({ ci: issuer.entry() }) };
+    const harness = createHarness({ env });
+    const said: unknown[] = [];
+    for (const token of [await issuer.token({ project_id: 23 }), 'x.y.z', await issuer.token({ project_id: '23' })]) {
+      const response = await harness.call('DELETE', '/images/m-custom01', {
+        ...bearer(token),
+        'X-Request-Id': 'job-1',
+      });
+      said.push([response.status, await response.json()]);
+    }
+    expect(said[0]).toEqual(said[1]);
+    expect(said[2]).toMatchObject([200, {}]);
+    const fields = harness.lines.map(({ record }) => [
+      record['error.type'],
+      record['error.reason'],
+      record['caller.issuer'],
+    ]);
+    expect(fields).toEqual([
+      ['unauthenticated', 'claim_not_text', 'ci'],
+      ['unauthenticated', undefined, undefined],
+      [undefined, undefined, 'ci'],
+    ]);
+    expect(harness.lines[0]?.record).not.toHaveProperty('caller.id');
+    expect(harness.lines[0]?.text).not.toContain('job-7');
   });
 
   it('tells which key of a caller was used during a rotation', async () => {
