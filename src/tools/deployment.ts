@@ -7,6 +7,7 @@
 import { createPublicKey } from 'node:crypto';
 import type { UncheckedEnv } from '../worker/bindings.ts';
 import { RATE_LIMITS } from '../worker/callers/rate-limits.ts';
+import { namesNoSubject } from '../worker/callers/token-rules.ts';
 import { type ParsedConfig, parseConfig } from '../worker/config.ts';
 import { isRecord } from '../worker/json.ts';
 import { isLoopback } from '../worker/origin.ts';
@@ -152,6 +153,14 @@ function* remarks(
   if (config?.policy.deletionsEnabled === false) yield note('DELETIONS is disabled: nobody can delete');
   if (config?.policy.protectedImages.size === 0 && config.policy.protectedNames.length === 0) {
     yield note('PROTECTED_IMAGES and PROTECTED_NAMES are empty: nothing is protected');
+  }
+  for (const rule of callers?.rules ?? []) {
+    const issuer = callers?.issuers.find(({ name }) => name === rule.issuer);
+    if (issuer !== undefined && namesNoSubject(rule, issuer)) {
+      yield note(
+        `${rule.caller.id} has a rule for ${issuer.name} without "sub": anyone there with its other claims fits`,
+      );
+    }
   }
   if (callers?.byName.size === 0) yield note('CALLERS is empty: nobody may call');
   const total = config?.dailyDeletionsTotal ?? Number.POSITIVE_INFINITY;

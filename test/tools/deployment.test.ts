@@ -175,6 +175,27 @@ describe('a note', () => {
     expect(placed('bcc.bj.baidubce.com', 'http://localhost:8788')).toEqual([]);
   });
 
+  it('says that a rule for a fetched issuer names nobody, unless the issuer is one whose tenants are known', () => {
+    const checkRule = (issuer: object, claims: object) =>
+      check(
+        withVars({
+          ISSUERS: { ci: { issuer: 'https://ci.test', audience: 'us', jwks: 'https://ci.test/jwks', ...issuer } },
+        }),
+        secretsFrom({
+          ...VALUES,
+          CALLERS: JSON.stringify({ job: { tokens: [{ issuer: 'ci', claims }], scopes: ['images:read'] } }),
+        }),
+      );
+    const note = 'note: job has a rule for ci without "sub": anyone there with its other claims fits';
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const pasted = { jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k' }] } };
+    expect(checkRule({}, { ref: 'main' })).toEqual([note]);
+    expect(checkRule({}, { ref: 'main', sub: 'job-7' })).toEqual([]);
+    expect(checkRule({}, { common_name: 'abc.access' })).toEqual([]);
+    expect(checkRule(pasted, { ref: 'main' })).toEqual([]);
+    expect(checkRule({ issuer: 'https://gitlab.com' }, { project_id: '23' })).toEqual([]);
+  });
+
   it('tells that deletions are disabled', () => {
     expect(check(withVars({ DELETIONS: 'disabled' }))).toEqual(['note: DELETIONS is disabled: nobody can delete']);
   });

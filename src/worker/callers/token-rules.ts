@@ -3,8 +3,6 @@
  *
  * Promises: a rule that somebody else could fulfil, or that another caller's token fulfils too, is a fault. Never: takes a pattern,
  * because names can be chosen so that they fit.
- *
- * Source: https://docs.github.com/en/actions/reference/security/oidc (claims that nobody else can have).
  */
 import { isRecord } from '../json.ts';
 import type { Caller } from './caller.ts';
@@ -21,9 +19,49 @@ export interface TokenRule {
 type Claim = readonly [name: string, text: string];
 type Report = (problem: string) => void;
 
-/** Everybody on GitHub may ask for a token with our audience, so a rule must name an owner by a number that nobody else can get. */
-const GITHUB = /^https:\/\/token\.actions\.githubusercontent\.com(?:\/|$)/;
-const GITHUB_OWNERS: readonly string[] = ['repository_id', 'repository_owner_id', 'enterprise_id'];
+/** An issuer with many tenants, each of whom may ask it for a token with our audience. */
+interface SharedIssuer {
+  readonly name: string;
+  readonly issuer: RegExp;
+  /** Claims of which one must be in a rule, because nobody else can get its text. Names can be given up and taken by others. */
+  readonly tenants: readonly string[];
+}
+
+const SHARED_ISSUERS: readonly SharedIssuer[] = [
+  // https://docs.github.com/en/actions/reference/security/oidc
+  {
+    name: 'GitHub',
+    issuer: /^https:\/\/token\.actions\.githubusercontent\.com(?:\/|$)/,
+    tenants: ['repository_id', 'repository_owner_id', 'enterprise_id'],
+  },
+  // https://docs.gitlab.com/ci/secrets/id_token_authentication/ ("sub" has the path of the project, which is a name)
+  { name: 'GitLab.com', issuer: /^https:\/\/gitlab\.com\/?$/, tenants: ['project_id', 'namespace_id'] },
+  // https://developers.google.com/identity/openid-connect/reference ("email" may be another's later, and may be unverified)
+  { name: 'Google', issuer: /^(?:https:\/\/)?accounts\.google\.com$/, tenants: ['sub', 'hd'] },
+  // https://developer.hashicorp.com/terraform/cloud-docs/workspaces/dynamic-provider-credentials/workload-identity-tokens
+  {
+    name: 'HCP Terraform',
+    issuer: /^https:\/\/app\.(?:eu\.)?terraform\.io$/,
+    tenants: ['terraform_workspace_id', 'terraform_organization_id'],
+  },
+  // https://buildkite.com/docs/apis/workload-identity-federation/buildkite-agents
+  { name: 'Buildkite', issuer: /^https:\/\/agent\.buildkite\.com$/, tenants: ['organization_id'] },
+];
+/** What says whom a token was issued to; Cloudflare Access has the second where the first is blank. */
+const SUBJECTS: readonly string[] = ['sub', 'common_name'];
+
+function sharedIssuerOf({ issuer: text }: Issuer): SharedIssuer | undefined {
+  return SHARED_ISSUERS.find(({ issuer }) => issuer.test(text));
+}
+
+/**
+ * Whether the rule names nobody at an issuer whose keys are fetched, and of which we do not know who its tenants are. What such an issuer
+ * says in other claims may be true of anyone there.
+ */
+export function namesNoSubject({ claims }: TokenRule, issuer: Issuer): boolean {
+  const isFetched = typeof issuer.jwks === 'string' && sharedIssuerOf(issuer) === undefined;
+  return isFetched && !claims.some(([name]) => SUBJECTS.includes(name));
+}
 
 /** Reads the field `tokens` of a caller's entry. */
 export function parseTokenRules(
@@ -48,8 +86,9 @@ export function parseTokenRules(
     if (issuer === undefined) report('tokens names an issuer that is not in ISSUERS');
     const read = parseClaims(claims, report);
     if (issuer === undefined || read === null) return [];
-    if (GITHUB.test(issuer.issuer) && !read.some(([claim]) => GITHUB_OWNERS.includes(claim))) {
-      report(`tokens of GitHub need ${GITHUB_OWNERS.join(', ')}, or anyone on GitHub fits`);
+    const shared = sharedIssuerOf(issuer);
+    if (shared !== undefined && !read.some(([claim]) => shared.tenants.includes(claim))) {
+      report(`tokens of ${shared.name} need ${shared.tenants.join(' or ')}: without it, anyone on ${shared.name} fits`);
     }
     return [{ caller, issuer: issuer.name, claims: read }];
   });

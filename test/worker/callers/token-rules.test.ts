@@ -42,20 +42,60 @@ describe('the tokens of a caller', () => {
     expect(problems[0]).toMatch(/^caller 1: /);
   });
 
-  it.each(['repository_id', 'repository_owner_id', 'enterprise_id'])(
-    'of GitHub need a number of the owner, such as %s, because anyone may choose our audience',
-    (claim) => {
-      const problem = /^caller 1: tokens of GitHub need repository_id, repository_owner_id, enterprise_id, or anyone/;
-      expect(problemsOf({ a: rule({ repository: 'acme/images', ref: 'refs/heads/main' }, 'gha') })[0]).toMatch(problem);
-      expect(problemsOf({ a: rule({ [claim]: '456789' }, 'gha') })).toEqual([]);
-      expect(problemsOf({ a: rule({ [claim]: '456789', ref: 'refs/heads/main' }, 'gha') })).toEqual([]);
-    },
-  );
+  const problemsAt = (iss: string, claims: object) => {
+    const json = JSON.stringify({ a: { tokens: rule(claims, 'shared'), scopes: [] } });
+    return parseCallers([{ name: 'CALLERS', json }], [issuer('shared', iss)]).problems.map(({ problem }) => problem);
+  };
+  /** What anyone else there can have, too. */
+  const ANYONE = {
+    ref: 'main',
+    repository: 'acme/images',
+    project_path: 'acme/images',
+    email: 'ci@acme.test',
+    email_verified: 'true',
+    terraform_workspace_name: 'images',
+    organization_slug: 'acme',
+  };
 
-  it('of an issuer that only has the address of GitHub in its own need no such number', () => {
-    const mirror = issuer('gha', 'https://issuer.test/?of=https://token.actions.githubusercontent.com');
-    const json = JSON.stringify({ a: { tokens: rule({ ref: 'refs/heads/main' }, 'gha'), scopes: [] } });
-    expect(parseCallers([{ name: 'CALLERS', json }], [mirror]).problems).toEqual([]);
+  it.each<[string, string, readonly string[]]>([
+    [
+      'GitHub',
+      'https://token.actions.githubusercontent.com',
+      ['repository_id', 'repository_owner_id', 'enterprise_id'],
+    ],
+    [
+      'GitHub',
+      'https://token.actions.githubusercontent.com/acme',
+      ['repository_id', 'repository_owner_id', 'enterprise_id'],
+    ],
+    ['GitLab.com', 'https://gitlab.com', ['project_id', 'namespace_id']],
+    ['Google', 'https://accounts.google.com', ['sub', 'hd']],
+    ['Google', 'accounts.google.com', ['sub', 'hd']],
+    ['HCP Terraform', 'https://app.terraform.io', ['terraform_workspace_id', 'terraform_organization_id']],
+    ['HCP Terraform', 'https://app.eu.terraform.io', ['terraform_workspace_id', 'terraform_organization_id']],
+    ['Buildkite', 'https://agent.buildkite.com', ['organization_id']],
+  ])('of %s (%s) need one of %j, because anyone there may choose our audience', (name, iss, tenants) => {
+    const need = `caller 1: tokens of ${name} need ${tenants.join(' or ')}: without it, anyone on ${name} fits`;
+    expect(problemsAt(iss, ANYONE)).toEqual([need]);
+    if (name !== 'Google') expect(problemsAt(iss, { sub: 'acme/images' })).toEqual([need]);
+    for (const tenant of tenants) {
+      expect(problemsAt(iss, { [tenant]: '456789' })).toEqual([]);
+      expect(problemsAt(iss, { ...ANYONE, [tenant]: '456789' })).toEqual([]);
+    }
+  });
+
+  it('of GitLab.com are no key to all of GitLab.com', () => {
+    expect(problemsAt('https://gitlab.com', { ref: 'main' })).toHaveLength(1);
+  });
+
+  it.each([
+    'https://issuer.test/?of=https://token.actions.githubusercontent.com',
+    'https://gitlab.com.issuer.test',
+    'https://gitlab.acme.test',
+    'https://accounts.google.com.issuer.test',
+    'https://app.terraform.io.issuer.test',
+  ])('of an issuer that only has the address of another one in its own need no such number: %s', (iss) => {
+    expect(problemsAt(iss, { ref: 'main' })).toEqual([]);
   });
 });
 
