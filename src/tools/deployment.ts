@@ -6,10 +6,11 @@
  */
 import { createPublicKey } from 'node:crypto';
 import type { UncheckedEnv } from '../worker/bindings.ts';
+import { readKeySet } from '../worker/callers/public-key.ts';
 import { RATE_LIMITS } from '../worker/callers/rate-limits.ts';
 import { namesNoSubject } from '../worker/callers/token-rules.ts';
 import { type ParsedConfig, parseConfig } from '../worker/config.ts';
-import { isRecord } from '../worker/json.ts';
+import { isRecord, parseJson } from '../worker/json.ts';
 import { isLoopback } from '../worker/origin.ts';
 import { isShardName, keyIn, MAX_VALUE_BYTES, withName } from './callers-file.ts';
 import { type Finding, fault, note, warning } from './findings.ts';
@@ -92,10 +93,26 @@ function* checkValues({ vars, routes }: WranglerConfig, secrets: readonly Secret
     if (kind === 'secret' && Object.hasOwn(vars, name)) yield fault(`${shown} is a secret and a variable`);
     if (kind === 'secret' && secrets.findIndex((each) => each.name === name) < index)
       yield fault(`${shown} is given twice`);
-    if (bytes > MAX_VALUE_BYTES) yield fault(`${shown} has ${bytes} bytes, and Cloudflare takes ${MAX_VALUE_BYTES}`);
+    if (bytes > MAX_VALUE_BYTES) {
+      yield fault(
+        `${shown} has ${bytes} bytes, and Cloudflare takes ${MAX_VALUE_BYTES}${name === 'ISSUERS' ? spare(value) : ''}`,
+      );
+    }
     if (EXAMPLE.test(value)) yield warning(`${shown} has a value of our examples`);
   }
   if (routes.some((route) => EXAMPLE.test(route))) yield warning('routes has a value of our examples');
+}
+
+/** What `ISSUERS` would need without what the Worker passes over in pasted keys. */
+function spare(json: string): string {
+  const value = parseJson(json);
+  if (!isRecord(value)) return '';
+  const lean = Object.entries(value).map(([name, entry]) => {
+    const isPasted = isRecord(entry) && isRecord(entry['jwks']);
+    return [name, isPasted ? { ...entry, jwks: { keys: readKeySet(entry['jwks']).keys } } : entry];
+  });
+  const bytes = Buffer.byteLength(JSON.stringify(Object.fromEntries(lean)));
+  return `: ${bytes} without the members of pasted keys, such as x5c, that verify nothing, and without keys that cannot be used`;
 }
 
 function* checkBindings(config: WranglerConfig): Generator<Finding> {

@@ -57,6 +57,33 @@ describe('a deployment', () => {
     ]);
   });
 
+  it('says how many bytes pasted keys need that are too long, without what verifies nothing', () => {
+    const keyOf = (kid: string) => {
+      const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+      return { ...publicKey.export({ format: 'jwk' }), kid, alg: 'RS256' };
+    };
+    const lean = ['a', 'b', 'c', 'd'].map(keyOf);
+    const issuers = (keys: readonly object[]) => ({
+      one: { issuer: 'https://issuer.test', audience: 'us', jwks: { keys } },
+    });
+    const padded = [
+      ...lean.map((key) => ({ ...key, use: 'sig', x5c: ['M'.repeat(1_000)] })),
+      { ...keyOf('e'), use: 'enc' },
+    ];
+    const [tooLong, ...more] = check(withVars({ ISSUERS: issuers(padded) }));
+    const [, bytes = '', spared = ''] =
+      /^fault: ISSUERS has (\d+) bytes, and Cloudflare takes 5000: (\d+) without .*x5c/.exec(tooLong ?? '') ?? [];
+    expect([Number(bytes), Number(spared)]).toEqual([
+      Buffer.byteLength(JSON.stringify(issuers(padded))),
+      Buffer.byteLength(JSON.stringify(issuers(lean))),
+    ]);
+    expect(more).toEqual([]);
+    expect(check(withVars({ ISSUERS: issuers(lean) }))).toEqual([]);
+    expect(check(withVars({ ISSUERS: 'x'.repeat(6_000) }))).toContain(
+      'fault: ISSUERS has 6000 bytes, and Cloudflare takes 5000',
+    );
+  });
+
   it.each<[string, Readonly<Record<string, string>>, string]>([
     ['a typo', { CALLER: '{}' }, 'CALLER is an unknown secret'],
     ['a setting that is none', { PROTECTED_IMAGE: '[]' }, 'PROTECTED_IMAGE is an unknown secret'],
