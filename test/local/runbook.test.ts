@@ -114,6 +114,7 @@ describe.skipIf(spawnSync('jq', ['--version']).status !== 0)('the answers of jq'
   const folder = temporaryFolder('runbook');
   const lines: string[] = [];
   const running: Server[] = [];
+  const visited: string[] = [];
   const answerOf = (index: number): unknown[] =>
     run(queries[index - 1] ?? '')
       .trim()
@@ -133,6 +134,22 @@ describe.skipIf(spawnSync('jq', ['--version']).status !== 0)('the answers of jq'
       onLine: (line) => line.startsWith('{"timestamp"') && !line.includes('/healthz') && lines.push(line),
     });
     running.push(gateway);
+    /** What a browser asks for that opens the pages, and what their scripts ask for unasked: `test/browser` holds that it is no more. */
+    const visitPages = async (url: string) => {
+      const before = lines.length;
+      visited.push('/docs', '/console', '/openapi.json');
+      for (const path of visited) {
+        const response = await fetch(url + path);
+        const html = response.headers.get('content-type')?.startsWith('text/html')
+          ? await response.text()
+          : '<link rel="icon"';
+        const files = [...html.matchAll(/<(?:link|script)[^>]* (?:href|src)="(\/[^"]+)"/g)].map(
+          ([, file = '']) => file,
+        );
+        visited.push(...files, ...(html.includes('<link rel="icon"') ? [] : ['/favicon.ico']));
+      }
+      await vi.waitFor(() => expect(lines).toHaveLength(before + visited.length), { timeout: 20_000 });
+    };
     const remove = async (id: string, requestId: string, proof = key) => {
       const headers = { Authorization: `Bearer ${proof}`, 'X-Request-Id': requestId };
       const count = lines.length;
@@ -144,6 +161,7 @@ describe.skipIf(spawnSync('jq', ['--version']).status !== 0)('the answers of jq'
     await remove('m-custom02', 'job-8', 'nobody');
     await fetch(`${emulator.url}/__emulator/faults`, { method: 'POST', body: '["html_502", "html_502"]' });
     await remove('m-custom03', 'job-9');
+    await visitPages(gateway.url);
     // The form in which `wrangler tail` gives a request's lines, as a tail Worker was seen to get them.
     const tailed = lines.map((line) =>
       JSON.stringify({ outcome: 'ok', logs: [{ message: [line], level: 'log' }] }, null, 2),
@@ -184,6 +202,16 @@ describe.skipIf(spawnSync('jq', ['--version']).status !== 0)('the answers of jq'
       { 'error.type': 'unauthenticated', ...version, 'bce.status_code': [null] },
       { 'error.type': 'upstream_error', ...version, 'bce.status_code': [502] },
     ]);
+  });
+
+  it('4 counts nobody who opens a page: neither the page nor a file of it nor an icon is a failure', () => {
+    expect(visited).toEqual(expect.arrayContaining(['/docs', '/console', '/assets/console.js', '/assets/docs.js']));
+    const records = lines.map((line): Record<string, unknown> => JSON.parse(line));
+    const pages = records.filter((record) => record['http.route'] !== '/images/:id');
+    expect(pages).toHaveLength(visited.length);
+    expect(pages.map((record) => [record['http.response.status_code'], record['error.type']])).toEqual(
+      pages.map(() => [200, undefined]),
+    );
   });
 
   it('5: what is not known or was not written down', () => {
