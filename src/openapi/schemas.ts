@@ -80,6 +80,8 @@ const requestId: Schema = {
 };
 const upstreamRequestId = nullable('string', "Baidu's id of the last call to it.");
 const CONFIRMED = 'true: Baidu said so. false: the image was gone after an attempt whose effect is unknown.';
+const KEY_FINGERPRINT =
+  "Of the gateway's Baidu key: the first 8 hex digits of the SHA-256 of its id. Not of the caller's key, which the log calls caller.key.fingerprint.";
 
 const problem = object<ProblemBody>(
   {
@@ -158,14 +160,14 @@ export const schemas: { readonly [N in keyof Bodies]: Schema } = {
     code: nullable('string', 'Of the failure.'),
     attempts: { ...nullable('integer', 'Deletions sent to Baidu.'), minimum: 0, maximum: 2 },
     upstreamRequestId,
-    keyFingerprint: described("Tells the gateway's Baidu keys apart."),
+    keyFingerprint: described(KEY_FINGERPRINT),
   }),
   Health: object<HealthBody>({ status: oneOf(['ok']) }),
   Readiness: object<ReadinessBody>({
     status: oneOf(['ready']),
     caller: described('Who asks.'),
     scopes: { type: 'array', items: oneOf(SCOPES), description: 'What the caller may.' },
-    keyFingerprint: described("Tells the operator's Baidu keys apart."),
+    keyFingerprint: described(KEY_FINGERPRINT),
     credentialAccepted: nullable('boolean', 'true: Baidu accepts the key. null: it was not asked.'),
     control: {
       ...nullable(

@@ -57,7 +57,11 @@ export function editTable(
     return bytesOf(grown[shard] ?? {}) <= MAX_VALUE_BYTES ? ok(grown) : place(without, name, rotated);
   }
   const kept = digests.filter((each) => fingerprintOf(each) !== fingerprint.toLowerCase());
-  if (kept.length === digests.length) return failed(`${name} has no key with this fingerprint; it has ${shown}`);
+  if (kept.length === digests.length) {
+    return failed(
+      `${name} has no key with this fingerprint; it has ${shown}. A keyFingerprint is that of Baidu's key.`,
+    );
+  }
   if (kept.length > 0) return ok(put({ ...fields, keySha256: kept }));
   if (fields['tokens'] !== undefined || fields['binding'] !== undefined) return ok(put(keyless));
   return failed(`this is the only credential of ${name}; "rotate" adds a second key, and "remove" removes the caller`);

@@ -105,7 +105,7 @@ function readOrder(given: Command<Option>) {
   if (name !== '' && !isCallerId(name)) return failed(`NAME must be ${CALLER_ID_RULE}.`);
   if (verb === 'revoke' && fingerprint === '') return failed('FINGERPRINT is missing; "remove" removes the caller.');
   if (verb === 'revoke' && !/^[0-9a-f]{8}$/i.test(fingerprint)) {
-    return failed('FINGERPRINT must be 8 hex characters, as "list" or an audit record shows them.');
+    return failed('FINGERPRINT must be 8 hex characters, as "list" or caller.key.fingerprint in the log shows them.');
   }
   const fields = readFields(given);
   if (!fields.ok) return fields;

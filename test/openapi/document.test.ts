@@ -208,6 +208,15 @@ describe('the OpenAPI document', () => {
     expect(operations.sort()).toEqual(routes.sort());
   });
 
+  it('says of every fingerprint whose key it is', () => {
+    const fingerprints = Object.values(DOCUMENT.components?.schemas ?? {}).flatMap(({ properties = {} }) =>
+      Object.entries(properties).filter(([name]) => /fingerprint/i.test(name)),
+    );
+    expect(fingerprints.map(([name]) => name)).toEqual(['keyFingerprint', 'keyFingerprint']);
+    for (const [, schema] of fingerprints)
+      expect(schema).toMatchObject({ description: expect.stringMatching(/Baidu key.*[Nn]ot of the caller's/) });
+  });
+
   it('keeps the ids of its operations, from which clients are generated', () => {
     const ids = Object.values(DOCUMENT.paths ?? {}).flatMap((methods) =>
       Object.values(methods ?? {}).map((operation) => isRecord(operation) && operation['operationId']),

@@ -347,7 +347,7 @@ describe('a command of npm run callers', () => {
     [['c.json', 'revoke', 'ci', ''], 'FINGERPRINT is missing; "remove" removes the caller.'],
     [
       ['c.json', 'revoke', 'ci', '0123abc'],
-      'FINGERPRINT must be 8 hex characters, as "list" or an audit record shows them.',
+      'FINGERPRINT must be 8 hex characters, as "list" or caller.key.fingerprint in the log shows them.',
     ],
     [['c.json', 'secrets', 'ci'], 'There are too many arguments.'],
     [['c.json', 'deploy', 'ci'], 'There are too many arguments.'],

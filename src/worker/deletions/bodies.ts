@@ -56,7 +56,7 @@ export interface ReadinessBody {
   /** Who asks, and what it may. */
   readonly caller: string;
   readonly scopes: readonly Scope[];
-  /** Which Baidu key signs. */
+  /** Of the gateway's Baidu key that signs: 8 hex digits of the SHA-256 of its id. Never of a caller's key. */
   readonly keyFingerprint: string;
   /** `true`: Baidu accepts the key. `null`: it was not asked. */
   readonly credentialAccepted: boolean | null;
@@ -99,6 +99,6 @@ export interface DeletionJson {
   /** Deletions sent to Baidu: 0, 1 or 2; `null` if that is not known. */
   readonly attempts: number | null;
   readonly upstreamRequestId: string | null;
-  /** Tells which Baidu key signed. */
+  /** Of the gateway's Baidu key that signed: 8 hex digits of the SHA-256 of its id. Never of a caller's key. */
   readonly keyFingerprint: string;
 }

@@ -67,7 +67,7 @@ export function auditRecord(
     'http.response.status_code': c.res.status,
     'caller.id': identified?.caller.id,
     'caller.proof': proof?.kind,
-    /** Tells which of the caller's keys was used. */
+    /** Of the caller's own key, never of Baidu's. */
     'caller.key.fingerprint': proof?.kind === 'key' ? proof.fingerprint : undefined,
     /** The issuer of the token, as the configuration names it; also of one that is refused for an `error.reason`. */
     'caller.issuer': proof?.kind === 'token' ? proof.issuer : refused?.issuer,
@@ -95,6 +95,7 @@ export function auditRecord(
     /** Milliseconds, by the Worker's clock, which stands still between I/O. */
     duration_ms: durationMs,
     'server.address': hasCalled ? gateway?.upstreamHost : undefined,
+    /** Of the gateway's Baidu key, never of a caller's. Responses and rows call it `keyFingerprint`. */
     'bce.access_key.fingerprint': hasCalled ? gateway?.keyFingerprint : undefined,
     'bce.status_code': answer?.status,
     'bce.request_id': answer?.requestId,

@@ -93,7 +93,7 @@ export const ROWS = {
     stage: 'transport',
     title: 'The request came over plain http',
     explanation:
-      "Anyone on the way can read plain http. Use https. A key or token that was sent so may have been read: ask the operator to replace the key. The audit record names the caller and the key's fingerprint. A token ends by itself.",
+      'Anyone on the way can read plain http. Use https. A key or token that was sent so may have been read: ask the operator to replace the key. The audit record names the caller and the fingerprint of its own key. A token ends by itself.',
     detail: ({ hasCredential }: { readonly hasCredential: boolean }) =>
       hasCredential
         ? 'Use https, and replace the credential: anyone on the way could read it.'
