@@ -172,13 +172,21 @@ function parseBoolean(text: string): boolean | undefined {
   return text === 'true' || text === 'false' ? text === 'true' : undefined;
 }
 
-const DATE_TIME = /^(?<day>\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;
+const DATE_TIME =
+  /^(?<day>\d{4}-\d\d-\d\d)T(?<minute>(?:[01]\d|2[0-3]):\d\d):(?<second>\d\d)(?<rest>(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))$/i;
+/** A leap second is the last of a month, in UTC. */
+const END_OF_MONTH = /-01T00:00:00\.\d{3}Z$/;
 
-/** RFC 3339 `date-time` as milliseconds since the epoch. `Date.parse` alone would take 30 February for 2 March. */
+/**
+ * RFC 3339 `date-time` (§5.6, also in small letters) as milliseconds since the epoch. The second 60 (§5.7) is the next one, as clocks
+ * count it. `Date.parse` alone would take 30 February for 2 March.
+ */
 function parseDateTime(text: string): number | undefined {
-  const day = DATE_TIME.exec(text)?.groups?.['day'];
+  const { day, minute, second, rest = '' } = DATE_TIME.exec(text)?.groups ?? {};
   const midnightMs = Date.parse(`${day}T00:00:00Z`);
-  const exists = !Number.isNaN(midnightMs) && new Date(midnightMs).toISOString().startsWith(`${day}T`);
-  const timeMs = exists ? Date.parse(text) : Number.NaN;
-  return Number.isNaN(timeMs) ? undefined : timeMs;
+  if (Number.isNaN(midnightMs) || !new Date(midnightMs).toISOString().startsWith(`${day}T`)) return undefined;
+  const isLeap = second === '60';
+  const timeMs = Date.parse(`${day}T${minute}:${isLeap ? '59' : second}${rest.toUpperCase()}`) + (isLeap ? 1_000 : 0);
+  if (Number.isNaN(timeMs) || (isLeap && !END_OF_MONTH.test(new Date(timeMs).toISOString()))) return undefined;
+  return timeMs;
 }

@@ -1,5 +1,6 @@
 /** The query parameters: each is understood exactly, or the request is refused. */
 import { describe, expect, it } from 'vitest';
+import { PARAMETERS } from '../../../src/worker/http/query.ts';
 import { createHarness, problemOf } from '../../harness.ts';
 
 describe('DELETE /images/{id}', () => {
@@ -32,6 +33,7 @@ describe('GET /deletions', () => {
     'limit=1',
     'limit=500',
     'since=2026-11-23T08:00:00.123456789%2B08:00',
+    'since=2026-11-23t08:00:00z&until=2016-12-31T23:59:60Z',
     'caller=cleaner',
     'outcome=unknown',
     'outcome=not_deleted',
@@ -79,6 +81,38 @@ describe('GET /deletions', () => {
   ])('answers 400 to ?%s', async (query) => {
     const response = await createHarness().call('GET', `/deletions?${query}`);
     expect(await problemOf(response)).toMatchObject({ code: 'invalid_request', status: 400 });
+  });
+});
+
+describe('a time', () => {
+  it.each([
+    ['2026-11-23T08:00:00Z', '2026-11-23T08:00:00.000Z'],
+    ['2026-11-23t08:00:00z', '2026-11-23T08:00:00.000Z'],
+    ['2026-11-23t16:00:00.5+08:00', '2026-11-23T08:00:00.500Z'],
+    [`2026-11-23T08:00:00.${'123456789'.repeat(4)}Z`, '2026-11-23T08:00:00.123Z'],
+    ['2016-12-31T23:59:60Z', '2017-01-01T00:00:00.000Z'],
+    ['2016-12-31T23:59:60.25z', '2017-01-01T00:00:00.250Z'],
+    ['1990-12-31T15:59:60-08:00', '1991-01-01T00:00:00.000Z'],
+    ['2017-01-01T07:59:60+08:00', '2017-01-01T00:00:00.000Z'],
+  ])('of RFC 3339, such as %s, is %s', (text, iso) => {
+    for (const { parse } of [PARAMETERS.since, PARAMETERS.until]) {
+      expect(new Date(parse(text) ?? Number.NaN).toISOString()).toBe(iso);
+    }
+  });
+
+  it.each([
+    '2016-12-31T23:59:61Z',
+    '2016-12-31T22:59:60Z',
+    '2016-12-30T23:59:60Z',
+    '2016-12-31T23:59:60+08:00',
+    '2016-12-31T23:60:00Z',
+    '2016-12-31 23:59:59Z',
+    '2016-12-31T23:59:59.Z',
+    '2016-12-31T23:59:59+24:00',
+    '2016-02-30t00:00:00z',
+    '2016-12-31T24:00:00Z',
+  ])('is not %s', (text) => {
+    expect(PARAMETERS.since.parse(text)).toBeUndefined();
   });
 });
 
