@@ -9,7 +9,7 @@ import { HonoBase } from 'hono/hono-base';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { TrieRouter } from 'hono/router/trie-router';
 import { unlistedCode } from './baidu/verdict.ts';
-import { Identity, subjectOf } from './callers/identify.ts';
+import { createIdentity, subjectOf } from './callers/identify.ts';
 import type { ParsedConfig } from './config.ts';
 import { createGateway } from './create-gateway.ts';
 import type { HealthBody } from './deletions/bodies.ts';
@@ -50,7 +50,7 @@ export function createApp(
   const { startTimer } = runtime;
   if (problems.length > 0) logEvent(runtime, 'ERROR', 'misconfigured', { problems });
   const gateway = config === null ? null : createGateway(config, runtime);
-  const identity = callers === null ? null : new Identity(callers, runtime);
+  const identity = callers === null ? null : createIdentity(callers, runtime);
   const gate = gateOf(identity, gateway, startTimer);
   // Routed by the path as it was sent: a percent-encoded part stays encoded, and then fits neither a route nor an image id.
   // One router, which `methodNotAllowed` brings anyway: the default would bring three.

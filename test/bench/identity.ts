@@ -1,6 +1,6 @@
 /** What it costs to find out who calls: a key as callers grow, a token at first and afterwards. In Node.js, on the real code. */
 import { createHash } from 'node:crypto';
-import { type Arrival, Identity } from '../../src/worker/callers/identify.ts';
+import { type Arrival, createIdentity, type Identity } from '../../src/worker/callers/identify.ts';
 import { parseCallers } from '../../src/worker/callers/table.ts';
 import { platformRuntime } from '../../src/worker/platform.ts';
 import { TestIssuer } from '../issuer.ts';
@@ -26,7 +26,7 @@ export async function benchIdentity(rounds: number) {
       { tokens: [{ issuer: name, claims: { sub: 'job-7' } }], scopes: [] },
     ]);
     const json = JSON.stringify(Object.fromEntries([...keys, ...tokens]));
-    return new Identity(parseCallers([{ name: 'CALLERS', json }], entries).callers, platformRuntime);
+    return createIdentity(parseCallers([{ name: 'CALLERS', json }], entries).callers, platformRuntime);
   };
   const identify = async (identity: Identity, bearer: string) => {
     const identified = await identity.identify(

@@ -65,59 +65,55 @@ const MAX_KEY_CHARS = 512;
 
 const unauthenticated = failed({ code: 'unauthenticated' });
 
-export class Identity {
+export interface Identity {
   /** The headers, other than `Authorization`, that bring tokens. */
   readonly tokenHeaders: readonly string[];
-  readonly #callers: Callers;
-  readonly #tokens: TokenVerifier;
-
-  constructor(callers: Callers, runtime: IssuerRuntime) {
-    const { issuers, rules } = callers;
-    this.#callers = callers;
-    this.#tokens = new TokenVerifier(issuers, rules, runtime);
-    this.tokenHeaders = [...new Set(issuers.flatMap(({ header }) => header ?? []))];
-  }
-
   /** Who sends the request. Through a binding only its properties count, and over HTTP only the headers. */
-  async identify(
-    arrival: Arrival,
-    headerOf: HeaderOf,
-    waitUntil: WaitUntil,
-  ): Promise<Result<Identified, TokenFailure>> {
-    if (arrival.by === 'binding') return this.#bound(arrival.props);
-    const [header, ...more] = this.tokenHeaders.filter((name) => headerOf(name) !== undefined);
-    const authorization = headerOf(AUTHORIZATION);
-    if (header === undefined) return this.#bearer(BEARER.exec(authorization ?? '')?.[1], waitUntil);
-    // Two proofs at once: whichever we believed, the request would not be what it looks like to somebody else.
-    if (more.length > 0 || authorization !== undefined) return unauthenticated;
-    const token = headerOf(header) ?? '';
-    return isToken(token) ? this.#token(token, keyDigest(token), header, waitUntil) : unauthenticated;
-  }
+  identify(arrival: Arrival, headerOf: HeaderOf, waitUntil: WaitUntil): Promise<Result<Identified, TokenFailure>>;
+}
 
-  #bound(props: unknown): Result<Identified, TokenFailure> {
+export function createIdentity({ issuers, rules, byKey, bound }: Callers, runtime: IssuerRuntime): Identity {
+  const tokens = new TokenVerifier(issuers, rules, runtime);
+  const tokenHeaders = [...new Set(issuers.flatMap(({ header }) => header ?? []))];
+
+  function byProps(props: unknown): Result<Identified, TokenFailure> {
     const name = isRecord(props) ? props['caller'] : undefined;
-    const caller = typeof name === 'string' ? this.#callers.bound.get(name) : undefined;
+    const caller = typeof name === 'string' ? bound.get(name) : undefined;
     return caller === undefined ? unauthenticated : ok({ caller, proof: { kind: 'binding' } });
   }
 
-  async #bearer(text: string | undefined, waitUntil: WaitUntil): Promise<Result<Identified, TokenFailure>> {
+  async function byBearer(text: string | undefined, waitUntil: WaitUntil): Promise<Result<Identified, TokenFailure>> {
     if (text === undefined) return unauthenticated;
     if (text.length > MAX_KEY_CHARS && !isToken(text)) return unauthenticated;
     const digest = keyDigest(text);
-    const caller = this.#callers.byKey.get(digest);
+    const caller = byKey.get(digest);
     if (caller !== undefined) return ok({ caller, proof: { kind: 'key', fingerprint: fingerprintOf(digest) } });
-    return isToken(text) ? this.#token(text, digest, null, waitUntil) : unauthenticated;
+    return isToken(text) ? byToken(text, digest, null, waitUntil) : unauthenticated;
   }
 
-  async #token(
+  async function byToken(
     text: string,
     digest: string,
     header: string | null,
     waitUntil: WaitUntil,
   ): Promise<Result<Identified, TokenFailure>> {
-    const verified = await this.#tokens.verify(text, digest, header, waitUntil);
+    const verified = await tokens.verify(text, digest, header, waitUntil);
     if (!verified.ok) return verified;
     const { caller, issuer, subject } = verified.value;
     return ok({ caller, proof: { kind: 'token', issuer, subject } });
   }
+
+  return {
+    tokenHeaders,
+    async identify(arrival, headerOf, waitUntil) {
+      if (arrival.by === 'binding') return byProps(arrival.props);
+      const [header, ...more] = tokenHeaders.filter((name) => headerOf(name) !== undefined);
+      const authorization = headerOf(AUTHORIZATION);
+      if (header === undefined) return byBearer(BEARER.exec(authorization ?? '')?.[1], waitUntil);
+      // Two proofs at once: whichever we believed, the request would not be what it looks like to somebody else.
+      if (more.length > 0 || authorization !== undefined) return unauthenticated;
+      const token = headerOf(header) ?? '';
+      return isToken(token) ? byToken(token, keyDigest(token), header, waitUntil) : unauthenticated;
+    },
+  };
 }

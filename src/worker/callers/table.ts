@@ -39,23 +39,17 @@ export function parseCallers<N extends string>(
   issuers: readonly Issuer[],
 ): { callers: Callers; problems: readonly { readonly part: N; readonly problem: string }[] } {
   const problems: { part: N; problem: string }[] = [];
-  const table = new TableReader(issuers);
-  for (const { name, json } of parts) table.read(json, (problem) => problems.push({ part: name, problem }));
-  return { callers: table.finish(), problems };
-}
-
-class TableReader {
-  readonly #issuers: readonly Issuer[];
-  readonly #byName = new Map<string, Caller>();
-  readonly #byKey = new Map<string, Caller>();
-  readonly #bound = new Map<string, Caller>();
-  readonly #rules = new Map<TokenRule, Report>();
-
-  constructor(issuers: readonly Issuer[]) {
-    this.#issuers = issuers;
+  const byName = new Map<string, Caller>();
+  const byKey = new Map<string, Caller>();
+  const bound = new Map<string, Caller>();
+  const rules = new Map<TokenRule, Report>();
+  for (const { name, json } of parts) readPart(json, (problem) => problems.push({ part: name, problem }));
+  for (const rule of rulesOfTwo([...rules.keys()])) {
+    rules.get(rule)?.('tokens has claims that contain those of another caller');
   }
+  return { callers: { byName, byKey, bound, rules: [...rules.keys()], issuers }, problems };
 
-  read(json: string, reportPart: Report): void {
+  function readPart(json: string, reportPart: Report): void {
     const parsed = parseJson(json);
     if (!isRecord(parsed)) {
       reportPart('is not a JSON object');
@@ -65,21 +59,13 @@ class TableReader {
     const { positions, repeated } = outlineOf(json);
     for (const position of repeated) reportPart(`caller ${position}: a name or a field occurs twice`);
     for (const [id, entry] of Object.entries(parsed)) {
-      this.#readCaller(id, entry, (problem) => reportPart(`caller ${positions.get(id)}: ${problem}`));
+      readCaller(id, entry, (problem) => reportPart(`caller ${positions.get(id)}: ${problem}`));
     }
   }
 
-  /** Looks at all callers together. */
-  finish(): Callers {
-    const rules = [...this.#rules.keys()];
-    for (const rule of rulesOfTwo(rules))
-      this.#rules.get(rule)?.('tokens has claims that contain those of another caller');
-    return { byName: this.#byName, byKey: this.#byKey, bound: this.#bound, rules, issuers: this.#issuers };
-  }
-
-  #readCaller(id: string, entry: unknown, report: Report): void {
+  function readCaller(id: string, entry: unknown, report: Report): void {
     if (!isCallerId(id)) report(`the name must be ${CALLER_ID_RULE}`);
-    if (this.#byName.has(id)) report('the name stands in another part already');
+    if (byName.has(id)) report('the name stands in another part already');
     if (!isRecord(entry)) {
       report('is not an object');
       return;
@@ -96,13 +82,13 @@ class TableReader {
       dailyDeletions: parseDailyDeletions(dailyDeletions, report),
     };
     // What is no name may be a key.
-    if (isCallerId(id)) this.#byName.set(id, caller);
+    if (isCallerId(id)) byName.set(id, caller);
     for (const digest of parseDigests(keySha256, report)) {
-      if (this.#byKey.has(digest)) report('keySha256 has a digest that is configured already');
-      this.#byKey.set(digest, caller);
+      if (byKey.has(digest)) report('keySha256 has a digest that is configured already');
+      byKey.set(digest, caller);
     }
-    for (const rule of parseTokenRules(tokens, caller, this.#issuers, report)) this.#rules.set(rule, report);
-    if (binding === true) this.#bound.set(id, caller);
+    for (const rule of parseTokenRules(tokens, caller, issuers, report)) rules.set(rule, report);
+    if (binding === true) bound.set(id, caller);
     else if (binding !== undefined) report('binding must be true, or left out');
   }
 }
