@@ -28,12 +28,12 @@ import {
 import { platformRuntime, type Runtime } from './runtime.ts';
 import { isDeletion, isHistory, isPreview, isProblem, isReadiness } from './shapes.ts';
 
-export type { Scope } from '../worker/callers/caller.ts';
 export type { Blocker, DeletionBody, DeletionJson, PreviewBody, ReadinessBody } from '../worker/deletions/bodies.ts';
 export type { FailureOutcome, RowOutcome, SuccessOutcome } from '../worker/outcome.ts';
 export type { DeletedBefore, Upstream } from '../worker/problems/facts.ts';
 export type { ProblemCode } from '../worker/problems/failure.ts';
 export type { ProblemBody } from '../worker/problems/problem.ts';
+export type { Scope } from '../worker/scope.ts';
 export { type ErrorOutcome, ImageGatewayError, LostAnswerError, NotSentError, ProblemError } from './errors.ts';
 export type { OutgoingRequest, SendRequest, Token } from './exchange.ts';
 export type { DeleteOptions, DeletionsFilter, ImageGatewayOptions, ReadinessOptions, ReadOptions } from './options.ts';

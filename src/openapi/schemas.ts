@@ -7,7 +7,6 @@
  * make a class of every branch.
  */
 import type { OpenAPIV3_1 } from 'openapi-types';
-import { SCOPES } from '../worker/callers/caller.ts';
 import type {
   Blocker,
   DeletionBody,
@@ -23,6 +22,7 @@ import { FAILURE_OUTCOMES, ROW_OUTCOMES, SUCCESS_OUTCOMES } from '../worker/outc
 import type { DeletedBefore, Upstream } from '../worker/problems/facts.ts';
 import { type Explanation, PROBLEM_CODES, PROBLEMS, type ProblemCode } from '../worker/problems/failure.ts';
 import { MAX_INSTANCE_CHARS, type ProblemBody } from '../worker/problems/problem.ts';
+import { SCOPES } from '../worker/scope.ts';
 
 /** The body of every answer, and the parts of those, by the names that they have in the document. */
 export interface Bodies {

@@ -5,8 +5,9 @@
  * Promises: 256 random bits; only the digest is for the configuration. Never: writes a file or sends anything.
  */
 import { randomBytes } from 'node:crypto';
-import { CALLER_ID_RULE, isCallerId, type Scope } from '../worker/callers/caller.ts';
+import { CALLER_ID_RULE, isCallerId } from '../worker/callers/caller.ts';
 import { KEY_PREFIX, keyDigest } from '../worker/callers/key.ts';
+import type { Scope } from '../worker/scope.ts';
 import { done, type Outcome, parseCommand, refusal, runAsProgram, type World } from './command.ts';
 
 /** What a new caller may do unless somebody says otherwise. */

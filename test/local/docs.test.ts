@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKey } from '../../src/tools/new-key.ts';
-import { SCOPES } from '../../src/worker/callers/caller.ts';
+import { SCOPES } from '../../src/worker/scope.ts';
 import { figures, stated } from './prose/figures.ts';
 import { anchorsOf, blocksOf, commandsOf, linksOf } from './prose/markdown.ts';
 import { pages, ROOT } from './prose/pages.ts';

@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '../..');
 
 /** From the ground up. A file may import from its own layer and from those below it. */
 const LAYERS = [
-  ['result', 'outcome', 'image-id', 'json', 'kept-text', 'origin', 'runtime', 'log'],
+  ['result', 'outcome', 'image-id', 'json', 'kept-text', 'origin', 'runtime', 'log', 'scope'],
   ['problems'],
   ['baidu', 'callers', 'ledger'],
   ['deletions'],
@@ -74,6 +74,7 @@ const WITHOUT_TEST: readonly string[] = [
   'worker/problems/facts.ts',
   'worker/problems/failure.ts',
   'worker/result.ts',
+  'worker/scope.ts',
 ];
 
 const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })

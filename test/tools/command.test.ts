@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseCommand } from '../../src/tools/command.ts';
 import { createKey, DEFAULT_SCOPES } from '../../src/tools/new-key.ts';
-import { MAX_DAILY_DELETIONS, SCOPES } from '../../src/worker/callers/caller.ts';
+import { MAX_DAILY_DELETIONS } from '../../src/worker/callers/caller.ts';
+import { SCOPES } from '../../src/worker/scope.ts';
 
 const COMMAND = join(import.meta.dirname, '../../src/tools/command.ts');
 const HELP = readFileSync(join(import.meta.dirname, '../../src/docs/tools.md'), 'utf8');

@@ -1,9 +1,7 @@
 /** A caller: a name, what it may do, and how much. */
+import type { Scope } from '../scope.ts';
 import { KEY_PREFIX } from './key.ts';
 import type { NamePattern } from './name-pattern.ts';
-
-export const SCOPES = ['images:delete', 'images:read', 'deletions:read', 'metrics:read'] as const;
-export type Scope = (typeof SCOPES)[number];
 
 export interface Caller {
   readonly id: string;

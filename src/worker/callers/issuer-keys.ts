@@ -6,6 +6,9 @@
  * for newer ones. Never: throws, or sends the issuer anything of a caller's.
  *
  * The state is plain data: a promise or a response that belongs to one request may not be used by another.
+ *
+ * `createRemoteJWKSet` of jose is not enough. Its cool-down counts from the last fetch that succeeded, and on Workers it forgets a
+ * fetch that is under way, so every request would ask an issuer that is down. Keys that reach their age are dropped even then.
  * Source: RFC 7517 §5 (JWK Set); https://developers.cloudflare.com/workers/runtime-apis/request/.
  */
 import { parseJson, readText } from '../json.ts';

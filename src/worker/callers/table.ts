@@ -5,7 +5,8 @@
  * secret and what stands in the wrong place may be a key. Never: holds a key.
  */
 import { isRecord, isWholeNumber, outlineOf, parseJson } from '../json.ts';
-import { CALLER_ID_RULE, type Caller, isCallerId, MAX_DAILY_DELETIONS, SCOPES, type Scope } from './caller.ts';
+import { SCOPES, type Scope } from '../scope.ts';
+import { CALLER_ID_RULE, type Caller, isCallerId, MAX_DAILY_DELETIONS } from './caller.ts';
 import type { Issuer } from './issuers.ts';
 import { keyDigest } from './key.ts';
 import { isNamePattern, NAME_PATTERN_RULE } from './name-pattern.ts';

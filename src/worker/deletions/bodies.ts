@@ -3,9 +3,10 @@
  *
  * Promises: the client's package takes this file along, so it refers to as little as it can. Never: anything that runs.
  */
-import type { Scope } from '../callers/caller.ts';
+
 import type { RowOutcome, SuccessOutcome } from '../outcome.ts';
 import type { ProblemCode } from '../problems/failure.ts';
+import type { Scope } from '../scope.ts';
 
 /** What a `DELETE` that succeeded answers: the image is gone. */
 export interface DeletionBody {

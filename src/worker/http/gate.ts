@@ -5,13 +5,13 @@
  * what it may use. Never: decides anything itself; the decisions are functions elsewhere.
  */
 import type { Context } from 'hono';
-import type { Scope } from '../callers/caller.ts';
 import type { Identified, Identity } from '../callers/identify.ts';
 import { rateLimitFailure } from '../callers/rate-limits.ts';
 import type { Gateway } from '../deletions/gateway.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
 import type { StartTimer } from '../runtime.ts';
+import type { Scope } from '../scope.ts';
 import { type Answer, crash, problem } from './answer.ts';
 import { type Handle, type HttpEnv, waitUntilOf } from './context.ts';
 

@@ -1,5 +1,6 @@
 /** The form of a row of the table, and the facts that its sentences need. */
 import type { FailureOutcome, Severity } from '../outcome.ts';
+import type { Scope } from '../scope.ts';
 
 /**
  * Where a code can occur, and so which operations can answer it: `any` call; one that needs a safe `transport`; an unknown `routing`; one that needs
@@ -117,3 +118,6 @@ export interface UnauthenticatedFacts {
   /** Of a token that its issuer signed; `issuer` is the name in our configuration. */
   readonly refused?: { readonly issuer: string; readonly reason: TokenRefusal };
 }
+
+/** What a caller lacks: a scope, a pattern that fits the image's name, or that no browser sends the request. */
+export type Missing = Scope | 'name' | 'no_browser';

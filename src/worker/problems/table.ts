@@ -5,9 +5,11 @@
  * explanation, headers, and the sentence for one occurrence with the facts that this sentence needs. Schema, OpenAPI document
  * and README derive from the rows or are tested against them. Never: text of an exception or of Baidu in a sentence.
  */
+import type { Scope } from '../scope.ts';
 import type {
   BudgetFacts,
   InProgressFacts,
+  Missing,
   ProblemRow,
   RateLimitFacts,
   RequestFault,
@@ -24,8 +26,7 @@ const REQUEST_FAULTS: Readonly<Record<Extract<RequestFault, string>, string>> = 
     'The image id or a filter repeats eight characters or more of a credential, which would be recorded.',
 };
 
-/** What a caller may lack besides a scope. */
-const MISSING: Readonly<Record<string, string>> = {
+const MISSING: Readonly<Record<Exclude<Missing, Scope>, string>> = {
   name: 'The name of the image is not among those that this caller may delete.',
   no_browser: 'No page in a browser may delete an image.',
 };
@@ -126,7 +127,8 @@ export const ROWS = {
     title: 'The caller may not do this',
     explanation:
       'The caller is known, but its scopes do not include this call, or it may delete only images with other names, or a browser sent the deletion. Ask the operator.',
-    detail: ({ missing }: { readonly missing: string }) => MISSING[missing] ?? `This needs the scope ${missing}.`,
+    detail: ({ missing }: { readonly missing: Missing }) =>
+      missing === 'name' || missing === 'no_browser' ? MISSING[missing] : `This needs the scope ${missing}.`,
   }),
   image_protected: problem({
     status: 403,

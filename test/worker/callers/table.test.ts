@@ -1,9 +1,9 @@
 /** `CALLERS`: who may call, with which keys, and within which bounds. */
 import { describe, expect, it } from 'vitest';
-import { SCOPES } from '../../../src/worker/callers/caller.ts';
 import type { Issuer } from '../../../src/worker/callers/issuers.ts';
 import { parseCallers } from '../../../src/worker/callers/table.ts';
 import { parseConfig } from '../../../src/worker/config.ts';
+import { SCOPES } from '../../../src/worker/scope.ts';
 import { CALLERS, KEYS } from '../../fixtures.ts';
 import { bearer, createHarness, validEnv } from '../../harness.ts';
 

@@ -1,0 +1,4 @@
+/** What callers may be allowed to do. */
+
+export const SCOPES = ['images:delete', 'images:read', 'deletions:read', 'metrics:read'] as const;
+export type Scope = (typeof SCOPES)[number];
