@@ -4,6 +4,7 @@
  * Promises: days are UTC; a day without a deletion is there, too; a day that was not read is not a day without deletions.
  */
 import { ROW_OUTCOMES, type RowOutcome } from '../worker/outcome.ts';
+import { DAY_MS } from '../worker/time.ts';
 
 export interface Day {
   /** Such as `2026-11-25`. */
@@ -19,8 +20,6 @@ interface Counted {
   readonly reservedAt: string;
   readonly outcome: RowOutcome;
 }
-
-const DAY_MS = 86_400_000;
 
 /** The last `count` days, oldest first, today included. */
 export function lastDays(count: number, nowMs: number): readonly string[] {

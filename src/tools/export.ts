@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import { resolve } from 'node:path';
 import { type DeletionJson, ImageGateway, ImageGatewayError, LostAnswerError } from '../client/index.ts';
+import { HOUR_MS } from '../worker/time.ts';
 import { type Outcome, parseCommand, refusal, refused, runAsProgram, unprinted, type World } from './command.ts';
 import { codeOf } from './files.ts';
 import { asciiJson, counted } from './print.ts';
@@ -17,7 +18,6 @@ import { asciiJson, counted } from './print.ts';
 const STEP_ROWS = 500;
 const MAX_REPEATS = 5;
 const PAUSE_MS = 1_000;
-const HOUR_MS = 3_600_000;
 /** The longest plan of checks, and an hour. A deletion that was not read back by then never will be. */
 const OPEN_MS = 25 * HOUR_MS;
 

@@ -16,6 +16,7 @@ import type { Policy } from './deletions/policy.ts';
 import { isImageId } from './image-id.ts';
 import { isRecord } from './json.ts';
 import type { Assets } from './pages.ts';
+import { DAY_S } from './time.ts';
 
 export interface Config {
   readonly credentials: BceCredentials;
@@ -64,7 +65,7 @@ const RESOLVE_AFTER_S = [45, 120, 900, 3_600];
 /** How long after its deadline a request may still be at work, in seconds. */
 const GRACE_S = 3;
 /** Checks later than this are not planned, but follow if the planned ones fail. */
-const MAX_RESOLVE_AFTER_S = 86_400;
+const MAX_RESOLVE_AFTER_S = DAY_S;
 const MAX_CHECKS = 20;
 
 /** The key stands between slashes in the signature. Baidu issues letters and digits. */

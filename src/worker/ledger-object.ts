@@ -13,17 +13,17 @@ import { createGateway } from './create-gateway.ts';
 import { checkImage } from './deletions/check.ts';
 import { runChecks } from './ledger/checks.ts';
 import type * as rows from './ledger/rows.ts';
-import { DAY_MS } from './ledger/schedule.ts';
 import { type LedgerEvent, LedgerStore, REMOVAL_BATCH } from './ledger/store.ts';
 import { logEvent } from './log.ts';
 import { platformRuntime } from './platform.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS } from './time.ts';
 
 /** When the alarm runs again if it does not get as far as finding out. */
-const FALLBACK_MS = 60 * 1000;
+const FALLBACK_MS = MINUTE_MS;
 /** When the alarm runs again if the configuration is broken. */
-const MISCONFIGURED_MS = 10 * 60 * 1000;
+const MISCONFIGURED_MS = 10 * MINUTE_MS;
 /** Rows past their retention wait for the next alarm, which removes them at most this often. */
-const RETENTION_INTERVAL_MS = 60 * 60 * 1000;
+const RETENTION_INTERVAL_MS = HOUR_MS;
 /** How long a full ledger keeps rows that had no effect. */
 const WITHOUT_EFFECT_MS = 30 * DAY_MS;
 

@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '../..');
 
 /** From the ground up. A file may import from its own layer and from those below it. */
 const LAYERS = [
-  ['result', 'outcome', 'image-id', 'json', 'kept-text', 'origin', 'runtime', 'log', 'scope'],
+  ['result', 'outcome', 'image-id', 'json', 'kept-text', 'origin', 'runtime', 'log', 'scope', 'time'],
   ['problems'],
   ['baidu', 'callers', 'ledger'],
   ['deletions'],
@@ -75,6 +75,7 @@ const WITHOUT_TEST: readonly string[] = [
   'worker/problems/failure.ts',
   'worker/result.ts',
   'worker/scope.ts',
+  'worker/time.ts',
 ];
 
 const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })

@@ -8,6 +8,7 @@
  * A DELETE may be repeated because it is idempotent (RFC 9110 §9.2.2). `images.ts` reads what the repetition then finds.
  */
 import type { OutgoingRequest, Runtime } from '../runtime.ts';
+import { DAY_MS } from '../time.ts';
 import { type Answer, parseHttpDate, readAnswer } from './answer.ts';
 import type { BceClient, BceRequestInit } from './client.ts';
 import { isClockSkew, judge, type Verdict } from './verdict.ts';
@@ -40,8 +41,8 @@ const RETRIED_STATUS: ReadonlySet<number> = new Set([408, 500, 502, 503, 504]);
 const MAX_RETRY_AFTER_S = 2;
 /** Without a `Retry-After` the pause is one to three times this, at random, so that callers do not march in step. */
 const PAUSE_MS = 100;
-/** A day. A clock that is further off is a fault that another signature does not mend. */
-const MAX_CLOCK_OFFSET_MS = 24 * 60 * 60 * 1000;
+/** A clock that is further off is a fault that another signature does not mend. */
+const MAX_CLOCK_OFFSET_MS = DAY_MS;
 /** An attempt with less time than this could only time out. */
 const MIN_ATTEMPT_MS = 50;
 

@@ -15,6 +15,7 @@ import { parseJson, readText } from '../json.ts';
 import { logEvent } from '../log.ts';
 import { failed, ok, type Result } from '../result.ts';
 import { type Runtime, type WaitUntil, waitWhile, withTimeout } from '../runtime.ts';
+import { DAY_MS, MINUTE_MS } from '../time.ts';
 import type { Issuer } from './issuers.ts';
 import { OTHER_USE, type PublicKey, readKeySet } from './public-key.ts';
 
@@ -34,12 +35,12 @@ interface FetchFault {
 
 const FETCH_TIMEOUT_MS = 3_000;
 const MAX_KEYS_BYTES = 64 * 1024;
-const RENEWAL_AGE_MS = 10 * 60 * 1000;
-const MAX_AGE_MS = 24 * 60 * 60 * 1000;
-const MIN_INTERVAL_MS = 60 * 1000;
+const RENEWAL_AGE_MS = 10 * MINUTE_MS;
+const MAX_AGE_MS = DAY_MS;
+const MIN_INTERVAL_MS = MINUTE_MS;
 /** While nothing is known, somebody waits, and the issuer may be asked more often. */
 const MIN_FIRST_INTERVAL_MS = 5 * 1000;
-const MAX_STEP_BACK_MS = 60 * 1000;
+const MAX_STEP_BACK_MS = MINUTE_MS;
 
 /** What fetching an issuer's keys takes. */
 export type IssuerRuntime = Pick<Runtime, 'now' | 'sleep' | 'startTimer' | 'fetch' | 'log'>;

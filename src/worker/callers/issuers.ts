@@ -7,6 +7,7 @@
  */
 import { isRecord, isWholeNumber, outlineOf, parseJson } from '../json.ts';
 import { isLoopback } from '../origin.ts';
+import { DAY_S } from '../time.ts';
 import { OTHER_USE, PUBLIC_KEY_RULE, type PublicKey, readKeySet } from './public-key.ts';
 
 export interface Issuer {
@@ -26,7 +27,6 @@ export interface Issuer {
 
 const ISSUER_NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
 const DEFAULT_LIFETIME_S = 3_600;
-const DAY_S = 86_400;
 /**
  * The tokens of Cloudflare Access last as long as a session, which may be a month.
  * Source: https://github.com/cloudflare/terraform-provider-cloudflare (`session_duration` of an application: up to 730h).

@@ -14,6 +14,7 @@ import type { TokenRefusal } from '../problems/facts.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
 import type { Runtime, WaitUntil } from '../runtime.ts';
+import { MINUTE_MS } from '../time.ts';
 import type { Caller } from './caller.ts';
 import { IssuerKeys, type IssuerRuntime, type KeySet, keyName } from './issuer-keys.ts';
 import type { Issuer } from './issuers.ts';
@@ -38,7 +39,7 @@ const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const REFUSED_HEADERS: readonly string[] = ['jwk', 'jku', 'x5c', 'x5u', 'crit'];
 const CLOCK_TOLERANCE_S = 30;
 const MAX_REMEMBERED = 1_000;
-const MAX_REMEMBERED_MS = 5 * 60 * 1000;
+const MAX_REMEMBERED_MS = 5 * MINUTE_MS;
 /** Without control characters. */
 const SUBJECT = /^\P{C}{1,256}$/u;
 

@@ -4,11 +4,13 @@
  * Promises: the rows themselves are counted, so there is nothing to keep in step. A row of a clock that was ahead counts, which is
  * the safe side. Never: has a clock. Times are milliseconds since the epoch.
  */
+
+import { DAY_MS } from '../time.ts';
 import type { Budgets, Counts, Exhausted } from './rows.ts';
 import { SQL } from './schema.ts';
 import type { Sql, SqlBinding } from './sql.ts';
 
-export const BUDGET_WINDOW_MS = 24 * 60 * 60 * 1000;
+export const BUDGET_WINDOW_MS = DAY_MS;
 const MAX_RETRY_AFTER_S = BUDGET_WINDOW_MS / 1000;
 
 /** The budget that forbids one more deletion of this image, or `null`. Of two it is the one with the longer wait. */

@@ -3,6 +3,8 @@
  *
  * Promises: pure. Never: reads an image or touches storage. Times are milliseconds since the epoch.
  */
+
+import { DAY_MS, HOUR_MS } from '../time.ts';
 import type { DeletionRow } from './rows.ts';
 
 /**
@@ -12,9 +14,6 @@ import type { DeletionRow } from './rows.ts';
 export const REQUEST_OVER_MS = 23_000;
 /** A refused caller makes the check of the open row due, at most this often. */
 export const HASTENED_CHECK_MS = 5_000;
-
-const HOUR_MS = 60 * 60 * 1000;
-export const DAY_MS = 24 * HOUR_MS;
 
 /** The planned checks, in whole seconds after a reservation: strictly growing, never empty. */
 export type Schedule = readonly number[];

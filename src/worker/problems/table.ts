@@ -6,6 +6,7 @@
  * and README derive from the rows or are tested against them. Never: text of an exception or of Baidu in a sentence.
  */
 import type { Scope } from '../scope.ts';
+import { DAY_S } from '../time.ts';
 import type {
   BudgetFacts,
   InProgressFacts,
@@ -37,8 +38,8 @@ const DEFAULT_RETRY_AFTER_S = 10;
 const IDENTITY_RETRY_AFTER_S = 5;
 /** How long a caller waits for an image whose deletion is in progress. A check of it comes at most as often. */
 const IN_PROGRESS_RETRY_AFTER_S = 5;
-/** A day. A longer wait that Baidu asks for is a fault and not a wish. */
-const MAX_RETRY_AFTER_S = 86_400;
+/** A longer wait that Baidu asks for is a fault and not a wish. */
+const MAX_RETRY_AFTER_S = DAY_S;
 
 function retryAfter(seconds: number): Readonly<Record<string, string>> {
   return { 'Retry-After': String(Math.min(Math.max(seconds, 1), MAX_RETRY_AFTER_S)) };

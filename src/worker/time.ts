@@ -1,0 +1,5 @@
+/** Spans of time, in the unit of their name. */
+export const MINUTE_MS = 60_000;
+export const HOUR_MS = 60 * MINUTE_MS;
+export const DAY_MS = 24 * HOUR_MS;
+export const DAY_S = DAY_MS / 1000;
