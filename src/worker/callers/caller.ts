@@ -21,3 +21,27 @@ export function isCallerId(text: string): boolean {
 }
 
 export const MAX_DAILY_DELETIONS = 10_000;
+
+/** A caller, and the proof by which it is known. */
+export interface Identified {
+  readonly caller: Caller;
+  readonly proof:
+    | {
+        readonly kind: 'key';
+        /** Tells which of the caller's keys was used. */
+        readonly fingerprint: string;
+      }
+    | {
+        readonly kind: 'token';
+        /** The issuer's name in our configuration. */
+        readonly issuer: string;
+        /** Whom the token was issued to: `sub`, or `common_name` if `sub` is blank; may be personal data. */
+        readonly subject: string | null;
+      }
+    | { readonly kind: 'binding' };
+}
+
+/** Whom the token was issued to that proved the caller, or `null`. */
+export function subjectOf(proof: Identified['proof']): string | null {
+  return proof.kind === 'token' ? proof.subject : null;
+}

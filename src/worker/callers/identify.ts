@@ -10,7 +10,7 @@
 import { isRecord } from '../json.ts';
 import { failed, ok, type Result } from '../result.ts';
 import type { WaitUntil } from '../runtime.ts';
-import type { Caller } from './caller.ts';
+import type { Identified } from './caller.ts';
 import type { IssuerRuntime } from './issuer-keys.ts';
 import { isTokenHeader } from './issuers.ts';
 import { fingerprintOf, keyDigest } from './key.ts';
@@ -19,30 +19,6 @@ import { isToken, MAX_TOKEN_CHARS, type TokenFailure, TokenVerifier } from './to
 
 /** How a request came in: over HTTP, or through a service binding with these properties. */
 export type Arrival = { readonly by: 'http' } | { readonly by: 'binding'; readonly props: unknown };
-
-/** A caller, and the proof by which it is known. */
-export interface Identified {
-  readonly caller: Caller;
-  readonly proof:
-    | {
-        readonly kind: 'key';
-        /** Tells which of the caller's keys was used. */
-        readonly fingerprint: string;
-      }
-    | {
-        readonly kind: 'token';
-        /** The issuer's name in our configuration. */
-        readonly issuer: string;
-        /** Whom the token was issued to. */
-        readonly subject: string | null;
-      }
-    | { readonly kind: 'binding' };
-}
-
-/** Whom the token was issued to that proved the caller, or `null`. */
-export function subjectOf(proof: Identified['proof']): string | null {
-  return proof.kind === 'token' ? proof.subject : null;
-}
 
 /** The value of a request header by its name in lower case. */
 export type HeaderOf = (name: string) => string | undefined;
@@ -88,19 +64,7 @@ export function createIdentity({ issuers, rules, byKey, bound }: Callers, runtim
     const digest = keyDigest(text);
     const caller = byKey.get(digest);
     if (caller !== undefined) return ok({ caller, proof: { kind: 'key', fingerprint: fingerprintOf(digest) } });
-    return isToken(text) ? byToken(text, digest, null, waitUntil) : unauthenticated;
-  }
-
-  async function byToken(
-    text: string,
-    digest: string,
-    header: string | null,
-    waitUntil: WaitUntil,
-  ): Promise<Result<Identified, TokenFailure>> {
-    const verified = await tokens.verify(text, digest, header, waitUntil);
-    if (!verified.ok) return verified;
-    const { caller, issuer, subject } = verified.value;
-    return ok({ caller, proof: { kind: 'token', issuer, subject } });
+    return isToken(text) ? tokens.verify(text, digest, null, waitUntil) : unauthenticated;
   }
 
   return {
@@ -113,7 +77,7 @@ export function createIdentity({ issuers, rules, byKey, bound }: Callers, runtim
       // Two proofs at once: whichever we believed, the request would not be what it looks like to somebody else.
       if (more.length > 0 || authorization !== undefined) return unauthenticated;
       const token = headerOf(header) ?? '';
-      return isToken(token) ? byToken(token, keyDigest(token), header, waitUntil) : unauthenticated;
+      return isToken(token) ? tokens.verify(token, keyDigest(token), header, waitUntil) : unauthenticated;
     },
   };
 }

@@ -15,20 +15,11 @@ import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
 import type { Runtime, WaitUntil } from '../runtime.ts';
 import { MINUTE_MS } from '../time.ts';
-import type { Caller } from './caller.ts';
+import type { Identified } from './caller.ts';
 import { IssuerKeys, type IssuerRuntime, type KeySet, keyName } from './issuer-keys.ts';
 import type { Issuer } from './issuers.ts';
 import { ALGORITHMS, type PublicKey } from './public-key.ts';
 import type { TokenRule } from './token-rules.ts';
-
-/** Whom a token stands for. */
-export interface Bearer {
-  readonly caller: Caller;
-  /** The name of the issuer in our configuration. */
-  readonly issuer: string;
-  /** `sub`, or `common_name` if `sub` is blank: whom the token was issued to; may be personal data. */
-  readonly subject: string | null;
-}
 
 export type TokenFailure = Failure<'unauthenticated' | 'identity_unavailable'>;
 
@@ -50,7 +41,7 @@ interface Source {
 }
 
 interface Remembered {
-  readonly bearer: Bearer;
+  readonly identified: Identified;
   readonly source: Source;
   readonly keySet: KeySet;
   readonly untilMs: number;
@@ -84,7 +75,7 @@ export class TokenVerifier {
     digest: string,
     header: string | null,
     waitUntil: WaitUntil,
-  ): Promise<Result<Bearer, TokenFailure>> {
+  ): Promise<Result<Identified, TokenFailure>> {
     const known = this.#recall(digest, header, waitUntil);
     if (known !== null) return ok(known);
     const read = readUnverified(token);
@@ -97,10 +88,10 @@ export class TokenVerifier {
     if (keySet === null) source.keys.renewIfDue(false, waitUntil);
     if (keySet === null || !(await isSigned(token, keySet.get(read.keyName)))) return unauthenticated;
     if (!timed.ok) return refusedFor(timed.failure, source);
-    const bearer = bearerOf(read.payload, source);
-    if (!bearer.ok) return refusedFor(bearer.failure, source);
-    this.#remember(digest, { bearer: bearer.value, source, keySet, untilMs: timed.value.expS * 1000 });
-    return bearer;
+    const identified = identifiedBy(read.payload, source);
+    if (!identified.ok) return refusedFor(identified.failure, source);
+    this.#remember(digest, { identified: identified.value, source, keySet, untilMs: timed.value.expS * 1000 });
+    return identified;
   }
 
   /** The one entry whose issuer and audience the token names, if its tokens come by this header. */
@@ -112,13 +103,13 @@ export class TokenVerifier {
     return more.length === 0 && source?.issuer.header === header ? source : undefined;
   }
 
-  #recall(digest: string, header: string | null, waitUntil: WaitUntil): Bearer | null {
+  #recall(digest: string, header: string | null, waitUntil: WaitUntil): Identified | null {
     const remembered = this.#remembered.get(digest);
     if (remembered === undefined) return null;
-    const { bearer, source, keySet, untilMs } = remembered;
+    const { identified, source, keySet, untilMs } = remembered;
     if (untilMs > this.#now() && source.keys.current() === keySet && source.issuer.header === header) {
       source.keys.renewIfDue(true, waitUntil);
-      return bearer;
+      return identified;
     }
     this.#remembered.delete(digest);
     return null;
@@ -191,7 +182,7 @@ function refusedFor(reason: TokenRefusal, { issuer }: Source): Result<never, Tok
 }
 
 /** The one caller that a rule names. */
-function bearerOf(payload: Payload, { issuer, rules }: Source): Result<Bearer, TokenRefusal> {
+function identifiedBy(payload: Payload, { issuer, rules }: Source): Result<Identified, TokenRefusal> {
   const [caller, ...more] = new Set(rules.filter((rule) => fits(rule, payload)).map((rule) => rule.caller));
   if (caller === undefined) {
     return failed(rules.some((rule) => fits(rule, asTexts(payload))) ? 'claim_not_text' : 'no_rule');
@@ -199,9 +190,9 @@ function bearerOf(payload: Payload, { issuer, rules }: Source): Result<Bearer, T
   if (more.length > 0) return failed('several_callers');
   const { sub, common_name: commonName } = payload;
   const subject = sub === undefined || sub === '' ? commonName : sub;
-  if (subject === undefined) return ok({ caller, issuer: issuer.name, subject: null });
-  const isText = typeof subject === 'string' && SUBJECT.test(subject);
-  return isText ? ok({ caller, issuer: issuer.name, subject }) : failed('malformed_subject');
+  if (subject !== undefined && !(typeof subject === 'string' && SUBJECT.test(subject)))
+    return failed('malformed_subject');
+  return ok({ caller, proof: { kind: 'token', issuer: issuer.name, subject: subject ?? null } });
 }
 
 function fits({ claims }: TokenRule, payload: Payload): boolean {

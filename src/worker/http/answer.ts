@@ -3,8 +3,7 @@
  *
  * Promises: every failure has the one shape. Never: knows Hono, or more of the request than `Addressee`.
  */
-import type { Caller } from '../callers/caller.ts';
-import type { Identified } from '../callers/identify.ts';
+import type { Caller, Identified } from '../callers/caller.ts';
 import type { DeletionBody, HistoryBody, PreviewBody, ReadinessBody } from '../deletions/bodies.ts';
 import type { Deletion, DeletionRequest } from '../deletions/deletion.ts';
 import { describeRow } from '../deletions/history.ts';

@@ -5,7 +5,8 @@
  * what it may use. Never: decides anything itself; the decisions are functions elsewhere.
  */
 import type { Context } from 'hono';
-import type { Identified, Identity } from '../callers/identify.ts';
+import type { Identified } from '../callers/caller.ts';
+import type { Identity } from '../callers/identify.ts';
 import { rateLimitFailure } from '../callers/rate-limits.ts';
 import type { Gateway } from '../deletions/gateway.ts';
 import type { Failure } from '../problems/failure.ts';

@@ -81,13 +81,14 @@ describe('a token', () => {
     const { verifier, waitUntil } = verifierOf([issuer.parsed()], [rule({ team: 'a' })]);
     const token = await issuer.token({ team: 'a', ...claims });
     const verified = await verifier.verify(token, 'digest', null, waitUntil);
-    expect(verified).toEqual({ ok: true, value: { caller: JOB, issuer: 'local', subject } });
+    expect(verified).toEqual({ ok: true, value: { caller: JOB, proof: { kind: 'token', issuer: 'local', subject } } });
   });
 
   it.each<[string, Members]>([
     ['of 257 characters', { sub: 'x'.repeat(257) }],
     ['with a line break', { sub: 'a\nb' }],
     ['that is a number', { sub: 7 }],
+    ['that is null', { sub: null }],
     ['that is a list', { sub: '', common_name: ['x'] }],
   ])('with a subject %s is refused', async (_what, claims) => {
     const token = await issuer.token({ team: 'a', ...claims });
