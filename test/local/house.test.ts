@@ -82,6 +82,7 @@ const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8'
   .filter((file) => file.endsWith('.ts'))
   .sort();
 const textOf = (file: string) => readFileSync(join(ROOT, 'src', file), 'utf8');
+const codeOf = (file: string) => textOf(file).replaceAll(/\/\*.*?\*\/|\/\/.*$/gms, '');
 /** The first part of a file's path below its program, or the program itself if it is not the Worker. */
 const roomOf = (file: string) => file.replace(WORKER, '').replace(/\.ts$/, '').split('/')[0] ?? '';
 const layerOf = (room: string) => LAYERS.findIndex((rooms) => rooms.includes(room));
@@ -109,6 +110,14 @@ describe('src', () => {
     const worker = code.filter((file) => file.startsWith(WORKER));
     expect(worker).not.toEqual([]);
     expect(worker.flatMap(ownImportsOf).filter((file) => !file.startsWith(WORKER))).toEqual([]);
+  });
+
+  it('has clock, timers and randomness as arguments in Worker and client', () => {
+    const platforms = ['worker/platform.ts', 'client/runtime.ts'];
+    const own =
+      /\b(?:Date\.now|new Date\(\)|performance\.|Math\.random|crypto\.(?:randomUUID|getRandomValues)|set(?:Timeout|Interval)|scheduler\.|AbortSignal\.timeout)/;
+    const taking = code.filter((file) => /^(?:worker|client)\//.test(file)).filter((file) => own.test(codeOf(file)));
+    expect(taking).toEqual(platforms.toSorted());
   });
 
   it('has no circle of imports', () => {
