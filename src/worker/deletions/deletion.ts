@@ -2,8 +2,8 @@
  * One deletion, from a checked request to what is known about the image: policy, ledger, Baidu, ledger.
  *
  * Promises: nothing is sent to Baidu before the ledger has the deletion on disk; what comes of it is a success or a failure of
- * the closed table, and is written back while the answer is on its way; a bug on the way becomes `internal_error` with the
- * true outcome. Never: knows HTTP beyond what a failure carries.
+ * the closed table, and is written back while the answer is on its way; a bug while Baidu is asked becomes `internal_error`
+ * with the true outcome. Never: knows HTTP beyond what a failure carries.
  */
 import type { Answer } from '../baidu/answer.ts';
 import { unlistedCode } from '../baidu/verdict.ts';
@@ -63,7 +63,7 @@ export interface Deletion extends Attempted {
   readonly settled: Promise<boolean> | null;
 }
 
-/** Deletes the image, unless something forbids it. Irreversible. */
+/** Deletes the image, unless something forbids it. Irreversible. @throws only on a bug, which leaves the outcome unknown */
 export async function deleteImage(gateway: Gateway, request: DeletionRequest, waitUntil: WaitUntil): Promise<Deletion> {
   const { policy, ledger, budgetsOf, deadlineMs, keyFingerprint, now } = gateway;
   const { id, requestId, imageId, caller, subject } = request;

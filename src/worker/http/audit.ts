@@ -12,7 +12,6 @@ import { matchedRoutes } from 'hono/route';
 import type { Identity } from '../callers/identify.ts';
 import type { Gateway } from '../deletions/gateway.ts';
 import { isImageId } from '../image-id.ts';
-import type { EventFields } from '../log.ts';
 import type { FailureOutcome, Severity, SuccessOutcome } from '../outcome.ts';
 import { type Failure, outcomeOf, PROBLEMS } from '../problems/failure.ts';
 import type { Answer } from './answer.ts';
@@ -26,23 +25,13 @@ export interface Audited {
   readonly version: string | null;
 }
 
-export interface Ending {
-  readonly durationMs: number;
-  /** Whether the ledger took what came of a deletion. */
-  readonly settled: boolean | undefined;
-}
-
-/** A record's severity and fields. `logEvent` adds its time, which is when the request arrived, and its name. */
-interface AuditRecord {
-  readonly severity: Severity;
-  readonly fields: EventFields;
-}
-
+/** A record's severity and fields. `settled`: whether the ledger took the outcome of a deletion. */
 export function auditRecord(
   c: Context<HttpEnv>,
   { gateway, version }: Omit<Audited, 'identity'>,
-  { durationMs, settled }: Ending,
-): AuditRecord {
+  durationMs: number,
+  settled: boolean | undefined,
+) {
   const { failure, identified, historyOf, deletion, read, thrown }: Partial<Answer> = c.get('answer') ?? {};
   const kept = (text: string | undefined) => (text !== undefined && c.get('mayKeep')(text) ? text : undefined);
   const segment = imageIdSegment(c.req.path);

@@ -47,7 +47,7 @@ export function audit(
 
     const durationMs = now() - startMs;
     const write = (settled?: boolean) => {
-      const { severity, fields } = auditRecord(c, { gateway, version }, { durationMs, settled });
+      const { severity, fields } = auditRecord(c, { gateway, version }, durationMs, settled);
       logEvent({ now: () => startMs, log }, severity, 'audit', fields);
     };
     const settled = c.get('answer')?.deletion?.settled;
