@@ -39,6 +39,7 @@ const PATH: readonly Row[] = [
       'callers/identify.ts',
       'callers/key.ts',
       'callers/caller.ts',
+      'scope.ts',
       'callers/table.ts',
       'callers/rate-limits.ts',
       'callers/name-pattern.ts',
@@ -63,6 +64,7 @@ const PATH: readonly Row[] = [
       'json.ts',
       'origin.ts',
       'log.ts',
+      'time.ts',
     ],
   },
   {
