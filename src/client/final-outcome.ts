@@ -3,9 +3,9 @@
  *
  * Promises: pure; a row that may be another deletion's decides nothing, and rows that contradict each other decide nothing.
  */
+import { BODIES } from '../openapi/bodies.ts';
 import type { DeletionBody, DeletionJson } from '../worker/deletions/bodies.ts';
 import { ProblemError } from './errors.ts';
-import { isCode } from './shapes.ts';
 
 /** Which rows may be those of a deletion. */
 export interface Sought {
@@ -45,7 +45,7 @@ export function concluded(row: DeletionJson, allowMissing: boolean): DeletionBod
     return { id: imageId, outcome, confirmed: row.confirmed === true, requestId, upstreamRequestId };
   }
   // The row's code says how the request failed. That the image is absent may have been found out since.
-  const rowCode = isCode(row.code) ? row.code : null;
+  const rowCode = BODIES.ProblemCode.is(row.code) ? row.code : null;
   const code = outcome === 'already_absent' ? 'image_not_found' : rowCode;
   const message = `The ledger says of ${imageId}: ${outcome}, ${code ?? 'without a code'} (request ${requestId})`;
   const none = { retryable: false, problem: null, retryAfterS: null };

@@ -5,6 +5,7 @@
  * but asks the ledger what became of it. The token goes to the configured origin alone: addresses in an answer are not called.
  * Clock, randomness and timers are arguments. Never: needs more than the web platform has.
  */
+import { BODIES } from '../openapi/bodies.ts';
 import type { DeletionBody, DeletionJson, PreviewBody, ReadinessBody } from '../worker/deletions/bodies.ts';
 import type { ProblemBody } from '../worker/problems/problem.ts';
 import { ImageGatewayError, LostAnswerError, NotSentError, ProblemError } from './errors.ts';
@@ -26,7 +27,7 @@ import {
   searchOf,
 } from './options.ts';
 import { platformRuntime, type Runtime } from './runtime.ts';
-import { isDeletion, isHistory, isPreview, isProblem, isReadiness } from './shapes.ts';
+import { readinessIn, rowsIn } from './shapes.ts';
 
 export type { Blocker, DeletionBody, DeletionJson, PreviewBody, ReadinessBody } from '../worker/deletions/bodies.ts';
 export type { FailureOutcome, RowOutcome, SuccessOutcome } from '../worker/outcome.ts';
@@ -103,7 +104,7 @@ export class ImageGateway {
     const { target, allowMissing, requestId, signal } = order;
     const startMs = options.requestId === undefined ? null : monotonicNow();
     const read: Call<DeletionBody>['read'] = ({ body, requestId: answeredId }) =>
-      isDeletion(body) && body.id === id && body.requestId === answeredId ? body : undefined;
+      BODIES.Deletion.is(body) && body.id === id && body.requestId === answeredId ? body : undefined;
     try {
       return await this.#call({ method: 'DELETE', target, requestId, signal, read });
     } catch (error) {
@@ -124,7 +125,7 @@ export class ImageGateway {
   async previewImage(id: string, options: ReadOptions = {}): Promise<PreviewBody> {
     const { signal } = readReadOptions(options);
     const read: Call<PreviewBody>['read'] = ({ body, requestId }) =>
-      isPreview(body) && body.id === id && body.requestId === requestId ? body : undefined;
+      BODIES.Image.is(body) && body.id === id && body.requestId === requestId ? body : undefined;
     return this.#call({ method: 'GET', target: imagePath(id), requestId: this.#runtime.randomUUID(), signal, read });
   }
 
@@ -203,7 +204,7 @@ export class ImageGateway {
     const { status, headers, body } = answer;
     const value = status === 200 ? call.read(answer, call.requestId) : undefined;
     if (value !== undefined) return value;
-    if (!isProblem(body) || !isAbout(body, answer, call)) throw new LostAnswerError(call.requestId, status);
+    if (!BODIES.Problem.is(body) || !isAbout(body, answer, call)) throw new LostAnswerError(call.requestId, status);
     const { code, outcome, retryable, requestId, detail } = body;
     const facts = { code, outcome, retryable, requestId, problem: body, row: null };
     const message = `${code}, ${outcome}: ${detail} (request ${requestId})`;
@@ -253,8 +254,10 @@ export class ImageGateway {
   }
 
   #readinessCall(search: string, signal: AbortSignal | undefined): Call<Readiness> {
-    const read: Call<Readiness>['read'] = ({ body, requestId }, sentId) =>
-      isReadiness(body) ? { ...body, control: body.control ?? null, keepsRequestId: requestId === sentId } : undefined;
+    const read: Call<Readiness>['read'] = ({ body, requestId }, sentId) => {
+      const readiness = readinessIn(body);
+      return readiness === null ? undefined : { ...readiness, keepsRequestId: requestId === sentId };
+    };
     return { method: 'GET', target: `/readyz${search}`, requestId: this.#runtime.randomUUID(), signal, read };
   }
 
@@ -264,8 +267,8 @@ export class ImageGateway {
     const read: Call<Page>['read'] = ({ headers, body }) => {
       const nextSearch = nextIn(headers.get('link'));
       // Without a query the next page would be the first one of everything.
-      if (!isHistory(body) || nextSearch === '') return undefined;
-      const rows = body.deletions.map((row) => ({ ...row, verified: row.verified ?? null }));
+      const rows = rowsIn(body);
+      if (rows === null || nextSearch === '') return undefined;
       return { rows, nextSearch, atMs: timeOf(headers, now()) };
     };
     return { method: 'GET', target: `/deletions${search}`, requestId: randomUUID(), signal, read };

@@ -7,13 +7,13 @@
  * Source: https://spec.openapis.org/oas/v3.1.1.html.
  */
 import type { OpenAPIV3_1 } from 'openapi-types';
-import { REQUEST_ID } from '../worker/http/query.ts';
 import { HSTS_HEADER } from '../worker/http/transport.ts';
 import { VERSION_HEADER } from '../worker/http/version-header.ts';
 import { ORIGIN_PLACEHOLDER } from '../worker/pages.ts';
 import type { Stage } from '../worker/problems/facts.ts';
 import { type Failure, headersOf, outcomeOf, PROBLEMS } from '../worker/problems/failure.ts';
 import { PROBLEM_CONTENT_TYPE } from '../worker/problems/problem.ts';
+import { REQUEST_ID } from '../worker/request-id.ts';
 import { EXAMPLES, FAILURES, problemExample } from './examples.ts';
 import { OPERATIONS, type Operation, PATH_PARAMETERS, type Success, TAGS } from './operations.ts';
 import { RELEASE } from './release.ts';
@@ -88,7 +88,10 @@ export function openapi() {
       headers: HEADERS,
       schemas: {
         ...schemas,
-        Problem: { ...schemas.Problem, examples: ofNone.map((failure) => problemExample(failure, ORIGIN_PLACEHOLDER)) },
+        Problem: {
+          ...schemas['Problem'],
+          examples: ofNone.map((failure) => problemExample(failure, ORIGIN_PLACEHOLDER)),
+        },
       },
       examples: Object.fromEntries(
         ofOperations.map((failure) => [

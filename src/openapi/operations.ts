@@ -16,8 +16,10 @@ import {
 import { CONTENT_TYPES, FILES_PATH, PAGE_HEADERS } from '../worker/pages.ts';
 import type { Stage } from '../worker/problems/facts.ts';
 import { PROBLEMS_PATH } from '../worker/problems/problem.ts';
+import { imageIdSchema } from './bodies.ts';
 import type { EXAMPLES } from './examples.ts';
-import { imageIdSchema, type Schema, schema } from './schemas.ts';
+import { schema } from './schemas.ts';
+import type { Schema } from './shape.ts';
 
 export interface Operation {
   readonly method: 'get' | 'delete';

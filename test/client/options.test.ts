@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ImageGateway, type ImageGatewayOptions, NotSentError } from '../../src/client/index.ts';
 import { readFilter, readOptions, readOrder, readReadOptions } from '../../src/client/options.ts';
 import { KEY_PREFIX } from '../../src/worker/callers/key.ts';
-import { REQUEST_ID } from '../../src/worker/http/query.ts';
+import { REQUEST_ID } from '../../src/worker/request-id.ts';
 
 const WHOLE = { baseUrl: 'https://images.internal.example.com', token: 'key' };
 const refusal = (read: () => unknown) => {

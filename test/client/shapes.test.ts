@@ -1,7 +1,8 @@
 /** The client takes the gateway's bodies for what they are, and nothing else for one of them. */
 import { describe, expect, it } from 'vitest';
-import { isCode, isDeletion, isHistory, isPreview, isProblem, isReadiness } from '../../src/client/shapes.ts';
-import { schemas } from '../../src/openapi/schemas.ts';
+import { readinessIn, rowsIn } from '../../src/client/shapes.ts';
+import { BODIES } from '../../src/openapi/bodies.ts';
+import { isRecord } from '../../src/worker/json.ts';
 import { FAILURE_OUTCOMES, ROW_OUTCOMES, SUCCESS_OUTCOMES } from '../../src/worker/outcome.ts';
 import { PROBLEM_CODES } from '../../src/worker/problems/failure.ts';
 
@@ -69,10 +70,15 @@ const PROBLEM: Body = {
   deletion: 'https://gateway.test/deletions?requestId=r',
   problems: ['CALLERS is missing'],
 };
+const isHistory = (page: unknown) => rowsIn(page) !== null;
 const isRow = (row: unknown) => isHistory({ deletions: [row] });
+const isReadiness = (body: unknown) => readinessIn(body) !== null;
+const isDeletion = BODIES.Deletion.is;
+const isProblem = BODIES.Problem.is;
+const isCode = BODIES.ProblemCode.is;
 
-function allowsNull(schema: object | undefined): boolean {
-  return schema !== undefined && 'type' in schema && Array.isArray(schema.type) && schema.type.includes('null');
+function allowsNull(schema: unknown): boolean {
+  return isRecord(schema) && Array.isArray(schema['type']) && schema['type'].includes('null');
 }
 
 /** What the bodies of 1.0.0 do not have. */
@@ -82,14 +88,16 @@ const SINCE_1_0_0: readonly string[] = ['HistoryRow.verified', 'Readiness.contro
 const VALUES = ['text', 7, true, null, [], {}, [7], { x: 7 }];
 const NOT_OBJECTS = [undefined, null, 'text', 7, true, [], [DELETION]];
 
-describe.each<[keyof typeof schemas, (value: unknown) => boolean, Body]>([
+describe.each<[keyof typeof BODIES, (value: unknown) => boolean, Body]>([
   ['Deletion', isDeletion, DELETION],
-  ['Image', isPreview, PREVIEW],
+  ['Image', BODIES.Image.is, PREVIEW],
   ['HistoryRow', isRow, ROW],
   ['Readiness', isReadiness, READINESS],
   ['Problem', isProblem, PROBLEM],
 ])('a body %s', (name, is, body) => {
-  const { required = [], properties = {} } = schemas[name];
+  const { definition } = BODIES[name];
+  const required = Array.isArray(definition['required']) ? definition['required'] : [];
+  const properties = isRecord(definition['properties']) ? definition['properties'] : {};
 
   it('is one, with and without members that a newer gateway may add', () => {
     expect(is(body)).toBe(true);

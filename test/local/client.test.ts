@@ -222,12 +222,19 @@ describe('the package', () => {
     expect(files.filter((file) => !file.startsWith('dist')).sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
     const foreign = files.filter((file) => file.endsWith('.js') && !file.startsWith('dist/client/'));
     expect(foreign.sort()).toEqual([
+      'dist/openapi/bodies.js',
+      'dist/openapi/shape.js',
+      'dist/worker/callers/caller.js',
+      'dist/worker/image-id.js',
       'dist/worker/json.js',
       'dist/worker/kept-text.js',
       'dist/worker/origin.js',
+      'dist/worker/outcome.js',
+      'dist/worker/problems/facts.js',
       'dist/worker/problems/failure.js',
       'dist/worker/problems/table.js',
       'dist/worker/problems/upstream-details.js',
+      'dist/worker/request-id.js',
     ]);
     // What is there for tests alone is not loaded with the rest.
     const entry = readFileSync(join(PACKAGE, 'dist/client/index.js'), 'utf8');

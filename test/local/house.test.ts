@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '../..');
 
 /** From the ground up. A file may import from its own layer and from those below it. */
 const LAYERS = [
-  ['result', 'outcome', 'image-id', 'json', 'kept-text', 'origin', 'runtime', 'log', 'scope', 'time'],
+  ['result', 'outcome', 'image-id', 'request-id', 'json', 'kept-text', 'origin', 'runtime', 'log', 'scope', 'time'],
   ['problems'],
   ['baidu', 'callers', 'ledger'],
   ['deletions'],
@@ -42,8 +42,8 @@ const STRANGERS: readonly (readonly [from: string, to: string])[] = [
 const KNOWS_HONO: readonly string[] = ['http', 'app', 'index'];
 /** Runs in Node.js, on the operator's machine; nothing in the Worker may import it. */
 const TOOLS = 'tools';
-/** What the client runs of the Worker; the table of problems in its fake alone. */
-const CLIENT_RUNS = ['json', 'kept-text', 'origin', 'problems/failure'];
+/** What the client runs beside its own files; the table of problems in its fake alone. */
+const CLIENT_RUNS = ['openapi/bodies', 'worker/json', 'worker/kept-text', 'worker/origin', 'worker/problems/failure'];
 /** Runs in a browser; only its own files import it. */
 const CONSOLE = 'console/';
 /** Types, constants, and what is tested end to end or in a browser. */
@@ -55,6 +55,7 @@ const WITHOUT_TEST: readonly string[] = [
   'console/dom.ts',
   'console/entries.ts',
   'console/main.ts',
+  'openapi/bodies.ts',
   'openapi/operations.ts',
   'openapi/release.ts',
   'worker/create-gateway.ts',
@@ -73,6 +74,7 @@ const WITHOUT_TEST: readonly string[] = [
   'worker/platform.ts',
   'worker/problems/facts.ts',
   'worker/problems/failure.ts',
+  'worker/request-id.ts',
   'worker/result.ts',
   'worker/scope.ts',
   'worker/time.ts',
@@ -152,7 +154,7 @@ describe('src', () => {
         .map(([, name = '']) => name)
         .filter((name) => !name.startsWith('./')),
     );
-    expect(new Set(foreign)).toEqual(new Set(CLIENT_RUNS.map((room) => `../${WORKER}${room}.ts`)));
+    expect(new Set(foreign)).toEqual(new Set(CLIENT_RUNS.map((room) => `../${room}.ts`)));
   });
 
   it('lets nobody but the console know the console', () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { DeletionJson } from '../../src/client/index.ts';
-import { isHistory } from '../../src/client/shapes.ts';
+import { BODIES } from '../../src/openapi/bodies.ts';
 import type { World } from '../../src/tools/command.ts';
 import { runExport } from '../../src/tools/export.ts';
 import { createKey } from '../../src/tools/new-key.ts';
@@ -288,7 +288,7 @@ describe('an export of the running gateway', () => {
     await promisify(execFile)('npm', npmArgs('export', gateway.url), { cwd: at.folder, env });
     const answer = await fetch(`${gateway.url}/deletions?limit=500`, { headers: headersOf(auditor) });
     const body: unknown = await answer.json();
-    if (!isHistory(body)) throw new Error('no history');
+    if (!BODIES.HistoryPage.is(body)) throw new Error('no history');
     expect(body.deletions).toHaveLength(5);
     expect(rowsIn(at.textOf('localhost.jsonl'))).toEqual(body.deletions);
     const wrong = await runTool(runExport, [gateway.url, 'h.jsonl', '--since', 'yesterday'], {

@@ -1,6 +1,6 @@
 /** A caller: a name, what it may do, and how much. */
+import { KEY_PREFIX } from '../kept-text.ts';
 import type { Scope } from '../scope.ts';
-import { KEY_PREFIX } from './key.ts';
 import type { NamePattern } from './name-pattern.ts';
 
 export interface Caller {

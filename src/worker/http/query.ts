@@ -11,6 +11,7 @@ import type { MayKeep } from '../kept-text.ts';
 import type { Cursor } from '../ledger/rows.ts';
 import { ROW_OUTCOMES, type RowOutcome } from '../outcome.ts';
 import type { Failure } from '../problems/failure.ts';
+import { REQUEST_ID, REQUEST_ID_RULE } from '../request-id.ts';
 import { failed, ok, type Result } from '../result.ts';
 import { parseCursor } from './history.ts';
 
@@ -27,10 +28,6 @@ interface Parameter<T> {
   /** `undefined` if the text breaks the rule. */
   readonly parse: (text: string) => T | undefined;
 }
-
-/** A request id that can harm neither a header nor a log line. */
-export const REQUEST_ID = /^[\w.-]{1,64}$/;
-const REQUEST_ID_RULE = '1 to 64 letters, digits, "_", "." or "-"';
 
 const DEFAULT_PAGE_ROWS = 100;
 const MAX_PAGE_ROWS = 500;

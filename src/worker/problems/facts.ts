@@ -34,6 +34,9 @@ export interface ProblemRow<Facts> {
   readonly headers?: (facts: Facts) => Readonly<Record<string, string>>;
 }
 
+/** Of the path that a problem repeats. */
+export const MAX_INSTANCE_CHARS = 256;
+
 /** What may be told about Baidu's answer. Never its message. */
 export interface Upstream {
   readonly status: number;

@@ -6,7 +6,7 @@
  * Source: RFC 9457 (problem details).
  */
 import type { FailureOutcome } from '../outcome.ts';
-import type { DeletedBefore, Upstream } from './facts.ts';
+import { type DeletedBefore, MAX_INSTANCE_CHARS, type Upstream } from './facts.ts';
 import { detailOf, type Failure, isRetryable, outcomeOf, PROBLEMS, type ProblemCode } from './failure.ts';
 
 export interface ProblemBody {
@@ -29,7 +29,6 @@ export interface ProblemBody {
 
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
 export const PROBLEMS_PATH = '/problems';
-export const MAX_INSTANCE_CHARS = 256;
 
 /** What an answer may say of the request that it answers. */
 export interface Addressee {

@@ -54,6 +54,7 @@ const PATH: readonly Row[] = [
     paths: [
       'http/request.ts',
       'http/query.ts',
+      'request-id.ts',
       'http/answer.ts',
       'http/outermost.ts',
       'http/version-header.ts',
