@@ -112,6 +112,7 @@ const NOT_HERE: readonly { readonly command: RegExp; readonly reason: string; re
   { command: /^npm ci && npm test$/, reason: 'runs this test' },
   { command: /^npm run pack:client$/, reason: 'runs elsewhere', test: 'test/local/client.test.ts' },
   { command: /^npm install \.wrangler\/client\//, reason: 'runs elsewhere', test: 'test/local/client.test.ts' },
+  { command: /^npm run sha256$/, reason: 'runs elsewhere', test: 'test/tools/sha256.test.ts' },
   { command: /^cat first\.jsonl second\.jsonl \|/, reason: 'runs elsewhere', test: 'test/tools/export.test.ts' },
   { command: /^npm run (?:check|soak|mutate|bench)(?: -- --only .*)?$/, reason: 'takes minutes or hours' },
   { command: /^npx wrangler |deploy --env "" *$|--url https:/, reason: 'needs a Cloudflare account' },

@@ -21,20 +21,20 @@ const SECRETS = Object.entries({
 
 /** One deployment, as Wrangler reads it: all of it, and the part of it that our own reader takes. */
 async function read(env: string | undefined, file = WRANGLER_CONFIG) {
-  const whole: unknown = unstable_readConfig({ config: file, env: env ?? '' }, { hideWarnings: true });
+  const wrangler: unknown = unstable_readConfig({ config: file, env: env ?? '' }, { hideWarnings: true });
   const config = await readWranglerConfig({ folder: '/', env: {} }, file, env ?? '');
-  if (!isRecord(whole) || !config.ok) throw new Error(`${file} cannot be read`);
-  return { whole, ...config.value };
+  if (!isRecord(wrangler) || !config.ok) throw new Error(`${file} cannot be read`);
+  return { wrangler, ...config.value };
 }
 type Deployment = Awaited<ReturnType<typeof read>>;
 
 const base = await read(undefined);
-const defined = base.whole['definedEnvironments'];
+const defined = base.wrangler['definedEnvironments'];
 const names = (Array.isArray(defined) ? defined : []).map(String);
 const environments = await Promise.all(names.map((name) => read(name)));
 const all = [base, ...environments];
-const shared = ({ whole }: Deployment) =>
-  Object.fromEntries(Object.entries(whole).filter(([key]) => !OWN.includes(key)));
+const shared = ({ wrangler }: Deployment) =>
+  Object.fromEntries(Object.entries(wrangler).filter(([key]) => !OWN.includes(key)));
 const limits = ({ rateLimits }: Deployment) =>
   [...rateLimits].map(([name, { namespaceId: _, ...limit }]) => ({ name, ...limit }));
 
@@ -47,11 +47,11 @@ describe('the environments', () => {
     expect(new Set(all.map(({ vars }) => vars['BCC_ENDPOINT'])).size).toBeGreaterThan(1);
   });
 
-  it.each(environments)('have in $whole.name everything that the deployment at the top has', (own) => {
+  it.each(environments)('have in $wrangler.name everything that the deployment at the top has', (own) => {
     expect(shared(own)).toEqual(shared(base));
     expect(Object.keys(own.vars).sort()).toEqual(Object.keys(base.vars).sort());
     expect(limits(own)).toEqual(limits(base));
-    expect(own.whole['name']).toBe(`${base.whole['name']}-${own.whole['targetEnvironment']}`);
+    expect(own.wrangler['name']).toBe(`${base.wrangler['name']}-${own.wrangler['targetEnvironment']}`);
   });
 
   it('count requests apart from each other', () => {
@@ -60,10 +60,10 @@ describe('the environments', () => {
     expect(new Set(namespaces).size).toBe(namespaces.length);
   });
 
-  it.each(all)('run in $whole.name near the region that they call', ({ vars, whole }) => {
+  it.each(all)('run in $wrangler.name near the region that they call', ({ vars, wrangler }) => {
     const { host } = new URL(String(vars['BCC_ENDPOINT']));
     expect(REGIONS.map((region) => `bcc.${region}.baidubce.com`)).toContain(host);
-    expect(whole['placement']).toEqual({ hostname: host });
+    expect(wrangler['placement']).toEqual({ hostname: host });
   });
 
   it.each(names)('leave in %s the address of the deployment at the top alone', async (name) => {
@@ -74,7 +74,7 @@ describe('the environments', () => {
     expect((await read(name, file)).routes).not.toContain(routes[0]);
   });
 
-  it.each(environments)('have in $whole.name no fault, and nothing that they share or lack', (own) => {
+  it.each(environments)('have in $wrangler.name no fault, and nothing that they share or lack', (own) => {
     const findings = checkDeployment(own, SECRETS, base);
     expect(findings.filter(({ level }) => level !== 'note')).toEqual([]);
   });

@@ -19,7 +19,7 @@ import { type Gateway, HASTY, type Server, startEmulator, startGateway, temporar
 const ROOT = join(import.meta.dirname, '../..');
 const FOLDER = temporaryFolder('examples');
 const SETUP_TIMEOUT_MS = 180_000;
-const GITHUB_PROOF = 'Bearer proof-of-this-job';
+const GITHUB_CREDENTIAL = 'Bearer request-token-of-this-job';
 const run = promisify(execFile);
 const here = (file: string) => join(FOLDER, file);
 const example = (file: string) => join(ROOT, 'test/examples', file);
@@ -92,13 +92,13 @@ const EXAMPLES: readonly Example[] = [
     credential: () => ({
       AUDIENCE: audienceOf('github-actions.yaml'),
       ACTIONS_ID_TOKEN_REQUEST_URL: `${github.url}/token?api-version=2.0`,
-      ACTIONS_ID_TOKEN_REQUEST_TOKEN: GITHUB_PROOF.replace('Bearer ', ''),
+      ACTIONS_ID_TOKEN_REQUEST_TOKEN: GITHUB_CREDENTIAL.replace('Bearer ', ''),
     }),
     // GitHub's stand-in answers what it is asked to.
     damaged: (token) => ({
       AUDIENCE: 'any',
       ACTIONS_ID_TOKEN_REQUEST_URL: `${github.url}/token?value=${encodeURIComponent(token)}`,
-      ACTIONS_ID_TOKEN_REQUEST_TOKEN: GITHUB_PROOF.replace('Bearer ', ''),
+      ACTIONS_ID_TOKEN_REQUEST_TOKEN: GITHUB_CREDENTIAL.replace('Bearer ', ''),
     }),
     // GitHub makes a token whenever it is asked.
     renew: async () => undefined,
@@ -129,7 +129,7 @@ const tokenFor = (sub: string, audience: string) => issuer.token({ sub, aud: aud
 async function startGitHub(): Promise<typeof github> {
   const server = createServer(async (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://localhost');
-    const isJob = request.headers.authorization === GITHUB_PROOF && pathname === '/token';
+    const isJob = request.headers.authorization === GITHUB_CREDENTIAL && pathname === '/token';
     if (!isJob) response.writeHead(401).end();
     else {
       const audience = searchParams.get('audience') ?? '';

@@ -1,6 +1,6 @@
 /**
- * Every path of a deletion through the real code: each response or loss at each attempt, a kill at each step, each way the
- * settlement can go, and what checks then find.
+ * Every path of a deletion through the real code: each response or loss at each attempt, a kill at each step, and each end of
+ * the settlement. Then come the checks.
  *
  * The app, the ledger's store and the checks are the real ones, and SQLite is SQLite; the emulator keeps its own record of
  * what it deleted. Clock, network, pauses and randomness are arguments, so the driver decides how each step ends.

@@ -71,7 +71,7 @@ describe('npm run check-config', () => {
       'fault    absent.json does not exist',
       'fault    PROTECTED_IMAGE is an unknown secret',
       'fault    member 4 is an unknown secret',
-      'fault    CALLERS caller 1 (a): has a field that does not exist',
+      'fault    CALLERS caller 1 (a): has an unknown field',
       'fault    CALLERS_1 caller 1: is not an object',
       'fault    BCE_SECRET_ACCESS_KEY has white space in it, such as a newline at its end',
       'warning  baidu.json can be read by others: chmod 600 baidu.json',
