@@ -3,7 +3,7 @@
  * show the same commands. A command is run here, or the table below says where else it is run or why it cannot be.
  */
 import { execFile, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -82,6 +82,41 @@ describe('the order of reading', () => {
   });
 });
 
+describe('an invariant in SECURITY.md', () => {
+  const [, section = ''] = textOf('SECURITY.md').split('## What must hold, and which test holds it\n');
+  const rows = (section.split('\n## ')[0] ?? '').split('\n').filter((line) => /^\| \d+\. /.test(line));
+  /** A cell is a list of files; each may be followed by titles in it, of which an ellipsis stands for a part. */
+  const named = rows.flatMap((row) => {
+    const [, invariant = '', , tests = ''] = /^\| (\d+)\. (.*?) \| (.*) \|$/.exec(row) ?? [];
+    return [...tests.matchAll(/`([\w/.-]+)`(?:\s*:\s*((?:(?:and )?"[^"]+"(?:, )?)+))?/g)].map(
+      ([, file = '', titles = '']) => ({
+        invariant,
+        file,
+        titles: [...titles.matchAll(/"([^"]+)"/g)].map(([, title = '']) => title),
+      }),
+    );
+  });
+  const TESTS = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
+  );
+
+  it.each(named)('$invariant is held by tests that exist: $file $titles', ({ file, titles }) => {
+    const paths = TESTS.filter((path) =>
+      [`${file}.test.ts`, file.replace(/^test\//, '')].some((each) => `/${path}`.endsWith(`/${each}`)),
+    );
+    expect(paths).not.toEqual([]);
+    const text = paths.map((path) => textOf(`test/${path}`)).join();
+    for (const title of titles) {
+      const pattern = title.split('…').map((part) => part.trim().replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+      expect(text).toMatch(new RegExp(pattern.join('.*')));
+    }
+  });
+
+  it('is one of nine', () => {
+    expect(new Set(named.map(({ invariant }) => invariant)).size).toBe(9);
+  });
+});
+
 describe('a figure', () => {
   const all = figures();
   const places = all.flatMap(({ name, value, places: of }) =>
@@ -127,7 +162,9 @@ describe('a command that is not run here', () => {
   const others = COMMANDS.filter(({ command }) => reasonOf(command) !== undefined);
 
   it.each(others)('has scripts that exist: $command', ({ command }) => {
-    const scripts = [...command.matchAll(/npm (?:run )?([a-z][a-z0-9-]*(?::[a-z]+)?)/g)].map(([, script = '']) => script);
+    const scripts = [...command.matchAll(/npm (?:run )?([a-z][a-z0-9-]*(?::[a-z]+)?)/g)].map(
+      ([, script = '']) => script,
+    );
     for (const script of scripts) {
       if (!['ci', 'install'].includes(script)) expect(textOf('package.json')).toContain(`"${script}": "`);
     }
