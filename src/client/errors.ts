@@ -10,7 +10,7 @@ import type { ProblemBody } from '../worker/problems/problem.ts';
 
 /**
  * What is known about the image after a call that failed. `not_attempted`: no deletion was sent to Baidu. `rejected`: Baidu refused,
- * and nothing changed. `already_absent`: Baidu has no such image. `not_deleted`: a later look found the image. `unknown`: it may be
+ * and nothing changed. `already_absent`: Baidu has no such image. `not_deleted`: a later check found the image. `unknown`: it may be
  * there or gone; do not delete again, but ask for `deletion(error.requestId)`.
  */
 export type ErrorOutcome = Exclude<RowOutcome, 'deleted'>;
@@ -53,7 +53,7 @@ export class LostAnswerError extends ImageGatewayError {
   readonly outcome = 'unknown';
   /** Of the attempt whose answer was lost. */
   readonly requestId: string;
-  /** The HTTP status of what came instead, or `null` if nothing whole came. */
+  /** The HTTP status of what came instead, or `null` if nothing complete came. */
   readonly status: number | null;
 
   constructor(requestId: string, status: number | null, cause?: unknown) {

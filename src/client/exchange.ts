@@ -70,7 +70,7 @@ export interface Answer {
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 const TOKEN = /^[\w.~+/-]+=*$/;
 
-/** Sends once. @throws NotSentError; LostAnswerError if no whole answer that names a request comes back */
+/** Sends once. @throws NotSentError; LostAnswerError if no complete answer that names a request comes back */
 export async function exchange(
   { origin, send, isPlatform, token }: Connection,
   outgoing: Outgoing,

@@ -18,8 +18,9 @@ export interface Sought {
 }
 
 /**
- * The row that tells the deletion's final outcome, or `undefined` while none does. Several rows mean that somebody on the way sent the request
- * again, or used its id: then one that says `deleted` decides, because the image is gone, and otherwise they must agree.
+ * The row with the deletion's final outcome, or `undefined` while there is none. Several rows mean that the request was
+ * repeated on the way, or that another one used its id. Then a row that says `deleted` decides, because the image is gone;
+ * otherwise they must agree.
  */
 export function finalRowIn(
   rows: readonly DeletionJson[],

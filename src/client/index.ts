@@ -1,8 +1,9 @@
 /**
  * The client of bcc-image-gateway.
  *
- * Promises: it claims no outcome that the gateway did not tell; it never sends a second deletion after one whose outcome is unknown,
- * but asks the ledger what became of it. The token goes to the configured origin alone: addresses in an answer are not called.
+ * Promises: it reports no outcome that the gateway did not report; it never sends a second deletion after one whose outcome is
+ * unknown, but asks the ledger for the outcome. The token goes only to the configured origin: URLs in an answer are never
+ * called.
  * Clock, randomness and timers are arguments. Never: needs more than the web platform has.
  */
 import { BODIES } from '../openapi/bodies.ts';
@@ -62,14 +63,14 @@ interface Page {
   readonly atMs: number;
 }
 
-/** A gateway that is whole answers within 26 s, whatever Baidu does. */
+/** A healthy gateway answers within 26 s, whatever Baidu does. */
 const ANSWER_TIMEOUT_MS = 30_000;
 /** The first pause before a retry. Each one that follows is twice as long. */
 const RETRY_PAUSE_MS = 2_000;
 /** The same between questions to the ledger, which looks at an image for the first time after 45 s. */
 const ASK_PAUSE_MS = 500;
 const MAX_ASK_PAUSE_MS = 10_000;
-/** The most that the gateway puts on a page: a history takes few requests, of which each caller has few. */
+/** The most that the gateway puts on a page, because requests are limited. */
 const PAGE_ROWS = 500;
 /** By how much the clock of the gateway's answers may be ahead of that of its ledger. */
 const CLOCK_SLACK_MS = 2_000;
@@ -94,7 +95,7 @@ export class ImageGateway {
    * If the answer is lost, or says that the outcome is unknown, the ledger is asked until it knows or `patienceMs` is over.
    *
    * @throws ProblemError if the gateway refused or failed, or the ledger says that the image was not deleted
-   * @throws LostAnswerError if the answer was lost and the ledger has not told either. If `signal` is given after the deletion was
+   * @throws LostAnswerError if the answer was lost and the ledger does not know either. If `signal` is given after the deletion was
    *   sent, this comes at once, and the outcome is unknown
    * @throws NotSentError if nothing was sent, also because `signal` had been given
    */
@@ -119,7 +120,7 @@ export class ImageGateway {
   }
 
   /**
-   * What the image is, and whether this caller could delete it now. Deletes nothing, whatever comes of it. Needs `images:read`.
+   * What the image is, and whether this caller could delete it now. Never deletes. Needs `images:read`.
    * @throws ProblemError, LostAnswerError or NotSentError
    */
   async previewImage(id: string, options: ReadOptions = {}): Promise<PreviewBody> {
@@ -186,7 +187,7 @@ export class ImageGateway {
       try {
         return await this.#attempt({ ...call, requestId });
       } catch (error) {
-        // If this attempt was not sent, what the last one told is still what is known.
+        // If this attempt was not sent, the result of the last one is still all that is known.
         if (error instanceof NotSentError) throw known ?? error;
         if (!(error instanceof ProblemError) || !isSafeToRepeat(error) || attempt > retries) throw error;
         known = error;
@@ -212,8 +213,8 @@ export class ImageGateway {
   }
 
   /**
-   * Asks the ledger until it knows the final outcome of our deletion. `startMs`: when it was sent if the caller chose its request id, by our
-   * clock. `null`: nobody else knows the id, so the row that bears it is ours, however old it looks. Ends without a row if the time
+   * Asks the ledger until it knows the final outcome of our deletion. `startMs`: when we sent it, by our clock, if the caller
+   * chose the request id. `null`: we generated the id, so any row with it belongs to this deletion. Ends without a row if the time
    * is over or the signal is given first.
    */
   async #finalRowOf(
@@ -281,8 +282,8 @@ export class ImageGateway {
 }
 
 /**
- * Whether the problem is what the gateway answered to this call. If a proxy has given the request another id, which problem names as
- * well as header, only the path tells: of two calls about one image, the proxy could swap the answers, and nobody would notice.
+ * Whether the problem is the gateway's answer to this call. If a proxy has replaced the request id, in problem and header, only
+ * the path identifies it. Then the proxy could swap the answers of two calls about one image unnoticed.
  */
 function isAbout(
   problem: ProblemBody,
@@ -304,7 +305,7 @@ function nextIn(link: string | null): string | null {
   return next === undefined ? null : queryOf(next);
 }
 
-/** The caller in the address where the final outcome of a deletion is told: our own name at the gateway. */
+/** The caller in the URL of a deletion's final outcome: our own name at the gateway. */
 function callerIn(deletion: string | undefined): string | undefined {
   return new URLSearchParams(queryOf(deletion ?? '')).get('caller') || undefined;
 }

@@ -6,7 +6,7 @@
  *
  * - Node.js (20, 24): a request is written to one connection, once. `syscall` tells a connection that failed from one that broke.
  * - Bun (1.4): repeats a `DELETE` if a reused connection breaks, but reuses none with `keepalive: false`, which the client sends.
- * - Deno (2.9): repeats a `DELETE` if a reused connection breaks, and cannot be told not to. "Connection refused" may then be about
+ * - Deno (2.9): repeats a `DELETE` if a reused connection breaks, and has no option against it. "Connection refused" may then be about
  *   the second time, so it proves nothing. Only a blocked port does.
  * - Workers and browsers: their errors do not say why.
  *

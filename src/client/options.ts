@@ -17,9 +17,9 @@ export interface ImageGatewayOptions {
   readonly token?: Token;
   /** Sends the requests in place of the platform's `fetch`. For a service binding: `(input, init) => env.IMAGES.fetch(input, init)`. */
   readonly fetch?: SendRequest;
-  /** How often a call is repeated of which it is known that it changed nothing. 0 to 9, default 2. */
+  /** How often to repeat a call that is known to have changed nothing. 0 to 9, default 2. */
   readonly retries?: number;
-  /** How long to ask what became of a deletion, and the longest `Retry-After` to wait for. Milliseconds, 0 to 86400000, default 60000. */
+  /** How long to ask for the outcome of a deletion, and the longest `Retry-After` to wait for. Milliseconds, 0 to 86400000, default 60000. */
   readonly patienceMs?: number;
 }
 
@@ -30,8 +30,8 @@ export interface DeleteOptions {
   /** Deletes only if the image has this very name. */
   readonly expectName?: string;
   /**
-   * Names the call in the history and the log: 1 to 62 of `A-Z a-z 0-9 _ . -` (of the 64 that the gateway takes, two are for `.2` and
-   * `.3`, the attempts that follow). Give each call another one. Default: a random UUID.
+   * Names the call in the history and the log: 1 to 62 of `A-Z a-z 0-9 _ . -`. The gateway takes 64; two are left for `.2` and
+   * `.3`, the later attempts. Give each call its own. Default: a random UUID.
    */
   readonly requestId?: string;
   /** Ends the call. It does not take back what has been sent. */

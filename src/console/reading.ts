@@ -1,8 +1,8 @@
 /**
- * A list of deletions, read as far as it is looked at.
+ * A list of deletions, read only as far as needed.
  *
- * Promises: after a read that failed it never says that there is no more; a row of another caller is an error for who may see its own
- * alone, because then somebody else has signed in meanwhile.
+ * Promises: after a failed read it never claims to be complete; a row of another caller is an error for a caller that may see
+ * only its own, because someone else has signed in meanwhile.
  */
 import type { DeletionJson } from '../client/index.ts';
 

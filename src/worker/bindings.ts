@@ -1,8 +1,8 @@
 /**
  * Reads the Worker's bindings one by one, strictly.
  *
- * Promises: a fault is reported by the binding's name and the rule that it breaks; the reader then returns a harmless stand-in, so
- * that one pass finds all faults. Whoever finds `problems` must not use what was read. Never: repeats a value.
+ * Promises: a fault is reported by the binding's name and the rule that it breaks; the reader then returns a harmless value, so
+ * that one pass finds all faults. If there are `problems`, what was read must not be used. Never: repeats a value.
  */
 import { parseJson } from './json.ts';
 import { isLoopback } from './origin.ts';
@@ -19,7 +19,7 @@ export interface NumberRule {
   readonly byDefault: number;
 }
 
-/** Entries of a list, each of which every deletion looks at. */
+/** Entries of a list. Every deletion compares each of them. */
 const MAX_LIST = 1_000;
 
 /** No credential that Baidu issues is as short. */
@@ -51,7 +51,7 @@ export class BindingReader {
     this.#problems.push(`${name} ${problem}`);
   }
 
-  /** The names of all parts of the table of callers: `CALLERS`, then the others, sorted. */
+  /** The names of all shards: `CALLERS`, then the others, sorted. */
   callerParts(): readonly BindingName[] {
     const isFurther = (name: string): name is `CALLERS_${string}` => name.startsWith('CALLERS_');
     return ['CALLERS', ...[...this.#env.keys()].filter(isFurther).sort()];

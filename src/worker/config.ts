@@ -1,7 +1,7 @@
 /**
  * The configuration: every binding checked once, before anything relies on it.
  *
- * Promises: the configuration is whole or there is none; all problems are reported together. Never: a value in a message, a
+ * Promises: the configuration is valid or there is none; all problems are reported together. Never: a value in a message, a
  * default for a secret.
  */
 import type { BceCredentials } from './baidu/client.ts';
@@ -33,7 +33,7 @@ export interface Config {
   readonly ledger: LedgerNamespace;
 }
 
-/** What the ledger itself goes by. */
+/** The ledger's own settings. */
 export interface LedgerSettings {
   readonly retentionDays: number;
   /** When an image is checked after a deletion, in seconds after the reservation; strictly growing, never empty. */
@@ -41,15 +41,15 @@ export interface LedgerSettings {
 }
 
 export interface ParsedConfig {
-  /** `null` if `CALLERS` or `ISSUERS` is at fault: then nobody is known, and nobody learns more than that. */
+  /** `null` if `CALLERS` or `ISSUERS` is invalid: then no caller is known, and nobody learns more than that. */
   readonly callers: Callers | null;
-  /** `null` if anything at all is at fault. */
+  /** `null` if anything at all is invalid. */
   readonly config: Config | null;
   /** `null` if there are none; then there are no pages, and everything else works. */
   readonly assets: Assets | null;
   /** One sentence for each problem, beginning with the name of the binding. */
   readonly problems: readonly string[];
-  /** The version that runs, as the platform names it, whatever else is at fault; `null` if it does not. */
+  /** The version that runs, as the platform names it, even if the rest is invalid; `null` if it names none. */
   readonly version: string | null;
 }
 
@@ -107,7 +107,7 @@ export function parseConfig(env: UncheckedEnv): ParsedConfig {
   return { callers, config: { ...values, ledger, rateLimiters: { burst, sustained } }, assets, problems, version };
 }
 
-/** What the ledger goes by. If that is malformed, it keeps rows as long as possible and checks at the default times. */
+/** The ledger's settings. If they are malformed: the longest retention and the default schedule. */
 export function parseLedgerSettings(env: UncheckedEnv): LedgerSettings {
   const read = new BindingReader(env);
   const settings = readLedgerSettings(read, read.number('UPSTREAM_DEADLINE_MS', DEADLINE));

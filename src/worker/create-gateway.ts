@@ -1,4 +1,4 @@
-/** A whole configuration and the outside world, made into what every request works with. */
+/** Builds what every request works with from a valid configuration and the outside world. */
 import { BceClient } from './baidu/client.ts';
 import { createImageApi } from './baidu/images.ts';
 import type { Config } from './config.ts';

@@ -24,7 +24,7 @@ export function parseJson(json: string): unknown {
 }
 
 /**
- * The whole of a body as text; `null` if it is longer than `maxBytes` or not UTF-8, and then the rest is cancelled.
+ * A complete body as text; `null` if it is longer than `maxBytes` or not UTF-8, and then the rest is cancelled.
  * @throws what the stream throws
  */
 export async function readText(body: ReadableStream<Uint8Array>, maxBytes: number): Promise<string | null> {

@@ -1,9 +1,9 @@
 /**
  * Which text of a request may be kept: written into the ledger or the log, or repeated in a response.
  *
- * Promises: pure. Text that shares eight characters in a row with a credential of the same request is not kept, nor is text that
- * holds a key of ours. Case does not matter, nor does percent-encoding. Never: imports anything, because the client's package
- * contains this file too; asks the callers' table, because the answer would tell whether a text is a key.
+ * Promises: pure. Text that shares eight characters in a row with a credential of the same request is not kept, nor is text
+ * that holds one of the gateway's keys. Case does not matter, nor does percent-encoding. Never: imports anything, because the client's package
+ * contains this file too; asks the callers' table, because the answer would reveal whether a text is a key.
  */
 
 /** Begins every key that `npm run key` makes, so that secret scanners recognise it. */

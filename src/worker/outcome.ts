@@ -1,4 +1,4 @@
-/** The closed words for what became of a deletion, and for how serious a log line is. */
+/** The closed sets of outcomes and of log severities. */
 
 /** A failure's: what is known about the image. `not_attempted` says that no deletion was sent to Baidu. */
 export const FAILURE_OUTCOMES = ['not_attempted', 'rejected', 'already_absent', 'unknown'] as const;
@@ -16,5 +16,5 @@ export const RESOLVED_OUTCOMES = ['deleted', 'already_absent', 'not_deleted'] as
 export const ROW_OUTCOMES = [...FINAL_OUTCOMES, 'unknown'] as const;
 export type RowOutcome = (typeof ROW_OUTCOMES)[number];
 
-/** ERROR calls the operator, because no caller can mend it. WARN is trouble that passes. INFO is everyday work. */
+/** ERROR calls the operator, because no caller can fix it. WARN is trouble that passes. INFO is routine. */
 export type Severity = 'INFO' | 'WARN' | 'ERROR';

@@ -1,4 +1,4 @@
-/** Which row of the ledger may tell a deletion's final outcome, and what the caller is then told. */
+/** Which row of the ledger has a deletion's final outcome, and what the caller then gets. */
 import { describe, expect, it } from 'vitest';
 import { concluded, finalRowIn } from '../../src/client/final-outcome.ts';
 import { type DeletionJson, ProblemError, type RowOutcome } from '../../src/client/index.ts';
@@ -27,7 +27,7 @@ describe('the final outcome in the rows', () => {
     ['another image', { imageId: 'm-custom02' }],
     ['another request', { requestId: 'job-1.2' }],
     ['an earlier call', { reservedAt: '2026-11-25T07:59:59.999Z' }],
-  ])('is not told by the row of %s', (_what, change) => {
+  ])('is not in the row of %s', (_what, change) => {
     expect(outcomeIn(row('deleted', change))).toBeUndefined();
     expect(outcomeIn(row('deleted', change), row('rejected'))).toBe('rejected');
     expect(outcomeIn(row('rejected'), row('deleted', change))).toBe('rejected');
@@ -51,7 +51,7 @@ describe('the final outcome in the rows', () => {
   });
 });
 
-describe('what the caller is told', () => {
+describe('what the caller gets', () => {
   const toldOf = (outcome: RowOutcome, change: Partial<DeletionJson> = {}, allowMissing = false): unknown => {
     try {
       return concluded(row(outcome, change), allowMissing);

@@ -1,9 +1,9 @@
 /**
- * Whatever goes wrong between client, gateway and Baidu: the client claims nothing that the emulator's own record contradicts, and
- * sends no second deletion after one whose outcome it does not know.
+ * Whatever goes wrong between client, gateway and Baidu, the client reports nothing that the emulator's own record contradicts.
+ * It sends no second deletion after one with an unknown outcome.
  *
- * The gateway, its ledger and the looks at images are the real ones; the emulator and the line keep the records that the claims are
- * held against. The seed is fixed, so that a failure can be repeated.
+ * The gateway, its ledger and its checks are the real ones; the emulator and the line keep the records that the reports are
+ * compared with. The seed is fixed, so that a failure can be repeated.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -22,7 +22,7 @@ import { createLine, LINE_FAULTS, type LineFault, type TestLine } from './line.t
 const SEED = 20_261_125;
 const RUNS = 400;
 const TIMEOUT_MS = 300_000;
-/** When the ledger looks. If the first look is the last, an image that stands becomes `not_deleted`. */
+/** When the ledger checks. If the first check is the last, an image that is still there becomes `not_deleted`. */
 const SCHEDULES_S: readonly (readonly number[])[] = [[45, 3_600], [45]];
 
 interface Story {
@@ -31,7 +31,7 @@ interface Story {
   readonly expectName: string | undefined;
   readonly retries: number;
   readonly patienceMs: number;
-  /** What becomes of each deletion and each question on its way to the gateway. */
+  /** What happens to each deletion and each question on its way to the gateway. */
   readonly deletions: readonly (LineFault | null)[];
   readonly reads: readonly (LineFault | null)[];
   /** How Baidu misbehaves, call by call. */
@@ -162,7 +162,7 @@ describe('for any sequence of faults', () => {
               expect(end.outcome).toBe('unknown');
           }
 
-          // The line's own record: what each deletion was truly told before the next one was sent.
+          // The line's own record: the response that each deletion really got before the next one was sent.
           const sent = line.deletions();
           for (const { told: outcome } of sent.slice(0, -1)) expect(outcome).toMatch(/^(?:not_attempted|rejected)$/);
           expect(sent.map(({ requestId }) => requestId)).toEqual(
@@ -203,7 +203,7 @@ const anyAnswer = fc.option(
   { freq: 6 },
 );
 
-describe('for any sequence of answers, whoever gives them', () => {
+describe('for any sequence of answers, from anyone', () => {
   it(
     'no deletion is sent but the first, unless the last answer said that nothing changed and that it may be repeated',
     async () => {

@@ -56,7 +56,7 @@ describe('deleteImage', () => {
     expect(sent[0]?.requestId).toBe(requestId);
   });
 
-  it('asks for the name and allows the absence that it is told', async () => {
+  it('sends expectName and allowMissing as given', async () => {
     const { images, sent } = createLine();
     const absent = await images.deleteImage('m-absent01', { allowMissing: true });
     expect(absent).toMatchObject({ outcome: 'already_absent', confirmed: true });
@@ -112,7 +112,7 @@ describe('a call that changed nothing', () => {
     expect(line.pausesMs).toEqual([10_000, 10_000]);
   });
 
-  it('is repeated as often as the client is told, and no more', async () => {
+  it('is repeated as often as configured, and no more', async () => {
     for (const retries of [0, 1, 2, 9]) {
       const line = createLine({ env: { RATE_LIMITER_BURST: refusing(99) }, client: { retries } });
       const error = await thrownBy(line.images.deleteImage('m-custom01'));
@@ -343,7 +343,7 @@ describe('a request that never left', () => {
     expect(sending).toHaveBeenCalledTimes(3);
   });
 
-  it('leaves what an attempt before it was told', async () => {
+  it('keeps the result of the attempt before it', async () => {
     const line = createLine({ env: { RATE_LIMITER_BURST: refusing(1) } });
     const sending = vi.spyOn(globalThis, 'fetch').mockRejectedValue(refusal);
     sending.mockImplementationOnce((_url, init) =>
@@ -369,7 +369,7 @@ describe('a request that never left', () => {
 });
 
 describe('a deletion whose outcome the gateway does not know', () => {
-  it('ends in deleted when a look finds the image gone', async () => {
+  it('ends in deleted when a check finds the image gone', async () => {
     const line = createLine();
     line.harness.emulator.misbehave('drop_after', 'internal_error');
     line.hooks.afterPause = async (elapsedMs) => {
@@ -385,12 +385,12 @@ describe('a deletion whose outcome the gateway does not know', () => {
     });
     expect(line.deletions().map(({ told }) => told)).toEqual(['unknown']);
     expect(total(line.pausesMs)).toBeLessThan(60_000);
-    // The gateway told the caller's name, which makes the question exact.
+    // The gateway returned the caller's name, which makes the question exact.
     const query = '?imageId=m-custom01&requestId=job-1&caller=both';
     expect(new Set(line.reads().map(({ url }) => url))).toEqual(new Set([`${GATEWAY}/deletions${query}`]));
   });
 
-  it('is thrown as not_deleted when the last look finds the image', async () => {
+  it('is thrown as not_deleted when the last check finds the image', async () => {
     const line = createLine();
     line.harness.emulator.misbehave('hang', 'hang');
     line.hooks.afterPause = async (elapsedMs) => {
@@ -439,7 +439,7 @@ describe('a row with the same image and request id', () => {
     expect(await thrownBy(line.images.deleteImage('m-shared01', SAME))).toMatchObject({ outcome: 'unknown' });
   });
 
-  it('is ours only if it is new by the clock of the answer', async () => {
+  it('belongs to this deletion only if it is new by the clock of the answer', async () => {
     // The answers say that it is an hour later than the ledger thinks, so the row looks older than the request.
     const line = createLine();
     const dated: SendRequest = async (url, init) => {
@@ -455,7 +455,7 @@ describe('a row with the same image and request id', () => {
     expect(await images.deleteImage('m-custom02')).toMatchObject({ outcome: 'deleted' });
   });
 
-  it('of another caller decides nothing if the gateway has told our name', async () => {
+  it('of another caller decides nothing if the gateway has returned our name', async () => {
     const table = { ...CALLERS, both: { ...CALLERS.both, scopes: ['images:delete', 'deletions:read'] } };
     const line = createLine({ env: { CALLERS: JSON.stringify(table) } });
     await line.ledger.reserve(reservation('job-1', 'm-custom01', 'cleaner'), budgets(9));
@@ -564,7 +564,7 @@ describe('the token', () => {
     const line = createLine({ env: { RATE_LIMITER_BURST: refusing(1) } });
     const images = line.clientWith({ token: async () => tokens.pop() ?? 'none' });
     line.faults.DELETE.push(null, 'lost_after');
-    // The last key may only read, and the deletion was another caller's: its row is not told.
+    // The last key may only read, and the deletion was another caller's: its row is not visible.
     expect(await thrownBy(images.deleteImage('m-custom01'))).toMatchObject({ outcome: 'unknown' });
     expect(line.sent.slice(0, 3).map(({ headers }) => headers['Authorization'])).toEqual(
       [KEYS.both, KEYS.cleaner, KEYS.reader].map((key) => `Bearer ${key}`),
@@ -591,7 +591,7 @@ describe('the token', () => {
     expect(line.sent).toEqual([]);
   });
 
-  it('that cannot be had for a second attempt leaves what the first one told', async () => {
+  it('that cannot be had for a second attempt keeps the result of the first', async () => {
     const line = createLine();
     const tokens = [KEYS.both];
     const images = line.clientWith({ token: async () => tokens.pop() ?? Promise.reject(new Error('no file')) });
@@ -796,7 +796,7 @@ describe('readiness', () => {
     expect(await images.readiness()).toEqual({ ...body, control: null, keepsRequestId: true });
   });
 
-  it('asks Baidu only if it is told to', async () => {
+  it('asks Baidu only on request', async () => {
     const { images, sent } = createLine();
     expect(await images.readiness({ upstream: true })).toMatchObject({ credentialAccepted: true });
     expect(await images.readiness({ upstream: false })).toMatchObject({ credentialAccepted: null });
@@ -935,7 +935,7 @@ describe('a proxy that repeats requests', () => {
     expect(line.deletions().map(({ requestId }) => requestId)).toEqual(['job-1', 'job-1']);
   });
 
-  it('leaves a deletion unknown that is still under way, and the ledger tells what became of it', async () => {
+  it('leaves a deletion unknown that is still in progress, and the ledger has its outcome later', async () => {
     const { line, images } = behindProxy();
     line.harness.emulator.misbehave('drop_after', 'internal_error');
     line.hooks.afterPause = async (elapsedMs) => {

@@ -1,8 +1,8 @@
 /**
  * The line between the client and the real gateway, with its faults, and the runtime in which the client waits.
  *
- * Promises: a request that arrives is answered by the real app, its real ledger and the emulator; the line keeps a record of its own of
- * what was sent and of what the client was truly told. Pauses take no time: they only turn the client's clock.
+ * Promises: a request that arrives is answered by the real app, its real ledger and the emulator; the line keeps its own record
+ * of what was sent and which responses the client really got. Pauses take no time: they only turn the client's clock.
  */
 import { runInDurableObject } from 'cloudflare:test';
 import { ImageGateway, type ImageGatewayOptions, type OutgoingRequest } from '../../src/client/index.ts';
@@ -16,7 +16,7 @@ import { createHarness, freshLedgers, GATEWAY, type HarnessOptions } from '../ha
 const HTML = '<html><body><h1>502 Bad Gateway</h1></body></html>';
 const html = (status: number) => new Response(HTML, { status, headers: { 'content-type': 'text/html' } });
 
-/** What becomes of one request on its way. `before`: it never arrives. `after`: it arrives, but its answer does not. */
+/** What happens to one request on its way. `before`: it never arrives. `after`: it arrives, but its answer does not. */
 export const LINE_FAULTS = [
   'lost_before',
   'lost_after',
@@ -41,7 +41,7 @@ export const LINE_FAULTS = [
 ] as const;
 export type LineFault = (typeof LINE_FAULTS)[number];
 
-/** A request as the client sent it, and the outcome that the gateway's own answer told it, if that arrived whole. */
+/** A request as the client sent it, and the outcome in the gateway's own response, if that arrived complete. */
 export interface Sent extends OutgoingRequest {
   readonly url: string;
   readonly requestId: string;
@@ -54,7 +54,7 @@ export interface LineOptions extends HarnessOptions {
   readonly client?: Partial<ImageGatewayOptions>;
   /** The client of another release. */
   readonly Client?: typeof ImageGateway;
-  /** Whether the ledger takes what came of a deletion. If not, it is as if the gateway had been killed before. */
+  /** Whether the ledger stores the outcome of a deletion. If not, it is as if the gateway had been killed before. */
   readonly settles?: () => boolean;
 }
 

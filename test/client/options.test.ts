@@ -92,7 +92,7 @@ describe('the options of the client', () => {
 
 describe('the options of a deletion', () => {
   it.each<[string, object]>([
-    ['an option that there is not', { dryRun: true }],
+    ['an unknown option', { dryRun: true }],
     ['an option that is mistyped', { expectedName: 'ci-1' }],
     ['an expected name that got lost', { expectName: undefined }],
     ['an expected name that is null', { expectName: null }],

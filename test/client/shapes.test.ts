@@ -131,7 +131,7 @@ describe.each<[keyof typeof BODIES, (value: unknown) => boolean, Body]>([
 });
 
 describe('a history', () => {
-  it('has any number of rows, each of which is one', () => {
+  it('has any number of rows, and each is a row', () => {
     expect(isHistory({ deletions: [] })).toBe(true);
     expect(isHistory({ deletions: [ROW, ROW] })).toBe(true);
     expect(isHistory({ deletions: [ROW, DELETION] })).toBe(false);

@@ -65,7 +65,7 @@ describe('an order', () => {
     expect(error).toMatchObject({ code: 'rate_limited', retryable: true, retryAfterS: 7 });
   });
 
-  it('of an unknown outcome ends as the ledger says, whoever chose the request id', async () => {
+  it('of an unknown outcome ends as the ledger says, with a given or generated request id', async () => {
     const { gateway, images } = create();
     gateway.nextFails('upstream_timeout', { outcome: 'unknown', finally: 'deleted' });
     expect(await images.deleteImage('m-custom01', { requestId: 'job-1' })).toMatchObject({ outcome: 'deleted' });

@@ -47,7 +47,7 @@ describe('a problem in the tests', () => {
     expect(problemFaults({ ...body, ...change })).not.toBe('');
   });
 
-  it('with an unknown outcome never advises to try again, and has a place for where the fate is told', () => {
+  it('with an unknown outcome never advises a retry, and has the URL of the final outcome', () => {
     const facts = { imageId: 'm-custom01', call: 'deletion', upstream: undefined, retryAfterS: undefined } as const;
     for (const code of ['upstream_timeout', 'upstream_throttled', 'image_creating'] as const) {
       const deletion = 'https://gateway.test/deletions?caller=a&imageId=m-custom01&requestId=r';

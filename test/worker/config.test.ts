@@ -1,4 +1,4 @@
-/** The configuration as a whole. How each kind of binding is read is tested in `bindings.test.ts`. */
+/** The configuration in its entirety. How each kind of binding is read is tested in `bindings.test.ts`. */
 import { describe, expect, it } from 'vitest';
 import type { UncheckedEnv } from '../../src/worker/bindings.ts';
 import { parseConfig, parseLedgerSettings } from '../../src/worker/config.ts';
@@ -138,8 +138,8 @@ describe('a configuration with faults', () => {
     expect(harness.lines).toHaveLength(1);
     expect(harness.lines[0]).toMatchObject({ severity: 'ERROR', record: { 'event.name': 'misconfigured' } });
     expect(harness.lines[0]?.record['problems']).toEqual([
-      expect.stringMatching(/^CALLERS caller 1: has a field/),
-      expect.stringMatching(/^CALLERS caller 1: has no proof: keySha256/),
+      expect.stringMatching(/^CALLERS caller 1: has an unknown field/),
+      expect.stringMatching(/^CALLERS caller 1: has no credential: keySha256/),
       expect.stringMatching(/^CALLERS caller 1: scopes/),
       expect.stringMatching(/^BCE_ACCESS_KEY_ID /),
       expect.stringMatching(/^BCE_SECRET_ACCESS_KEY has white space/),

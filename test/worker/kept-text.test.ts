@@ -19,7 +19,7 @@ describe('text beside a credential', () => {
     ['the last eight characters', 'authorization', `Bearer ${KEY}`, KEY.slice(-8)],
     ['a part in capitals', 'authorization', `Bearer ${KEY}`, KEY.slice(5, 15).toUpperCase()],
     ['a key without a scheme', 'authorization', KEY, KEY.slice(10, 20)],
-    ['a key in the place of a scheme', 'authorization', `${KEY} x`, KEY.slice(10, 20)],
+    ['a key in place of a scheme', 'authorization', `${KEY} x`, KEY.slice(10, 20)],
     ['the second of two credentials', 'authorization', `Bearer other-thing, Bearer ${KEY}`, KEY.slice(10, 20)],
     ['a part that is percent-encoded', 'authorization', `Bearer ${KEY}`, `/${encoded(KEY.slice(5, 13))}`],
     ['a part that is encoded twice', 'authorization', `Bearer ${KEY}`, encodeURIComponent(encoded(KEY.slice(5, 13)))],
@@ -54,7 +54,7 @@ describe('text beside a credential', () => {
   });
 });
 
-describe('a key of ours', () => {
+describe('a key of the gateway', () => {
   it.each([
     [`${KEY_PREFIX}${'x'.repeat(20)}`, false],
     [`run1.${KEY_PREFIX}${'x'.repeat(20)}`, false],

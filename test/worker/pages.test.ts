@@ -51,7 +51,7 @@ describe.each([
 });
 
 describe('GET /docs', () => {
-  it('answers whole whatever the request asks of a cache or a range', async () => {
+  it('answers completely, whatever cache or range headers the request has', async () => {
     const response = await get('/assets/docs.js', { 'If-None-Match': '*', Range: 'bytes=0-1' });
     expect(response.status).toBe(200);
     expect(await response.text()).toContain('SwaggerUIBundle(');
@@ -73,7 +73,7 @@ describe('GET /docs', () => {
     expect(refused.headers.get('allow')).toBe('GET, HEAD');
   });
 
-  it('answers even if the configuration is at fault', async () => {
+  it('answers even if the configuration is invalid', async () => {
     const harness = createHarness({ env: { BCE_ACCESS_KEY_ID: undefined } });
     expect((await harness.call('GET', '/docs', {})).status).toBe(200);
   });
@@ -127,7 +127,7 @@ describe('the OpenAPI document', () => {
 });
 
 describe('the assets', () => {
-  it('are told which file is meant and nothing else of the request', async () => {
+  it('get the name of the file and nothing else of the request', async () => {
     const calls: unknown[][] = [];
     const fetch = async (...args: unknown[]) => {
       calls.push(args);

@@ -3,7 +3,7 @@
  *
  * Promises: each attempt is signed anew, immediately before it is sent, and bounded in time; none begins after the deadline; the
  * result says whether an earlier attempt may have had an effect that nobody saw. Never: makes a third attempt, or repeats what
- * Baidu refused for a reason that repetition does not mend.
+ * Baidu refused for a reason that a retry cannot fix.
  *
  * A DELETE may be repeated because it is idempotent (RFC 9110 §9.2.2). `images.ts` reads what the repetition then finds.
  */
@@ -41,7 +41,7 @@ const RETRIED_STATUS: ReadonlySet<number> = new Set([408, 500, 502, 503, 504]);
 const MAX_RETRY_AFTER_S = 2;
 /** Without a `Retry-After` the pause is one to three times this, at random, so that callers do not march in step. */
 const PAUSE_MS = 100;
-/** A clock that is further off is a fault that another signature does not mend. */
+/** Another signature cannot fix a clock that is further off. */
 const MAX_CLOCK_OFFSET_MS = DAY_MS;
 /** An attempt with less time than this could only time out. */
 const MIN_ATTEMPT_MS = 50;

@@ -28,13 +28,13 @@ export interface BceCredentials {
 export interface BceRequestInit {
   readonly method: OutgoingRequest['method'];
   readonly signal?: AbortSignal;
-  /** How far the server's clock is ahead of ours, in milliseconds. */
+  /** How far the server's clock is ahead, in milliseconds. */
   readonly clockOffsetMs?: number;
 }
 
 /**
- * How long a signature is valid. It is used at once, so the least that any official SDK names (bce-sdk-php: five minutes)
- * is enough for a slow network and a drifting clock, and limits what a leaked header is worth.
+ * How long a signature is valid. It is used at once, so the shortest time in any official SDK (bce-sdk-php: five minutes)
+ * allows for a slow network and a drifting clock. It also limits what a leaked header is worth.
  */
 const EXPIRATION_PERIOD_IN_SECONDS = 300;
 

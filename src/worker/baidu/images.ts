@@ -17,7 +17,7 @@ import { isBare, unlistedCode, type Verdict } from './verdict.ts';
 /** Why a call did not succeed, and what that says about the image. */
 export type CallFailure = Exclude<Verdict, { readonly code: 'accepted' }>;
 
-/** What a call took, and what came of it. */
+/** The attempts of a call, and its result. */
 export interface Called<T> {
   /** 1 or 2, or 0 if the time was over before it began. */
   readonly attempts: number;
@@ -49,7 +49,7 @@ export type ImageCheck =
   | { readonly seen: 'absent' }
   | { readonly seen: 'failed'; readonly unlistedCode: string | null };
 
-/** The image is gone, and a deletion of ours was sent. */
+/** The image is gone, and a deletion was sent. */
 export interface Deleted {
   /** `true` if Baidu said that it deleted the image; `false` if the image was gone after an attempt whose effect is unknown. */
   readonly confirmed: boolean;

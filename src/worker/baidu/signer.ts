@@ -4,8 +4,8 @@
  * Promises: the same input gives the same strings, and every intermediate string is returned, so that a mismatch can be
  * traced to the step that differs. Never: no I/O, no clock, and nothing is logged.
  *
- * What depends on the credential and the second alone (`signingKey`) and what depends on the headers alone
- * (`canonicalHeaders`) is made apart, so that whoever signs often makes it once.
+ * `signingKey` depends only on the credential and the second, and `canonicalHeaders` only on the headers. So each can be
+ * computed once for many signatures.
  *
  * Source: https://cloud.baidu.com/doc/Reference/s/njwvz1yfu (the scheme) and /6k6yfh1he (canonicalisation).
  */

@@ -3,7 +3,7 @@
  *
  * Promises: total over every status, code and body, and never more than the answer says. `accepted`: done. `already_absent`: there
  * is no such image. `rejected`: certainly nothing was done, which a 4xx says even if it breaks off. `unknown`: everything else.
- * Proof comes from lists of what is known; a code that is on no list proves nothing beyond its status.
+ * Only lists of what is known prove anything; a code on no list proves nothing beyond its status.
  * Never: looks at more than one answer.
  *
  * Source: https://cloud.baidu.com/doc/BCC/s/Sjwvynt2u (DELETE image), /Ojwvyo6nc (common errors). Codes that are not

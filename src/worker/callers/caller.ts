@@ -12,7 +12,7 @@ export interface Caller {
   readonly dailyDeletions: number | null;
 }
 
-/** Never a key, which somebody may put in the place of a name: names are logged. */
+/** Never a key, in case one is pasted in place of a name: names are logged. */
 const CALLER_ID = new RegExp(`^(?!${KEY_PREFIX})[A-Za-z0-9][\\w.-]{0,63}$`);
 export const CALLER_ID_RULE = `1 to 64 letters, digits, "_", "." or "-", the first a letter or digit, and not "${KEY_PREFIX}" at its beginning`;
 

@@ -1,8 +1,8 @@
 /**
- * Who sends a request, by one of three proofs: a key, a token, or a service binding.
+ * Who sends a request, by one of three credentials: a key, a token, or a service binding.
  *
  * Promises: a key or a token that was verified before costs one look-up by a digest of fixed length, however many callers there are;
- * every failure to prove is one and the same `unauthenticated`. Never: asks the network, unless a token's issuer is due.
+ * every failure to authenticate is the same `unauthenticated`. Never: asks the network, unless a token's issuer is due.
  *
  * Source: RFC 6750 §2.1 (Bearer), RFC 9110 §11.1 (the scheme is case-insensitive);
  * https://developers.cloudflare.com/workers/runtime-apis/context/ (props of a binding).

@@ -100,7 +100,7 @@ export class IssuerKeys {
     return this.#isFetching && this.#attemptedAtMs !== null && !this.#isOlder(this.#attemptedAtMs, FETCH_TIMEOUT_MS);
   }
 
-  /** A time far in the future was told by a clock that was wrong, so it counts as long ago. Clocks go back a little now and then. */
+  /** A time far in the future comes from a wrong clock, so it counts as long ago. Clocks go back a little now and then. */
   #isOlder(sinceMs: number, limitMs: number): boolean {
     const ageMs = this.#runtime.now() - sinceMs;
     return ageMs >= limitMs || ageMs < -MAX_STEP_BACK_MS;

@@ -63,7 +63,7 @@ function parseIssuer(name: string, entry: unknown, report: Report): Issuer | nul
     return null;
   }
   const { issuer, audience, jwks, maxLifetimeS = DEFAULT_LIFETIME_S, header, ...rest } = entry;
-  if (Object.keys(rest).length > 0) report('has a field that does not exist');
+  if (Object.keys(rest).length > 0) report('has an unknown field');
   return {
     name,
     issuer: parseText('issuer', issuer, report),

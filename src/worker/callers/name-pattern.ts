@@ -1,7 +1,7 @@
 /**
  * Patterns of image names, in which `*` stands for any characters or none.
  *
- * Promises: a pattern is matched over the whole name, in time bounded by the lengths of both. What grants is matched exactly, and
+ * Promises: a pattern is matched over the entire name, in time bounded by the lengths of both. What grants is matched exactly, and
  * what protects is matched whatever the case and the Unicode form, so that doubt protects.
  *
  * Source: Unicode Standard Annex #15 (normalization forms), Unicode Standard §3.13 (caseless matching).
@@ -27,18 +27,18 @@ export function protectionOf(pattern: NamePattern): Protection {
   return pattern.split('*').map(folded);
 }
 
-/** Whether a protection matches the whole of `name`, in any case and Unicode form. */
+/** Whether a protection matches all of `name`, in any case and Unicode form. */
 export function protects(protection: Protection, name: string): boolean {
   return matchesAll(protection, folded(name));
 }
 
-/** Whether `pattern` matches the whole of `name`, letter by letter. */
+/** Whether `pattern` matches all of `name`, letter by letter. */
 export function matches(pattern: NamePattern, name: string): boolean {
   return matchesAll(pattern.split('*'), name);
 }
 
 /**
- * The text without its case, its Unicode form, and the dot that Turkish puts on an i. `toLowerCase` of a whole text would not do: it
+ * The text without its case, its Unicode form, and the dot that Turkish puts on an i. `toLowerCase` of the entire text would not do: it
  * writes a capital sigma in two ways, by what follows. So each code point goes to upper and to lower case by itself, once ligatures and
  * the like are taken apart. A capital sharp s stays one letter on the way up, and a dotted capital I leaves its dot on the way down.
  */

@@ -1,8 +1,8 @@
 /**
  * `CALLERS` and every `CALLERS_<NAME>`, read into one table: who may call, and what proves it.
  *
- * Promises: every fault is reported by part and position (`CALLERS_1 caller 2: …`) and never by its value, because the text is a
- * secret and what stands in the wrong place may be a key. Never: holds a key.
+ * Promises: every fault is reported by shard and position (`CALLERS_1 caller 2: …`) and never by its value. The text is a
+ * secret, and a misplaced value may be a key. Never: holds a key.
  */
 import { isRecord, isWholeNumber, outlineOf, parseJson } from '../json.ts';
 import { SCOPES, type Scope } from '../scope.ts';
@@ -22,7 +22,7 @@ export interface Callers {
   readonly issuers: readonly Issuer[];
 }
 
-/** One binding that holds a part of the table. */
+/** One binding that holds a shard. */
 export interface Part<N extends string> {
   readonly name: N;
   readonly json: string;
@@ -72,9 +72,9 @@ export function parseCallers<N extends string>(
       return;
     }
     const { keySha256, tokens, binding, scopes, names, dailyDeletions, ...rest } = entry;
-    if (Object.keys(rest).length > 0) report('has a field that does not exist');
+    if (Object.keys(rest).length > 0) report('has an unknown field');
     if (keySha256 === undefined && tokens === undefined && binding === undefined) {
-      report('has no proof: keySha256, tokens or binding');
+      report('has no credential: keySha256, tokens or binding');
     }
     const caller: Caller = {
       id,

@@ -81,7 +81,7 @@ export function parseTokenRules(
       return [];
     }
     const { issuer: name, claims, ...rest } = rule;
-    if (Object.keys(rest).length > 0) report('tokens has a field that does not exist');
+    if (Object.keys(rest).length > 0) report('tokens has an unknown field');
     const issuer = issuers.find((known) => known.name === name);
     if (issuer === undefined) report('tokens names an issuer that is not in ISSUERS');
     const read = parseClaims(claims, report);

@@ -51,7 +51,7 @@ export interface HealthBody {
   readonly status: 'ok';
 }
 
-/** What `GET /readyz` answers if the configuration is whole. */
+/** What `GET /readyz` answers if the configuration is valid. */
 export interface ReadinessBody {
   readonly status: 'ready';
   /** Who asks, and what it may. */
@@ -77,13 +77,13 @@ export interface HistoryBody {
 export interface DeletionJson {
   readonly requestId: string;
   readonly caller: string;
-  /** Whom a token was issued to, or `null` for other proofs. */
+  /** Whom a token was issued to, or `null` for other credentials. */
   readonly subject: string | null;
   readonly imageId: string;
   /** `null` unless a rule needed it. */
   readonly imageName: string | null;
   readonly reservedAt: string;
-  /** `null` until the request has said what became of the deletion. */
+  /** `null` until the request has reported the outcome of the deletion. */
   readonly settledAt: string | null;
   /** `null` unless a check of the image, or a later deletion of it, decided the outcome. */
   readonly resolvedAt: string | null;

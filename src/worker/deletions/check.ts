@@ -10,7 +10,7 @@ import type { Runtime } from '../runtime.ts';
 import type { Gateway } from './gateway.ts';
 import { logUnlistedCode } from './upstream.ts';
 
-/** Reads the image. An id outside of the grammar, which no release of ours has entered, is a failed check. */
+/** Reads the image. An id outside the grammar, which no release has ever entered, is a failed check. */
 export async function checkImage(
   { images, keyFingerprint }: Pick<Gateway, 'images' | 'keyFingerprint'>,
   imageId: string,

@@ -1,9 +1,9 @@
 /**
  * One deletion, from a checked request to what is known about the image: policy, ledger, Baidu, ledger.
  *
- * Promises: nothing is sent to Baidu before the ledger has the deletion on disk; what comes of it is a success or a failure of
- * the closed table, and is written back while the answer is on its way; a bug while Baidu is asked becomes `internal_error`
- * with the true outcome. Never: knows HTTP beyond what a failure carries.
+ * Promises: nothing is sent to Baidu before the ledger has the deletion on disk; the result is a success or a failure of the
+ * closed table, and is stored while the response is on its way; a bug while Baidu is asked becomes `internal_error` with the
+ * true outcome. Never: knows HTTP beyond what a failure carries.
  */
 import type { Answer } from '../baidu/answer.ts';
 import { unlistedCode } from '../baidu/verdict.ts';
@@ -20,24 +20,24 @@ import { blockedBeforeRead, blockedByName, needsName } from './policy.ts';
 import { asNotAttempted, type UpstreamFailure, upstreamFailure, withLastDeletion } from './upstream.ts';
 
 export interface DeletionRequest {
-  /** Made by us; the row of the ledger bears it. */
+  /** Made by us; the row of the ledger has it. */
   readonly id: string;
   /** The caller may have chosen it. */
   readonly requestId: string;
   readonly caller: Caller;
-  /** Whom the caller's token was issued to, or `null` for other proofs. */
+  /** Whom the caller's token was issued to, or `null` for other credentials. */
   readonly subject: string | null;
   readonly imageId: ImageId;
   /** An absent image is a success. */
   readonly allowMissing: boolean;
-  /** The name that the image must bear. */
+  /** The name that the image must have. */
   readonly expectName: string | null;
 }
 
 /** The image is gone. */
 export interface Gone {
   readonly outcome: SuccessOutcome;
-  /** `true` if Baidu said so; `false` if it was gone after an attempt of ours whose effect is unknown. */
+  /** `true` if Baidu said so; `false` if it was gone after an attempt whose effect is unknown. */
   readonly confirmed: boolean;
 }
 
@@ -106,8 +106,8 @@ async function readAndDelete(
     const common = { attempts, answer, imageName };
     if (result.ok) return { result: ok({ outcome: 'deleted', confirmed: result.value.confirmed }), ...common };
     const failure = attempts === 0 ? asNotAttempted(result.failure) : result.failure;
-    // The image was there: this request has read it, or a check has found it after our last deletion. So a deletion of ours has
-    // taken effect late, or somebody between us and Baidu has repeated this one.
+    // The image was there: this request has read it, or a check has found it after our last deletion. So one of our deletions
+    // has taken effect late, or something between us and Baidu has repeated this one.
     const wasThere = imageName !== null || entered.isAfterNotDeleted;
     if (failure.code === 'image_not_found' && wasThere) {
       return { result: ok({ outcome: 'deleted', confirmed: false }), ...common };

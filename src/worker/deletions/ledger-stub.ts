@@ -19,7 +19,7 @@ export interface LedgerNamespace {
 
 /** One ledger for the deployment, because one credential stands behind it. */
 export const LEDGER_NAME = 'ledger';
-/** The regions of BCC in the south, of which Hong Kong is one. For the others the hint is that for Beijing. */
+/** The southern regions of BCC, including Hong Kong. All others get the hint for Beijing. */
 const SOUTHERN_HOST = /^bcc\.(?:gz|hkg|sin)\./;
 
 /** The time for `reserve` is longer than for other calls, because an idle object has to start first. */
@@ -87,8 +87,8 @@ export class LedgerStub {
   }
 
   /**
-   * Writes what came of a deletion. `false` if the ledger did not take it, so that its row says `unknown`. A row settles once, so a
-   * ledger whose reply was lost may be told again.
+   * Stores the outcome of a deletion. `false` if the ledger did not take it, so that its row says `unknown`. A row settles
+   * once, so it is safe to send this again if the reply was lost.
    */
   settle(id: string, settlement: rows.Settlement): Promise<boolean> {
     return this.#tell(id, settlement, (ledger) => ledger.settle(id, settlement));

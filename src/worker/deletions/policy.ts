@@ -1,8 +1,8 @@
 /**
  * Who may delete which image, beyond scopes: protection, names, the kill switch, and what an image's own state forbids.
  *
- * Promises: pure; deny beats allow; preview and deletion ask the same functions, so they cannot disagree. Never: reads anything,
- * or guesses what it was not told.
+ * Promises: pure; deny beats allow; preview and deletion ask the same functions, so they cannot disagree. Never: reads
+ * anything, or guesses what it was not given.
  */
 import type { Image } from '../baidu/images.ts';
 import type { Caller } from '../callers/caller.ts';

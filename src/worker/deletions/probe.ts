@@ -2,7 +2,7 @@
  * Whether Baidu accepts our credential, found out without deleting anything: by reading an image that cannot exist, and beside it the
  * control, an image that should exist.
  *
- * Promises: in each isolate, one probe every ten seconds, however many ask; whoever asks in between gets the result of the last one.
+ * Promises: in each isolate, one probe every ten seconds, however many ask; requests in between get the result of the last one.
  * Never: sends Baidu anything but GET, waits longer than the deadline, or fails because of the control.
  */
 import type { Answer } from '../baidu/answer.ts';

@@ -1,4 +1,4 @@
-/** Baidu's failure as one of ours, for deletion, preview and probe alike. */
+/** Translates Baidu's failure into a failure of the table, for deletion, preview and probe alike. */
 import type { Answer } from '../baidu/answer.ts';
 import type { CallFailure } from '../baidu/images.ts';
 import type { Absent, UpstreamFailureCode } from '../baidu/verdict.ts';
@@ -17,7 +17,7 @@ export type UpstreamFailure =
       readonly outcome: Exclude<FailureOutcome, Absent['outcome']>;
     };
 
-/** A read that failed says that no deletion was sent, unless it says that there is no image. */
+/** A failed read means that no deletion was sent, unless Baidu has no such image. */
 export function asNotAttempted(failure: CallFailure): UpstreamFailure {
   return failure.code === 'image_not_found' ? failure : { code: failure.code, outcome: 'not_attempted' };
 }

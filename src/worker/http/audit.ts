@@ -45,7 +45,7 @@ export function auditRecord(
   const hasCalled = answer !== undefined || attempts === null || attempts > 0;
   const exception = describeException(thrown ?? deletion?.thrown);
   const fields = {
-    /** Ours, and unique; the row of the ledger bears it. */
+    /** Ours, and unique; the row of the ledger has it. */
     'gateway.request.id': c.get('id'),
     /** The caller's own, if it was safe. */
     'request.id': c.get('to').requestId,
@@ -91,7 +91,7 @@ export function auditRecord(
     /** The code; both with a blank between them, if header and body of the answer have different ones. */
     'bce.code': answer?.codes.join(' ') || undefined,
     'bce.message': answer?.message,
-    /** Whether the ledger took what came of a deletion; absent if it never entered one. */
+    /** Whether the ledger stored the outcome of a deletion; absent if it never entered one. */
     'ledger.settled': settled,
     /** Of a deletion that was refused because another of the image is open: that row's id, and whose it is. */
     'ledger.open.id': open?.id,
@@ -125,7 +125,7 @@ function isRefused(failure: Failure | undefined, outcome: FailureOutcome | Succe
   return failure !== undefined && outcome === 'not_attempted' && PROBLEMS[failure.code].stage !== 'upstream';
 }
 
-/** An outcome that the ledger did not take is the operator's business, even if the caller was told the truth. */
+/** An outcome that the ledger did not store concerns the operator, even if the caller received the true one. */
 function severityOf(failure: Failure | undefined, settled: boolean | undefined): Severity {
   if (settled === false) return 'ERROR';
   return failure === undefined ? 'INFO' : PROBLEMS[failure.code].severity;

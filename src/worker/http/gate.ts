@@ -26,7 +26,7 @@ type AdmittedHandler = (c: Context<HttpEnv>, admitted: Admitted) => Answer | Pro
 interface Admission {
   /** `null` if any caller will do. */
   readonly scope: Scope | null;
-  /** What a caller is told if there is no gateway. */
+  /** What the response says if there is no gateway. */
   readonly problems?: readonly string[];
 }
 

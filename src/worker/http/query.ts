@@ -53,14 +53,14 @@ export const PARAMETERS = {
   }),
   expectName: parameter<string | null>({
     rule: `an image name of 1 to ${MAX_NAME_CHARS} characters`,
-    description: 'Answers 412 unless the image bears this name. Best effort: Baidu has no conditional deletion.',
+    description: 'Answers 412 unless the image has this name. Best effort: Baidu has no conditional deletion.',
     schema: { type: 'string', minLength: 1, maxLength: MAX_NAME_CHARS },
     absent: null,
     parse: (text) => (text.length >= 1 && text.length <= MAX_NAME_CHARS ? text : undefined),
   }),
   upstream: parameter<boolean>({
     description:
-      'With true, Baidu is asked, too, whether it accepts the credential. For ten seconds each isolate repeats what it was told.',
+      'With true, also asks Baidu whether it accepts the credential. Each isolate repeats the result for ten seconds.',
     ...flag,
   }),
   caller: parameter<string | null>({

@@ -7,7 +7,7 @@
 import type { Runtime } from '../runtime.ts';
 import { MAX_CHECKS_AT_ONCE } from './store.ts';
 
-/** Each is one subrequest, of which the Free plan allows 50 an invocation. The next run follows at once. */
+/** Each is one subrequest, and the Free plan allows 50 per invocation. The next run follows at once. */
 const MAX_CHECKS_IN_RUN = 40;
 const MIN_PAUSE_MS = 100;
 

@@ -6,7 +6,7 @@ export interface Reservation {
   readonly id: string;
   readonly requestId: string;
   readonly caller: string;
-  /** Whom a token was issued to, or `null` for other proofs. */
+  /** Whom a token was issued to, or `null` for other credentials. */
   readonly subject: string | null;
   readonly imageId: string;
   /** Tells which Baidu key signs. */
@@ -81,7 +81,7 @@ export interface Exhausted {
   readonly retryAfterS: number;
 }
 
-/** The row because of which an image is taken: its request may still run, or its checks are not over. */
+/** The row that keeps an image taken: its request may still run, or its checks are not over. */
 export interface OpenRow {
   readonly id: string;
   readonly caller: string;
@@ -117,7 +117,7 @@ export type Reserved =
   | {
       readonly ok: true;
       readonly value: LastDeletion | null;
-      /** Whether a deletion of ours seemed to have had no effect, and nothing since has found the image gone. */
+      /** Whether a deletion seemed to have had no effect, and nothing since has found the image gone. */
       readonly isAfterNotDeleted: boolean;
       readonly sameRequest: SameRequest | null;
     }

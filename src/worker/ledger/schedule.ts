@@ -18,7 +18,7 @@ export const HASTENED_CHECK_MS = 5_000;
 /** The planned checks, in whole seconds after a reservation: strictly growing, never empty. */
 export type Schedule = readonly number[];
 
-/** What one check of an image found. `found` and `absent` are proof; `failed` proves nothing. */
+/** What one check of an image found. `failed` proves nothing. */
 export type Finding = 'found' | 'absent' | 'failed';
 
 /** A finding, when its read began, and which key signed it. */

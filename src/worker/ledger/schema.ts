@@ -87,7 +87,7 @@ export const SQL = {
   verify: 'UPDATE deletions SET verified = ?, looked_at = ?, next_check_at = NULL WHERE seq = ?',
   checkLater: 'UPDATE deletions SET looked_at = ?, next_check_at = ?, found_at = ? WHERE seq = ?',
   hasten: 'UPDATE deletions SET next_check_at = ? WHERE seq = ?',
-  /** The newest row because of which the image is taken. ?2: rows before it have had all checks. ?3: requests before it are over. */
+  /** The newest row that keeps the image taken. ?2: rows before it have had all checks. ?3: requests before it are over. */
   open: `SELECT * FROM deletions WHERE image_id = ?1 AND outcome = 'unknown' AND reserved_at > ?2
     AND (found_at IS NULL OR reserved_at > ?3) ORDER BY reserved_at DESC, seq DESC LIMIT 1`,
   /** Unknown rows of an image whose requests were over at ?2. */

@@ -26,7 +26,7 @@ import { toInteger, toRow } from './stored-row.ts';
 
 /** How many rows one call removes, so that it never blocks the object for long. */
 export const REMOVAL_BATCH = 5_000;
-/** Up to here a ledger keeps every row for its whole retention. */
+/** Up to this number of rows, a ledger keeps each for its full retention. */
 const MAX_ROWS = 1_000_000;
 /** How many images are checked at once: an object has six connections. */
 export const MAX_CHECKS_AT_ONCE = 5;
@@ -103,7 +103,7 @@ export class LedgerStore {
   }
 
   /**
-   * Writes what came of a deletion. A row settles once, so a second call changes nothing. A final outcome stays: a settlement
+   * Stores the outcome of a deletion. A row settles once, so a second call changes nothing. A final outcome stays: a settlement
    * that comes later can only confirm it. What Baidu said of this deletion decides older unknown rows of the image: if it was done,
    * the image was there when they were over; if the image was absent, they may have deleted it.
    */
@@ -223,7 +223,7 @@ export class LedgerStore {
     return exhausted;
   }
 
-  /** The row because of which the image is taken. */
+  /** The row that keeps the image taken. */
   #open(imageId: string, nowMs: number): rows.DeletionRow | null {
     const allChecksBeforeMs = nowMs - lastCheckMs(this.#schedule);
     return this.#rows(SQL.open, imageId, allChecksBeforeMs, this.#overBeforeMs(nowMs))[0] ?? null;

@@ -37,7 +37,7 @@ export interface ProblemRow<Facts> {
 /** Of the path that a problem repeats. */
 export const MAX_INSTANCE_CHARS = 256;
 
-/** What may be told about Baidu's answer. Never its message. */
+/** What a response may say about Baidu's answer. Never its message. */
 export interface Upstream {
   readonly status: number;
   readonly code: string | null;

@@ -1,9 +1,9 @@
 /**
  * Every way in which a request can fail: one row for each code.
  *
- * Promises: a row has all that is said about its code anywhere: status, outcomes, retry advice, severity, where it can occur, title,
- * explanation, headers, and the sentence for one occurrence with the facts that this sentence needs. Schema, OpenAPI document
- * and README derive from the rows or are tested against them. Never: text of an exception or of Baidu in a sentence.
+ * Promises: a row has everything that is said about its code anywhere: status, outcomes, retry advice, severity, stage, title,
+ * explanation and headers. It also has the sentence for one occurrence, with the facts that this needs. Schema, OpenAPI
+ * document and docs derive from the rows or are tested against them. Never: text of an exception or of Baidu in a sentence.
  */
 import type { Scope } from '../scope.ts';
 import { DAY_S } from '../time.ts';
@@ -20,7 +20,7 @@ import { absent, ifRefused, notSent, unlessUnknown } from './upstream-details.ts
 
 const REQUEST_FAULTS: Readonly<Record<Extract<RequestFault, string>, string>> = {
   malformed_host: 'The Host header is not a host name.',
-  unknown_parameter: 'There is a query parameter that this call does not take.',
+  unknown_parameter: 'This call does not take one of the query parameters.',
   repeated_parameter: 'A query parameter is given more than once.',
   unexpected_body: 'This call takes no body.',
   holds_credential:
@@ -28,13 +28,13 @@ const REQUEST_FAULTS: Readonly<Record<Extract<RequestFault, string>, string>> = 
 };
 
 const MISSING: Readonly<Record<Exclude<Missing, Scope>, string>> = {
-  name: 'The name of the image is not among those that this caller may delete.',
-  no_browser: 'No page in a browser may delete an image.',
+  name: 'This caller may not delete images with this name.',
+  no_browser: 'A web page may not delete an image.',
 };
 
 /** How long to wait if Baidu throttles us and does not say for how long. */
 const DEFAULT_RETRY_AFTER_S = 10;
-/** How often an issuer of which nothing is known may be asked. */
+/** How long to wait before asking an issuer again whose keys are not known. */
 const IDENTITY_RETRY_AFTER_S = 5;
 /** How long a caller waits for an image whose deletion is in progress. A check of it comes at most as often. */
 const IN_PROGRESS_RETRY_AFTER_S = 5;
@@ -81,9 +81,9 @@ export const ROWS = {
     status: 400,
     ...refusal,
     stage: 'any',
-    title: 'The request has a part that this call does not take',
+    title: 'The request contains something this call does not accept',
     explanation:
-      'A query parameter is unknown, repeated or malformed, the request has a body, the Host header is malformed, or an id or filter repeats part of a credential. Nothing is ignored: a mistyped option must never delete.',
+      'A query parameter is unknown, repeated or malformed, the request has a body, the Host header is malformed, or an id or filter repeats part of a credential. Nothing is ignored, so that a mistyped option can never delete.',
     detail: ({ fault }: { readonly fault: RequestFault }) =>
       typeof fault === 'string' ? REQUEST_FAULTS[fault] : `${fault.parameter} is ${fault.rule}.`,
   }),
@@ -95,7 +95,7 @@ export const ROWS = {
     stage: 'transport',
     title: 'The request came over plain http',
     explanation:
-      'Anyone on the way can read plain http. Use https. A key or token that was sent so may have been read: ask the operator to replace the key. The audit record names the caller and the fingerprint of its own key. A token ends by itself.',
+      "Anyone on the way can read plain http. Use https. If you sent a key, ask the operator to replace it. The audit record names the caller and the fingerprint of the caller's key. A token expires by itself.",
     detail: ({ hasCredential }: { readonly hasCredential: boolean }) =>
       hasCredential
         ? 'Use https, and replace the credential: anyone on the way could read it.'
@@ -107,7 +107,7 @@ export const ROWS = {
     stage: 'admission',
     title: 'The caller is not known',
     explanation:
-      'Send "Authorization: Bearer <key or token>" once, with a key or a token that the operator has configured. Where Cloudflare Access is the proof, its token is enough, and nothing may stand beside it. What was wrong is not told.',
+      'Send "Authorization: Bearer <key or token>" once, with a key or a token that the operator has configured. Behind Cloudflare Access, its token is enough, and no other credential may be sent with it. The response never says what was wrong.',
     detail: (_facts: UnauthenticatedFacts) =>
       'Send one Authorization header with the scheme Bearer and a key or a token of a configured caller.',
     headers: () => ({ 'WWW-Authenticate': 'Bearer' }),
@@ -117,7 +117,7 @@ export const ROWS = {
     stage: 'admission',
     title: 'The issuer of the token does not answer',
     explanation:
-      "The issuer's keys, with which a token is verified, are not known, and it could not be asked. Try again shortly.",
+      "The issuer's keys, which verify its tokens, are not known, and the issuer could not be asked. Try again shortly.",
     detail: () => 'The token could not be verified. Try again shortly.',
     headers: () => retryAfter(IDENTITY_RETRY_AFTER_S),
   }),
@@ -136,7 +136,7 @@ export const ROWS = {
     ...refusal,
     stage: 'deletion',
     title: 'The image is protected',
-    explanation: 'The operator protects this image by id or by name, and that beats every scope.',
+    explanation: 'The operator protects this image by id or by name, and that overrides every scope.',
     detail: ({ imageId, by }: { readonly imageId: string; readonly by: 'id' | 'name' }) =>
       `${imageId} is protected by its ${by}.`,
   }),
@@ -161,9 +161,9 @@ export const ROWS = {
     status: 412,
     ...refusal,
     stage: 'deletion',
-    title: 'The image does not bear the expected name',
+    title: 'The image does not have the expected name',
     explanation: 'The image is not the one that the caller meant, so it was left alone.',
-    detail: ({ imageId }: { readonly imageId: string }) => `${imageId} does not bear the name given as expectName.`,
+    detail: ({ imageId }: { readonly imageId: string }) => `${imageId} does not have the name given as expectName.`,
   }),
   rate_limited: problem({
     status: 429,
@@ -172,8 +172,7 @@ export const ROWS = {
     severity: 'INFO',
     stage: 'admission',
     title: 'Too many requests',
-    explanation:
-      'Wait for as many seconds as Retry-After says. RateLimit-Policy states the limits, which are per caller.',
+    explanation: 'Wait for the seconds in Retry-After. RateLimit-Policy states the limits, which are per caller.',
     detail: ({ requests, periodS }: RateLimitFacts) => `A caller may send ${requests} requests in ${periodS} seconds.`,
     // The limiter tells neither a remaining count nor a time of reset, so only a whole period is sure to be long enough.
     headers: ({ periodS, policy }) => ({ ...retryAfter(periodS), 'RateLimit-Policy': policy }),
@@ -184,9 +183,9 @@ export const ROWS = {
     retryable: true,
     severity: 'INFO',
     stage: 'deletion',
-    title: 'The daily deletions are used up',
+    title: 'The daily budget is used up',
     explanation:
-      'The budget of the caller, or of the account that all callers share, counts the images of the last 24 hours that were or may have been deleted. Retry-After says when there is room again. An image that counts already can still be deleted.',
+      'A budget counts the images that were or may have been deleted in the last 24 hours, for the caller and for all callers together. Retry-After says when there is room again. An image that already counts can still be deleted.',
     detail: ({ budget, of }: BudgetFacts) =>
       `${of === 'caller' ? 'This caller' : 'All callers together'} may delete ${budget} images in 24 hours.`,
     headers: ({ retryAfterS }) => retryAfter(retryAfterS),
@@ -199,7 +198,7 @@ export const ROWS = {
     stage: 'deletion',
     title: 'Another deletion of the image is in progress',
     explanation:
-      'An image is deleted once at a time. It is free again when the outcome of the other deletion is known, and at the latest after the last planned check. If the outcome is unknown, this very request was sent before: do not send it again, but ask under "deletion".',
+      'One deletion of an image runs at a time. The image is free again when the outcome of the other deletion is known, and at the latest after the last planned check. If the outcome is unknown, the same request was sent before: do not send it again, but ask under "deletion".',
     detail: ({ imageId, outcome }: InProgressFacts) =>
       outcome === 'unknown'
         ? `This request to delete ${imageId} was sent before, and its outcome is not known yet.`
@@ -213,8 +212,7 @@ export const ROWS = {
     severity: 'INFO',
     stage: 'image',
     title: 'There is no such image',
-    explanation:
-      'Baidu has no image with this id in this region. A caller who is content with that sends allowMissing=true.',
+    explanation: 'Baidu has no image with this id in this region. If that is good enough, send allowMissing=true.',
     detail: absent,
   }),
   image_not_custom: problem({
@@ -249,8 +247,8 @@ export const ROWS = {
     stage: 'upstream',
     title: "Baidu refused the gateway's own credentials",
     explanation:
-      "The gateway's key, signature, clock or permission is wrong at Baidu. No caller can mend that. It has been logged.",
-    detail: unlessUnknown(() => 'The fault is on the side of the gateway. It has been logged.'),
+      "The gateway's key, signature, clock or permission is wrong at Baidu. No caller can fix that. It has been logged.",
+    detail: unlessUnknown(() => 'The fault lies with the gateway. It has been logged.'),
   }),
   upstream_throttled: problem({
     status: 503,
@@ -259,8 +257,8 @@ export const ROWS = {
     severity: 'WARN',
     stage: 'upstream',
     title: 'Baidu limits the rate of requests',
-    explanation: 'The limit is on the account that all callers share. Wait for as many seconds as Retry-After says.',
-    detail: unlessUnknown(() => 'Try again after as many seconds as Retry-After says.'),
+    explanation: 'The limit is on the account that all callers share. Wait for the seconds in Retry-After.',
+    detail: unlessUnknown(() => 'Try again after the seconds in Retry-After.'),
     headers: ({ retryAfterS }) => retryAfter(retryAfterS ?? DEFAULT_RETRY_AFTER_S),
   }),
   upstream_unexpected: problem({
@@ -269,7 +267,7 @@ export const ROWS = {
     retryable: false,
     severity: 'ERROR',
     stage: 'upstream',
-    title: 'Baidu gave an answer that nobody has documented',
+    title: 'Baidu gave an undocumented answer',
     explanation:
       'A redirect, an unknown code, or a 404 that is not about the image. If the outcome is unknown, ask under "deletion".',
     detail: ifRefused(({ imageId }) => `Baidu refused to delete ${imageId} for a reason that is not documented.`),
@@ -297,14 +295,14 @@ export const ROWS = {
     ...outage,
     stage: 'ledger',
     title: 'The deletion ledger does not answer',
-    explanation: 'Without its record nothing is deleted. Try again shortly.',
+    explanation: 'Nothing is deleted unless it can be recorded. Try again shortly.',
     detail: () => 'Nothing was deleted. Try again shortly.',
   }),
   rate_limiter_unavailable: problem({
     ...outage,
     stage: 'admission',
     title: 'The rate limiter does not answer',
-    explanation: 'Without its limit nothing is let through. Try again shortly.',
+    explanation: 'No call is let through without its rate limit. Try again shortly.',
     detail: () => 'Nothing was sent to Baidu. Try again shortly.',
   }),
   gateway_misconfigured: problem({
@@ -313,7 +311,7 @@ export const ROWS = {
     retryable: false,
     severity: 'ERROR',
     stage: 'admission',
-    title: 'The gateway is not configured',
+    title: 'The gateway is misconfigured',
     explanation: "A secret or variable is missing or malformed. The operator's log and GET /readyz say which.",
     detail: (_facts: { readonly problems?: readonly string[] }) => 'Nothing was sent to Baidu. This has been logged.',
   }),

@@ -172,7 +172,7 @@ describe('the check of an image', () => {
 
   const broken = () => new ReadableStream({ start: (controller) => controller.error(new Error('reset')) });
 
-  it('reads the image once, at its own URL, whatever comes of it', async () => {
+  it('reads the image once, at its own URL, whatever the result', async () => {
     const answers: readonly (() => Promise<Response>)[] = [
       async () => failure(500, 'InternalError', 'x', 'r'),
       async () => failure(403, 'RequestExpired', 'x', 'r', { date: new Date().toUTCString() }),

@@ -144,7 +144,7 @@ describe('a 404 with the code', () => {
     'SnapshotImageNotFound',
     'ImageUserNotFound',
     'NotFoundUser',
-    // Documented, or seen of a route that there is not.
+    // Documented, or seen for an unknown route.
     'InvalidVersion',
     'InvalidURI',
     'ResourceNotFound',

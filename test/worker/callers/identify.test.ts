@@ -302,7 +302,7 @@ describe('a service binding', () => {
     expect(harness.lines[0]?.record).toMatchObject({ 'caller.id': 'worker' });
   });
 
-  it('is needed for a caller that has no other proof', async () => {
+  it('is needed for a caller that has no other credential', async () => {
     const harness = createHarness({ env });
     expect((await harness.call('DELETE', '/images/m-custom01', bearer('worker'))).status).toBe(401);
   });

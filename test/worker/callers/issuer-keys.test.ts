@@ -109,7 +109,7 @@ describe('the keys of an issuer', () => {
   });
 
   it.each<[IssuerMode, string]>([...FAULTS, ['hanging', 'no_answer'], ['stalled', 'no_answer']])(
-    'of which nothing is known while the issuer is %s are null, and it is asked once in five seconds',
+    'are null while nothing is known and the issuer is %s, and it is asked once in five seconds',
     async (mode, reason) => {
       const issuer = await TestIssuer.create(inject('issuerUrl'));
       await issuer.become(mode);

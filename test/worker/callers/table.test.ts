@@ -72,7 +72,7 @@ describe('CALLERS', () => {
     [caller({ names: [['ci-*']] }), 'names must be a list of at most 100 '],
     [caller({ names: 'ci-*' }), 'names must be a list of at most 100 '],
     [caller({ dailyDeletions: true }), 'dailyDeletions must be a whole number from 0 to 10000'],
-  ])('is told what is wrong with it: %s', (json, problem) => {
+  ])('is refused, and says what is wrong: %s', (json, problem) => {
     const problems = problemsOf({ CALLERS: json });
     expect(problems).toHaveLength(1);
     expect(problems[0]?.startsWith(`CALLERS caller 1: ${problem}`)).toBe(true);
@@ -159,8 +159,8 @@ describe('a table in parts', () => {
     ['', 'is missing'],
     [7, 'is missing'],
     ['[]', 'is not a JSON object'],
-    ['{"a":{}}', 'caller 1: has no proof: keySha256, tokens or binding'],
-  ])('is refused whole if one part is %j, and names that part', (value, problem) => {
+    ['{"a":{}}', 'caller 1: has no credential: keySha256, tokens or binding'],
+  ])('is refused entirely if one shard is %j, and names that shard', (value, problem) => {
     const parts = { CALLERS_OPS: value };
     const parsed = parseConfig({ ...validEnv(), ...parts });
     expect([parsed.callers, parsed.config]).toEqual([null, null]);

@@ -26,7 +26,7 @@ describe('the tokens of a caller', () => {
     [[], /tokens must be a list/],
     [[1], /tokens must be a list of objects/],
     [rule({ a: 'b' }, 'three'), /issuer that is not in ISSUERS/],
-    [[{ issuer: 'one', claims: { a: 'b' }, extra: 1 }], /field that does not exist/],
+    [[{ issuer: 'one', claims: { a: 'b' }, extra: 1 }], /unknown field/],
     [[{ issuer: 'one' }], /claims must be/],
     [rule({}), /claims must be/],
     [rule({ a: 1 }), /claims must be/],
@@ -108,11 +108,11 @@ describe('two callers', () => {
     ['a part of the claims of the first', { a: '1', b: '2' }, { b: '2' }, [1]],
     ['a claim with another text', { a: '1' }, { a: '2' }, []],
     ['one claim in common, and each one of its own', { a: '1', b: '2' }, { a: '1', c: '3' }, []],
-  ])('of which the second has %s', (_what, first, second, positions) => {
+  ])('the second with %s', (_what, first, second, positions) => {
     expect(problemsOf({ a: rule(first), b: rule(second) })).toEqual(positions.map((n) => `caller ${n}: ${contain}`));
   });
 
-  it('and a third, each two of which have one claim in common, are told apart', () => {
+  it('and a third are distinguished, although each two share a claim', () => {
     const three = { a: rule({ x: '1', y: '2' }), b: rule({ x: '1', z: '3' }), c: rule({ y: '2', z: '3' }) };
     expect(problemsOf(three)).toEqual([]);
   });

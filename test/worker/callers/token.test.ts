@@ -68,7 +68,7 @@ describe('a token', () => {
     expect(await verifierOf([issuer.parsed({ jwks: [issuer.pair.jwk] })]).who(await issuer.token())).toBe('job');
   });
 
-  it('may have a list of audiences, of which ours is one', async () => {
+  it('may have a list of audiences that contains ours', async () => {
     expect(await verifierOf([issuer.parsed()]).who(await issuer.token({ aud: ['others', AUDIENCE] }))).toBe('job');
   });
 
@@ -192,7 +192,7 @@ describe('a forged token', () => {
     },
   );
 
-  it('of more than 8 KB is told by its length alone, and one of 8 KB may be genuine', async () => {
+  it('of more than 8 KB is refused by its length alone, and one of 8 KB may be genuine', async () => {
     const short = await issuer.token({ pad: '' });
     // Three bytes of payload are four characters.
     const pad = 'x'.repeat(Math.floor(((8_192 - short.length) * 3) / 4) - 3);
@@ -203,7 +203,7 @@ describe('a forged token', () => {
     expect(isToken(`${'x'.repeat(8_189)}.x.x`)).toBe(false);
   });
 
-  it('with the keys of another issuer of ours is unauthenticated', async () => {
+  it('with the keys of another configured issuer is unauthenticated', async () => {
     const other = await TestIssuer.create(inject('issuerUrl'));
     const rules = [rule({ sub: 'job-7' }), rule({ sub: 'job-7' }, caller('other'), 'other')];
     const { who } = verifierOf([issuer.parsed(), other.parsed({ name: 'other' })], rules);
@@ -473,7 +473,7 @@ describe('a token that was verified', () => {
   });
 });
 
-describe('an issuer of which nothing is known', () => {
+describe('an issuer whose keys are not known', () => {
   it('makes its tokens unavailable and not wrong; the others hold', async () => {
     const down = await TestIssuer.create(inject('issuerUrl'));
     await down.become('down');

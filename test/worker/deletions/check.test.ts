@@ -5,7 +5,7 @@ import { checkImage } from '../../../src/worker/deletions/check.ts';
 
 const NOW_MS = Date.parse('2026-11-23T00:00:00Z');
 
-/** The check of an image of which Baidu says this, and the lines that it leaves. */
+/** The check of an image for which Baidu answers this, and its log lines. */
 async function checkOf(said: ImageCheck, imageId = 'm-custom01') {
   const lines: unknown[] = [];
   const read: string[] = [];

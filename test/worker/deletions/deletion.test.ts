@@ -714,7 +714,7 @@ describe('a deletion with expectName', () => {
 });
 
 describe('what the ledger keeps of a deletion', () => {
-  it('says whether Baidu confirmed it, and also that Baidu confirmed the absence that the caller was told as a failure', async () => {
+  it('says whether Baidu confirmed it, also for an absence that was reported as a failure', async () => {
     const harness = createHarness();
     await harness.call('DELETE', '/images/m-custom01');
     await harness.call('DELETE', '/images/m-absent01');

@@ -27,7 +27,7 @@ describe('a ledger that fails', () => {
     expect(harness.lines[0]).toMatchObject({ severity: 'ERROR' });
   });
 
-  it('after a deletion is told the outcome twice; the operator gets an error, and the caller the true outcome', async () => {
+  it('after a deletion is sent the outcome twice; the operator gets an error, and the caller the true outcome', async () => {
     const settlements: Settlement[] = [];
     const harness = createHarness({ env: { LEDGER: ledgerThat({ settle: true }, settlements) } });
     const response = await harness.call('DELETE', '/images/m-custom01');
@@ -74,7 +74,7 @@ describe('a ledger that restarts while Baidu works', () => {
   });
 });
 
-/** A ledger whose `reserve` replies after `ms`, and what it is told afterwards. */
+/** A ledger whose `reserve` replies after `ms`, and the calls it gets afterwards. */
 function lateLedger(ms: number, reply: 'entered' | 'lost' = 'entered') {
   const settled: { id: string; settlement: Settlement }[] = [];
   const reserved: string[] = [];
@@ -93,7 +93,7 @@ function lateLedger(ms: number, reply: 'entered' | 'lost' = 'entered') {
 }
 
 describe('a ledger that reserves too late', () => {
-  it('is told that nothing was sent', async () => {
+  it('learns that nothing was sent', async () => {
     const { namespace, settled, reserved } = lateLedger(5_300);
     const harness = createHarness({ env: { LEDGER: namespace } });
     const ctx = createExecutionContext();
@@ -181,7 +181,7 @@ describe('a reservation that comes after its cancellation', () => {
 });
 
 describe('the ledger', () => {
-  it('is one object for the deployment, near Beijing, whoever calls', async () => {
+  it('is one object for the deployment, near Beijing, for every caller', async () => {
     const asked: unknown[] = [];
     const ledger = ledgerNamed(crypto.randomUUID());
     const namespace = {

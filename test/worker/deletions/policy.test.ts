@@ -62,7 +62,7 @@ describe('a caller with names', () => {
     const refused = await harness.call('DELETE', '/images/m-custom03', bearer(KEYS.named));
     expect(await problemOf(refused)).toMatchObject({
       code: 'permission_denied',
-      detail: 'The name of the image is not among those that this caller may delete.',
+      detail: 'This caller may not delete images with this name.',
     });
     expect(harness.emulator.images.has('m-custom03')).toBe(true);
   });

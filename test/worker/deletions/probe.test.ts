@@ -98,7 +98,7 @@ describe('the probe', () => {
     void probe.ask('id-1');
     expect((await probe.ask('id-1')).result).toMatchObject({ ok: false, failure: { code: 'upstream_timeout' } });
     expect(asked).toHaveLength(1);
-    // The wait has taken the whole deadline.
+    // The wait has used up the deadline.
     expect(clock.nowMs).toBe(1_020_000);
     void probe.ask('id-1');
     expect(asked).toHaveLength(2);

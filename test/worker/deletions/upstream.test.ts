@@ -1,4 +1,4 @@
-/** What a caller is told about an image that Baidu does not have. */
+/** The response about an image that Baidu does not have. */
 import { describe, expect, it } from 'vitest';
 import { KEYS } from '../../fixtures.ts';
 import { bearer, createHarness, historyPage, problemOf, recordsOf } from '../../harness.ts';

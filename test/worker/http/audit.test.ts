@@ -83,7 +83,7 @@ describe('the audit record', () => {
     }
   });
 
-  it('and every answer name the version that runs, even if the configuration is at fault or a bug ends the request', async () => {
+  it('and every answer name the version that runs, even if the configuration is invalid or a bug ends the request', async () => {
     const VERSION = { id: 'd5c1b2a3', tag: '', timestamp: '' };
     const broken = () => {
       throw new Error('a bug');
@@ -107,7 +107,7 @@ describe('the audit record', () => {
     expect(harness.lines[0]?.record).not.toHaveProperty('service.version');
   });
 
-  it('names the image of a refused request, whoever sent it', async () => {
+  it('names the image of a refused request, whatever the caller', async () => {
     const harness = createHarness();
     await harness.call('DELETE', '/images/m-custom01', {});
     await harness.call('DELETE', '/images/m-custom01', { Authorization: `Bearer ${KEYS.reader}` });
@@ -128,7 +128,7 @@ describe('the audit record', () => {
     expect(harness.lines[0]?.text).not.toMatch(/server\.address|access_key/);
   });
 
-  it('bears an id of ours that the row in the ledger has too, whatever request id the caller repeats', async () => {
+  it('has a unique id that matches its ledger row, even if callers repeat request ids', async () => {
     const ledger = freshLedgers();
     const harness = createHarness({ env: { LEDGER: ledger } });
     const headers = { ...bearer(KEYS.cleaner), 'X-Request-Id': 'same' };

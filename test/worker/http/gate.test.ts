@@ -1,4 +1,4 @@
-/** Who is let through to which call, and what everybody else is told. */
+/** Who is let through to which call, and how everyone else is refused. */
 import { describe, expect, it } from 'vitest';
 import { FAULTY_ENV, KEYS, SECRET } from '../../fixtures.ts';
 import { bearer, createHarness, problemOf } from '../../harness.ts';
@@ -45,7 +45,7 @@ describe('the gate', () => {
         code: 'permission_denied',
         status: 403,
         outcome: 'not_attempted',
-        detail: 'No page in a browser may delete an image.',
+        detail: 'A web page may not delete an image.',
       });
       expect(harness.requests).toHaveLength(0);
       expect((await harness.call('GET', '/images/m-custom01', headers)).status).toBe(200);

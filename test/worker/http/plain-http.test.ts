@@ -66,7 +66,7 @@ describe('over plain http', () => {
     expect(harness.lines.at(-1)?.record).not.toHaveProperty('caller.id');
   });
 
-  it('a deletion is refused even if the configuration is at fault', async () => {
+  it('a deletion is refused even if the configuration is invalid', async () => {
     const harness = plain({ env: { CALLERS: undefined } });
     const response = await harness.call('DELETE', '/images/m-custom01');
     expect(await problemOf(response)).toMatchObject({ code: 'insecure_transport' });

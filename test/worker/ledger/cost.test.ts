@@ -102,8 +102,8 @@ describe('the rows written', () => {
     });
     const [cost] = costs;
     // A reservation is the row and its eight indexes; a settlement the row, the three indexes with the outcome, and the counter.
-    // With the alarm, which is set at the reservation, when it begins and when it ends, a deletion writes 9 + 5 + 1 + 3 = 18 rows,
-    // and one that is lost 9 + 4 + 6 + 3 = 22.
+    // The alarm is set at the reservation, when it begins and when it ends. With it, a deletion writes 9 + 5 + 1 + 3 = 18 rows,
+    // and a lost one 9 + 4 + 6 + 3 = 22.
     expect(cost).toEqual({
       reserve: 9,
       refusal: 1,

@@ -26,7 +26,7 @@ function planOf(sql: SqlStorage, statement: string, bindings?: (string | number)
     .map(({ detail }) => String(detail));
 }
 
-/** The steps that go through a whole table, except those over the rows of a part of the same statement. */
+/** The steps that scan an entire table, except those over the rows of a subquery. */
 const scans = (plan: readonly string[]) =>
   plan.filter((step) => /^SCAN (?!\(subquery|CONSTANT ROW|\d+ CONSTANT)/.test(step));
 
@@ -43,7 +43,7 @@ const queries = Array.from({ length: 2 ** parts.length }, (_, bits) => {
   return { given: chosen.map(([name]) => name).join(', ') || 'nothing', query };
 });
 
-/** Those that count a budget go through the rows that count, of which there are no more than the budget. */
+/** Those that count a budget read the rows that count: no more than the budget. */
 const GROUPED: readonly string[] = [
   'accountCount',
   'callerCount',
@@ -241,7 +241,7 @@ describe('the schema', () => {
     });
   });
 
-  it('orders rows by time, even if a new row bears the number of a removed one', async () => {
+  it('orders rows by time, even if a new row has the number of a removed one', async () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       store.reserve(reservation('r1'), budgets(5), START_MS);

@@ -236,7 +236,7 @@ describe('a refusal', () => {
 });
 
 describe('the same request again', () => {
-  it('is told the first row if that deleted the image', () =>
+  it('gets the first row if that deleted the image', () =>
     inStore((store) => {
       store.reserve({ ...reservation('job'), id: 'first' }, ROOM, at(0));
       store.settle('first', settlement('deleted'), at(1));
@@ -245,7 +245,7 @@ describe('the same request again', () => {
       });
     }));
 
-  it('is told the first row if that is still unknown', () =>
+  it('gets the first row if that is still unknown', () =>
     inStore((store) => {
       store.reserve({ ...reservation('job'), id: 'first' }, ROOM, at(0));
       expect(store.reserve({ ...reservation('job'), id: 'second' }, ROOM, at(3600)).reserved).toMatchObject({
@@ -793,7 +793,7 @@ describe('the history', () => {
 });
 
 describe('the last deletion of an image', () => {
-  it('is its newest row with the outcome deleted, whoever the caller was', () =>
+  it('is its newest row with the outcome deleted, whatever the caller', () =>
     inStore((store) => {
       for (const [n, outcome] of (['deleted', 'deleted', 'rejected', 'already_absent'] as const).entries()) {
         reserve(store, `r${n}`, START_MS + n, IMAGE, `c${n}`);

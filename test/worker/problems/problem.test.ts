@@ -20,7 +20,7 @@ describe('the detail of a problem', () => {
     expect(problemBody(failure, context)).toMatchObject({ outcome: outcomeOf(failure), detail: sentence });
   });
 
-  it('is one whole sentence, and a different one for each failure', () => {
+  it('is one complete sentence, and a different one for each failure', () => {
     const failures: Failure[] = [
       { code: 'invalid_image_id', rule: 'x' },
       { code: 'unauthenticated' },

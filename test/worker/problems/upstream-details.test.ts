@@ -35,16 +35,16 @@ describe('the detail of a failure at Baidu', () => {
     [{ ...upstream, code: 'upstream_throttled', outcome: 'unknown' }, unknown],
     [
       { ...upstream, code: 'upstream_throttled', outcome: 'not_attempted' },
-      'Try again after as many seconds as Retry-After says.',
+      'Try again after the seconds in Retry-After.',
     ],
     [{ ...upstream, code: 'upstream_rejected_credentials', outcome: 'unknown' }, unknown],
     [
       { ...upstream, code: 'upstream_rejected_credentials', outcome: 'not_attempted' },
-      'The fault is on the side of the gateway. It has been logged.',
+      'The fault lies with the gateway. It has been logged.',
     ],
     [
       { ...upstream, code: 'upstream_rejected_credentials', outcome: 'rejected' },
-      'The fault is on the side of the gateway. It has been logged.',
+      'The fault lies with the gateway. It has been logged.',
     ],
     [
       {
