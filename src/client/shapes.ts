@@ -19,7 +19,7 @@ export function readinessIn(body: unknown): ReadinessBody | null {
   return BODIES.Readiness.is(readiness) ? readiness : null;
 }
 
-/** With `null` in the place of a member that is absent. */
+/** The value, with `null` for a member that is absent. */
 function withNull(member: string, value: unknown): unknown {
   return isRecord(value) ? { [member]: null, ...value } : value;
 }

@@ -68,7 +68,7 @@ const historyRow = body<DeletionJson>('HistoryRow', {
   confirmed: described(nullable(boolean), CONFIRMED),
   verified: described(
     nullable(boolean),
-    'If the request reported deleted: true if a later check found the image gone, false if it was still there at the last planned check, null if no check has told.',
+    'Of a deletion. true: a later check found the image gone. false: the image was still there at the last planned check. null: no check has said.',
   ),
   code: described(nullable(text), 'Of the failure.'),
   attempts: described(nullable(integer), 'Deletions sent to Baidu.', { minimum: 0, maximum: 2 }),
@@ -142,7 +142,7 @@ export const BODIES = {
     code: problemCode,
     outcome: described(
       oneOf(FAILURE_OUTCOMES),
-      'not_attempted: no deletion was sent to Baidu. rejected: Baidu refused, and nothing changed. already_absent: Baidu has no such image. unknown: a deletion was sent, and its effect is not known yet.',
+      'not_attempted: no deletion was sent to Baidu. rejected: Baidu refused, and nothing changed. already_absent: Baidu has no such image. unknown: a deletion was sent; its effect is not known.',
     ),
     retryable: described(boolean, 'Never true if the outcome is unknown.'),
     requestId,

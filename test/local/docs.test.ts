@@ -85,7 +85,7 @@ describe('the order of reading', () => {
 describe('an invariant in SECURITY.md', () => {
   const [, section = ''] = textOf('SECURITY.md').split('## What must hold, and which test holds it\n');
   const rows = (section.split('\n## ')[0] ?? '').split('\n').filter((line) => /^\| \d+\. /.test(line));
-  /** A cell is a list of files; each may be followed by titles in it, of which an ellipsis stands for a part. */
+  /** A cell is a list of files; each may be followed by titles in it. An ellipsis in a title stands for any text. */
   const named = rows.flatMap((row) => {
     const [, invariant = '', , tests = ''] = /^\| (\d+)\. (.*?) \| (.*) \|$/.exec(row) ?? [];
     return [...tests.matchAll(/`([\w/.-]+)`(?:\s*:\s*((?:(?:and )?"[^"]+"(?:, )?)+))?/g)].map(

@@ -78,7 +78,7 @@ describe('a shape', () => {
   it('compiles only if it has exactly the members of its type', () => {
     // @ts-expect-error a member too few
     object<Row>({ name: text, code: nullable(text) });
-    // @ts-expect-error a member too many
+    // @ts-expect-error too many members
     object<Row>({ name: text, code: nullable(text), count: optional(integer), more: text });
     // @ts-expect-error null is forgotten
     object<Row>({ name: text, code: text, count: optional(integer) });

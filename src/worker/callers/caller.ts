@@ -22,7 +22,7 @@ export function isCallerId(text: string): boolean {
 
 export const MAX_DAILY_DELETIONS = 10_000;
 
-/** A caller, and the proof by which it is known. */
+/** A caller, and the credential by which it is known. */
 export interface Identified {
   readonly caller: Caller;
   readonly proof:

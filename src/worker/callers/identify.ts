@@ -74,7 +74,7 @@ export function createIdentity({ issuers, rules, byKey, bound }: Callers, runtim
       const [header, ...more] = tokenHeaders.filter((name) => headerOf(name) !== undefined);
       const authorization = headerOf(AUTHORIZATION);
       if (header === undefined) return byBearer(BEARER.exec(authorization ?? '')?.[1], waitUntil);
-      // Two proofs at once: whichever we believed, the request would not be what it looks like to somebody else.
+      // Two credentials at once: whichever we accepted, another reader of the request could take it for the other caller's.
       if (more.length > 0 || authorization !== undefined) return unauthenticated;
       const token = headerOf(header) ?? '';
       return isToken(token) ? tokens.verify(token, keyDigest(token), header, waitUntil) : unauthenticated;

@@ -39,10 +39,10 @@ export type KeyFault =
   | 'has an "e" of 0 or 1'
   | 'has an "x" or "y" that is not of 32 bytes';
 
-/** Of a key that verifies nothing, whoever reads the set. */
+/** Of a key that no verifier may use for signatures. */
 export const OTHER_USE = 'has another "use" than sig';
 
-/** The key with its public members alone, or why it is no public signing key of ours. */
+/** The key with its public members alone, or why we cannot verify with it. */
 export function readPublicKey(value: unknown): Result<PublicKey, KeyFault> {
   if (!isRecord(value)) return failed('is not an object');
   if (PRIVATE_MEMBERS.some((name) => name in value)) return failed('has a private or symmetric member');

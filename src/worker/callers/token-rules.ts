@@ -23,7 +23,7 @@ type Report = (problem: string) => void;
 interface SharedIssuer {
   readonly name: string;
   readonly issuer: RegExp;
-  /** Claims of which one must be in a rule, because nobody else can get its text. Names can be given up and taken by others. */
+  /** A rule must have one of these claims, because nobody else can get its text. Names can be given up and taken by others. */
   readonly tenants: readonly string[];
 }
 
@@ -55,7 +55,7 @@ function sharedIssuerOf({ issuer: text }: Issuer): SharedIssuer | undefined {
 }
 
 /**
- * Whether the rule names nobody at an issuer whose keys are fetched, and of which we do not know who its tenants are. What such an issuer
+ * Whether the rule names nobody at an issuer whose keys are fetched and whose tenants we do not know. What such an issuer
  * says in other claims may be true of anyone there.
  */
 export function namesNoSubject({ claims }: TokenRule, issuer: Issuer): boolean {

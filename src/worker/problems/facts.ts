@@ -116,7 +116,7 @@ export const TOKEN_REFUSALS = [
 ] as const;
 export type TokenRefusal = (typeof TOKEN_REFUSALS)[number];
 
-/** For the audit record alone: no answer says why a proof failed. */
+/** For the audit record alone: no response says why a credential failed. */
 export interface UnauthenticatedFacts {
   /** Of a token that its issuer signed; `issuer` is the name in our configuration. */
   readonly refused?: { readonly issuer: string; readonly reason: TokenRefusal };

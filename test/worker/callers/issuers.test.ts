@@ -84,7 +84,7 @@ describe('ISSUERS', () => {
     expect(problems[0]).toMatch(/^issuer 1: /);
   });
 
-  it('says which of the inline keys is at fault, and why', async () => {
+  it('says which of the inline keys is invalid, and why', async () => {
     const { jwk } = await createPair('k');
     const rsa = await createPair('r', 'RS256');
     const none = 'issuer 1: jwks must be an address or {"keys": […]}';
