@@ -242,7 +242,7 @@ describe('the keys of an issuer', () => {
       'key 2 has a "y" that is not base64url without padding',
     ],
   ])(
-    'that cannot be used, because the first is %s, are null, and the line names the fault',
+    'that cannot be used (%s) are null, and the line names the fault',
     async (_what, keysFrom, fault) => {
       const pair = await createPair('key-1');
       const { keys, runtime, lines } = keysOf({ jwks: 'https://issuer.test/jwks' });
