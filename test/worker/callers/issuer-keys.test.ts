@@ -241,26 +241,23 @@ describe('the keys of an issuer', () => {
       ],
       'key 2 has a "y" that is not base64url without padding',
     ],
-  ])(
-    'that cannot be used (%s) are null, and the line names the fault',
-    async (_what, keysFrom, fault) => {
-      const pair = await createPair('key-1');
-      const { keys, runtime, lines } = keysOf({ jwks: 'https://issuer.test/jwks' });
-      expect(keys.current()).toBeNull();
-      const odd = new IssuerKeys(
-        { name: 'local', jwks: 'https://issuer.test/jwks' },
-        { ...runtime, fetch: async () => Response.json({ keys: keysFrom(pair) }) },
-      );
-      expect(await odd.keysFor('ES256 key-1', () => undefined)).toBeNull();
-      const line = {
-        'event.name': 'issuer_failed',
-        'issuer.name': 'local',
-        reason: 'no_usable_keys',
-        'issuer.key.fault': fault,
-      };
-      expect(lines).toEqual([['ERROR', { severity_text: 'ERROR', ...line }]]);
-    },
-  );
+  ])('that cannot be used (%s) are null, and the line names the fault', async (_what, keysFrom, fault) => {
+    const pair = await createPair('key-1');
+    const { keys, runtime, lines } = keysOf({ jwks: 'https://issuer.test/jwks' });
+    expect(keys.current()).toBeNull();
+    const odd = new IssuerKeys(
+      { name: 'local', jwks: 'https://issuer.test/jwks' },
+      { ...runtime, fetch: async () => Response.json({ keys: keysFrom(pair) }) },
+    );
+    expect(await odd.keysFor('ES256 key-1', () => undefined)).toBeNull();
+    const line = {
+      'event.name': 'issuer_failed',
+      'issuer.name': 'local',
+      reason: 'no_usable_keys',
+      'issuer.key.fault': fault,
+    };
+    expect(lines).toEqual([['ERROR', { severity_text: 'ERROR', ...line }]]);
+  });
 
   it('that cannot be used are left out, and do not make the others useless', async () => {
     const issuer = await TestIssuer.create(inject('issuerUrl'));
