@@ -220,7 +220,7 @@ describe('a command', () => {
       .replace(revoked ?? /$^/, () => firstFingerprint())
       .replaceAll(/npm run ([a-z-]+) --/g, (_, script: string) => `node ${join(ROOT, scriptOf(script))}`)
       .replace(/^curl /, 'curl --fail ');
-    const env = { ...process.env, KEY: key, CLOUDFLARE_ENV: '' };
+    const env = { ...process.env, INIT_CWD: folder, KEY: key, CLOUDFLARE_ENV: '' };
     const { stdout } = await promisify(execFile)('sh', ['-c', text], { cwd: folder, env });
     return stdout;
   }
