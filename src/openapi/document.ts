@@ -14,6 +14,7 @@ import type { Stage } from '../worker/problems/facts.ts';
 import { type Failure, headersOf, outcomeOf, PROBLEMS } from '../worker/problems/failure.ts';
 import { PROBLEM_CONTENT_TYPE } from '../worker/problems/problem.ts';
 import { REQUEST_ID } from '../worker/request-id.ts';
+import { DAY_S } from '../worker/time.ts';
 import { EXAMPLES, FAILURES, problemExample } from './examples.ts';
 import { OPERATIONS, type Operation, PATH_PARAMETERS, type Success, TAGS } from './operations.ts';
 import { RELEASE } from './release.ts';
@@ -39,7 +40,7 @@ const HEADERS = {
   'WWW-Authenticate': { description: 'Bearer.', schema: { type: 'string' } },
   'Retry-After': {
     description: 'Seconds to wait.',
-    schema: { type: 'integer', minimum: 1, maximum: 86_400 },
+    schema: { type: 'integer', minimum: 1, maximum: DAY_S },
   },
   'RateLimit-Policy': { description: 'The limits of a caller.', schema: { type: 'string' } },
   'Content-Security-Policy': { description: 'Only files of this origin.', schema: { type: 'string' } },

@@ -43,16 +43,13 @@ export function withLastDeletion<F extends Failure>(failure: F, last: LastDeleti
   return { ...failure, deletedBefore: { at: new Date(last.atMs).toISOString(), requestId } };
 }
 
-/** Where Baidu's answer was met: at an image, by a request or, with `id` undefined, by the ledger. */
-export interface Encounter {
-  readonly imageId: string;
-  readonly id?: string;
-}
-
-/** Tells the operator of an absence whose code nobody has seen. Nothing is written if `code` is `null`. */
+/**
+ * Logs an absence with a code that nobody has seen. Writes nothing if `code` is `null`. `id` is the request that met it; without one
+ * the ledger did.
+ */
 export function logUnlistedCode(
   runtime: Pick<Runtime, 'now' | 'log'>,
-  { imageId, id }: Encounter,
+  { imageId, id }: { readonly imageId: string; readonly id?: string },
   code: string | null,
 ): void {
   if (code === null) return;

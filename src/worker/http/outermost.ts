@@ -29,7 +29,7 @@ export function audit(
     const mayKeep = keptBeside(credentialHeaders(identity, c.req.raw.headers), (name) => c.req.header(name));
     const transport = transportOf(c.env, c.req.url);
     const requestId = REQUEST_ID.test(given) && mayKeep(given) ? given : id;
-    const to = addresseeOf(c.req, { requestId, transport, mayKeep });
+    const to = addresseeOf(c.req, requestId, transport, mayKeep);
     c.set('id', id);
     c.set('to', to);
     c.set('mayKeep', mayKeep);
@@ -63,14 +63,8 @@ export function giveAfterCrash(c: Context<HttpEnv>, thrown: unknown): Response {
   return give(c, before === undefined ? crash(c.get('to'), thrown) : { ...before, thrown });
 }
 
-interface Manner {
-  readonly requestId: string;
-  readonly transport: Transport;
-  readonly mayKeep: MayKeep;
-}
-
 /** Most answers name neither URL nor path, so these are found out when they are asked for. */
-function addresseeOf({ url, path }: HonoRequest, { requestId, transport, mayKeep }: Manner): Addressee {
+function addresseeOf({ url, path }: HonoRequest, requestId: string, transport: Transport, mayKeep: MayKeep): Addressee {
   return {
     requestId,
     get origin() {
