@@ -57,7 +57,7 @@ export async function runCallers(args: readonly string[], world: World): Promise
   const { file, verb, name, ...rest } = order.value;
   const found = readFile(world.folder, file);
   if (!found.ok) return refused(`${file} ${found.failure}.\n`);
-  if (found.value.text === null && verb !== 'add') return refused(`${file} does not exist. "add" makes it.\n`);
+  if (found.value.text === null && verb !== 'add') return refused(`${file} does not exist. "add" creates it.\n`);
   const read = await readWranglerConfig(world, given.text('config'), given.text('env'));
   if (!read.ok) return refused(`${read.failure}\n`);
   const config = read.value;
@@ -93,14 +93,14 @@ export async function runCallers(args: readonly string[], world: World): Promise
 function readOrder(given: Command<Option>) {
   const [file = '', verb = '', ...words] = given.words;
   const [name = '', fingerprint = ''] = words;
-  if (file === '' || verb === '') return failed('FILE and a command are needed.');
-  if (!isVerb(verb)) return failed('There is no such command.');
+  if (file === '' || verb === '') return failed('FILE or command missing.');
+  if (!isVerb(verb)) return failed('Unknown command.');
   for (const [owner, [, ...options]] of Object.entries(VERBS)) {
     const stray = options.find((option) => owner !== verb && given.has(option));
     if (stray !== undefined) return failed(`Only "${owner}" takes --${stray}.`);
   }
   const [count] = VERBS[verb];
-  if (words.length > count) return failed('There are too many arguments.');
+  if (words.length > count) return failed('Too many arguments.');
   if (name === '' && count > 0 && verb !== 'list') return failed('NAME is missing.');
   if (name !== '' && !isCallerId(name)) return failed(`NAME must be ${CALLER_ID_RULE}.`);
   if (verb === 'revoke' && fingerprint === '') return failed('FINGERPRINT is missing; "remove" removes the caller.');
@@ -127,7 +127,7 @@ function readFields(given: Command<Option>): Result<tables.Fields, string> {
   for (const [issuer, ...texts] of given.lists('token')) {
     const pairs = texts.map((text) => /^([^=]+)=(.+)$/s.exec(text)?.slice(1) ?? []);
     const claims = new Map(pairs.map(([claim = '', text = '']) => [claim, text]));
-    if (texts.length === 0 || claims.has('')) return failed('After --token ISSUER comes CLAIM=TEXT, at least once.');
+    if (texts.length === 0 || claims.has('')) return failed('--token ISSUER needs at least one CLAIM=TEXT.');
     if (claims.size < texts.length) return failed('--token has a claim twice.');
     tokens.push({ issuer, claims: Object.fromEntries(claims) });
   }

@@ -98,9 +98,9 @@ function* checkValues({ vars, routes }: WranglerConfig, secrets: readonly Secret
         `${shown} has ${bytes} bytes, and Cloudflare takes ${MAX_VALUE_BYTES}${name === 'ISSUERS' ? spare(value) : ''}`,
       );
     }
-    if (EXAMPLE.test(value)) yield warning(`${shown} has a value of our examples`);
+    if (EXAMPLE.test(value)) yield warning(`${shown} still has an example value`);
   }
-  if (routes.some((route) => EXAMPLE.test(route))) yield warning('routes has a value of our examples');
+  if (routes.some((route) => EXAMPLE.test(route))) yield warning('routes still has an example value');
 }
 
 /** What `ISSUERS` would need without what the Worker passes over in pasted keys. */
@@ -135,7 +135,7 @@ function* checkKeys({ callers }: ParsedConfig): Generator<Finding> {
     try {
       if (typeof jwks !== 'string') for (const key of jwks) createPublicKey({ key, format: 'jwk' });
     } catch {
-      yield fault(`ISSUERS ${name}: jwks has a key that is no point of its curve`);
+      yield fault(`ISSUERS ${name}: jwks has a key that is not a point on its curve`);
     }
   }
 }
@@ -146,12 +146,12 @@ function* compare(config: WranglerConfig, base: WranglerConfig): Generator<Findi
     yield warning(`${name} is not inherited: this environment has the Worker's default`);
   }
   for (const route of config.routes.filter((each) => base.routes.includes(each))) {
-    yield warning(`the route ${route} is taken from the environment at the top`);
+    yield warning(`the route ${route} belongs to the top-level environment`);
   }
   const taken = Array.from(base.rateLimits.values(), ({ namespaceId }) => namespaceId);
   for (const [name, { namespaceId }] of config.rateLimits) {
     if (taken.includes(namespaceId))
-      yield warning(`${name} has a namespace_id of the environment at the top, and counts with it`);
+      yield warning(`${name} shares its namespace_id with the top-level environment, and counts with it`);
   }
 }
 
@@ -175,11 +175,11 @@ function* remarks(
     const issuer = callers?.issuers.find(({ name }) => name === rule.issuer);
     if (issuer !== undefined && namesNoSubject(rule, issuer)) {
       yield note(
-        `${rule.caller.id} has a rule for ${issuer.name} without "sub": anyone there with its other claims fits`,
+        `${rule.caller.id} has a rule for ${issuer.name} without "sub": anyone there with the other claims matches`,
       );
     }
   }
-  if (callers?.byName.size === 0) yield note('CALLERS is empty: nobody may call');
+  if (callers?.byName.size === 0) yield note('CALLERS is empty: no caller has access');
   const total = config?.dailyDeletionsTotal ?? Number.POSITIVE_INFINITY;
   const tooMany = (name: string, budget: number) =>
     warning(`${name} allows ${budget} deletions a day, but DAILY_DELETIONS_TOTAL only ${total}`);

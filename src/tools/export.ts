@@ -27,7 +27,7 @@ export async function runExport(args: readonly string[], world: World): Promise<
   if (!command.ok) return command.failure;
   const [url = '', given, ...more] = command.value.words;
   const { GATEWAY_TOKEN: token = '' } = world.env;
-  if (url === '' || more.length > 0) return refusal('export', 'A URL and at most one FILE are needed.');
+  if (url === '' || more.length > 0) return refusal('export', 'Give a URL and at most one FILE.');
   if (token === '') return refusal('export', 'The variable GATEWAY_TOKEN is not set.');
   const file = given ?? `${URL.parse(url)?.hostname}.jsonl`;
   const path = resolve(world.folder, file);
@@ -35,7 +35,7 @@ export async function runExport(args: readonly string[], world: World): Promise<
   let descriptor: number | null = null;
   try {
     const images = new ImageGateway({ baseUrl: url, token, retries: 9 });
-    if (file !== '-' && fs.existsSync(path)) return refused(`${file} exists already: name another FILE.\n`);
+    if (file !== '-' && fs.existsSync(path)) return refused(`${file} already exists. Give another FILE.\n`);
     // `subject` may be personal data.
     if (file !== '-') descriptor = fs.openSync(temporary, 'wx', 0o600);
     let [rows, open, nextMs] = [0, 0, 0];
@@ -54,7 +54,7 @@ export async function runExport(args: readonly string[], world: World): Promise<
     const said = `${counted(rows, 'row')} (${open} may still change). Next time: --since ${next}\n`;
     if (descriptor === null) return { status: 0, stdout: '', stderr: said };
     fs.fsyncSync(descriptor);
-    if (fs.existsSync(path)) return refused(`${file} was made by somebody else meanwhile.\n`);
+    if (fs.existsSync(path)) return refused(`${file} was created by another process meanwhile.\n`);
     fs.renameSync(temporary, path);
     return { status: 0, stdout: `${next}\n`, stderr: `${file}: ${said}` };
   } catch (error) {

@@ -23,7 +23,7 @@ export interface FoundFile {
 const STALE_MS = 60_000;
 /** What Linux follows before it reports a loop. */
 const MAX_LINKS = 40;
-const CHANGED = 'was changed by somebody else';
+const CHANGED = 'was changed by another process';
 const BUSY = 'is being changed by another process; if not, this works in a minute';
 const BIG = { bigint: true, throwIfNoEntry: false } as const;
 

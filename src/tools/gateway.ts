@@ -17,7 +17,7 @@ export interface Readiness {
 }
 
 const CONTROL_ABSENT =
-  'Baidu does not find the first of PROTECTED_IMAGES: the key is of another account or region, or the image is gone';
+  'Baidu does not have the first of PROTECTED_IMAGES: wrong account or region, or the image is gone';
 
 /** Asks `GET /readyz?upstream=true`. Fails if that cannot be asked at all. */
 export async function askReadiness(url: string, token = ''): Promise<Result<Readiness, string>> {

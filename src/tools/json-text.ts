@@ -19,7 +19,7 @@ export function parseObject(text: string): Result<Readonly<Record<string, unknow
   const value = parseJson(text);
   const place = placeOfFault(text);
   if (place !== null)
-    return failed(value === undefined ? `is not JSON from ${place} on` : `repeats a name at ${place}`);
+    return failed(value === undefined ? `is not valid JSON at ${place}` : `has a duplicate name at ${place}`);
   if (value === undefined) return failed('ends before its JSON does');
   return isRecord(value) ? ok(value) : failed('is not a JSON object');
 }

@@ -24,7 +24,7 @@ export async function runNewKey(args: readonly string[], { env }: World): Promis
   const command = parseCommand('key', { flags: ['rotate'] }, args, env);
   if (!command.ok) return command.failure;
   const [name = '', ...more] = command.value.words;
-  if (!isCallerId(name) || more.length > 0) return refusal('key', `One NAME is needed: ${CALLER_ID_RULE}.`);
+  if (!isCallerId(name) || more.length > 0) return refusal('key', `Give one NAME: ${CALLER_ID_RULE}.`);
   const { key, keySha256 } = createKey();
   const shown = `The key of ${name}, shown only this once:\n\n  ${key}\n\n`;
   const entry = JSON.stringify({ [name]: { keySha256: [keySha256], scopes: DEFAULT_SCOPES } });

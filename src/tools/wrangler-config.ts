@@ -35,7 +35,7 @@ export async function readWranglerConfig(
     const fields = recordOf(unstable_readConfig({ config: path, env }, { hideWarnings: true }));
     // With no environment at all in the file, Wrangler takes any name and deploys the top level under it.
     const isKnown = env === '' || listOf(fields['definedEnvironments']).includes(env);
-    return isKnown ? ok(readFields(path, env, fields)) : failed(`${file}: has no environment of this name`);
+    return isKnown ? ok(readFields(path, env, fields)) : failed(`${file}: unknown environment`);
   } catch (error) {
     return failed(`${file}: ${reasonOf(error)}`);
   }
@@ -43,7 +43,7 @@ export async function readWranglerConfig(
 
 /** Which deployment a tool has worked on, as its messages say it. */
 export function deploymentOf({ name, environment }: WranglerConfig): string {
-  return `${name} (${environment === '' ? 'the environment at the top' : `environment ${environment}`})`;
+  return `${name} (${environment === '' ? 'the top-level environment' : `environment ${environment}`})`;
 }
 
 function readFields(path: string, environment: string, config: Readonly<Record<string, unknown>>) {

@@ -122,7 +122,7 @@ describe('the workflow that deploys', () => {
     standIn.readiness = { status: 200, body: { ...READY, control: 'absent' } };
     const { failed, output } = await run({}, [LAST]);
     expect([failed, standIn.uploads.length]).toEqual([LAST, 1]);
-    expect(output).toContain('but is not ready: Baidu does not find the first of PROTECTED_IMAGES');
+    expect(output).toContain('but is not ready: Baidu does not have the first of PROTECTED_IMAGES');
   });
 
   it('is red, and puts no callers in force, if GitHub gives no token', async () => {

@@ -40,7 +40,7 @@ describe('npm run callers -- FILE deploy', () => {
     const { status, stdout } = await run([]);
     expect([status, stdout]).toEqual([
       0,
-      'Uploaded CALLERS, CALLERS_1 to bcc-image-gateway (the environment at the top).\n',
+      'Uploaded CALLERS, CALLERS_1 to bcc-image-gateway (the top-level environment).\n',
     ]);
     expect(standIn.uploads).toEqual([
       { script: 'bcc-image-gateway', secrets: { CALLERS: JSON.stringify(CALLERS), CALLERS_1: '{}' } },
@@ -111,7 +111,7 @@ describe('npm run callers -- FILE deploy', () => {
     const absent = await run(['--url', standIn.gatewayUrl], { GATEWAY_TOKEN: 'token' });
     expect([absent.status, absent.stderr]).toEqual([
       1,
-      expect.stringMatching(/as version version-1, but is not ready: Baidu does not find/),
+      expect.stringMatching(/as version version-1, but is not ready: Baidu does not have/),
     ]);
   });
 

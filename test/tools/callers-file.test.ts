@@ -45,14 +45,14 @@ describe('a file of callers', () => {
   });
 
   it.each([
-    [`{"CALLERS": {"a": ${entry(D1)},}}`, ['the file is not JSON from line 1, column 117 on']],
+    [`{"CALLERS": {"a": ${entry(D1)},}}`, ['the file is not valid JSON at line 1, column 117']],
     ['{\n"CALLERS": {', ['the file ends before its JSON does']],
     ['[]', ['the file is not a JSON object']],
     ['{}', ['CALLERS is missing; it may be {}']],
     ['{"CALLERS_1": {}}', ['CALLERS is missing; it may be {}']],
     ['{"CALLERS": []}', ['CALLERS is not a JSON object']],
     ['{"CALLERS": "{}"}', ['CALLERS is not a JSON object']],
-    ['{"CALLERS": {}, "CALLERS": {}}', ['the file repeats a name at line 1, column 17']],
+    ['{"CALLERS": {}, "CALLERS": {}}', ['the file has a duplicate name at line 1, column 17']],
     [
       '{"CALLERS": {}, "CALLER": {}, "CALLERS_": {}, "__proto__": {}}',
       Array.from(
@@ -62,11 +62,11 @@ describe('a file of callers', () => {
     ],
     [
       `{"CALLERS": {"a": ${entry(D1)}, "b": ${entry(D2)}, "a": ${entry(D1)}}}`,
-      ['the file repeats a name at line 1, column 222'],
+      ['the file has a duplicate name at line 1, column 222'],
     ],
     [
       '{"CALLERS": {"a": {"binding": true, "scopes": ["images:read"],\n"scopes": []}}}',
-      ['the file repeats a name at line 2, column 1'],
+      ['the file has a duplicate name at line 2, column 1'],
     ],
     [
       '{"CALLERS": {"__proto__": {"binding": true, "scopes": []}}}',

@@ -49,7 +49,7 @@ const parsedSecrets = (stdout: string) => {
   });
 };
 
-const TOP = 'bcc-image-gateway (the environment at the top)';
+const TOP = 'bcc-image-gateway (the top-level environment)';
 
 describe('npm run callers', () => {
   it('adds, rotates, revokes, removes and hands over', async () => {
@@ -102,10 +102,10 @@ describe('npm run callers', () => {
   });
 
   it.each([
-    [['--env', ''], { CLOUDFLARE_ENV: 'gz' }, 'gha', 'a (the environment at the top)'],
+    [['--env', ''], { CLOUDFLARE_ENV: 'gz' }, 'gha', 'a (the top-level environment)'],
     [[], { CLOUDFLARE_ENV: 'gz' }, 'cce', 'a-gz (environment gz)'],
     [['--env', 'gz'], {}, 'cce', 'a-gz (environment gz)'],
-    [[], {}, 'gha', 'a (the environment at the top)'],
+    [[], {}, 'gha', 'a (the top-level environment)'],
   ])('uses the issuers of the environment that it names: %j with %j', async (args, env, issuer, name) => {
     const add = (caller: string, by: string) =>
       runWith({ env }, 'c.json', 'add', caller, '--token', by, 'a=1', '--config', 'w.toml', ...args);
@@ -159,7 +159,7 @@ describe('npm run callers', () => {
       return null;
     };
     expect((await runWith({ print }, 'c.json', 'rotate', 'ci')).stderr).toBe(
-      'c.json was changed by somebody else. Your change was not made, and the key above is not valid.\n',
+      'c.json was changed by another process. Your change was not made, and the key above is not valid.\n',
     );
     expect(textOf('c.json')).toBe('{"CALLERS": {}}');
   });
@@ -270,9 +270,9 @@ describe('npm run callers', () => {
   });
 
   it.each([
-    ['{"CALLERS": {"a": 1,}}', 'the file is not JSON from line 1, column 21 on'],
+    ['{"CALLERS": {"a": 1,}}', 'the file is not valid JSON at line 1, column 21'],
     ['{"CALLERS": {}, "CALLERS_1": {"a": 1}}', 'CALLERS_1 caller 1: is not an object'],
-    ['{"CALLERS": {}, "CALLERS": {}}', 'the file repeats a name at line 1, column 17'],
+    ['{"CALLERS": {}, "CALLERS": {}}', 'the file has a duplicate name at line 1, column 17'],
   ])('leaves %s alone, whatever the command', async (text, problem) => {
     at.put('c.json', text);
     const commands = [['add', 'b'], ['rotate', 'a'], ['remove', 'a'], ['list'], ['secrets'], ['deploy']];
@@ -304,7 +304,7 @@ describe('npm run callers', () => {
   });
 
   it('refuses a file that is not there or that it may not replace, and says so', async () => {
-    expect((await run('c.json', 'list')).stderr).toBe('c.json does not exist. "add" makes it.\n');
+    expect((await run('c.json', 'list')).stderr).toBe('c.json does not exist. "add" creates it.\n');
     expect(existsSync(at.path('c.json'))).toBe(false);
     expect((await run('.', 'add', 'a')).stderr).toBe('. cannot be read (EISDIR).\n');
     expect((await run('absent/c.json', 'add', 'a')).stderr).toBe(
@@ -335,10 +335,10 @@ describe('a command of npm run callers', () => {
   };
 
   it.each([
-    [[], 'FILE and a command are needed.'],
-    [['c.json'], 'FILE and a command are needed.'],
-    [['c.json', 'drop', 'ci'], 'There is no such command.'],
-    [['c.json', 'constructor'], 'There is no such command.'],
+    [[], 'FILE or command missing.'],
+    [['c.json'], 'FILE or command missing.'],
+    [['c.json', 'drop', 'ci'], 'Unknown command.'],
+    [['c.json', 'constructor'], 'Unknown command.'],
     [['c.json', 'add'], 'NAME is missing.'],
     [['c.json', 'rotate', ''], 'NAME is missing.'],
     [['c.json', 'remove'], 'NAME is missing.'],
@@ -349,11 +349,11 @@ describe('a command of npm run callers', () => {
       ['c.json', 'revoke', 'ci', '0123abc'],
       'FINGERPRINT must be 8 hex characters, as "list" or caller.key.fingerprint in the log shows them.',
     ],
-    [['c.json', 'secrets', 'ci'], 'There are too many arguments.'],
-    [['c.json', 'deploy', 'ci'], 'There are too many arguments.'],
-    [['c.json', 'rotate', 'ci', '0123abcd'], 'There are too many arguments.'],
-    [['c.json', 'remove', 'ci', '0123abcd'], 'There are too many arguments.'],
-    [['c.json', 'add', 'ci', '--binding', 'a=1'], 'There are too many arguments.'],
+    [['c.json', 'secrets', 'ci'], 'Too many arguments.'],
+    [['c.json', 'deploy', 'ci'], 'Too many arguments.'],
+    [['c.json', 'rotate', 'ci', '0123abcd'], 'Too many arguments.'],
+    [['c.json', 'remove', 'ci', '0123abcd'], 'Too many arguments.'],
+    [['c.json', 'add', 'ci', '--binding', 'a=1'], 'Too many arguments.'],
     [['c.json', 'list', '--scopes', 'a'], 'Only "add" takes --scopes.'],
     [['c.json', 'rotate', 'ci', '--key'], 'Only "add" takes --key.'],
     [['c.json', 'secrets', '--json'], 'Only "list" takes --json.'],
@@ -361,13 +361,13 @@ describe('a command of npm run callers', () => {
     [['c.json', 'add', 'ci', '--daily-deletions=-1'], '--daily-deletions takes a number.'],
     [['c.json', 'add', 'ci', '--daily-deletions', '1.5'], '--daily-deletions takes a number.'],
     [['c.json', 'add', 'ci', '--scope', 'a'], 'Unknown option --scope.'],
-    [['c.json', 'add', 'ci', '--token', 'gha'], 'After --token ISSUER comes CLAIM=TEXT, at least once.'],
+    [['c.json', 'add', 'ci', '--token', 'gha'], '--token ISSUER needs at least one CLAIM=TEXT.'],
     [
       ['c.json', 'add', 'ci', '--token', 'gha', 'a=1', '--token', 'k8s'],
-      'After --token ISSUER comes CLAIM=TEXT, at least once.',
+      '--token ISSUER needs at least one CLAIM=TEXT.',
     ],
     [['c.json', 'add', '--token', 'gha', 'a=1', 'ci'], 'NAME is missing.'],
-    [['c.json', 'add', 'ci', '--token', 'gha', 'a='], 'After --token ISSUER comes CLAIM=TEXT, at least once.'],
+    [['c.json', 'add', 'ci', '--token', 'gha', 'a='], '--token ISSUER needs at least one CLAIM=TEXT.'],
     [['c.json', 'add', 'ci', '--token', 'gha', 'a=1', 'a=2'], '--token has a claim twice.'],
     [['c.json', 'list', 'a/b'], expect.stringMatching(/^NAME must be 1 to 64 letters/)],
   ])('is not %j', async (args, failure) => {

@@ -19,7 +19,7 @@ const NOTES = [
   'note     no route, and workers_dev is off: only a service binding leads to the Worker',
   'note     PROTECTED_IMAGES and PROTECTED_NAMES are empty: nothing is protected',
 ];
-const CHECKED = 'Checked: bcc-image-gateway (the environment at the top).';
+const CHECKED = 'Checked: bcc-image-gateway (the top-level environment).';
 const linesOf = (text: string) => text.split('\n').slice(0, -1);
 
 let folder = '';
@@ -84,7 +84,7 @@ describe('npm run check-config', () => {
   it('says which file is broken, and where', async () => {
     write('baidu.json', `{"BCE_ACCESS_KEY_ID": ${SECRET}}`);
     const { status, stdout } = await check('baidu.json', 'callers.json');
-    expect([status, linesOf(stdout)[0]]).toEqual([1, 'fault    baidu.json is not JSON from line 1, column 23 on']);
+    expect([status, linesOf(stdout)[0]]).toEqual([1, 'fault    baidu.json is not valid JSON at line 1, column 23']);
     expect(stdout).not.toContain(SECRET);
     expect((await check('.', 'callers.json')).stdout).toContain('fault    . cannot be read (EISDIR)\n');
   });
@@ -114,7 +114,7 @@ ratelimits = [{ name = "RATE_LIMITER_BURST", namespace_id = "1", simple = { limi
   it('refuses a configuration of Wrangler that cannot be read, and arguments that it does not take', async () => {
     const absent = await check('baidu.json', '--config', 'absent.toml');
     expect([absent.status, absent.stderr]).toEqual([1, expect.stringMatching(/^absent\.toml does not exist\./)]);
-    expect((await check()).stderr).toBe('A FILE is needed. See: npm run check-config -- --help\n');
+    expect((await check()).stderr).toBe('FILE missing. See: npm run check-config -- --help\n');
     expect((await check('a', '--colour')).stderr).toMatch(/^Unknown option --colour\. /);
     expect((await check('--help')).stdout).toMatch(/^Usage: npm run check-config -- FILE…/);
   });
@@ -163,7 +163,7 @@ ratelimits = [{ name = "RATE_LIMITER_BURST", namespace_id = "1", simple = { limi
       return [status, linesOf(stdout).filter((line) => line.includes('127.0.0.1') || line.includes('images.test'))];
     };
     const url = standIn.gatewayUrl;
-    const absent = 'Baidu does not find the first of PROTECTED_IMAGES';
+    const absent = 'Baidu does not have the first of PROTECTED_IMAGES';
     try {
       expect(await last(url)).toEqual([0, []]);
       standIn.readiness = { status: 200, body: { ...READY, control: 'absent' } };

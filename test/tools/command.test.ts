@@ -96,7 +96,7 @@ describe('the page of the tools', () => {
 
   it('has the values that the code has', () => {
     expect(HELP).toContain(`What it may do: ${SCOPES.join(', ')}.`);
-    expect(HELP).toContain(`By default ${DEFAULT_SCOPES.join(',')}\n`);
+    expect(HELP).toContain(`Default: ${DEFAULT_SCOPES.join(',')}\n`);
     expect(HELP).toContain(`Distinct images within any 24 hours, 0 to ${MAX_DAILY_DELETIONS}\n`);
   });
 });

@@ -53,7 +53,7 @@ describe('a deployment', () => {
     expect(check(withVars({ ISSUERS: issuers(jwk) }))).toEqual([]);
     const moved = { ...jwk, x: Buffer.alloc(32, 1).toString('base64url') };
     expect(check(withVars({ ISSUERS: issuers(moved) }))).toEqual([
-      'fault: ISSUERS one: jwks has a key that is no point of its curve',
+      'fault: ISSUERS one: jwks has a key that is not a point on its curve',
     ]);
   });
 
@@ -213,7 +213,7 @@ describe('a note', () => {
           CALLERS: JSON.stringify({ job: { tokens: [{ issuer: 'ci', claims }], scopes: ['images:read'] } }),
         }),
       );
-    const note = 'note: job has a rule for ci without "sub": anyone there with its other claims fits';
+    const note = 'note: job has a rule for ci without "sub": anyone there with the other claims matches';
     const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const pasted = { jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k' }] } };
     expect(checkRule({}, { ref: 'main' })).toEqual([note]);
@@ -248,7 +248,7 @@ describe('a note', () => {
       'note: c has no scopes, so it can do nothing',
     ]);
     expect(check(CONFIG, secretsFrom({ ...VALUES, CALLERS: '{}' }))).toEqual([
-      'note: CALLERS is empty: nobody may call',
+      'note: CALLERS is empty: no caller has access',
     ]);
   });
 });
@@ -284,16 +284,16 @@ describe('a warning', () => {
       CONFIG,
       secretsFrom({ ...VALUES, ...Object.fromEntries(Object.entries(values).map(([n, v]) => [n, String(v)])) }),
     );
-    expect(texts).toContain(`warning: ${name} has a value of our examples`);
+    expect(texts).toContain(`warning: ${name} still has an example value`);
   });
 
   it('reports a host and a variable copied from our examples', () => {
     expect(EXAMPLES).toContain('"images.internal.example.com"');
     expect(check({ ...CONFIG, routes: ['images.internal.example.com'] })).toEqual([
-      'warning: routes has a value of our examples',
+      'warning: routes still has an example value',
     ]);
     const access = { access: { issuer: 'a', audience: '<AUD>', jwks: 'https://issuer.test/jwks' } };
-    expect(check(withVars({ ISSUERS: access }))).toEqual(['warning: ISSUERS has a value of our examples']);
+    expect(check(withVars({ ISSUERS: access }))).toEqual(['warning: ISSUERS still has an example value']);
   });
 });
 
@@ -313,9 +313,9 @@ describe('an environment', () => {
     const { BCC_ENDPOINT: _, ...vars } = CONFIG.vars;
     expect(check({ ...CONFIG, vars }, SECRETS, CONFIG)).toEqual([
       "warning: BCC_ENDPOINT is not inherited: this environment has the Worker's default",
-      'warning: the route images.test is taken from the environment at the top',
-      'warning: RATE_LIMITER_BURST has a namespace_id of the environment at the top, and counts with it',
-      'warning: RATE_LIMITER_SUSTAINED has a namespace_id of the environment at the top, and counts with it',
+      'warning: the route images.test belongs to the top-level environment',
+      'warning: RATE_LIMITER_BURST shares its namespace_id with the top-level environment, and counts with it',
+      'warning: RATE_LIMITER_SUSTAINED shares its namespace_id with the top-level environment, and counts with it',
     ]);
   });
 
@@ -351,11 +351,11 @@ describe('a file of secrets', () => {
   });
 
   it.each([
-    ['{"A": "b",}', ['is not JSON from line 1, column 11 on']],
+    ['{"A": "b",}', ['is not valid JSON at line 1, column 11']],
     ['["a"]', ['is not a JSON object']],
     ['', ['ends before its JSON does']],
-    ['{"A": "b", "A": "c"}', ['repeats a name at line 1, column 12']],
-    ['{"CALLERS": {"a": {"x": 1, "x": 2}}}', ['repeats a name at line 1, column 28']],
+    ['{"A": "b", "A": "c"}', ['has a duplicate name at line 1, column 12']],
+    ['{"CALLERS": {"a": {"x": 1, "x": 2}}}', ['has a duplicate name at line 1, column 28']],
     ['{"BCE_SESSION_TOKEN": null}', ['has BCE_SESSION_TOKEN, which is not a string']],
     ['{"BCE_ACCESS_KEY_ID": "a", "CALLERS": {}}', ['has CALLERS, which is not a string']],
     [`{"${SECRET}": 1, "A": "b"}`, ['has member 1, which is not a string']],

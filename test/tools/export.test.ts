@@ -158,12 +158,14 @@ describe('npm run export', () => {
   it('replaces no file', async () => {
     at.put('h.jsonl', 'old');
     const { status, stderr } = await run([history.url, 'h.jsonl']);
-    expect([status, stderr, at.textOf('h.jsonl')]).toEqual([1, 'h.jsonl exists already: name another FILE.\n', 'old']);
+    expect([status, stderr, at.textOf('h.jsonl')]).toEqual([1, 'h.jsonl already exists. Give another FILE.\n', 'old']);
     history.isLost = () => {
       at.put('new.jsonl', 'made');
       return false;
     };
-    expect((await run([history.url, 'new.jsonl'])).stderr).toBe('new.jsonl was made by somebody else meanwhile.\n');
+    expect((await run([history.url, 'new.jsonl'])).stderr).toBe(
+      'new.jsonl was created by another process meanwhile.\n',
+    );
     expect(at.textOf('new.jsonl')).toBe('made');
   });
 

@@ -23,7 +23,7 @@ import { failed } from '../../src/worker/result.ts';
 
 const FILES = join(import.meta.dirname, '../../src/tools/files.ts');
 const BUSY = { ok: false, failure: 'is being changed by another process; if not, this works in a minute' };
-const CHANGED = { ok: false, failure: 'was changed by somebody else' };
+const CHANGED = { ok: false, failure: 'was changed by another process' };
 let folder = '';
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'bcg-files-'));

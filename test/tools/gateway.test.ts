@@ -35,7 +35,7 @@ describe('the readiness of a gateway', () => {
     [undefined, { fault: null, isControlFound: false }],
     [
       'absent',
-      { fault: expect.stringContaining('does not find the first of PROTECTED_IMAGES'), isControlFound: false },
+      { fault: expect.stringContaining('does not have the first of PROTECTED_IMAGES'), isControlFound: false },
     ],
   ])('with the control %s is reported with the version', async (control, value) => {
     standIn.readiness = { status: 200, body: { ...READY, control } };

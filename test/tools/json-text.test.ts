@@ -19,27 +19,27 @@ describe('a JSON object', () => {
   });
 
   it.each([
-    ['{\n  "a": 1,\n}', 'is not JSON from line 3, column 1 on'],
-    ['{"a": [1, 2,]}', 'is not JSON from line 1, column 13 on'],
-    ['{"a": 1 "b": 2}', 'is not JSON from line 1, column 9 on'],
-    ['{"a" 1}', 'is not JSON from line 1, column 6 on'],
-    ['{"a": {]}', 'is not JSON from line 1, column 8 on'],
-    ['{"a": [}', 'is not JSON from line 1, column 8 on'],
-    ['{"a": bcg_x}', 'is not JSON from line 1, column 7 on'],
-    ['{"a": "\\x"}', 'is not JSON from line 1, column 7 on'],
-    ['{"a": "b\nc"}', 'is not JSON from line 1, column 7 on'],
-    ['{"a": 01}', 'is not JSON from line 1, column 7 on'],
-    ["{'a': 1}", 'is not JSON from line 1, column 2 on'],
-    ['{\n<<<<<<< HEAD\n  "a": 1\n}', 'is not JSON from line 2, column 1 on'],
-    ['{} {}', 'is not JSON from line 1, column 4 on'],
+    ['{\n  "a": 1,\n}', 'is not valid JSON at line 3, column 1'],
+    ['{"a": [1, 2,]}', 'is not valid JSON at line 1, column 13'],
+    ['{"a": 1 "b": 2}', 'is not valid JSON at line 1, column 9'],
+    ['{"a" 1}', 'is not valid JSON at line 1, column 6'],
+    ['{"a": {]}', 'is not valid JSON at line 1, column 8'],
+    ['{"a": [}', 'is not valid JSON at line 1, column 8'],
+    ['{"a": bcg_x}', 'is not valid JSON at line 1, column 7'],
+    ['{"a": "\\x"}', 'is not valid JSON at line 1, column 7'],
+    ['{"a": "b\nc"}', 'is not valid JSON at line 1, column 7'],
+    ['{"a": 01}', 'is not valid JSON at line 1, column 7'],
+    ["{'a': 1}", 'is not valid JSON at line 1, column 2'],
+    ['{\n<<<<<<< HEAD\n  "a": 1\n}', 'is not valid JSON at line 2, column 1'],
+    ['{} {}', 'is not valid JSON at line 1, column 4'],
     ['{"a": 1', 'ends before its JSON does'],
     ['{"": 1, ', 'ends before its JSON does'],
     ['', 'ends before its JSON does'],
     ['["a"]', 'is not a JSON object'],
     ['"a"', 'is not a JSON object'],
     ['1', 'is not a JSON object'],
-    ['{"a": 1, "a": 2}', 'repeats a name at line 1, column 10'],
-    ['{"a": {"b": 1,\n "c": [{"d": 1, "\\u0064": 2}]}}', 'repeats a name at line 2, column 17'],
+    ['{"a": 1, "a": 2}', 'has a duplicate name at line 1, column 10'],
+    ['{"a": {"b": 1,\n "c": [{"d": 1, "\\u0064": 2}]}}', 'has a duplicate name at line 2, column 17'],
   ])('is not %j: it %s', (text, failure) => {
     expect(parseObject(text)).toEqual({ ok: false, failure });
   });
@@ -70,7 +70,7 @@ describe('a JSON object', () => {
 
   it('of a hundred thousand tokens with an error at its end is reported at once', () => {
     const text = `{"a": [${'{"b": "c"}, '.repeat(20_000)}}`;
-    expect(parseObject(text)).toEqual({ ok: false, failure: `is not JSON from line 1, column ${text.length} on` });
+    expect(parseObject(text)).toEqual({ ok: false, failure: `is not valid JSON at line 1, column ${text.length}` });
   });
 });
 

@@ -75,8 +75,8 @@ describe('the configuration of Wrangler', () => {
   });
 
   it.each([
-    [undefined, {}, 'a (the environment at the top)'],
-    ['', { CLOUDFLARE_ENV: 'gz' }, 'a (the environment at the top)'],
+    [undefined, {}, 'a (the top-level environment)'],
+    ['', { CLOUDFLARE_ENV: 'gz' }, 'a (the top-level environment)'],
     [undefined, { CLOUDFLARE_ENV: 'gz' }, 'a-gz (environment gz)'],
     ['gz', { CLOUDFLARE_ENV: 'other' }, 'a-gz (environment gz)'],
   ])('is that of the environment %j with the variables %j: %s', async (env, variables, name) => {
@@ -135,7 +135,7 @@ describe('the configuration of Wrangler', () => {
     });
     expect(await read('name = "a"', 'bj')).toEqual({
       ok: false,
-      failure: 'w.toml: has no environment of this name',
+      failure: 'w.toml: unknown environment',
     });
   });
 });
