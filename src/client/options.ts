@@ -6,6 +6,7 @@
  */
 import { isLoopback } from '../worker/origin.ts';
 import type { RowOutcome } from '../worker/outcome.ts';
+import { DAY_MS } from '../worker/time.ts';
 import { NotSentError } from './errors.ts';
 import type { Connection, SendRequest, Token } from './exchange.ts';
 
@@ -72,7 +73,7 @@ const DEFAULT_RETRIES = 2;
 const MAX_RETRIES = 9;
 const DEFAULT_PATIENCE_MS = 60_000;
 /** A day, which is the longest `Retry-After` of the gateway. */
-const MAX_PATIENCE_MS = 86_400_000;
+const MAX_PATIENCE_MS = DAY_MS;
 /** A service binding takes any origin. */
 const BINDING_ORIGIN = 'https://gateway.internal';
 /** One segment of a path, whatever a URL parser makes of it. */

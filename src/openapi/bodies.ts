@@ -6,7 +6,6 @@
  * every branch. Never: forbids further members or fixes a sentence, because an answer may grow without breaking what a caller has
  * generated from the document. What the answers are today is stricter, and the tests hold them to that.
  */
-
 import type {
   Blocker,
   DeletionBody,

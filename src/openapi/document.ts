@@ -13,8 +13,8 @@ import { ORIGIN_PLACEHOLDER } from '../worker/pages.ts';
 import type { Stage } from '../worker/problems/facts.ts';
 import { type Failure, headersOf, outcomeOf, PROBLEMS } from '../worker/problems/failure.ts';
 import { PROBLEM_CONTENT_TYPE } from '../worker/problems/problem.ts';
+import { MAX_RETRY_AFTER_S } from '../worker/problems/table.ts';
 import { REQUEST_ID } from '../worker/request-id.ts';
-import { DAY_S } from '../worker/time.ts';
 import { EXAMPLES, FAILURES, problemExample } from './examples.ts';
 import { OPERATIONS, type Operation, PATH_PARAMETERS, type Success, TAGS } from './operations.ts';
 import { RELEASE } from './release.ts';
@@ -40,7 +40,7 @@ const HEADERS = {
   'WWW-Authenticate': { description: 'Bearer.', schema: { type: 'string' } },
   'Retry-After': {
     description: 'Seconds to wait.',
-    schema: { type: 'integer', minimum: 1, maximum: DAY_S },
+    schema: { type: 'integer', minimum: 1, maximum: MAX_RETRY_AFTER_S },
   },
   'RateLimit-Policy': { description: 'The limits of a caller.', schema: { type: 'string' } },
   'Content-Security-Policy': { description: 'Only files of this origin.', schema: { type: 'string' } },

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { NOTICES, TEXTS } from '../../src/console/texts.ts';
 import { isRecord, listOf } from '../../src/worker/json.ts';
 import { ROW_OUTCOMES } from '../../src/worker/outcome.ts';
+import { HOUR_MS } from '../../src/worker/time.ts';
 import { DECEPTIVE_NAME, HEADER_OF_ACCESS, HOSTILE_NAME, OPERATORS, startWithHistory } from './history.ts';
 import { launchChromium, type RequestAction, WatchedPage } from './watched-page.ts';
 
@@ -411,7 +412,7 @@ describe('a caller who may read everything', () => {
     const [row] = await rowsOf(READER, 'limit=1');
     const at = Date.parse(String(row?.['reservedAt']));
     const shown = (ms: number) => new Date(ms).toISOString().slice(0, 19).replace('T', ' ');
-    expect([await column('history', 0)].flat()[0]).toBe(`${shown(at)}\n${shown(at + 8 * 3_600_000)}\nDetails`);
+    expect([await column('history', 0)].flat()[0]).toBe(`${shown(at)}\n${shown(at + 8 * HOUR_MS)}\nDetails`);
   });
 
   it('is shown what comes from the API as text that can be seen, never as HTML', async () => {

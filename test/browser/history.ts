@@ -8,6 +8,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { createKey } from '../../src/tools/new-key.ts';
+import { DAY_MS } from '../../src/worker/time.ts';
 import { TestIssuer } from '../issuer.ts';
 import { startIssuer } from '../local/issuer.ts';
 import { startEmulator, startGateway, temporaryFolder, varsFor } from '../local/stack.ts';
@@ -15,7 +16,6 @@ import { startEmulator, startGateway, temporaryFolder, varsFor } from '../local/
 export const HEADER_OF_ACCESS = 'Cf-Access-Jwt-Assertion';
 /** More than the console reads. */
 const MANY = 4_200;
-const DAY_MS = 86_400_000;
 
 /** Callers who may read everything: so many that none reaches the rate limit. */
 export const OPERATORS = Array.from({ length: 24 }, (_, n) => `operator-${n}`);

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { LostAnswerError } from '../../src/client/errors.ts';
 import { exchange, retryAfterS, timeOf } from '../../src/client/exchange.ts';
+import { HOUR_MS } from '../../src/worker/time.ts';
 
 const NOW_MS = Date.parse('2026-11-25T08:00:00Z');
 
@@ -62,7 +63,7 @@ describe('an answer that is too long', () => {
 
 describe('timeOf', () => {
   it('is when the answer says that it was made, or else now', () => {
-    expect(timeOf(new Headers({ date: 'Wed, 25 Nov 2026 12:00:00 GMT' }), NOW_MS)).toBe(NOW_MS + 4 * 3_600_000);
+    expect(timeOf(new Headers({ date: 'Wed, 25 Nov 2026 12:00:00 GMT' }), NOW_MS)).toBe(NOW_MS + 4 * HOUR_MS);
     expect(timeOf(new Headers({ date: 'yesterday' }), NOW_MS)).toBe(NOW_MS);
     expect(timeOf(new Headers(), NOW_MS)).toBe(NOW_MS);
   });

@@ -9,6 +9,7 @@ import {
   ProblemError,
   type SendRequest,
 } from '../../src/client/index.ts';
+import { HOUR_MS } from '../../src/worker/time.ts';
 import { budgets, CALLERS, deletionRow, idOf, KEYS, reservation, settlement } from '../fixtures.ts';
 import { GATEWAY, manyImages } from '../harness.ts';
 import { createLine, LINE_FAULTS, type LineOptions, type TestLine, thrownBy } from './line.ts';
@@ -446,7 +447,7 @@ describe('a row with the same image and request id', () => {
       line.faults[init.method].push(init.method === 'DELETE' ? 'lost_after' : null);
       const { body, status, headers } = await line.send(url, init);
       const response = new Response(body, { status, headers });
-      response.headers.set('date', new Date(Date.now() + 3_600_000).toUTCString());
+      response.headers.set('date', new Date(Date.now() + HOUR_MS).toUTCString());
       return response;
     };
     const images = line.clientWith({ fetch: dated });

@@ -1,9 +1,9 @@
 /** The platform's own runtime: real pauses, real timers. */
 import { describe, expect, it } from 'vitest';
 import { platformRuntime } from '../../src/client/runtime.ts';
+import { HOUR_MS } from '../../src/worker/time.ts';
 
 const { sleep, startTimer, monotonicNow, random, randomUUID, now } = platformRuntime;
-const HOUR_MS = 3_600_000;
 
 describe('sleep', () => {
   it('ends after its time', async () => {

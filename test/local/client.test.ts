@@ -235,6 +235,8 @@ describe('the package', () => {
       'dist/worker/problems/table.js',
       'dist/worker/problems/upstream-details.js',
       'dist/worker/request-id.js',
+      'dist/worker/scope.js',
+      'dist/worker/time.js',
     ]);
     // What is there for tests alone is not loaded with the rest.
     const entry = readFileSync(join(PACKAGE, 'dist/client/index.js'), 'utf8');

@@ -43,7 +43,14 @@ const KNOWS_HONO: readonly string[] = ['http', 'app', 'index'];
 /** Runs in Node.js, on the operator's machine; nothing in the Worker may import it. */
 const TOOLS = 'tools';
 /** What the client runs beside its own files; the table of problems in its fake alone. */
-const CLIENT_RUNS = ['openapi/bodies', 'worker/json', 'worker/kept-text', 'worker/origin', 'worker/problems/failure'];
+const CLIENT_RUNS = [
+  'openapi/bodies',
+  'worker/json',
+  'worker/kept-text',
+  'worker/origin',
+  'worker/problems/failure',
+  'worker/time',
+];
 /** Runs in a browser; only its own files import it. */
 const CONSOLE = 'console/';
 /** Types, constants, and what is tested end to end or in a browser. */

@@ -10,6 +10,7 @@ import { BODIES } from '../../src/openapi/bodies.ts';
 import type { World } from '../../src/tools/command.ts';
 import { runExport } from '../../src/tools/export.ts';
 import { createKey } from '../../src/tools/new-key.ts';
+import { HOUR_MS } from '../../src/worker/time.ts';
 import { deletionRow } from '../fixtures.ts';
 import { type Gateway, type Server, startEmulator, startGateway, varsFor } from '../local/stack.ts';
 import { type History, startHistory } from './history.ts';
@@ -18,7 +19,6 @@ import { npmArgs, runTool, temporary } from './world.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const TOOL = join(ROOT, 'src/tools/export.ts');
 const NEWEST_MS = Date.parse('2026-11-25T08:00:00.000Z');
-const HOUR_MS = 3_600_000;
 let at: ReturnType<typeof temporary>;
 let history: History;
 

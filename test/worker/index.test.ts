@@ -11,6 +11,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { UncheckedEnv } from '../../src/worker/bindings.ts';
 import worker, { Ledger } from '../../src/worker/index.ts';
 import { isRecord } from '../../src/worker/json.ts';
+import { DAY_MS, DAY_S, HOUR_MS } from '../../src/worker/time.ts';
 import { checked } from '../answers.ts';
 import type { FaultName } from '../emulator/emulator.ts';
 import { ALL_ROWS, budgets, idOf, KEYS, reservation, settlement } from '../fixtures.ts';
@@ -124,7 +125,7 @@ describe('the Worker', () => {
   });
 
   it('corrects a clock that is an hour off', async () => {
-    await direct('clock', 3_600_000);
+    await direct('clock', HOUR_MS);
     expect((await remove('m-custom01')).status).toBe(200);
   });
 
@@ -216,7 +217,7 @@ describe("the ledger's alarm", () => {
     expect(row).toMatchObject({ outcome: 'deleted', confirmed: false, settledAtMs: null });
     expect(Date.now() - (row?.resolvedAtMs ?? 0)).toBeLessThan(10_000);
     expect(await callsAtBaidu()).toEqual(['GET /v2/image/m-absent01']);
-    expect(await alarmOf(ledger)).toBeGreaterThan(Date.now() + 398 * 86_400_000);
+    expect(await alarmOf(ledger)).toBeGreaterThan(Date.now() + 398 * DAY_MS);
   });
 
   it('makes an unsettled row not_deleted only at the last planned check, if its image is there', async () => {
@@ -244,7 +245,7 @@ describe("the ledger's alarm", () => {
     expect(await ring(ledger)).toEqual([]);
     expect(await rowsOf(ledger)).toMatchObject([{ outcome: 'unknown' }]);
     expect(await alarmOf(ledger)).toBeGreaterThan(Date.now() + 3_500_000);
-    expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + 3_600_000);
+    expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + HOUR_MS);
   });
 
   it('checks an image once for all of its rows', async () => {
@@ -302,7 +303,7 @@ describe("the ledger's alarm", () => {
     await enter(ledger, 'm-absent01', 'r1');
     await enter(ledger, 'm-absent02', 'old');
     await age(ledger, 46, 'r1');
-    await age(ledger, 401 * 86_400, 'old');
+    await age(ledger, 401 * DAY_S, 'old');
     const before = (await rowsOf(ledger))[0];
     await ringWith(ledger, { ...env, BCE_ACCESS_KEY_ID: undefined });
     expect(await rowsOf(ledger)).toEqual([before]);

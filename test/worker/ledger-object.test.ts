@@ -2,11 +2,10 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it, vi } from 'vitest';
 import { REMOVAL_BATCH } from '../../src/worker/ledger/store.ts';
+import { DAY_MS, HOUR_MS } from '../../src/worker/time.ts';
 import { ALL_ROWS, budgets, idOf, reservation, settlement } from '../fixtures.ts';
 import { createHarness, freshLedger, historyPage, manyImages, problemOf } from '../harness.ts';
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 /** The first check, as wrangler.toml has it. */
 const FIRST_CHECK_MS = 45_000;
 

@@ -39,7 +39,7 @@ const IDENTITY_RETRY_AFTER_S = 5;
 /** How long a caller waits for an image whose deletion is in progress. A check of it comes at most as often. */
 const IN_PROGRESS_RETRY_AFTER_S = 5;
 /** A longer wait that Baidu asks for is a fault and not a wish. */
-const MAX_RETRY_AFTER_S = DAY_S;
+export const MAX_RETRY_AFTER_S = DAY_S;
 
 function retryAfter(seconds: number): Readonly<Record<string, string>> {
   return { 'Retry-After': String(Math.min(Math.max(seconds, 1), MAX_RETRY_AFTER_S)) };

@@ -2,9 +2,9 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { HistoryQuery } from '../../../src/worker/ledger/rows.ts';
 import { LedgerStore } from '../../../src/worker/ledger/store.ts';
+import { DAY_MS } from '../../../src/worker/time.ts';
 import { ALL_ROWS, SCHEDULE } from '../../fixtures.ts';
 
-const DAY_MS = 24 * 60 * 60 * 1000;
 const NOW_MS = Date.UTC(2026, 10, 23);
 const everything = { ...ALL_ROWS, limit: 100 };
 

@@ -2,9 +2,9 @@
 import { DurableObject } from 'cloudflare:workers';
 import { MIGRATIONS } from '../../../src/worker/ledger/schema.ts';
 import { LedgerStore } from '../../../src/worker/ledger/store.ts';
+import { DAY_MS } from '../../../src/worker/time.ts';
 import { SCHEDULE } from '../../fixtures.ts';
 
-const DAY_MS = 24 * 60 * 60 * 1000;
 /** In one transaction, workerd would have to hold all of its pages. */
 const BATCH = 50_000;
 

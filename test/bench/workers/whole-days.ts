@@ -3,8 +3,7 @@
  * does not count as many images against the budgets as a gateway would see in years.
  */
 import gateway, { Ledger as DeployedLedger } from '../../../src/worker/index.ts';
-
-const DAY_MS = 24 * 60 * 60 * 1000;
+import { DAY_MS } from '../../../src/worker/time.ts';
 
 interface DaysEnv extends Env {
   LEDGER: DurableObjectNamespace<Ledger>;

@@ -5,6 +5,7 @@
  */
 import type { Reservation, Reserved, Settlement } from '../../../src/worker/ledger/rows.ts';
 import type { Check } from '../../../src/worker/ledger/schedule.ts';
+import { HOUR_MS } from '../../../src/worker/time.ts';
 import type { ReadAnswer } from './answers.ts';
 import type { Findings } from './checks.ts';
 import type { Code } from './code.ts';
@@ -33,8 +34,6 @@ export interface Subject {
   readonly findings: Findings;
   readonly requests: { readonly reading: Requests; readonly plain: Requests };
 }
-
-const HOUR_MS = 3_600_000;
 /** A check takes no longer. */
 const CHECK_MS = 3_000;
 const SOMEBODY_ELSE = -1;

@@ -10,6 +10,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { DeletionRow } from '../../../src/worker/ledger/rows.ts';
 import type { Schedule } from '../../../src/worker/ledger/schedule.ts';
 import type { LedgerEvent, LedgerStore } from '../../../src/worker/ledger/store.ts';
+import { HOUR_MS } from '../../../src/worker/time.ts';
 import { sqlOf } from '../sqlite.ts';
 import type { Code } from './code.ts';
 import type { Problem } from './invariants.ts';
@@ -47,7 +48,7 @@ export interface Call<T> {
 }
 
 /** Closed rows that are older than all others keep only their order. */
-const CLOSED_BEFORE_MS = 60 * 60 * 1000;
+const CLOSED_BEFORE_MS = HOUR_MS;
 const TIMES = ['reserved_at', 'began_at', 'settled_at', 'resolved_at', 'next_check_at', 'looked_at', 'found_at'];
 
 export class Ledgers {

@@ -2,6 +2,7 @@
  * What must come of every state in which Baidu answers from now on and nothing else happens: no request goes on, no message arrives,
  * no deletion takes effect. Only the alarm runs.
  */
+import { HOUR_MS } from '../../../src/worker/time.ts';
 import type { Problem } from './invariants.ts';
 import type { Applied, Ledger, Ledgers } from './ledgers.ts';
 import { lastMs, type Rules } from './state.ts';
@@ -22,7 +23,6 @@ type Ask = Ledgers['ask'];
 
 /** More than two rows of each of two images need. */
 const MAX_CHECKS = 30;
-const HOUR_MS = 3_600_000;
 
 export function wrongFuture({ ledger, nowMs, isThere }: Future, rules: Rules, alarm: Alarm): Problem[] {
   const ask: Ask = (from, key, question) => alarm.ledgers.ask(from, key, question);

@@ -4,6 +4,7 @@ import { exchange } from '../../../src/worker/baidu/attempts.ts';
 import { BceClient } from '../../../src/worker/baidu/client.ts';
 import { platformRuntime } from '../../../src/worker/platform.ts';
 import type { OutgoingRequest } from '../../../src/worker/runtime.ts';
+import { DAY_MS, HOUR_MS } from '../../../src/worker/time.ts';
 import { failure } from '../../emulator/emulator.ts';
 import { ANSWERS } from '../../fixtures.ts';
 import { createHarness, expectDeletion } from '../../harness.ts';
@@ -175,17 +176,14 @@ describe('an exchange', () => {
       const late = async () => failure(403, 'RequestExpired', 'Late.', 'r', headers);
       return (await exchangeIn(5_000, [late, status(200)])).attempts;
     };
-    const dayMs = 24 * 60 * 60 * 1000;
-    expect([await attemptsIf(dayMs), await attemptsIf(-dayMs)]).toEqual([2, 2]);
-    expect([await attemptsIf(dayMs + 1_000), await attemptsIf(-dayMs - 1_000)]).toEqual([1, 1]);
+    expect([await attemptsIf(DAY_MS), await attemptsIf(-DAY_MS)]).toEqual([2, 2]);
+    expect([await attemptsIf(DAY_MS + 1_000), await attemptsIf(-DAY_MS - 1_000)]).toEqual([1, 1]);
   });
 });
 
 const { deleted, failed, rejectedCredentials, throttled, timedOut, unexpected } = ANSWERS;
 
 describe('a wrong clock', () => {
-  const HOUR_MS = 3_600_000;
-  const DAY_MS = 24 * HOUR_MS;
   /** As a server would send it whose clock is ahead by so much. */
   const dateIn = (ms: number) => new Date(Date.now() + ms).toUTCString();
 

@@ -5,10 +5,8 @@ import type { Issuer } from '../../../src/worker/callers/issuers.ts';
 import { isRecord } from '../../../src/worker/json.ts';
 import { platformRuntime } from '../../../src/worker/platform.ts';
 import type { WaitUntil } from '../../../src/worker/runtime.ts';
+import { DAY_MS, MINUTE_MS } from '../../../src/worker/time.ts';
 import { createPair, type IssuerMode, type SigningPair, TestIssuer } from '../../issuer.ts';
-
-const MINUTE_MS = 60_000;
-const DAY_MS = 24 * 60 * MINUTE_MS;
 
 /** The keys of an issuer, with a clock that the test turns and the works that requests leave behind. */
 function keysOf({ jwks }: Pick<Issuer, 'jwks'>) {

@@ -10,9 +10,9 @@ import type { TokenRule } from '../../../src/worker/callers/token-rules.ts';
 import { platformRuntime } from '../../../src/worker/platform.ts';
 import { TOKEN_REFUSALS, type TokenRefusal } from '../../../src/worker/problems/facts.ts';
 import type { WaitUntil } from '../../../src/worker/runtime.ts';
+import { MINUTE_MS } from '../../../src/worker/time.ts';
 import { AUDIENCE, createPair, type Members, part, type SigningPair, TestIssuer } from '../../issuer.ts';
 
-const MINUTE_MS = 60_000;
 const caller = (id: string): Caller => ({ id, scopes: new Set(), names: null, dailyDeletions: null });
 const JOB = caller('job');
 const rule = (claims: Record<string, string>, of = JOB, issuer = 'local'): TokenRule => ({

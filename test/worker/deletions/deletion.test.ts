@@ -6,6 +6,7 @@ import { createGateway } from '../../../src/worker/create-gateway.ts';
 import { deleteImage } from '../../../src/worker/deletions/deletion.ts';
 import { isImageId } from '../../../src/worker/image-id.ts';
 import { platformRuntime } from '../../../src/worker/platform.ts';
+import { HOUR_MS } from '../../../src/worker/time.ts';
 import { FAULTS, type FaultName, failure } from '../../emulator/emulator.ts';
 import { ANSWERS, checkOf, idOf, KEYS } from '../../fixtures.ts';
 import {
@@ -527,7 +528,7 @@ describe('a deletion whose request is repeated on the way to Baidu', () => {
     const harness = createHarness({ env: { LEDGER: ledgers } });
     harness.emulator.misbehave('drop_before', 'drop_before');
     await harness.call('DELETE', '/images/m-custom01');
-    const atMs = Date.now() + 3_600_000;
+    const atMs = Date.now() + HOUR_MS;
     await runInDurableObject(ledgers.getByName(), (_ledger, { storage }) => {
       storeIn(storage.sql).applyCheck('m-custom01', checkOf('found', atMs), atMs);
     });

@@ -3,11 +3,10 @@ import { describe, expect, it } from 'vitest';
 import type { HistoryQuery } from '../../../src/worker/ledger/rows.ts';
 import type { Sql } from '../../../src/worker/ledger/sql.ts';
 import { LedgerStore } from '../../../src/worker/ledger/store.ts';
+import { DAY_MS, HOUR_MS } from '../../../src/worker/time.ts';
 import { ALL_ROWS, budgets, checkOf, idOf, reservation, SCHEDULE, settlement } from '../../fixtures.ts';
 import { insideLedger } from '../../harness.ts';
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 const START_MS = Date.parse('2026-11-23T00:00:00Z');
 const ROOM = budgets(100_000, 100_000);
 

@@ -1,11 +1,11 @@
 /** What the ledger counts, on the SQLite of a real Durable Object. */
 import { describe, expect, it } from 'vitest';
 import type { LedgerStore } from '../../../src/worker/ledger/store.ts';
+import { DAY_MS, HOUR_MS } from '../../../src/worker/time.ts';
 import { budgets, checkOf, idOf, reservation, settlement } from '../../fixtures.ts';
 import { insideLedger, storeIn } from '../../harness.ts';
 
 const START_MS = Date.parse('2026-11-23T00:00:00Z');
-const DAY_MS = 86_400_000;
 const ROOM = budgets(100);
 
 const reserve = (store: LedgerStore, requestId: string, caller = 'a', imageId = `m-${requestId}`, atMs = START_MS) =>
@@ -13,7 +13,7 @@ const reserve = (store: LedgerStore, requestId: string, caller = 'a', imageId = 
 
 /** Lets the last planned check of the image decide its row. */
 function resolve(store: LedgerStore, imageId: string, finding: 'absent' | 'found') {
-  const checkedAtMs = START_MS + 3_600_000;
+  const checkedAtMs = START_MS + HOUR_MS;
   store.applyCheck(imageId, checkOf(finding, checkedAtMs), checkedAtMs);
 }
 

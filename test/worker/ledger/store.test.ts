@@ -3,12 +3,11 @@ import { describe, expect, it } from 'vitest';
 import type { Budgets, HistoryQuery, Settlement } from '../../../src/worker/ledger/rows.ts';
 import { LedgerStore, REMOVAL_BATCH } from '../../../src/worker/ledger/store.ts';
 import type { RowOutcome } from '../../../src/worker/outcome.ts';
+import { DAY_MS, HOUR_MS } from '../../../src/worker/time.ts';
 import { ALL_ROWS, budgets, checkOf, idOf, reservation, SCHEDULE, settlement } from '../../fixtures.ts';
 import { insideLedger, storeIn } from '../../harness.ts';
 
 const SECOND_MS = 1_000;
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 const START_MS = Date.parse('2026-11-23T00:00:00Z');
 const ROOM = budgets(100);
 const IMAGE = 'm-custom01';
