@@ -68,7 +68,8 @@ export interface Answer {
 
 /** A page of 500 rows, each with a name and a subject of 256 characters, is 2 MB at most. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
-const TOKEN = /^[\w.~+/-]+=*$/;
+/** The form of a bearer token. RFC 6750 §2.1. */
+export const TOKEN = /^[\w.~+/-]+=*$/;
 
 /** Sends once. @throws NotSentError; LostAnswerError if no complete answer that names a request comes back */
 export async function exchange(

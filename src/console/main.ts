@@ -4,13 +4,13 @@
  * Promises: asks the gateway nothing before somebody presses the button; the credential is in one closure and nowhere else; there is
  * one console at a time, and what one caller was shown is gone before another is let in. Whatever fails here is said.
  */
+
+import { TOKEN } from '../client/exchange.ts';
 import { ImageGateway, type Readiness } from '../client/index.ts';
 import { Console } from './console.ts';
 import { announce, fillTexts, find, showNotice } from './dom.ts';
 import { isEnded, noticeOf, signsOut } from './notices.ts';
 import { languageOf, type Notice, Texts } from './texts.ts';
-
-const CREDENTIAL = /^[\w.~+/-]+=*$/;
 
 const texts = new Texts(languageOf(navigator.languages));
 const main = find(document, 'main', HTMLElement);
@@ -87,7 +87,7 @@ form.addEventListener('submit', (event) => {
   event.preventDefault();
   const credential = field.value.trim();
   field.value = '';
-  if (credential === '' || CREDENTIAL.test(credential)) void enter(credential);
+  if (credential === '' || TOKEN.test(credential)) void enter(credential);
   else ask(texts.notice('malformed'));
 });
 find(document, '#broken', HTMLElement).replaceChildren();
