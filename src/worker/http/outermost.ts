@@ -3,7 +3,7 @@
  *
  * Promises: every request has exactly one record, whatever happens on its way.
  */
-import type { Context, HonoRequest, MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { credentialHeaders } from '../callers/identify.ts';
 import { keptBeside, type MayKeep } from '../kept-text.ts';
 import { logEvent } from '../log.ts';
@@ -13,7 +13,7 @@ import type { Runtime } from '../runtime.ts';
 import { crash, problem } from './answer.ts';
 import { type Audited, auditRecord } from './audit.ts';
 import { give, type HttpEnv } from './context.ts';
-import { hasValidHost, originOf } from './request.ts';
+import { isHost } from './request.ts';
 import { HSTS, HSTS_HEADER, type Transport, transportOf } from './transport.ts';
 import { VERSION_HEADER } from './version-header.ts';
 
@@ -27,15 +27,16 @@ export function audit(
     const id = randomUUID();
     const given = c.req.header('x-request-id') ?? '';
     const mayKeep = keptBeside(credentialHeaders(identity, c.req.raw.headers), (name) => c.req.header(name));
-    const transport = transportOf(c.env, c.req.url);
+    const url = URL.parse(c.req.url);
+    const transport = transportOf(c.env, url);
     const requestId = REQUEST_ID.test(given) && mayKeep(given) ? given : id;
-    const to = addresseeOf(c.req, requestId, transport, mayKeep);
+    const to = addresseeOf({ url, path: c.req.path }, requestId, transport, mayKeep);
     c.set('id', id);
     c.set('to', to);
     c.set('mayKeep', mayKeep);
     c.set('transport', transport);
     try {
-      if (hasValidHost(c.req.header('host'), c.req.url)) await next();
+      if (url !== null && isHost(c.req.header('host'))) await next();
       else c.res = give(c, problem(to, { code: 'invalid_request', fault: 'malformed_host' }));
     } catch (thrown) {
       c.res = giveAfterCrash(c, thrown);
@@ -63,13 +64,18 @@ export function giveAfterCrash(c: Context<HttpEnv>, thrown: unknown): Response {
   return give(c, before === undefined ? crash(c.get('to'), thrown) : { ...before, thrown });
 }
 
-/** Most answers name neither URL nor path, so these are found out when they are asked for. */
-function addresseeOf({ url, path }: HonoRequest, requestId: string, transport: Transport, mayKeep: MayKeep): Addressee {
+interface Address {
+  readonly url: URL | null;
+  readonly path: string;
+}
+
+/** Most answers name neither URL nor path, so whether these may be repeated is found out when they are asked for. */
+function addresseeOf({ url, path }: Address, requestId: string, transport: Transport, mayKeep: MayKeep): Addressee {
   return {
     requestId,
     get origin() {
-      const origin = originOf(url, mayKeep);
-      return transport === 'http' && origin !== '' ? `https://${new URL(origin).hostname}` : origin;
+      if (url === null || !mayKeep(url.host)) return '';
+      return transport === 'http' ? `https://${url.hostname}` : url.origin;
     },
     get instance() {
       const instance = instanceOf(path);

@@ -19,16 +19,9 @@ export const IMAGE_ROUTE = `${IMAGES_PATH}:id`;
 /** `uri-host [":" port]` (RFC 9110 §7.2). Runtimes paste it into the URL, where a slash in it would change the path. */
 const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d*)?$/i;
 
-/** Whether the request names a host that is one, in a URL that is one. */
-export function hasValidHost(host: string | undefined, url: string): boolean {
-  return HOST.test(host ?? 'none') && URL.canParse(url);
-}
-
-/** The origin as the caller addressed it, or blank if the Host header makes no URL or must not be repeated. */
-export function originOf(url: string, mayKeep: MayKeep): string {
-  if (!URL.canParse(url)) return '';
-  const { host, origin } = new URL(url);
-  return mayKeep(host) ? origin : '';
+/** Whether this is a Host header that a request may have. Some requests have none. */
+export function isHost(host: string | undefined): boolean {
+  return host === undefined || HOST.test(host);
 }
 
 /**

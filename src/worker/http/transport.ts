@@ -14,9 +14,7 @@ export const HSTS_HEADER = 'Strict-Transport-Security';
 export const HSTS = 'max-age=31536000';
 
 /** By the scheme of the URL, which comes from the connection; behind a binding it is whatever the calling Worker wrote. */
-export function transportOf({ by }: Arrival, url: string): Transport {
-  if (by === 'binding' || !URL.canParse(url)) return 'private';
-  const { protocol, hostname } = new URL(url);
-  if (isLoopback(hostname)) return 'private';
-  return protocol === 'https:' ? 'https' : 'http';
+export function transportOf({ by }: Arrival, url: URL | null): Transport {
+  if (by === 'binding' || url === null || isLoopback(url.hostname)) return 'private';
+  return url.protocol === 'https:' ? 'https' : 'http';
 }

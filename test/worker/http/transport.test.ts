@@ -21,7 +21,9 @@ describe('the transport', () => {
     ['http://a:99999/', HTTP, 'private'],
     ['http://images.test/x', BINDING, 'private'],
     ['https://images.test/x', BINDING, 'private'],
-  ] as const)('of %s by %j is %s', (url, arrival, transport) => expect(transportOf(arrival, url)).toBe(transport));
+  ] as const)('of %s by %j is %s', (url, arrival, transport) =>
+    expect(transportOf(arrival, URL.parse(url))).toBe(transport),
+  );
 });
 
 describe('an answer', () => {
