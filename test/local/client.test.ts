@@ -224,7 +224,6 @@ describe('the package', () => {
     expect(foreign.sort()).toEqual([
       'dist/openapi/bodies.js',
       'dist/openapi/shape.js',
-      'dist/worker/callers/caller.js',
       'dist/worker/image-id.js',
       'dist/worker/json.js',
       'dist/worker/kept-text.js',

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 export const ROOT = join(import.meta.dirname, '../../..');
 
 const GENERATED =
-  /(?:^|\/)(?:node_modules|swagger-ui[^/]*|console\.(?:js|css|html)|env\.d\.ts|package-lock\.json)(?:\/|$)|^src\/pages\/public\/console|^dist\//;
+  /(?:^|\/)(?:node_modules|swagger-ui[^/]*|console\.(?:js|css|html)|env\.d\.ts|generated\.ts|package-lock\.json)(?:\/|$)|^dist\//;
 
 /** All files below `src` and `test` and those at the top, by their path from the top. Without what is generated or installed. */
 export function files(): readonly string[] {
