@@ -27,7 +27,7 @@ beforeAll(async () => {
     const isJob = request.headers.authorization === 'Bearer job';
     response.writeHead(isJob ? 200 : 401).end(JSON.stringify({ value: `token-for-${searchParams.get('audience')}` }));
   });
-  for (const file of ['package.json', 'wrangler.toml', 'src', '.npmrc']) {
+  for (const file of ['package.json', 'tsconfig.json', 'wrangler.toml', 'src', '.npmrc']) {
     cpSync(join(ROOT, file), checkout.path(file), { recursive: true });
   }
   symlinkSync(join(ROOT, 'node_modules'), checkout.path('node_modules'));
