@@ -152,7 +152,7 @@ A system image is refused:
 
   ${withKey('DELETE /images/m-system01')}
 
-Look before you delete, and see afterwards what was deleted:
+Preview a deletion, and look up what was deleted:
 
   ${withKey('GET /images/m-custom02')}
   ${withKey('GET /deletions')}
