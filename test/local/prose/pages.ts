@@ -4,8 +4,8 @@ import { join } from 'node:path';
 
 export const ROOT = join(import.meta.dirname, '../../..');
 
-const GENERATED =
-  /(?:^|\/)(?:node_modules|swagger-ui[^/]*|console\.(?:js|css|html)|env\.d\.ts|generated\.ts|package-lock\.json)(?:\/|$)|^dist\//;
+/** What git ignores below these folders, and what Wrangler and npm write. */
+const GENERATED = /(?:^|\/)(?:node_modules|\.wrangler|coverage|generated\.ts|env\.d\.ts|package-lock\.json)(?:\/|$)/;
 
 /** All files below `src` and `test` and those at the top, by their path from the top. Without what is generated or installed. */
 export function files(): readonly string[] {
