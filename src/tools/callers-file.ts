@@ -50,8 +50,8 @@ export function readTable(text: string, issuers: readonly Issuer[]): Result<Tabl
   const misnamed = shards.filter(({ name }) => !isShardName(name));
   const problems = misnamed.map(() => `a shard has a name that is not ${SHARD_RULE}`);
   if (!Object.hasOwn(table, FIRST_SHARD)) problems.push(`${FIRST_SHARD} is missing; it may be {}`);
-  for (const { part, problem } of parseCallers(shards, issuers).problems) {
-    problems.push(withName(`${isShardName(part) ? part : 'a shard'} ${problem}`, texts));
+  for (const { shard, problem } of parseCallers(shards, issuers).problems) {
+    problems.push(withName(`${isShardName(shard) ? shard : 'a shard'} ${problem}`, texts));
   }
   return problems.length === 0 && isTable(table) ? ok(table) : failed(problems);
 }

@@ -52,7 +52,7 @@ export class BindingReader {
   }
 
   /** The names of all shards: `CALLERS`, then the others, sorted. */
-  callerParts(): readonly BindingName[] {
+  callerShards(): readonly BindingName[] {
     const isFurther = (name: string): name is `CALLERS_${string}` => name.startsWith('CALLERS_');
     return ['CALLERS', ...[...this.#env.keys()].filter(isFurther).sort()];
   }

@@ -146,12 +146,12 @@ function versionOf(metadata: unknown): string | null {
 function readCallers(read: BindingReader): Callers | null {
   const { issuers, problems: issuerProblems } = parseIssuers(read.value('ISSUERS') ?? {});
   for (const problem of issuerProblems) read.report('ISSUERS', problem);
-  const parts = read.callerParts().map((name) => ({ name, json: read.text(name) }));
-  const there = parts.flatMap(({ name, json }) => (json === null ? [] : [{ name, json }]));
+  const shards = read.callerShards().map((name) => ({ name, json: read.text(name) }));
+  const there = shards.flatMap(({ name, json }) => (json === null ? [] : [{ name, json }]));
   const { callers, problems } = parseCallers(there, issuers);
-  for (const { part, problem } of problems) read.report(part, problem);
-  const isWhole = there.length === parts.length && issuerProblems.length + problems.length === 0;
-  return isWhole ? callers : null;
+  for (const { shard, problem } of problems) read.report(shard, problem);
+  const isValid = there.length === shards.length && issuerProblems.length + problems.length === 0;
+  return isValid ? callers : null;
 }
 
 function readCredentials(read: BindingReader): BceCredentials {

@@ -23,7 +23,7 @@ export interface Callers {
 }
 
 /** One binding that holds a shard. */
-export interface Part<N extends string> {
+export interface Shard<N extends string> {
   readonly name: N;
   readonly json: string;
 }
@@ -34,39 +34,39 @@ const SHA256_HEX = /^[0-9a-f]{64}$/i;
 
 type Report = (problem: string) => void;
 
-/** Reads the parts strictly. */
+/** Reads the shards strictly. */
 export function parseCallers<N extends string>(
-  parts: readonly Part<N>[],
+  shards: readonly Shard<N>[],
   issuers: readonly Issuer[],
-): { callers: Callers; problems: readonly { readonly part: N; readonly problem: string }[] } {
-  const problems: { part: N; problem: string }[] = [];
+): { callers: Callers; problems: readonly { readonly shard: N; readonly problem: string }[] } {
+  const problems: { shard: N; problem: string }[] = [];
   const byName = new Map<string, Caller>();
   const byKey = new Map<string, Caller>();
   const bound = new Map<string, Caller>();
   const rules = new Map<TokenRule, Report>();
-  for (const { name, json } of parts) readPart(json, (problem) => problems.push({ part: name, problem }));
+  for (const { name, json } of shards) readShard(json, (problem) => problems.push({ shard: name, problem }));
   for (const rule of rulesOfTwo([...rules.keys()])) {
     rules.get(rule)?.('tokens has claims that contain those of another caller');
   }
   return { callers: { byName, byKey, bound, rules: [...rules.keys()], issuers }, problems };
 
-  function readPart(json: string, reportPart: Report): void {
+  function readShard(json: string, reportShard: Report): void {
     const parsed = parseJson(json);
     if (!isRecord(parsed)) {
-      reportPart('is not a JSON object');
+      reportShard('is not a JSON object');
       return;
     }
     // JSON.parse keeps the last of two entries, and with it only the restrictions of that one.
     const { positions, repeated } = outlineOf(json);
-    for (const position of repeated) reportPart(`caller ${position}: a name or a field occurs twice`);
+    for (const position of repeated) reportShard(`caller ${position}: a name or a field occurs twice`);
     for (const [id, entry] of Object.entries(parsed)) {
-      readCaller(id, entry, (problem) => reportPart(`caller ${positions.get(id)}: ${problem}`));
+      readCaller(id, entry, (problem) => reportShard(`caller ${positions.get(id)}: ${problem}`));
     }
   }
 
   function readCaller(id: string, entry: unknown, report: Report): void {
     if (!isCallerId(id)) report(`the name must be ${CALLER_ID_RULE}`);
-    if (byName.has(id)) report('the name stands in another part already');
+    if (byName.has(id)) report('the name is in another shard already');
     if (!isRecord(entry)) {
       report('is not an object');
       return;

@@ -10,10 +10,10 @@ import { bearer, createHarness, validEnv } from '../../harness.ts';
 const digest = 'ab'.repeat(32);
 const DIGEST_OF_NOTHING = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
-/** The problems of a table in parts, each beginning with its part. */
-function problemsOf(parts: Readonly<Record<string, string>>, issuers: readonly Issuer[] = []): string[] {
-  const list = Object.entries(parts).map(([name, json]) => ({ name, json }));
-  return parseCallers(list, issuers).problems.map(({ part, problem }) => `${part} ${problem}`);
+/** The problems of a table in shards, each beginning with its shard. */
+function problemsOf(shards: Readonly<Record<string, string>>, issuers: readonly Issuer[] = []): string[] {
+  const list = Object.entries(shards).map(([name, json]) => ({ name, json }));
+  return parseCallers(list, issuers).problems.map(({ shard, problem }) => `${shard} ${problem}`);
 }
 
 const caller = (fields: object) => JSON.stringify({ 'ci-cleaner': { keySha256: [digest], scopes: [], ...fields } });
@@ -130,29 +130,29 @@ describe('CALLERS', () => {
   });
 });
 
-describe('a table in parts', () => {
+describe('a table in shards', () => {
   const entry = (keySha256: string) => ({ keySha256: [keySha256], scopes: ['images:delete'] });
   const d = (letter: string) => letter.repeat(64);
 
-  it('admits the callers of every part', async () => {
+  it('admits the callers of every shard', async () => {
     const { cleaner, ...others } = CALLERS;
-    const parts = { CALLERS: JSON.stringify(others), CALLERS_CI: JSON.stringify({ cleaner }) };
-    const harness = createHarness({ env: { ...parts } });
+    const shards = { CALLERS: JSON.stringify(others), CALLERS_CI: JSON.stringify({ cleaner }) };
+    const harness = createHarness({ env: { ...shards } });
     expect((await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.cleaner))).status).toBe(200);
     expect((await harness.call('DELETE', '/images/m-custom02', bearer(KEYS.both))).status).toBe(200);
   });
 
-  it('may not name a caller twice, whatever part it stands in', () => {
-    const parts = {
+  it('may not name a caller twice, whatever shard it stands in', () => {
+    const shards = {
       CALLERS: JSON.stringify({ a: entry(d('a')), b: entry(d('b')) }),
       CALLERS_1: JSON.stringify({ c: entry(d('c')), b: entry(d('d')) }),
     };
-    expect(problemsOf(parts)).toEqual(['CALLERS_1 caller 2: the name stands in another part already']);
+    expect(problemsOf(shards)).toEqual(['CALLERS_1 caller 2: the name is in another shard already']);
   });
 
-  it('may not have a digest twice, whatever part it stands in', () => {
-    const parts = { CALLERS: JSON.stringify({ a: entry(d('a')) }), CALLERS_1: JSON.stringify({ b: entry(d('A')) }) };
-    expect(problemsOf(parts)).toEqual(['CALLERS_1 caller 1: keySha256 has a digest that is configured already']);
+  it('may not have a digest twice, whatever shard it stands in', () => {
+    const shards = { CALLERS: JSON.stringify({ a: entry(d('a')) }), CALLERS_1: JSON.stringify({ b: entry(d('A')) }) };
+    expect(problemsOf(shards)).toEqual(['CALLERS_1 caller 1: keySha256 has a digest that is configured already']);
   });
 
   it.each<[unknown, string]>([
@@ -161,15 +161,15 @@ describe('a table in parts', () => {
     ['[]', 'is not a JSON object'],
     ['{"a":{}}', 'caller 1: has no credential: keySha256, tokens or binding'],
   ])('is refused entirely if one shard is %j, and names that shard', (value, problem) => {
-    const parts = { CALLERS_OPS: value };
-    const parsed = parseConfig({ ...validEnv(), ...parts });
+    const shards = { CALLERS_OPS: value };
+    const parsed = parseConfig({ ...validEnv(), ...shards });
     expect([parsed.callers, parsed.config]).toEqual([null, null]);
     expect(parsed.problems).toContain(`CALLERS_OPS ${problem}`);
   });
 
-  it('never repeats a value of any part', () => {
+  it('never repeats a value of any shard', () => {
     const secret = 'Sk7rQ2bX9pLm4VtY8cNz1HwKd6JfGu3A';
-    const parts = {
+    const shards = {
       CALLERS_1: JSON.stringify({
         [`${secret} `]: {
           [secret]: secret,
@@ -178,7 +178,7 @@ describe('a table in parts', () => {
         },
       }),
     };
-    const problems = problemsOf(parts);
+    const problems = problemsOf(shards);
     expect(problems.length).toBeGreaterThan(4);
     expect(problems.join()).not.toContain(secret);
   });
@@ -187,13 +187,13 @@ describe('a table in parts', () => {
 describe('a caller without a key', () => {
   it('may be known by a binding alone, or by tokens alone', () => {
     const issuer: Issuer = { name: 'local', issuer: 'i', audience: 'a', jwks: [], maxLifetimeS: 60, header: null };
-    const parts = {
+    const shards = {
       CALLERS: JSON.stringify({
         worker: { binding: true, scopes: ['images:delete'] },
         job: { tokens: [{ issuer: 'local', claims: { sub: 'job' } }], scopes: [] },
       }),
     };
-    const list = Object.entries(parts).map(([name, json]) => ({ name, json }));
+    const list = Object.entries(shards).map(([name, json]) => ({ name, json }));
     const { callers, problems } = parseCallers(list, [issuer]);
     expect(problems).toEqual([]);
     expect(callers.byKey.size).toBe(0);
