@@ -24,11 +24,13 @@ export function exhaustedBudget(
   const sinceMs = nowMs - BUDGET_WINDOW_MS;
   const has = (statement: string, ...bindings: SqlBinding[]) => sql.exec(statement, ...bindings).toArray().length > 0;
   const ofCaller = exhausted('caller', budgets.caller, {
+    rows: () => countOf(sql.exec(SQL.callerRows, sinceMs, caller).one()),
     has: () => has(SQL.callerHas, sinceMs, imageId, caller),
     count: () => countOf(sql.exec(SQL.callerCount, sinceMs, caller).one()),
     leavesAtMs: (excess) => sql.exec(SQL.callerLeaves, sinceMs, excess, caller).toArray()[0]?.['at'],
   });
   const ofAccount = exhausted('account', budgets.account, {
+    rows: () => countOf(sql.exec(SQL.accountRows, sinceMs).one()),
     has: () => has(SQL.accountHas, sinceMs, imageId),
     count: () => countOf(sql.exec(SQL.accountCount, sinceMs).one()),
     leavesAtMs: (excess) => sql.exec(SQL.accountLeaves, sinceMs, excess).toArray()[0]?.['at'],
@@ -38,7 +40,7 @@ export function exhaustedBudget(
 
   /** An image that counts already uses up no more of a budget, unless the budget is 0, which forbids everything. */
   function exhausted(of: Exhausted['of'], budget: number, counted: Counted): Exhausted | null {
-    if (budget > 0 && counted.has()) return null;
+    if (counted.rows() < budget || (budget > 0 && counted.has())) return null;
     const excess = counted.count() - budget;
     if (excess < 0) return null;
     // With a budget of 0 there is nothing to wait for; then it is a whole day.
@@ -50,6 +52,8 @@ export function exhaustedBudget(
 
 /** The images that count against one budget. */
 interface Counted {
+  /** The rows that count. If they are fewer than the budget, so are the images. */
+  readonly rows: () => number;
   readonly has: () => boolean;
   readonly count: () => number;
   /** The newest row of the image whose leaving, after `excess` others, makes room; `undefined` if there are not so many. */

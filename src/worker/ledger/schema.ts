@@ -87,11 +87,8 @@ export const SQL = {
   verify: 'UPDATE deletions SET verified = ?, looked_at = ?, next_check_at = NULL WHERE seq = ?',
   checkLater: 'UPDATE deletions SET looked_at = ?, next_check_at = ?, found_at = ? WHERE seq = ?',
   hasten: 'UPDATE deletions SET next_check_at = ? WHERE seq = ?',
-  /** The newest row that keeps the image taken. ?2: rows before it have had all checks. ?3: requests before it are over. */
-  open: `SELECT * FROM deletions WHERE image_id = ?1 AND outcome = 'unknown' AND reserved_at > ?2
-    AND (found_at IS NULL OR reserved_at > ?3) ORDER BY reserved_at DESC, seq DESC LIMIT 1`,
-  /** Unknown rows of an image whose requests were over at ?2. */
-  unknownBefore: `SELECT * FROM deletions WHERE image_id = ? AND outcome = 'unknown' AND reserved_at <= ? ORDER BY reserved_at, seq`,
+  /** Unknown rows of an image, the oldest first: about one a day at the most, because one at a time is open. */
+  unknown: `SELECT * FROM deletions WHERE image_id = ? AND outcome = 'unknown' ORDER BY reserved_at, seq`,
   /** The rows of an image about which a check can say something. */
   checked: `SELECT * FROM deletions WHERE image_id = ? AND outcome IN ('unknown', 'deleted') AND next_check_at IS NOT NULL`,
   newestWith: `SELECT * FROM deletions WHERE image_id = ? AND outcome = ? ORDER BY reserved_at DESC, seq DESC LIMIT 1`,
@@ -101,6 +98,9 @@ export const SQL = {
   nextCheck: `SELECT MIN(at) AS at FROM (SELECT MIN(next_check_at) AS at FROM deletions WHERE next_check_at IS NOT NULL
     AND (looked_at IS NOT NULL) = 0 UNION ALL SELECT MIN(next_check_at) FROM deletions WHERE next_check_at IS NOT NULL
     AND (looked_at IS NOT NULL) = 1)`,
+  /** How many rows count: as many images or more. */
+  accountRows: `SELECT COUNT(*) AS count FROM ${BY_OUTCOME} WHERE ${COUNTS}`,
+  callerRows: `SELECT COUNT(*) AS count FROM ${BY_CALLER} WHERE caller = ?2 AND ${COUNTS}`,
   accountCount: `SELECT COUNT(DISTINCT image_id) AS count FROM ${BY_OUTCOME} WHERE ${COUNTS}`,
   callerCount: `SELECT COUNT(DISTINCT image_id) AS count FROM ${BY_CALLER} WHERE caller = ?2 AND ${COUNTS}`,
   callerCounts: `SELECT caller, COUNT(DISTINCT image_id) AS count FROM ${BY_OUTCOME} WHERE ${COUNTS} GROUP BY caller`,

@@ -69,14 +69,16 @@ export class LedgerStore {
     budgets: rows.Budgets,
     nowMs: number,
   ): { readonly reserved: rows.Reserved; readonly events: readonly LedgerEvent[] } {
-    const { caller, imageId } = reservation;
-    const { found = [], unfound = [] } = Object.groupBy(this.#unknownBefore(imageId, nowMs), ({ foundAtMs }) =>
-      foundAtMs === null ? 'unfound' : 'found',
-    );
+    const { imageId } = reservation;
+    const unknown = this.#rows(SQL.unknown, imageId);
+    const open = this.#openOf(unknown, nowMs);
+    const overBeforeMs = this.#overBeforeMs(nowMs);
+    const found = unknown.filter(({ foundAtMs, reservedAtMs }) => foundAtMs !== null && reservedAtMs <= overBeforeMs);
     const events = found.map((row) => this.#resolve(row, 'not_deleted', nowMs));
-    const refusal = this.#refusal(caller, imageId, budgets, nowMs);
+    const refusal = this.#refusal(reservation, open, budgets, nowMs);
     if (refusal !== null) return { reserved: { ok: false, failure: refusal }, events };
     const last = this.#newest(imageId, 'deleted');
+    const unfound = unknown.filter((row) => !found.includes(row));
     const sameRequest = sameRequestAs(reservation, last === null ? unfound : [last, ...unfound]);
     const isAfterNotDeleted = this.#isAfterNotDeleted(imageId, last);
     this.#enter(reservation, nowMs);
@@ -94,7 +96,7 @@ export class LedgerStore {
 
   /** What `reserve` would say, without entering anything. */
   peek(caller: string, imageId: string, budgets: rows.Budgets, nowMs: number): rows.Outlook {
-    const open = this.#open(imageId, nowMs);
+    const open = this.#openOf(this.#rows(SQL.unknown, imageId), nowMs);
     return {
       lastDeletion: toLastDeletion(this.#newest(imageId, 'deleted')),
       open: open && toOpenRow(open),
@@ -211,8 +213,12 @@ export class LedgerStore {
     return this.#counters.total('deletions') - this.#counters.total('removed') + unknown;
   }
 
-  #refusal(caller: string, imageId: string, budgets: rows.Budgets, nowMs: number): rows.Refusal | null {
-    const open = this.#open(imageId, nowMs);
+  #refusal(
+    { caller, imageId }: rows.Reservation,
+    open: rows.DeletionRow | null,
+    budgets: rows.Budgets,
+    nowMs: number,
+  ): rows.Refusal | null {
     if (open !== null) {
       this.#counters.add('in_progress');
       this.#hasten(open, nowMs);
@@ -223,10 +229,13 @@ export class LedgerStore {
     return exhausted;
   }
 
-  /** The row that keeps the image taken. */
-  #open(imageId: string, nowMs: number): rows.DeletionRow | null {
+  /** The newest of the unknown rows of an image that keeps it taken. */
+  #openOf(unknown: readonly rows.DeletionRow[], nowMs: number): rows.DeletionRow | null {
     const allChecksBeforeMs = nowMs - lastCheckMs(this.#schedule);
-    return this.#rows(SQL.open, imageId, allChecksBeforeMs, this.#overBeforeMs(nowMs))[0] ?? null;
+    const overBeforeMs = this.#overBeforeMs(nowMs);
+    const isOpen = ({ reservedAtMs, foundAtMs }: rows.DeletionRow) =>
+      reservedAtMs > allChecksBeforeMs && (foundAtMs === null || reservedAtMs > overBeforeMs);
+    return unknown.findLast(isOpen) ?? null;
   }
 
   #rowOf(id: string): rows.DeletionRow | undefined {
@@ -239,7 +248,8 @@ export class LedgerStore {
 
   /** Unknown rows of the image whose requests were over at `timeMs`. */
   #unknownBefore(imageId: string, timeMs: number): rows.DeletionRow[] {
-    return this.#rows(SQL.unknownBefore, imageId, this.#overBeforeMs(timeMs));
+    const overBeforeMs = this.#overBeforeMs(timeMs);
+    return this.#rows(SQL.unknown, imageId).filter(({ reservedAtMs }) => reservedAtMs <= overBeforeMs);
   }
 
   /** A request that was reserved at this time or before is over at `nowMs`. */
@@ -261,9 +271,10 @@ export class LedgerStore {
   }
 
   #isAfterNotDeleted(imageId: string, lastDeleted: rows.DeletionRow | null): boolean {
-    const timeOf = (row: rows.DeletionRow | null) => row?.reservedAtMs ?? Number.NEGATIVE_INFINITY;
-    const goneMs = Math.max(timeOf(lastDeleted), timeOf(this.#newest(imageId, 'already_absent')));
-    return timeOf(this.#newest(imageId, 'not_deleted')) > goneMs;
+    const last = this.#newest(imageId, 'not_deleted');
+    if (last === null) return false;
+    const gone = [lastDeleted, this.#newest(imageId, 'already_absent')];
+    return gone.every((row) => row === null || row.reservedAtMs < last.reservedAtMs);
   }
 
   /** What Baidu said of one deletion decides the older unknown rows of the image. */

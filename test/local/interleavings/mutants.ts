@@ -20,9 +20,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an image is free as soon as the request is over',
     breaks: 'lock',
-    file: 'ledger/schema.ts',
-    from: 'AND (found_at IS NULL OR reserved_at > ?3)',
-    to: 'AND reserved_at > ?3',
+    file: 'ledger/store.ts',
+    from: '(foundAtMs === null || reservedAtMs > overBeforeMs)',
+    to: 'reservedAtMs > overBeforeMs',
   },
   {
     name: 'an image is free from the first planned check on',

@@ -69,11 +69,12 @@ describe('the statement', () => {
 
   it.each([
     ['newestWith', /deletions_by_image \(image_id=\? AND outcome=\?\)/],
-    ['open', /deletions_by_image \(image_id=\? AND outcome=\? AND reserved_at>\?\)/],
-    ['unknownBefore', /deletions_by_image \(image_id=\? AND outcome=\? AND reserved_at<\?\)/],
+    ['unknown', /deletions_by_image \(image_id=\? AND outcome=\?\)/],
     ['checked', /deletions_by_image \(image_id=\? AND outcome=\?\)/],
     ['due', /deletions_by_check \(<expr>=\? AND next_check_at<\?\)/],
     ['nextCheck', /deletions_by_check \(<expr>=\?/],
+    ['accountRows', /deletions_by_outcome \(outcome=\? AND reserved_at>\?\)/],
+    ['callerRows', /deletions_by_caller \(caller=\? AND outcome=\? AND reserved_at>\?\)/],
     ['accountCount', /deletions_by_outcome \(outcome=\? AND reserved_at>\?\)/],
     ['callerCount', /deletions_by_caller \(caller=\? AND outcome=\? AND reserved_at>\?\)/],
     ['callerCounts', /deletions_by_outcome \(outcome=\? AND reserved_at>\?\)/],
