@@ -9,7 +9,7 @@ import type { DeletionRow } from './rows.ts';
 
 /**
  * How long a request may still run after its reservation: the greatest deadline, 20 s, and 3 s for clocks that differ and for the
- * settlement. An image is taken for at least as long.
+ * settlement. An image is taken for as long, or until its first planned check.
  */
 export const REQUEST_OVER_MS = 23_000;
 /** A refused caller makes the check of the open row due, at most this often. */

@@ -74,9 +74,10 @@ export class LedgerStore {
     const open = this.#openOf(unknown, nowMs);
     const overBeforeMs = this.#overBeforeMs(nowMs);
     const found = unknown.filter(({ foundAtMs, reservedAtMs }) => foundAtMs !== null && reservedAtMs <= overBeforeMs);
-    const events = found.map((row) => this.#resolve(row, 'not_deleted', nowMs));
     const refusal = this.#refusal(reservation, open, budgets, nowMs);
-    if (refusal !== null) return { reserved: { ok: false, failure: refusal }, events };
+    if (refusal !== null) return { reserved: { ok: false, failure: refusal }, events: [] };
+    // Only a deletion that follows ends the checks early: its image still counts, as one.
+    const events = found.map((row) => this.#resolve(row, 'not_deleted', nowMs));
     const last = this.#newest(imageId, 'deleted');
     const unfound = unknown.filter((row) => !found.includes(row));
     const sameRequest = sameRequestAs(reservation, last === null ? unfound : [last, ...unfound]);

@@ -160,6 +160,17 @@ describe('an image', () => {
       ]);
     }));
 
+  it('that a check has found is not decided by a deletion that a budget refuses', () =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      store.applyCheck(IMAGE, checkOf('found', at(46)), at(47));
+      const { reserved, events } = store.reserve(reservation('r2', IMAGE, 'other'), budgets(0), at(50));
+      expect([reserved.ok, events]).toEqual([false, []]);
+      expect(outcomes(store)).toEqual([['r1', 'unknown', null]]);
+      store.applyCheck(IMAGE, checkOf('absent', at(120)), at(121));
+      expect(outcomes(store)).toEqual([['r1', 'deleted', false]]);
+    }));
+
   it('stays taken after a check that failed, or that began while the request could still run', () =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
