@@ -106,6 +106,7 @@ export const FAULTS = {
     deletes: false,
     answer: (id) => failure(404, 'AccountNotFound', 'No such account.', id, { 'x-bce-error-code': 'NoSuchObject' }),
   },
+  unseen_404: { deletes: false, answer: (id) => failure(404, 'ServiceUnavailable', 'Try again later.', id) },
   region_unknown: { deletes: false, answer: (id) => failure(404, 'RegionNotFound', 'No such region.', id) },
   undocumented_code: { deletes: false, answer: (id) => failure(409, 'Image.IsOnHoliday', 'Come back later.', id) },
   route_unknown: { deletes: false, answer: (id) => failure(404, 'ResourceNotFound', 'No such route.', id) },

@@ -1,8 +1,8 @@
 /**
  * One answer from Baidu, reduced to the fields that the rest of the code may use.
  *
- * Promises: reads at most `MAX_BODY_BYTES` and cancels the rest; never throws; a field that has not the expected form is absent,
- * and every field has passed the scrubber. Never: decides what an answer means; `verdict.ts` does.
+ * Promises: reads at most `MAX_BODY_BYTES` and cancels the rest; never throws; a field that has not the expected form is absent;
+ * codes, message and request id have passed the scrubber. Never: decides what an answer means; `verdict.ts` does.
  *
  * Source: https://cloud.baidu.com/doc/BCC/s/Ojwvyo6nc (error body), /Mjwvyo6bm (common headers).
  */

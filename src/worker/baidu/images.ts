@@ -178,6 +178,9 @@ function conclude({ last, earlier }: Exchange): Called<Deleted>['result'] {
   }
   if (earlier === 'nothing') return failed(verdict);
   // The earlier attempt may have deleted the image, or may still do so.
-  if (verdict.code === 'image_not_found') return ok({ confirmed: false });
+  if (verdict.code === 'image_not_found') {
+    // A code that nobody has seen may mean anything. A check will find out.
+    return verdict.listed ? ok({ confirmed: false }) : failed({ code: 'upstream_unexpected', outcome: 'unknown' });
+  }
   return failed({ code: verdict.code, outcome: 'unknown' });
 }

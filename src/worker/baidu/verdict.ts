@@ -127,11 +127,11 @@ export function isBare(body: Answer['body']): boolean {
   return body.kind === 'empty' || hasOnly(body, ['requestId']);
 }
 
-/** The documented refusal, or `null`. Without a status of refusal, codes that disagree prove nothing. */
-function documentedRefusal({ status, codes, hasMalformedCode }: Answer): RefusalCode | null {
+/** The documented refusal, or `null`. If the status is no refusal, Baidu itself must say so, and every code must be documented. */
+function documentedRefusal({ status, codes, hasMalformedCode, isFromBaidu }: Answer): RefusalCode | null {
   const known = codes.flatMap((code) => (Object.hasOwn(REFUSALS, code) ? (REFUSALS[code] ?? []) : []));
-  const isDisputed = known.length < codes.length || hasMalformedCode;
-  return (!isDisputed || isRefusal(status) ? known[0] : undefined) ?? null;
+  const isProof = isFromBaidu && known.length === codes.length && !hasMalformedCode;
+  return (isProof || isRefusal(status) ? known[0] : undefined) ?? null;
 }
 
 function undocumentedRefusal(answer: Answer): RefusalCode | null {

@@ -110,7 +110,10 @@ async function readAndDelete(
     // has taken effect late, or something between us and Baidu has repeated this one.
     const wasThere = imageName !== null || entered.isAfterNotDeleted;
     if (failure.code === 'image_not_found' && wasThere) {
-      return { result: ok({ outcome: 'deleted', confirmed: false }), ...common };
+      if (failure.listed) return { result: ok({ outcome: 'deleted', confirmed: false }), ...common };
+      // A code that nobody has seen may mean anything, even that the image is still there. A check will find out.
+      const unknown = { code: 'upstream_unexpected', outcome: 'unknown' } as const;
+      return { ...concludeFailure(unknown, answer, request, entered), ...common };
     }
     return { ...concludeFailure(failure, answer, request, entered), ...common };
   } catch (thrown) {

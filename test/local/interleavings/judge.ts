@@ -62,7 +62,8 @@ function wrongWords(
       if (!isOfFirst && confirmed === true)
         return answer === 'done' ? [] : ['says that Baidu deleted it, and Baidu did not say so'];
       if (!isOfFirst && !isSent) return ['says that it was deleted, and no deletion was sent'];
-      return by === null && !isGuess ? ['says that it is gone, and it is there'] : [];
+      // The outcome of the first request may be repeated: Baidu said so then.
+      return by === null && !(isGuess && isOfFirst) ? ['says that it is gone, and it is there'] : [];
     case 'already_absent':
       if (confirmed === true && isGuess) return ['says that Baidu has no such image, by a code that nobody has seen'];
       if (by === null && !isGuess) return ['says that it was absent, and it is there'];

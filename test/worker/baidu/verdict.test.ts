@@ -267,6 +267,12 @@ describe('an answer with the code', () => {
     }
   });
 
+  it('AccessDenied from somebody else proves nothing, unless the status does', () => {
+    const other = { codes: ['AccessDenied'], isFromBaidu: false };
+    for (const status of OTHER_STATUSES) expect(judge(answer(status, other)).outcome).toBe('unknown');
+    for (const status of REFUSED_STATUSES) expect(judge(answer(status, other)).outcome).toBe('rejected');
+  });
+
   it('AccessDenied beside another one proves nothing, unless the status does', () => {
     for (const codes of [
       ['AccessDenied', 'InternalError'],

@@ -115,6 +115,7 @@ const ONCE: Record<FaultName, ExpectedDeletion> = {
   account_unknown: { ...unexpected, outcome: 'rejected', calls: 1 },
   region_unknown: { ...unexpected, outcome: 'rejected', calls: 1 },
   undocumented_code: { ...unexpected, outcome: 'rejected', calls: 1 },
+  unseen_404: { ...absent, calls: 1 },
   route_unknown: { ...unexpected, outcome: 'rejected', calls: 1 },
   version_unknown: { ...unexpected, outcome: 'rejected', calls: 1 },
 };
@@ -180,6 +181,7 @@ describe('two attempts that disagree', () => {
     ['drop_after', 'iam_signature_invalid', { ...rejectedCredentials, outcome: 'unknown', calls: 2 }],
     ['drop_after', 'throttled_long', { ...throttled, outcome: 'unknown', calls: 2, retryAfter: '120' }],
     ['drop_before', 'undocumented_code', { ...unexpected, outcome: 'unknown', calls: 2 }],
+    ['drop_before', 'unseen_404', { ...unexpected, outcome: 'unknown', calls: 2 }],
     ['hang', 'drop_before', { ...failed, calls: 2 }],
     ['drop_before', 'hang', { ...timedOut, calls: 2 }],
     ['internal_error', 'iam_signature_invalid', { ...rejectedCredentials, outcome: 'unknown', calls: 2 }],

@@ -1,5 +1,6 @@
 /** The response about an image that Baidu does not have. */
 import { describe, expect, it } from 'vitest';
+import { FAULTS } from '../../emulator/emulator.ts';
 import { KEYS } from '../../fixtures.ts';
 import { bearer, createHarness, historyPage, problemOf, recordsOf } from '../../harness.ts';
 
@@ -92,13 +93,27 @@ describe('an absence under a code that nobody has seen', () => {
     expect(body['detail']).toBe('Baidu answered 404 for m-absent01, with a code that is not documented.');
   });
 
-  it('warns of the second attempt, too, when the first was lost', async () => {
+  it.each(['drop_before', 'drop_after'] as const)(
+    'leaves the outcome unknown when the first attempt was lost (%s), and warns',
+    async (first) => {
+      const harness = createHarness();
+      harness.emulator.misbehave(first, 'unseen_404');
+      const response = await harness.call('DELETE', '/images/m-custom01');
+      expect(await problemOf(response)).toMatchObject({ code: 'upstream_unexpected', outcome: 'unknown' });
+      expect(recordsOf(harness, 'absence_unlisted')).toHaveLength(1);
+    },
+  );
+
+  it('leaves the outcome unknown when this request has just read the image, and warns', async () => {
     const harness = createHarness();
-    harness.emulator.absentCode = 'Image.Vanished';
-    harness.emulator.misbehave('drop_after');
-    const response = await harness.call('DELETE', '/images/m-custom01');
-    expect(await response.json()).toMatchObject({ outcome: 'deleted', confirmed: false });
+    const [{ name } = { name: '' }] = [...harness.emulator.images.values()].filter(({ id }) => id === 'm-custom01');
+    harness.emulator.deletionFaults.push(FAULTS.unseen_404);
+    const response = await harness.call('DELETE', `/images/m-custom01?expectName=${name}`);
+    expect(await problemOf(response)).toMatchObject({ code: 'upstream_unexpected', outcome: 'unknown' });
+    expect(harness.emulator.images.has('m-custom01')).toBe(true);
     expect(recordsOf(harness, 'absence_unlisted')).toHaveLength(1);
+    const { body } = await historyPage(harness, '/deletions', KEYS.cleaner);
+    expect(body.deletions[0]).toMatchObject({ outcome: 'unknown', confirmed: null });
   });
 
   it('warns once of a probe, however many ask', async () => {
