@@ -16,6 +16,9 @@ const PROBE = 4;
 const STRIDE = RUN - PROBE + 1;
 /** Beside more than this no text is kept, so that a request with huge headers costs little. Node.js accepts 16 KiB of headers. */
 const MAX_CREDENTIAL_CHARS = 16 * 1024;
+/** No text is encoded more often than this by accident. Then it is not kept. */
+const MAX_ENCODINGS = 4;
+const ENCODED = /%[\da-f]{2}/;
 const KEY = new RegExp(`${KEY_PREFIX}[\\w-]{20}`);
 /** A JWT: two JSON objects in base64url, then the signature, which alone is secret. RFC 7515 §7.1. */
 const JWT = /^eyJ[\w-]*\.eyJ[\w-]*\.([\w-]+)$/;
@@ -29,7 +32,7 @@ export function keptBeside(names: readonly string[], headerOf: (name: string) =>
   return (text) => {
     if (text.length < RUN) return true;
     const forms = formsOf(text);
-    if (forms.some((form) => KEY.test(form))) return false;
+    if (forms.some((form) => KEY.test(form)) || ENCODED.test(forms.at(-1) ?? '')) return false;
     credentials ??= names.flatMap((name) => credentialsIn(name, headerOf(name) ?? ''));
     const chars = credentials.reduce((sum, { length }) => sum + length, 0);
     return chars <= MAX_CREDENTIAL_CHARS && !credentials.some((each) => forms.some((form) => shareRun(each, form)));
@@ -43,14 +46,19 @@ function credentialsIn(name: string, value: string): string[] {
   return texts.filter((text) => text.length >= RUN).flatMap((text) => formsOf(JWT.exec(text)?.[1] ?? text));
 }
 
-/** The text in lower case as it was sent, and percent-decoded if that differs, however often it was encoded. */
+/** The text in lower case as it was sent, and percent-decoded if that differs. */
 function formsOf(text: string): string[] {
   const sent = text.toLowerCase();
-  if (!sent.includes('%')) return [sent];
-  const decoded = sent.replace(/%(?:25)*([\da-f]{2})/g, (_, hex: string) =>
+  return sent.includes('%') ? [sent, decodedOf(sent, MAX_ENCODINGS)] : [sent];
+}
+
+/** Percent-decoded until nothing is left to decode, in `passes` at the most. Each makes the text shorter. */
+function decodedOf(text: string, passes: number): string {
+  if (passes === 0 || !ENCODED.test(text)) return text;
+  const decoded = text.replace(/%(?:25)*([\da-f]{2})/g, (_, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),
   );
-  return [sent, decoded.toLowerCase()];
+  return decodedOf(decoded.toLowerCase(), passes - 1);
 }
 
 /** Whether two texts have eight characters in a row in common. The longer one is probed, because to search the shorter is quick. */

@@ -23,6 +23,8 @@ describe('text beside a credential', () => {
     ['the second of two credentials', 'authorization', `Bearer other-thing, Bearer ${KEY}`, KEY.slice(10, 20)],
     ['a part that is percent-encoded', 'authorization', `Bearer ${KEY}`, `/${encoded(KEY.slice(5, 13))}`],
     ['a part that is encoded twice', 'authorization', `Bearer ${KEY}`, encodeURIComponent(encoded(KEY.slice(5, 13)))],
+    ['a part whose encoding is encoded in full', 'authorization', `Bearer ${KEY}`, encoded(encoded(KEY.slice(5, 13)))],
+    ['encoded in full five times', 'authorization', 'Bearer x', [1, 2, 3, 4, 5].reduce(encoded, 'job-1')],
     ['a part of a credential that is percent-encoded', 'cookie', `a=${encoded(KEY)}`, KEY.slice(5, 13)],
     ['a part of the signature of a token', 'authorization', `Bearer ${TOKEN}`, SIGNATURE.slice(20, 28)],
     ['a part of the signature in a header for tokens', 'x-job-token', TOKEN, SIGNATURE.slice(20, 28)],

@@ -33,7 +33,14 @@ export function credentialHeaders(identity: Identity | null, given: Headers): re
 
 const AUTHORIZATION = 'authorization';
 /** The headers that bring credentials whatever is configured: ours, or those of somebody in front of us. */
-const CREDENTIAL_HEADERS: readonly string[] = [AUTHORIZATION, 'cf-access-jwt-assertion', 'cookie'];
+const CREDENTIAL_HEADERS: readonly string[] = [
+  AUTHORIZATION,
+  'proxy-authorization',
+  'cf-access-jwt-assertion',
+  'x-api-key',
+  'x-auth-token',
+  'cookie',
+];
 /** `credentials` of RFC 6750: one scheme, spaces, one token. Two headers arrive joined by a comma, which no token has. */
 const BEARER = new RegExp(`^Bearer +([\\w.~+/-]{1,${MAX_TOKEN_CHARS}}=*)$`, 'i');
 /** Longer texts are no keys, so their digest is not looked up. */
