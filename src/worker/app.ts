@@ -108,6 +108,7 @@ export function createApp(
         const { requestId } = to;
         const request = { ...order.value, id: c.get('id'), requestId, caller, subject: subjectOf(proof) };
         let deletion: Deletion | undefined;
+        c.set('outcomeOfCrash', 'unknown');
         try {
           deletion = await deleteImage(gateway, request, waitUntilOf(c));
           logUnlistedCode(runtime, request, unlistedCode(deletion.answer));

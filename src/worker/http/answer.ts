@@ -39,9 +39,9 @@ export function problem(to: Addressee, failure: Failure, deletion?: string): Ans
   return { response: Response.json(body, { status: body.status, headers }), failure };
 }
 
-/** After an exception before which no deletion had begun. The caller learns nothing of it. */
-export function crash(to: Addressee, thrown: unknown): Answer {
-  return { ...problem(to, { code: 'internal_error', outcome: 'not_attempted' }), thrown };
+/** After an exception. The caller learns nothing of it, only the outcome. */
+export function crash(to: Addressee, thrown: unknown, outcome: 'not_attempted' | 'unknown'): Answer {
+  return { ...problem(to, { code: 'internal_error', outcome }), thrown };
 }
 
 /** After an exception once `deleteImage` was called. `deletion` is what it returned, if it did. */

@@ -143,6 +143,9 @@ export function traceId(traceparent: string | undefined): string | undefined {
 export function describeException(thrown: unknown): { type: string; stacktrace: string | undefined } | undefined {
   if (thrown === undefined) return undefined;
   if (!(thrown instanceof Error)) return { type: typeof thrown, stacktrace: undefined };
-  const frames = (thrown.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  const frames = (thrown.stack ?? '')
+    .replace(thrown.message, '')
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line));
   return { type: thrown.constructor.name, stacktrace: frames.slice(0, 10).join('\n') };
 }

@@ -18,6 +18,8 @@ export interface HttpEnv {
     mayKeep: MayKeep;
     transport: Transport;
     answer: Answer | undefined;
+    /** What an exception leaves of a deletion: `unknown` from the moment `deleteImage` is called. */
+    outcomeOfCrash: 'not_attempted' | 'unknown';
   };
 }
 

@@ -61,7 +61,7 @@ export function gateOf(identity: Identity | null, gateway: Gateway | null, start
         return { ...(admitted.ok ? await handle(c, admitted.value) : problem(to, admitted.failure)), identified };
       } catch (thrown) {
         // Here one still knows who asked.
-        return { ...crash(to, thrown), identified };
+        return { ...crash(to, thrown, c.get('outcomeOfCrash')), identified };
       }
     };
 }

@@ -35,6 +35,7 @@ export function audit(
     c.set('to', to);
     c.set('mayKeep', mayKeep);
     c.set('transport', transport);
+    c.set('outcomeOfCrash', 'not_attempted');
     try {
       if (url !== null && isHost(c.req.header('host'))) await next();
       else c.res = give(c, problem(to, { code: 'invalid_request', fault: 'malformed_host' }));
@@ -61,7 +62,7 @@ export function audit(
 /** Answers an exception. An answer that was given before it is still true, and stands. */
 export function giveAfterCrash(c: Context<HttpEnv>, thrown: unknown): Response {
   const before = c.get('answer');
-  return give(c, before === undefined ? crash(c.get('to'), thrown) : { ...before, thrown });
+  return give(c, before === undefined ? crash(c.get('to'), thrown, c.get('outcomeOfCrash')) : { ...before, thrown });
 }
 
 interface Address {

@@ -1,6 +1,6 @@
 /** The audit record of a request, and what it says about a bug. */
 import { createExecutionContext } from 'cloudflare:test';
-import { describe, expect, inject, it } from 'vitest';
+import { describe, expect, inject, it, vi } from 'vitest';
 import type { Arrival } from '../../../src/worker/callers/identify.ts';
 import { keyDigest } from '../../../src/worker/callers/key.ts';
 import { describeException, traceId } from '../../../src/worker/http/audit.ts';
@@ -335,6 +335,21 @@ describe('a bug', () => {
     expect(line?.record).not.toHaveProperty('attempts');
   });
 
+  it('in the answer to a bug says the same, as long as any answer can be made', async () => {
+    const harness = createHarness();
+    const json = vi.spyOn(Response, 'json');
+    for (let times = 0; times < 2; times++) {
+      json.mockImplementationOnce(() => {
+        throw new Leak('no body today');
+      });
+    }
+    const response = await harness.call('DELETE', '/images/m-custom01');
+    json.mockRestore();
+    expect(await problemOf(response)).toMatchObject({ code: 'internal_error', outcome: 'unknown' });
+    expect(harness.emulator.images.has('m-custom01')).toBe(false);
+    expect(harness.lines[0]?.record).toMatchObject({ 'caller.id': 'cleaner', outcome: 'unknown', decision: 'allowed' });
+  });
+
   it('once the deletion has ended leaves the outcome unknown, and keeps what is known of it in the record', async () => {
     const harness = createHarness({
       fetch: async () => Response.json({ code: 'Odd' }, { status: 404, headers: { 'x-bce-request-id': 'up-1' } }),
@@ -403,5 +418,11 @@ describe('an exception', () => {
     const error = new TypeError('x');
     Reflect.deleteProperty(error, 'stack');
     expect(describeException(error)).toEqual({ type: 'TypeError', stacktrace: '' });
+  });
+
+  it('shows no line of its message, even one that looks like a frame', () => {
+    const { stacktrace } = describeException(new Error('one\n    at a-secret\ntwo')) ?? {};
+    expect(stacktrace).toMatch(/audit\.test\.ts/);
+    expect(stacktrace).not.toContain('a-secret');
   });
 });
