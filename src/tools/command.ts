@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { failed, ok } from '../worker/result.ts';
-import { codeOf } from './files.ts';
+import { codeOf, readFile } from './files.ts';
 import { printable } from './print.ts';
 
 const HELP = join(import.meta.dirname, '../docs/tools.md');
@@ -88,14 +88,27 @@ export function parseCommand<const O extends string>(
     const [sentence = ''] = error instanceof Error ? error.message.split(/\.\s/) : [];
     return refuse(`${sentence.replace(/'(?:(--?[a-z][a-z-]{0,29})(?: <value>)?|[^']*)'/g, '$1')}.`);
   }
-  // npm keeps options before the first "--", and leaves only variables. It completes names: `--token` becomes `token-description`.
-  const isTaken = (name: string) =>
-    Object.keys(env).some((each) => each.startsWith(`npm_config_${name.replaceAll('-', '_')}`));
-  const lost = names.find((name) => given.get(name)?.length === 0 && isTaken(name));
+  // npm keeps options before the first "--", and leaves only variables: `--scope` is there as it was typed, and `--tok` completed.
+  const settings = settingsOf(env);
+  const variables = Object.keys(env).flatMap((each) => /^npm_config_(.+)/.exec(each)?.slice(1) ?? []);
+  const taken = variables.filter((each) => !settings.includes(each));
+  const isTaken = (name: string) => taken.some((each) => each.startsWith(name) || name.startsWith(each));
+  const lost = names.find((name) => given.get(name)?.length === 0 && isTaken(name.replaceAll('-', '_')));
   if (lost !== undefined) return refuse(`npm has taken --${lost} for itself: write "npm run ${script} -- …".`);
   const all = (name: O) => given.get(name) ?? [];
   const text = (name: O) => all(name)[0]?.[0];
   return ok({ words, lists: all, text, has: (name: O) => all(name).length > 0 });
+}
+
+/** The names in npm's own files. npm hands them to a script in the same way as the options of its command line. */
+function settingsOf({
+  npm_config_userconfig: user = '',
+  npm_config_globalconfig: global = '',
+  npm_config_local_prefix: root = '',
+}: World['env']): readonly string[] {
+  const found = [user, global, join(root, '.npmrc')].map((file) => readFile('/', file));
+  const lines = found.flatMap((each) => (each.ok ? (each.value.text?.split('\n') ?? []) : []));
+  return lines.map((line) => line.replace(/=.*/s, '').trim().replaceAll('-', '_'));
 }
 
 /** The block of the page about this tool. */

@@ -392,12 +392,18 @@ describe('a command of npm run callers', () => {
     }
   });
 
-  it('whose options npm has taken is refused, and makes no caller', () => {
-    const args = npmArgs('callers', 'c.json', 'add', 'ci', '--binding').filter((arg) => arg !== '--');
+  it.each([
+    [['--binding'], 'binding'],
+    [['--scope', 'images:read'], 'scopes'],
+    [['--name', 'ci-*'], 'names'],
+    [['--daily-deletion=3'], 'daily-deletions'],
+    [['--tok', 'gha', 'a=1'], 'token'],
+  ])('whose options npm has taken is refused, and makes no caller: %j', (options, option) => {
+    const args = npmArgs('callers', 'c.json', 'add', 'ci', ...options).filter((arg) => arg !== '--');
     const { status, stderr } = spawnSync('npm', args, { cwd: at.folder, encoding: 'utf8' });
     expect([status, stderr]).toEqual([
       1,
-      'npm has taken --binding for itself: write "npm run callers -- …". See: npm run callers -- --help\n',
+      `npm has taken --${option} for itself: write "npm run callers -- …". See: npm run callers -- --help\n`,
     ]);
     expect(existsSync(at.path('c.json'))).toBe(false);
   });

@@ -7,6 +7,7 @@ import { parseCommand } from '../../src/tools/command.ts';
 import { createKey, DEFAULT_SCOPES } from '../../src/tools/new-key.ts';
 import { MAX_DAILY_DELETIONS } from '../../src/worker/callers/caller.ts';
 import { SCOPES } from '../../src/worker/scope.ts';
+import { temporary } from './world.ts';
 
 const COMMAND = join(import.meta.dirname, '../../src/tools/command.ts');
 const HELP = readFileSync(join(import.meta.dirname, '../../src/docs/tools.md'), 'utf8');
@@ -68,6 +69,33 @@ describe('a command line', () => {
     expect(failureOf(['a', '5'], { npm_config_daily_deletions: 'true' })).toEqual(refusal(advice('daily-deletions')));
     expect(failureOf(['a', 'x=1'], { npm_config_token_description: 'gha' })).toEqual(refusal(advice('token')));
     expect(failureOf(['a', '--key'], { npm_config_key: 'true', npm_config_cache: '/' })).toBeNull();
+  });
+
+  it.each([
+    ['npm_config_name', 'names'],
+    ['npm_config_n', 'names'],
+    ['npm_config_daily_deletion', 'daily-deletions'],
+    ['npm_config_daily', 'daily-deletions'],
+    ['npm_config_tok', 'token'],
+  ])('is refused if npm has taken a shortened option: %s', (variable, option) => {
+    expect(failureOf(['a'], { [variable]: 'x' })).toEqual(
+      refusal(`npm has taken --${option} for itself: write "npm run callers -- …".`),
+    );
+  });
+
+  it('is not refused for what a file of npm sets', () => {
+    const at = temporary('npmrc');
+    at.put('.npmrc', 'registry=https://npm.test/=\n daily-deletion = 3\nname=x');
+    const variables = { npm_config_name: 'x', npm_config_daily_deletion: '3' };
+    for (const place of [
+      { npm_config_userconfig: at.path('.npmrc') },
+      { npm_config_globalconfig: at.path('.npmrc') },
+      { npm_config_local_prefix: at.folder },
+    ]) {
+      expect(failureOf(['a'], { ...variables, ...place })).toBeNull();
+      expect(failureOf(['a'], { ...variables, ...place, npm_config_ke: 'true' })?.status).toBe(1);
+    }
+    at.remove();
   });
 
   it('is answered with the help that the page has, whatever else is there', () => {
