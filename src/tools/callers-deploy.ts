@@ -14,7 +14,7 @@ import { checkDeployment, type Secret } from './deployment.ts';
 import { isFaulty, reportOf } from './findings.ts';
 import { askReadiness } from './gateway.ts';
 import { asciiJson } from './print.ts';
-import { deploymentOf, readWranglerConfig, type WranglerConfig } from './wrangler-config.ts';
+import { deploymentOf, readTopLevel, type WranglerConfig } from './wrangler-config.ts';
 
 const WRANGLER = join(import.meta.dirname, '../../node_modules/wrangler/bin/wrangler.js');
 /** These are not in the file, and stay as they are. Their place must not be empty when the rest is checked. */
@@ -32,10 +32,9 @@ export async function deployCallers(
   url: string | undefined,
   world: World,
 ): Promise<Outcome> {
-  const base = await readWranglerConfig(world, config.path, '');
   const held = new Set([...config.requiredSecrets, ...BAIDU].filter((name) => !Object.hasOwn(table, name)));
   const others = Array.from(held, (name) => ({ name, value: HELD_BY_CLOUDFLARE }));
-  const findings = checkDeployment(config, [...secrets, ...others], base.ok ? base.value : null);
+  const findings = checkDeployment(config, [...secrets, ...others], await readTopLevel(world, config));
   const report = reportOf(findings);
   if (isFaulty(findings)) return refused(`${report}Nothing was uploaded.\n`);
   const token = world.env['GATEWAY_TOKEN'];

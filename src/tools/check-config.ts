@@ -10,7 +10,7 @@ import { isOpenToOthers, readFile } from './files.ts';
 import { type Finding, fault, isFaulty, note, reportOf, warning } from './findings.ts';
 import { askReadiness } from './gateway.ts';
 import { asciiJson, counted, quoted } from './print.ts';
-import { deploymentOf, readWranglerConfig } from './wrangler-config.ts';
+import { deploymentOf, readTopLevel, readWranglerConfig } from './wrangler-config.ts';
 
 const OPTIONS = { flags: ['json'], texts: ['config', 'env', 'upstream'] } as const;
 
@@ -22,14 +22,13 @@ export async function runCheckConfig(args: readonly string[], world: World): Pro
   if (files.length === 0) return refusal('check-config', 'FILE missing.');
   const config = await readWranglerConfig(world, text('config'), text('env'));
   if (!config.ok) return refused(`${config.failure}\n`);
-  const { path, environment, name: worker } = config.value;
-  const base = environment === '' ? null : await readWranglerConfig(world, path, '');
+  const { environment, name: worker } = config.value;
   const read = files.map((file) => readSecrets(world.folder, file));
   const secrets = read.flatMap((each) => each.secrets);
   const url = text('upstream');
   const findings = [
     ...read.flatMap((each) => each.findings),
-    ...checkDeployment(config.value, secrets, base?.ok ? base.value : null),
+    ...checkDeployment(config.value, secrets, await readTopLevel(world, config.value)),
     ...(url === undefined ? [] : await checkUpstream(url, world.env['GATEWAY_TOKEN'])),
   ];
   const status = isFaulty(findings) ? 1 : 0;

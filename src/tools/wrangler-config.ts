@@ -41,6 +41,15 @@ export async function readWranglerConfig(
   }
 }
 
+/** The top-level environment of the file; `null` if `config` is that one. */
+export async function readTopLevel(
+  world: Pick<World, 'folder' | 'env'>,
+  { path, environment }: WranglerConfig,
+): Promise<WranglerConfig | null> {
+  const read = environment === '' ? null : await readWranglerConfig(world, path, '');
+  return read?.ok ? read.value : null;
+}
+
 /** Which deployment a tool has worked on, as its messages say it. */
 export function deploymentOf({ name, environment }: WranglerConfig): string {
   return `${name} (${environment === '' ? 'the top-level environment' : `environment ${environment}`})`;

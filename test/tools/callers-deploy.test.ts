@@ -87,6 +87,18 @@ describe('npm run callers -- FILE deploy', () => {
     expect([standIn.uploads, standIn.calls]).toEqual([[], []]);
   });
 
+  it('compares another environment with the one at the top, and that one with none', async () => {
+    const shared = /shares its namespace_id|belongs to the top-level environment/;
+    const limits =
+      '[[ratelimits]]\nname = "RATE_LIMITER_BURST"\nnamespace_id = "1"\nsimple = { limit = 20, period = 10 }\n';
+    const gz = limits.replace('[[', '[[env.gz.');
+    at.put('w.toml', `name = "w"\nroutes = ["images.test/*"]\n${limits}[env.gz]\nroutes = ["images.test/*"]\n${gz}`);
+    const top = await run(['--config', 'w.toml', '--env', '']);
+    const other = await run(['--config', 'w.toml', '--env', 'gz']);
+    expect([top.stderr, top.status]).toEqual([expect.not.stringMatching(shared), 1]);
+    expect(other.stderr.match(new RegExp(shared, 'g'))).toHaveLength(2);
+  });
+
   it('waits until the gateway runs with another version', async () => {
     standIn.lagging = 3;
     let pauses = 0;
