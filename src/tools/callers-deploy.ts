@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { stripVTControlCharacters } from 'node:util';
 import { secretsOf, type Table } from './callers-file.ts';
 import { done, type Outcome, refused, type World } from './command.ts';
 import { checkDeployment, type Secret } from './deployment.ts';
@@ -71,5 +72,6 @@ async function runWrangler({ path, environment }: WranglerConfig, json: string, 
   child.stdin.on('error', () => undefined);
   child.stdin.end(json);
   const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
-  return { status, output: `${stdout}${stderr}` };
+  // Its bundler colours errors whatever the variables say.
+  return { status, output: stripVTControlCharacters(`${stdout}${stderr}`) };
 }

@@ -67,6 +67,7 @@ describe('npm run callers -- FILE deploy', () => {
     const { status, stdout, stderr } = await run([]);
     expect([status, stdout]).toEqual([1, '']);
     expect(stderr).toContain('Authentication error');
+    expect(stderr).not.toContain('\u001b');
     expect(stderr).toMatch(/Wrangler did not say that it uploaded CALLERS, CALLERS_1\.\n$/);
   });
 
