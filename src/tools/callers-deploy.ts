@@ -14,7 +14,7 @@ import { done, type Outcome, refused, type World } from './command.ts';
 import { checkDeployment, type Secret } from './deployment.ts';
 import { isFaulty, reportOf } from './findings.ts';
 import { askReadiness } from './gateway.ts';
-import { asciiJson } from './print.ts';
+import { asciiJson, printable } from './print.ts';
 import { deploymentOf, readTopLevel, type WranglerConfig } from './wrangler-config.ts';
 
 const WRANGLER = join(import.meta.dirname, '../../node_modules/wrangler/bin/wrangler.js');
@@ -41,6 +41,8 @@ export async function deployCallers(
   const token = world.env['GATEWAY_TOKEN'];
   const before = url === undefined ? null : await askReadiness(url, token);
   if (before?.ok === false) return refused(`--url: ${before.failure}. Nothing was uploaded.\n`);
+  // Before the first deployment that is as it should be.
+  if (before?.value.version === null) world.show?.(`No gateway answers at ${printable(String(url))} yet.\n`);
   const { status, output } = await runWrangler(config, asciiJson(secretsOf(table)), world.env);
   const names = Object.keys(table);
   const missing = names.filter((name) => !output.includes(`Successfully created secret for key: ${name}\n`));
@@ -50,6 +52,7 @@ export async function deployCallers(
   }
   const said = `Uploaded ${names.join(', ')} to ${deploymentOf(config)}.\n`;
   if (url === undefined || before === null) return done(said, report);
+  let old: string | null = null;
   for (let question = 1; question <= MAX_QUESTIONS; question++) {
     const now = await askReadiness(url, token);
     const { version = null, fault = null } = now.ok ? now.value : {};
@@ -58,9 +61,11 @@ export async function deployCallers(
       if (fault !== null) return refused(`${report}${running}, but is not ready: ${fault}.\n`);
       return done(`${running}.\n`, report);
     }
+    old = version ?? old;
     await world.sleep(PAUSE_MS);
   }
-  return refused(`${report}${said}${url} still runs version ${before.value.version}. It may be another Worker.\n`);
+  const stayed = `${url} still runs version ${old}. It may be another Worker.`;
+  return refused(`${report}${said}${old === null ? `No gateway answered at ${url} within a minute.` : stayed}\n`);
 }
 
 /** Uploads secrets, given as JSON. Every variable that could change where they go, or what Wrangler says about it, is set. */

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { runCallers } from '../../src/tools/callers.ts';
 import type { World } from '../../src/tools/command.ts';
 import { parseCallers } from '../../src/worker/callers/table.ts';
-import { READY, type StandIn, startStandIn } from './api.ts';
+import { READY, type StandIn, serve, startStandIn } from './api.ts';
 import { runTool, temporary } from './world.ts';
 
 const D1 = '1'.repeat(64);
@@ -117,6 +117,19 @@ describe('npm run callers -- FILE deploy', () => {
     const { status, stderr } = await run(['--url', standIn.gatewayUrl], { GATEWAY_TOKEN: 'token' });
     expect([status, standIn.uploads.length]).toEqual([1, 1]);
     expect(stderr).toMatch(/still runs version version-0\. It may be another Worker\.\n$/);
+  });
+
+  it('fails if no gateway answers, and says so before the upload to who watches', async () => {
+    const { url, stop } = await serve(() => undefined);
+    await stop();
+    const shown: string[] = [];
+    const { status, stderr } = await runTool(runCallers, ['c.json', 'deploy', '--url', url], {
+      folder: at.folder,
+      env: { ...standIn.env, GATEWAY_TOKEN: 'token' },
+      show: (text) => shown.push(`${standIn.uploads.length} uploads: ${text}`),
+    });
+    expect([status, standIn.uploads.length, shown]).toEqual([1, 1, [`0 uploads: No gateway answers at ${url} yet.\n`]]);
+    expect(stderr).toMatch(/Uploaded .*\nNo gateway answered at http:\S+ within a minute\.\n$/);
   });
 
   it('fails if the new version is not ready, or does not find the control', async () => {
