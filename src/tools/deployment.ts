@@ -184,8 +184,9 @@ function* remarks(
   const tooMany = (name: string, budget: number) =>
     warning(`${name} allows ${budget} deletions a day, but DAILY_DELETIONS_TOTAL only ${total}`);
   if (config !== null && config.dailyDeletions > total) yield tooMany('DAILY_DELETIONS', config.dailyDeletions);
-  for (const { id, scopes, dailyDeletions } of callers?.byName.values() ?? []) {
+  for (const { id, scopes, names, dailyDeletions } of callers?.byName.values() ?? []) {
     if (scopes.size === 0) yield note(`${id} has no scopes, so it can do nothing`);
+    if (names?.length === 0) yield note(`${id} has an empty list of names, so it can delete nothing`);
     if (dailyDeletions !== null && dailyDeletions > total) yield tooMany(id, dailyDeletions);
   }
 }

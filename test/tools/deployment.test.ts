@@ -233,12 +233,13 @@ describe('a note', () => {
     expect(check(CONFIG, secrets)).toEqual([`fault: CALLERS caller 1: the name must be ${CALLER_ID_RULE}`]);
   });
 
-  it('reports each caller without scopes once, whatever its credential', () => {
+  it('reports each caller without scopes or names once, whatever its credential', () => {
     const callers = {
       a: { keySha256: ['1'.repeat(64), '2'.repeat(64)], scopes: [] },
       b: { binding: true, scopes: [] },
       c: { tokens: [{ issuer: 'k8s', claims: { sub: 'c' } }], scopes: [] },
       d: { binding: true, scopes: ['images:read'] },
+      e: { binding: true, scopes: ['images:delete'], names: [] },
     };
     const issuers = { k8s: { issuer: 'x', audience: 'y', jwks: 'https://k8s.test/jwks' } };
     const secrets = secretsFrom({ ...VALUES, CALLERS: JSON.stringify(callers) });
@@ -246,6 +247,7 @@ describe('a note', () => {
       'note: a has no scopes, so it can do nothing',
       'note: b has no scopes, so it can do nothing',
       'note: c has no scopes, so it can do nothing',
+      'note: e has an empty list of names, so it can delete nothing',
     ]);
     expect(check(CONFIG, secretsFrom({ ...VALUES, CALLERS: '{}' }))).toEqual([
       'note: CALLERS is empty: no caller has access',
