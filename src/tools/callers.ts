@@ -140,9 +140,9 @@ function readFields(given: Command<Option>): Result<tables.Fields, string> {
   });
 }
 
-/** `a,b` as a list, and a blank text as an empty one. */
+/** `a,b` as a list. */
 function itemsOf(text: string | undefined): string[] | undefined {
-  return text === '' ? [] : text?.split(',').map((item) => item.trim());
+  return text?.split(',').map((item) => item.trim());
 }
 
 function printSecrets(table: tables.Table, where: string): Outcome {

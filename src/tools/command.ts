@@ -79,6 +79,8 @@ export function parseCommand<const O extends string>(
     for (const token of tokens) {
       if (token.kind === 'positional') open.push(token.value);
       if (token.kind !== 'option') continue;
+      // Only an environment may have no name: the one at the top.
+      if (token.value?.trim() === '' && token.name !== 'env') return refuse(`--${token.name} needs a value.`);
       const found = token.value === undefined ? [] : [token.value];
       open = names.indexOf(token.name) >= flags.length + texts.length ? found : words;
       if (given.get(token.name)?.push(found) === 2 && open === words) return refuse(`--${token.name} is given twice.`);

@@ -211,10 +211,21 @@ describe('npm run callers', () => {
     });
     const both = await run('c.json', 'add', 'both', '--binding', '--key', '--config', 'w.toml');
     expect(keysIn(both.stdout)).toHaveLength(1);
-    const more = ['--token', 'gha', 'a=2', '--token', 'gha', '__proto__=x', '--scopes', '', '--names', 'a, b'];
+    const more = [
+      '--token',
+      'gha',
+      'a=2',
+      '--token',
+      'gha',
+      '__proto__=x',
+      '--scopes',
+      'metrics:read',
+      '--names',
+      'a, b',
+    ];
     await run('c.json', 'add', 'more', ...more, '--daily-deletions', '07', '--config', 'w.toml');
     expect(JSON.stringify(Object(parseJson(textOf('c.json'))).CALLERS.more)).toBe(
-      '{"tokens":[{"issuer":"gha","claims":{"a":"2"}},{"issuer":"gha","claims":{"__proto__":"x"}}],"scopes":[],"names":["a","b"],"dailyDeletions":7}',
+      '{"tokens":[{"issuer":"gha","claims":{"a":"2"}},{"issuer":"gha","claims":{"__proto__":"x"}}],"scopes":["metrics:read"],"names":["a","b"],"dailyDeletions":7}',
     );
   });
 
@@ -358,6 +369,10 @@ describe('a command of npm run callers', () => {
     [['c.json', 'rotate', 'ci', '--key'], 'Only "add" takes --key.'],
     [['c.json', 'secrets', '--json'], 'Only "list" takes --json.'],
     [['c.json', 'list', '--url', 'a'], 'Only "deploy" takes --url.'],
+    [['c.json', 'add', 'ci', '--names', ''], '--names needs a value.'],
+    [['c.json', 'add', 'ci', '--scopes', ' '], '--scopes needs a value.'],
+    [['c.json', 'add', 'ci', '--token', '', 'a=1'], '--token needs a value.'],
+    [['c.json', 'add', 'ci', '--config='], '--config needs a value.'],
     [['c.json', 'add', 'ci', '--daily-deletions=-1'], '--daily-deletions takes a number.'],
     [['c.json', 'add', 'ci', '--daily-deletions', '1.5'], '--daily-deletions takes a number.'],
     [['c.json', 'add', 'ci', '--scope', 'a'], 'Unknown option --scope.'],
