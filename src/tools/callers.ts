@@ -82,9 +82,10 @@ export async function runCallers(args: readonly string[], world: World): Promise
   if (!written.ok) return refused(`${file} ${written.failure}`);
   const [from, to] = [table, edited.value].map((each) => tables.findCaller(each, name)?.shard);
   const reason = from !== undefined && to !== undefined && from !== to ? `, because ${from} has no room for it` : '';
+  const entry = to === undefined ? '' : tables.linesOf(tables.callersOf(edited.value, name));
   const option = config.path === WRANGLER_CONFIG ? '' : ` --config ${quoted(config.path)}`;
   return done(
-    `${name}: ${DONE[verb]} ${to ?? from}${reason}. Checked with ${deploymentOf(config)}.\n\n${tables.sizesOf(edited.value)}\n` +
+    `${name}: ${DONE[verb]} ${to ?? from}${reason}. Checked with ${deploymentOf(config)}.\n\n${entry}${tables.sizesOf(edited.value)}\n` +
       `To deploy: npm run callers -- ${quoted(file)} deploy${option} --env ${quoted(config.environment)}\n`,
   );
 }

@@ -58,7 +58,10 @@ describe('npm run callers', () => {
     const first = only(keysIn(added.stdout));
     const second = only(keysIn((await run('callers.json', 'rotate', 'ci')).stdout));
     const revoked = await run('callers.json', 'revoke', 'ci', digestOf(first).slice(0, 8));
-    expect([revoked.status, revoked.stdout]).toEqual([0, expect.stringMatching(/^ci: removed a key in CALLERS\. /)]);
+    expect([revoked.status, revoked.stdout]).toEqual([
+      0,
+      expect.stringMatching(/^ci: removed a key in CALLERS\. .*\n\nci CALLERS keys=\w{8} scopes=/),
+    ]);
     const { stdout, status, stderr } = npm('callers.json', 'secrets');
     expect([status, stderr]).toEqual([0, `${TOP}\n`]);
     const { config, callers, problems } = parsedSecrets(stdout);
@@ -70,7 +73,9 @@ describe('npm run callers', () => {
     const refused = await run('callers.json', 'revoke', 'ci', digestOf(second).slice(0, 8));
     expect([refused.status, refused.stdout]).toEqual([1, '']);
     expect(refused.stderr).toMatch(/^Nothing was changed: this is the only credential of ci; /);
-    expect((await run('callers.json', 'remove', 'ci')).stdout).toMatch(/^ci: removed from CALLERS\. /);
+    expect((await run('callers.json', 'remove', 'ci')).stdout).toMatch(
+      /^ci: removed from CALLERS\. .*\n\nCALLERS: 0 callers/,
+    );
     expect(textOf('callers.json')).toBe('{\n  "CALLERS": {}\n}\n');
   });
 
@@ -84,6 +89,7 @@ describe('npm run callers', () => {
       [
         `The new key, ${digest.slice(0, 8)}, shown only this once:\n\n  ${key}\n`,
         'ci: added to CALLERS. Checked with a-gz (environment gz).\n',
+        `ci CALLERS keys=${digest.slice(0, 8)} scopes=images:delete,images:read`,
         `CALLERS: 1 caller, ${bytes} of 5000 bytes\n`,
         `To deploy: npm run callers -- c.json deploy --config ${at.path('w.toml')} --env gz\n`,
       ].join('\n'),
