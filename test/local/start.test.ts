@@ -349,7 +349,11 @@ describe('npm start with arguments', () => {
     '--persist-to=',
   ])('refuses what it does not know, and starts nothing: %s', async (args) => {
     const { status, stdout, stderr } = await startWith(...args.split(' '));
-    expect([status, stdout, stderr]).toEqual([1, '', expect.stringMatching(/^[^\n]* See: npm start -- --help\n$/)]);
+    expect([status, stdout, stderr]).toEqual([
+      1,
+      '',
+      expect.stringMatching(/^[^\n]*[^.]\. See: npm start -- --help\n$/),
+    ]);
   });
 });
 
@@ -368,7 +372,11 @@ describe('a start beside another program', () => {
     const { status, stdout, stderr } = await startWith(...OPTIONS, '--persist-to', folder, option, `${port}`);
     held.close();
     rmSync(folder, { recursive: true });
-    expect([status, stdout, stderr]).toEqual([1, '', `Port ${port} is in use.\n`]);
+    expect([status, stdout, stderr]).toEqual([
+      1,
+      '',
+      `Port ${port} is in use. Give another: npm start -- ${option} N\n`,
+    ]);
   });
 
   it('that has the same history says so, and starts nothing', async () => {

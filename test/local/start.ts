@@ -16,7 +16,7 @@ import { isWholeNumber } from '../../src/worker/json.ts';
 import { SCOPES } from '../../src/worker/scope.ts';
 import { TestIssuer } from '../issuer.ts';
 import { startIssuer } from './issuer.ts';
-import { isPortInUse, PortInUse, startCaller, startEmulator, startGateway, varsFor } from './stack.ts';
+import { isPortInUse, startCaller, startEmulator, startGateway, varsFor } from './stack.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const TOKEN_LIFETIME_S = 300;
@@ -63,8 +63,8 @@ function readArguments() {
     if (values['persist-to'] === '') throw new Error('--persist-to takes a folder.');
     return { port, emulatorPort, callerPort, persistTo: values['persist-to'] };
   } catch (error) {
-    const [sentence] = error instanceof Error ? error.message.split(/(?<=\.)\s/) : [];
-    console.error(sentence, 'See: npm start -- --help');
+    const [sentence = ''] = error instanceof Error ? error.message.split(/\.(?:\s|$)/) : [];
+    console.error(`${sentence}.`, 'See: npm start -- --help');
     return process.exit(1);
   }
 }
@@ -103,11 +103,13 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(sign
 
 try {
   lock(options.persistTo);
-  for (const port of [options.port, options.emulatorPort, options.callerPort]) {
-    if (port !== 0 && (await isPortInUse(port))) throw new PortInUse(port);
+  const { port, emulatorPort, callerPort } = options;
+  for (const [option, each] of Object.entries({ port, 'emulator-port': emulatorPort, 'caller-port': callerPort })) {
+    if (each === 0 || !(await isPortInUse(each))) continue;
+    throw new Error(`Port ${each} is in use. Give another: npm start -- --${option} N`);
   }
   console.log('Starting the gateway, the emulator, an issuer and a caller…');
-  const emulator = await startEmulator(options.emulatorPort);
+  const emulator = await startEmulator(emulatorPort);
   running.push(emulator);
   const server = await startIssuer();
   running.push(server);
@@ -120,7 +122,7 @@ try {
     'demo-worker': { binding: true, scopes },
   };
   const gateway = await startGateway({
-    port: options.port,
+    port,
     persistTo: options.persistTo,
     vars: {
       ...varsFor(emulator),
@@ -130,7 +132,7 @@ try {
     onLine: (line) => ready && line.startsWith('{') && console.log(line),
   });
   running.push(gateway);
-  const caller = await startCaller(options.callerPort, gateway);
+  const caller = await startCaller(callerPort, gateway);
   running.push(caller);
   ready = true;
   const curl = (call: string) => `curl -i -X ${call.replace(' ', ` ${gateway.url}`)}`;
