@@ -144,6 +144,7 @@ describe('a figure', () => {
 /** Why a command is not run here. */
 const NOT_HERE: readonly { readonly command: RegExp; readonly reason: string; readonly test?: string }[] = [
   { command: /^npm ci && npm start$/, reason: 'runs elsewhere', test: 'test/local/start.test.ts' },
+  { command: /^npm ci --include=dev$/, reason: 'has been run, or this test would not run' },
   { command: /^npm ci && npm test$/, reason: 'runs this test' },
   { command: /^npm run pack:client$/, reason: 'runs elsewhere', test: 'test/local/client.test.ts' },
   { command: /^npm install \.wrangler\/client\//, reason: 'runs elsewhere', test: 'test/local/client.test.ts' },
@@ -212,12 +213,12 @@ describe('a command', () => {
 
   /** Runs a command of a page in its own folder, with this gateway in place of the example. */
   async function run(command: string): Promise<string> {
-    const revoked = /revoke \S+ (\S+)/.exec(command)?.[1];
+    const [, caller = '', revoked = /$^/] = /revoke (\S+) (\S+)/.exec(command) ?? [];
     const text = command
       .replaceAll('https://images.internal.example.com', gateway.url)
       .replaceAll('http://localhost:8788', emulator.url)
       .replaceAll('m-nky7qeom', 'm-custom01')
-      .replace(revoked ?? /$^/, () => firstFingerprint())
+      .replace(revoked, () => firstFingerprint(caller))
       .replaceAll(/npm run ([a-z-]+) --/g, (_, script: string) => `node ${join(ROOT, scriptOf(script))}`)
       .replace(/^curl /, 'curl --fail ');
     const env = { ...process.env, INIT_CWD: folder, KEY: key, CLOUDFLARE_ENV: '' };
@@ -226,9 +227,11 @@ describe('a command', () => {
   }
   const scriptOf = (script: string) =>
     new RegExp(`"${script}": "node [^"]*?([\\w/.-]+\\.ts)"`).exec(textOf('package.json'))?.[1] ?? '';
-  function firstFingerprint(): string {
+  function firstFingerprint(caller: string): string {
     const [, digest = ''] =
-      /"keySha256": \[\s*"([\da-f]+)"/.exec(readFileSync(join(folder, 'callers.json'), 'utf8')) ?? [];
+      new RegExp(`"${caller}": {\\s*"keySha256": \\[\\s*"([\\da-f]+)"`).exec(
+        readFileSync(join(folder, 'callers.json'), 'utf8'),
+      ) ?? [];
     return digest.slice(0, 8);
   }
   /** One that changes what others need comes after them. */
