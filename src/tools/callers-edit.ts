@@ -58,9 +58,7 @@ export function editTable(
   }
   const kept = digests.filter((each) => fingerprintOf(each) !== fingerprint.toLowerCase());
   if (kept.length === digests.length) {
-    return failed(
-      `${name} has no key with this fingerprint; it has ${shown}. A keyFingerprint is that of Baidu's key.`,
-    );
+    return failed(`${name} has no key with this fingerprint; it has ${shown}; a keyFingerprint is that of Baidu's key`);
   }
   if (kept.length > 0) return ok(put({ ...fields, keySha256: kept }));
   if (fields['tokens'] !== undefined || fields['binding'] !== undefined) return ok(put(keyless));

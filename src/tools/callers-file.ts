@@ -47,11 +47,13 @@ export function readTable(text: string, issuers: readonly Issuer[]): Result<Tabl
   const table = parsed.value;
   const texts = Object.fromEntries(Object.entries(table).map(([name, each]) => [name, JSON.stringify(each)]));
   const shards = Object.entries(texts).map(([name, json]) => ({ name, json }));
-  const misnamed = shards.filter(({ name }) => !isShardName(name));
-  const problems = misnamed.map(() => `a shard has a name that is not ${SHARD_RULE}`);
+  const named = shards.filter(({ name }) => isShardName(name));
+  const problems = shards.flatMap(({ name }) =>
+    isShardName(name) ? [] : [`a shard has a name that is not ${SHARD_RULE}`],
+  );
   if (!Object.hasOwn(table, FIRST_SHARD)) problems.push(`${FIRST_SHARD} is missing; it may be {}`);
-  for (const { shard, problem } of parseCallers(shards, issuers).problems) {
-    problems.push(withName(`${isShardName(shard) ? shard : 'a shard'} ${problem}`, texts));
+  for (const { shard, problem } of parseCallers(named, issuers).problems) {
+    problems.push(withName(`${shard} ${problem}`, texts));
   }
   return problems.length === 0 && isTable(table) ? ok(table) : failed(problems);
 }

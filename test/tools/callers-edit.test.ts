@@ -122,10 +122,10 @@ describe('revoke', () => {
   it('refuses a fingerprint or a name that nobody has', () => {
     const fingerprint = '11111111';
     expect(edit('revoke', 'two', { fingerprint })).toBe(
-      "two has no key with this fingerprint; it has 22222222 and 33333333. A keyFingerprint is that of Baidu's key.",
+      "two has no key with this fingerprint; it has 22222222 and 33333333; a keyFingerprint is that of Baidu's key",
     );
     expect(edit('revoke', 'bound', { fingerprint })).toBe(
-      "bound has no key with this fingerprint; it has none. A keyFingerprint is that of Baidu's key.",
+      "bound has no key with this fingerprint; it has none; a keyFingerprint is that of Baidu's key",
     );
     expect(edit('revoke', 'nobody', { fingerprint })).toBe('no caller has this name; "list" shows all');
   });

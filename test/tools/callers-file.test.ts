@@ -54,7 +54,7 @@ describe('a file of callers', () => {
     ['{"CALLERS": "{}"}', ['CALLERS is not a JSON object']],
     ['{"CALLERS": {}, "CALLERS": {}}', ['the file has a duplicate name at line 1, column 17']],
     [
-      '{"CALLERS": {}, "CALLER": {}, "CALLERS_": {}, "__proto__": {}}',
+      '{"CALLERS": {}, "CALLER": {}, "CALLERS_": {"a": 1}, "__proto__": {"a": 1}}',
       Array.from(
         { length: 3 },
         () => 'a shard has a name that is not CALLERS, or CALLERS_ with letters, digits or "_" after it',
