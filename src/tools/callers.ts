@@ -65,7 +65,7 @@ export async function runCallers(args: readonly string[], world: World): Promise
   if (problems.length > 0) return refused(`${config.path} has errors:\n${bulleted(problems, 'ISSUERS ')}`);
   const text = found.value.text ?? tables.EMPTY_TABLE;
   const parsed = tables.readTable(text, issuers);
-  if (!parsed.ok) return refused(`${file} has errors and was not changed:\n${bulleted(parsed.failure)}`);
+  if (!parsed.ok) return refused(`${file} has errors:\n${bulleted(parsed.failure)}`);
   const table = parsed.value;
   if (verb === 'deploy') return deployCallers(table, readSecretsFile(text).secrets, config, given.text('url'), world);
   if (verb === 'secrets') return printSecrets(table, deploymentOf(config));

@@ -297,7 +297,7 @@ describe('npm run callers', () => {
       expect(await run('c.json', ...args)).toEqual({
         status: 1,
         stdout: '',
-        stderr: `c.json has errors and was not changed:\n  - ${problem}\n`,
+        stderr: `c.json has errors:\n  - ${problem}\n`,
       });
     }
     expect(textOf('c.json')).toBe(text);
