@@ -103,12 +103,9 @@ export function parseCommand<const O extends string>(
 }
 
 /** The names in npm's own files. npm hands them to a script in the same way as the options of its command line. */
-function settingsOf({
-  npm_config_userconfig: user = '',
-  npm_config_globalconfig: global = '',
-  npm_config_local_prefix: root = '',
-}: World['env']): readonly string[] {
-  const found = [user, global, join(root, '.npmrc')].map((file) => readFile('/', file));
+function settingsOf(env: World['env']): readonly string[] {
+  const files = ['npm_config_userconfig', 'npm_config_globalconfig'].map((name) => env[name] ?? '');
+  const found = [...files, join(env['npm_config_local_prefix'] ?? '', '.npmrc')].map((file) => readFile('/', file));
   const lines = found.flatMap((each) => (each.ok ? (each.value.text?.split('\n') ?? []) : []));
   return lines.map((line) => line.replace(/=.*/s, '').trim().replaceAll('-', '_'));
 }

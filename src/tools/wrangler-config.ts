@@ -42,10 +42,7 @@ export async function readWranglerConfig(
 }
 
 /** The top-level environment of the file; `null` if `config` is that one. */
-export async function readTopLevel(
-  world: Pick<World, 'folder' | 'env'>,
-  { path, environment }: WranglerConfig,
-): Promise<WranglerConfig | null> {
+export async function readTopLevel(world: World, { path, environment }: WranglerConfig) {
   const read = environment === '' ? null : await readWranglerConfig(world, path, '');
   return read?.ok ? read.value : null;
 }
