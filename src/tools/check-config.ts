@@ -19,7 +19,7 @@ export async function runCheckConfig(args: readonly string[], world: World): Pro
   const command = parseCommand('check-config', OPTIONS, args, world.env);
   if (!command.ok) return command.failure;
   const { words: files, has, text } = command.value;
-  if (files.length === 0) return refusal('check-config', 'FILE missing.');
+  if (files.length === 0 || files.includes('')) return refusal('check-config', 'FILE missing.');
   const config = await readWranglerConfig(world, text('config'), text('env'));
   if (!config.ok) return refused(`${config.failure}\n`);
   const { environment, name: worker } = config.value;

@@ -27,7 +27,8 @@ export async function runExport(args: readonly string[], world: World): Promise<
   if (!command.ok) return command.failure;
   const [url = '', given, ...more] = command.value.words;
   const { GATEWAY_TOKEN: token = '' } = world.env;
-  if (url === '' || more.length > 0) return refusal('export', 'Give a URL and at most one FILE.');
+  if (!URL.canParse(url) || given === '' || more.length > 0)
+    return refusal('export', 'Give a URL and at most one FILE.');
   if (token === '') return refusal('export', 'The variable GATEWAY_TOKEN is not set.');
   const file = given ?? `${URL.parse(url)?.hostname}.jsonl`;
   const path = resolve(world.folder, file);

@@ -22,6 +22,7 @@ const CONTROL_ABSENT =
 /** Asks `GET /readyz?upstream=true`. Fails if that cannot be asked at all. */
 export async function askReadiness(url: string, token = ''): Promise<Result<Readiness, string>> {
   if (token === '') return failed('the variable GATEWAY_TOKEN is not set');
+  if (!URL.canParse(url)) return failed('the URL is not valid');
   let version: string | null = null;
   const send = async (input: string, init: RequestInit) => {
     const response = await fetch(input, init);
@@ -33,8 +34,8 @@ export async function askReadiness(url: string, token = ''): Promise<Result<Read
     const { control } = await images.readiness({ upstream: true });
     return ok({ version, fault: control === 'absent' ? CONTROL_ABSENT : null, isControlFound: control === 'found' });
   } catch (error) {
-    if (error instanceof ImageGatewayError) return ok({ version, fault: error.message, isControlFound: false });
-    if (error instanceof TypeError) return failed(error.message);
-    throw error;
+    if (!(error instanceof ImageGatewayError || error instanceof TypeError)) throw error;
+    const sentence = error.message.replace(/\.$/, '');
+    return error instanceof TypeError ? failed(sentence) : ok({ version, fault: sentence, isControlFound: false });
   }
 }

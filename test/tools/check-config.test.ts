@@ -115,6 +115,7 @@ ratelimits = [{ name = "RATE_LIMITER_BURST", namespace_id = "1", simple = { limi
     const absent = await check('baidu.json', '--config', 'absent.toml');
     expect([absent.status, absent.stderr]).toEqual([1, expect.stringMatching(/^absent\.toml does not exist\./)]);
     expect((await check()).stderr).toBe('FILE missing. See: npm run check-config -- --help\n');
+    expect((await check('baidu.json', '')).stderr).toBe('FILE missing. See: npm run check-config -- --help\n');
     expect((await check('a', '--colour')).stderr).toMatch(/^Unknown option --colour\. /);
     expect((await check('--help')).stdout).toMatch(/^Usage: npm run check-config -- FILE…/);
   });

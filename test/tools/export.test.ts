@@ -186,6 +186,8 @@ describe('npm run export', () => {
       expect([args, status, stdout, stderr]).toEqual([args, 1, '', expect.stringMatching(/./)]);
       expect(stderr).not.toContain('secret');
     }
+    expect((await run(['nowhere'])).stderr).toMatch(/^Give a URL and at most one FILE\. /);
+    expect((await run([history.url, ''])).stderr).toMatch(/^Give a URL and at most one FILE\. /);
     expect((await run(['http://images.test'])).stderr).toMatch(/^baseUrl must be an origin: https/);
     expect((await run([history.url], { env: {} })).stderr).toMatch(/^The variable GATEWAY_TOKEN is not set\. /);
     expect((await run([history.url, 'absent/h.jsonl'])).stderr).toBe('absent/h.jsonl cannot be written (ENOENT).\n');
