@@ -113,9 +113,12 @@ export function readOptions(options: ImageGatewayOptions): Settings {
 
 /** The gateway answers at the root of its origin, so a path is a mistake, and a query or a user even more so. */
 function originOf(baseUrl: string): string {
-  const { protocol, hostname, origin, href } = new URL(baseUrl);
-  const isSafe = protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname));
-  if (isSafe && href === `${origin}/`) return origin;
+  // The parser's own error quotes the text, which may be a key that was given in place of the address.
+  if (URL.canParse(baseUrl)) {
+    const { protocol, hostname, origin, href } = new URL(baseUrl);
+    const isSafe = protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname));
+    if (isSafe && href === `${origin}/`) return origin;
+  }
   throw new TypeError('baseUrl must be an origin: https, or http on loopback, without path, query or user.');
 }
 

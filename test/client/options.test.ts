@@ -1,4 +1,5 @@
 /** What the client refuses before anything is sent. */
+import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ImageGateway, type ImageGatewayOptions, NotSentError } from '../../src/client/index.ts';
@@ -58,6 +59,17 @@ describe('the options of the client', () => {
     ['patience without end', { patienceMs: Number.POSITIVE_INFINITY }],
   ])('refuse %s', (_what, change) => {
     expect(() => new ImageGateway({ ...WHOLE, ...change })).toThrow(TypeError);
+  });
+
+  it.each([
+    'bcg_key-in-place-of-the-address',
+    'https://bcg_key-in-place-of-the-address@images.example.com',
+    'https://images.example.com:bcg_key-in-place-of-the-address',
+  ])('print nothing of what is no origin: %s', (baseUrl) => {
+    const error = refusal(() => new ImageGateway({ ...WHOLE, baseUrl }));
+    expect(error).toBeInstanceOf(TypeError);
+    expect(inspect(error)).toContain('TypeError: baseUrl must be an origin: https, or http on loopback, without path');
+    expect(inspect(error)).not.toContain('bcg_');
   });
 
   it.each([
