@@ -48,7 +48,7 @@ const NOW = '2026-01-01T00:00:00.000Z';
 export class FakeGateway {
   /** What was sent, oldest first. */
   readonly requests: FakeRequest[] = [];
-  /** The history, newest first. Each deletion enters a row; a test may change them and add others. */
+  /** The history, newest first. Each deletion that the gateway would have entered has a row; a test may change them and add others. */
   readonly rows: DeletionJson[] = [];
   readonly #answers: Answer[] = [];
 
@@ -58,6 +58,7 @@ export class FakeGateway {
     const requestId = headers['X-Request-Id'] ?? '';
     this.requests.push({ method, url, requestId });
     if (pathname === '/readyz') return json(200, requestId, readiness());
+    if (pathname === '/metrics') return metrics(requestId, this.rows.length);
     if (pathname === '/deletions') return json(200, requestId, { deletions: this.#find(searchParams) });
     return this.#answer(pathname, requestId, method === 'DELETE' ? searchParams.get('allowMissing') === 'true' : null);
   };
@@ -112,7 +113,7 @@ export class FakeGateway {
     const answer: Answer = isMissing
       ? { kind: 'failure', code: 'image_not_found', outcome: 'already_absent' }
       : ordered;
-    if (allowMissing !== null) this.rows.unshift(rowOf(imageId, requestId, answer));
+    if (allowMissing !== null && isEntered(answer)) this.rows.unshift(rowOf(imageId, requestId, answer));
     if (answer.kind === 'lost') throw new TypeError('fetch failed');
     if (answer.kind === 'failure') return problem(path, imageId, requestId, answer);
     if (allowMissing === null) return json(200, requestId, preview(imageId, requestId));
@@ -158,9 +159,19 @@ function problem(
   return json(status, requestId, body, retryAfterS === undefined ? {} : { 'Retry-After': String(retryAfterS) });
 }
 
+/** Whether the ledger has a row of it. A refusal comes before the ledger, unless the gateway had to read the image for it. */
+function isEntered(answer: Answer): boolean {
+  if (answer.kind !== 'failure' || answer.outcome !== 'not_attempted') return true;
+  return PROBLEMS[answer.code].stage === 'upstream' || answer.code === 'precondition_failed';
+}
+
 function rowOf(imageId: string, requestId: string, answer: Answer): DeletionJson {
   const outcome = answer.kind === 'success' ? answer.outcome : (answer.finally ?? answer.outcome);
   const isGone = outcome === 'deleted' || outcome === 'already_absent';
+  // Only a check says `not_deleted`, and only a check ends an outcome that the request itself left unknown.
+  const isResolved =
+    outcome === 'not_deleted' || (answer.kind === 'failure' && answer.outcome === 'unknown' && outcome !== 'unknown');
+  const isSettled = answer.kind !== 'lost' || (outcome !== 'unknown' && !isResolved);
   return {
     requestId,
     caller: CALLER,
@@ -168,16 +179,23 @@ function rowOf(imageId: string, requestId: string, answer: Answer): DeletionJson
     imageId,
     imageName: null,
     reservedAt: NOW,
-    settledAt: answer.kind === 'lost' ? null : NOW,
-    resolvedAt: null,
+    settledAt: isSettled ? NOW : null,
+    resolvedAt: isResolved ? NOW : null,
     outcome,
-    confirmed: isGone ? answer.kind !== 'success' || answer.confirmed : null,
+    confirmed: isGone ? !isResolved && (answer.kind !== 'success' || answer.confirmed) : null,
     verified: null,
     code: answer.kind === 'failure' ? answer.code : null,
     attempts: outcome === 'not_attempted' ? 0 : 1,
     upstreamRequestId: UPSTREAM_REQUEST_ID,
     keyFingerprint: KEY_FINGERPRINT,
   };
+}
+
+/** One of the gateway's families, to be told from no metrics. */
+function metrics(requestId: string, rows: number): Response {
+  const name = 'bcc_image_gateway_ledger_rows';
+  const text = `# HELP ${name} Rows in the ledger.\n# TYPE ${name} gauge\n${name} ${rows}\n`;
+  return new Response(text, { headers: { 'Content-Type': 'text/plain; version=0.0.4', 'X-Request-Id': requestId } });
 }
 
 function preview(id: string, requestId: string): PreviewBody {

@@ -87,6 +87,60 @@ describe('an order', () => {
     expect(await thrownBy(images.previewImage('m-custom01'))).toBeInstanceOf(LostAnswerError);
   });
 
+  it('that a check decides is inferred, and its row says when the check was', async () => {
+    const { gateway, images } = create();
+    gateway.nextFails('upstream_timeout', { outcome: 'unknown', finally: 'deleted' });
+    expect(await images.deleteImage('m-custom01')).toMatchObject({ outcome: 'deleted', confirmed: false });
+    gateway.nextFails('upstream_timeout', { outcome: 'unknown', finally: 'not_deleted' });
+    await thrownBy(images.deleteImage('m-custom01'));
+    gateway.nextIsLost('not_deleted');
+    await thrownBy(images.deleteImage('m-custom01'));
+    gateway.nextIsLost('deleted');
+    expect(await images.deleteImage('m-custom01')).toMatchObject({ outcome: 'deleted', confirmed: true });
+    gateway.nextIsLost('unknown');
+    await thrownBy(images.deleteImage('m-custom01'));
+    const at = expect.any(String);
+    expect(gateway.rows.map(({ outcome, settledAt, resolvedAt }) => [outcome, settledAt, resolvedAt])).toEqual([
+      ['unknown', null, null],
+      ['deleted', at, null],
+      ['not_deleted', null, at],
+      ['not_deleted', at, at],
+      ['deleted', at, at],
+    ]);
+  });
+
+  it.each([
+    ['unauthenticated', []],
+    ['rate_limited', []],
+    ['permission_denied', []],
+    ['deletions_disabled', []],
+    ['budget_exhausted', []],
+    ['deletion_in_progress', []],
+    ['ledger_unavailable', []],
+    ['precondition_failed', ['not_attempted']],
+    ['image_shared', ['rejected']],
+    ['image_not_found', ['already_absent']],
+  ] as const)('that fails by %s leaves the rows %j', async (code, outcomes) => {
+    const { gateway, images } = create();
+    gateway.nextFails(code);
+    await thrownBy(images.deleteImage('m-custom01'));
+    expect(gateway.rows.map(({ outcome }) => outcome)).toEqual(outcomes);
+  });
+
+  it('that could not read the image leaves a row', async () => {
+    const { gateway, images } = create();
+    gateway.nextFails('upstream_timeout', { outcome: 'not_attempted' });
+    await thrownBy(images.deleteImage('m-custom01'));
+    expect(gateway.rows).toMatchObject([{ outcome: 'not_attempted', attempts: 0 }]);
+  });
+
+  it('is not used up by metrics', async () => {
+    const { gateway, images } = create();
+    gateway.nextFails('image_shared');
+    expect(await images.metrics()).toMatch(/^bcc_image_gateway_ledger_rows 0$/m);
+    expect(await thrownBy(images.deleteImage('m-custom01'))).toMatchObject({ code: 'image_shared' });
+  });
+
   it('is refused if the gateway could not answer so', () => {
     const { gateway } = create();
     expect(() => gateway.nextFails('image_shared', { outcome: 'already_absent' })).toThrow(
