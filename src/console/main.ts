@@ -19,6 +19,8 @@ const field = find(form, 'input', HTMLInputElement);
 const template = find(document, 'template', HTMLTemplateElement);
 /** Ends everything that was asked for the caller of the moment. */
 let session = new AbortController();
+/** The sign-in that has no answer yet. */
+let pending: AbortSignal | null = null;
 
 /** Says that something has failed that nobody foresaw. What it is called is enough: its text may hold anything. */
 function sayBroken(thrown: unknown): void {
@@ -35,6 +37,7 @@ function gatewayFor(credential: string): ImageGateway {
 async function enter(credential: string): Promise<void> {
   close();
   const { signal } = session;
+  pending = signal;
   announce(texts.say('loading'));
   showNotice(form, null, texts);
   try {
@@ -46,6 +49,8 @@ async function enter(credential: string): Promise<void> {
     close();
     // Without a credential, nobody has been refused.
     ask(credential === '' && signsOut(thrown) ? texts.notice('unknown') : noticeOf(thrown, texts));
+  } finally {
+    if (pending === signal) pending = null;
   }
 }
 
@@ -87,6 +92,8 @@ form.addEventListener('submit', (event) => {
   event.preventDefault();
   const credential = field.value.trim();
   field.value = '';
+  // The button was pressed twice: the first time has taken the credential.
+  if (credential === '' && pending !== null) return;
   if (credential === '' || TOKEN.test(credential)) void enter(credential);
   else ask(texts.notice('malformed'));
 });

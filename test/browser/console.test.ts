@@ -176,6 +176,19 @@ describe('the door', () => {
     expect(new Set([await column('history', 3)].flat())).toEqual(new Set(['release']));
   });
 
+  it('takes the button pressed twice for pressed once', async () => {
+    await openPage();
+    await watched.intercept(async ({ pathname }): Promise<RequestAction> => {
+      if (pathname === '/readyz') await new Promise((resolve) => setTimeout(resolve, 1_000));
+      return 'pass';
+    });
+    await enter(gateway.keyOf('release'));
+    await watched.page.keyboard.press('Enter');
+    await untilLoaded();
+    expect(await textOf('#gateway dl')).toContain('release');
+    expect(watched.paths().filter((path) => path === '/readyz')).toHaveLength(1);
+  });
+
   it('lets a caller leave, and then shows nothing of what it saw', async () => {
     await openAs('ci-cleaner');
     await click('#leave');
