@@ -189,8 +189,9 @@ export class Console {
     const rows = budgetsIn(metrics).map(({ caller, used, limit }) => {
       const name = caller || say('all_callers');
       const scale = { max: `${Math.max(limit, 1)}`, high: `${limit * 0.8}`, optimum: '0' };
-      const bar = element('meter', { ...scale, value: `${used}`, 'aria-label': say('budget_bar', { caller: name }) });
-      return [foreign(name), bar, say('budget_used', { used, limit })];
+      const label = say('budget_bar', { caller: name });
+      const bar = used === null ? '' : element('meter', { ...scale, value: `${used}`, 'aria-label': label });
+      return [foreign(name), bar, say('budget_used', { used: used ?? say('unknown_value'), limit })];
     });
     const headings = [say('column_caller'), say('column_share'), say('column_used')];
     return () => fillTable(this.#part('budgets'), headings, rows);
@@ -275,6 +276,8 @@ export class Console {
 
   /** Reads the first page of what the filters ask for. */
   async #readHistory(): Promise<() => void> {
+    // Until it is read, there is no page to turn: the list that is shown may be that of other filters.
+    this.#history = null;
     const reading = this.#begin(this.#filter());
     await reading.pull(ROWS_ON_PAGE + 1);
     return () => this.#showHistory(reading, 0);

@@ -27,7 +27,7 @@ export function imageEntries(image: PreviewBody, texts: Texts): readonly Entry[]
     element('li', {}, texts.problemTitle(code, code), ': ', element('span', { lang: 'en' }, foreign(detail))),
   );
   const notKnown = say('unknown_value');
-  const system = [osName, osVersion].filter((each) => each !== null).join(' ');
+  const system = [osName, osVersion].filter((each) => each !== null);
   return [
     [say('image_id'), foreign(image.id)],
     [say('image_name'), foreign(image.name)],
@@ -36,8 +36,8 @@ export function imageEntries(image: PreviewBody, texts: Texts): readonly Entry[]
     [say('image_shared'), sharedWith === null ? notKnown : say('image_accounts', { count: sharedWith })],
     [say('image_type'), foreign(image.type)],
     [say('image_status'), foreign(image.status)],
-    [say('image_created'), createTime === null ? '–' : timeCell(createTime)],
-    [say('image_os'), foreign(system || '–')],
-    [say('image_desc'), foreign(desc || '–')],
+    [say('image_created'), createTime === null ? notKnown : timeCell(createTime)],
+    [say('image_os'), system.length === 0 ? notKnown : foreign(system.join(' ') || '–')],
+    [say('image_desc'), desc === null ? notKnown : foreign(desc || '–')],
   ];
 }

@@ -59,7 +59,8 @@ export function totalsOf(days: readonly Day[]): readonly (readonly [RowOutcome, 
 export interface Budget {
   /** Blank: all callers together. */
   readonly caller: string;
-  readonly used: number;
+  /** `null`: the text does not say. */
+  readonly used: number | null;
   readonly limit: number;
 }
 
@@ -71,8 +72,9 @@ export function budgetsIn(metrics: string): readonly Budget[] {
   for (const [, remaining, caller = '', value] of metrics.matchAll(samples)) {
     (remaining === undefined ? limits : left).set(caller, Number(value));
   }
-  const budgets = [...limits].map(([caller, limit]) => ({ caller, used: limit - (left.get(caller) ?? limit), limit }));
+  const usedOf = (limit: number, remaining: number | undefined) => (remaining === undefined ? null : limit - remaining);
+  const budgets = [...limits].map(([caller, limit]) => ({ caller, used: usedOf(limit, left.get(caller)), limit }));
   const shareOf = ({ caller, used, limit }: Budget) =>
-    caller === '' ? Number.POSITIVE_INFINITY : used / Math.max(limit, 1);
+    caller === '' ? Number.POSITIVE_INFINITY : (used ?? -1) / Math.max(limit, 1);
   return budgets.sort((a, b) => shareOf(b) - shareOf(a) || (a.caller < b.caller ? -1 : 1));
 }

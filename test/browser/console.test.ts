@@ -376,6 +376,20 @@ describe('a caller who may read everything', () => {
     await until(`document.querySelector('#range').innerText === 'Deletions 1 to 50'`);
   });
 
+  it('turns no page of another list while a filter waits for its answer', async () => {
+    await openAsOperator();
+    await watched.intercept(async ({ searchParams }): Promise<RequestAction> => {
+      if (searchParams.has('imageId')) await new Promise((resolve) => setTimeout(resolve, 1_000));
+      return 'pass';
+    });
+    await fill('#history [name=imageId]', 'm-system01');
+    await click('#history form [type=submit]');
+    await click('#older');
+    await until(`document.querySelector('#history').ariaBusy === 'false'`);
+    const images = [await column('history', 2)].flat().map((text) => String(text).split('\n')[0]);
+    expect(new Set(images)).toEqual(new Set(['m-system01']));
+  });
+
   it('says what is wrong with a filter, and goes on', async () => {
     await openAsOperator();
     await find(`document.querySelector('#history [name=since]').value = '12026-11-25T08:00'`);

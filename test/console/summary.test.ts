@@ -60,6 +60,15 @@ describe('budgetsIn', () => {
     ]);
   });
 
+  it('does not take what is not known for unused', () => {
+    const limit = (caller: string) => `bcc_image_gateway_caller_budget{caller="${caller}"} 50\n`;
+    const text = `${limit('silent')}${limit('unused')}bcc_image_gateway_caller_budget_remaining{caller="unused"} 50\n`;
+    expect(budgetsIn(text)).toEqual([
+      { caller: 'unused', used: 0, limit: 50 },
+      { caller: 'silent', used: null, limit: 50 },
+    ]);
+  });
+
   it('of any other text are none', () => {
     expect(budgetsIn('<html>')).toEqual([]);
   });
