@@ -24,7 +24,10 @@ for program in curl jq; do
   command -v "$program" >/dev/null || refuse "$program is not installed"
 done
 [ $# -eq 1 ] || refuse "usage: GATEWAY_URL=https://… GATEWAY_TOKEN=… $0 IMAGE_ID"
-case $image in '' | *[!A-Za-z0-9-]*) refuse "the image id has a character that no image id has" ;; esac
+# What is no image id may be a key, so it is never printed.
+malformed="the image id is malformed: it must be m- and 6 to 32 ASCII letters or digits"
+case $image in m-*[!A-Za-z0-9]*) refuse "$malformed" ;; m-??????*) ;; *) refuse "$malformed" ;; esac
+[ ${#image} -le 34 ] || refuse "$malformed"
 case ${url#*://} in *[!][A-Za-z0-9.:-]*) url= ;; esac
 case $url in
   https://?* | http://localhost | http://localhost:* | http://127.0.0.1 | http://127.0.0.1:* | 'http://[::1]' | 'http://[::1]:'*) ;;

@@ -22,6 +22,11 @@ function connect(): ImageGateway {
   }
 }
 
+// What is no image id may be a key, so it is never printed.
+if (!/^m-[A-Za-z0-9]{6,32}$/.test(image)) {
+  console.error('not_attempted: the image id is malformed: it must be m- and 6 to 32 ASCII letters or digits');
+  process.exit(3);
+}
 try {
   const { outcome, requestId } = await connect().deleteImage(image, { allowMissing: true });
   console.log(`${image}: ${outcome} (request ${requestId})`);

@@ -356,6 +356,27 @@ for (const { file, needs, prepare, command, credential, damaged, renew } of EXAM
       expect(await stands(image)).toBe(true);
     });
 
+    it('sends nothing and prints nothing of what is given in place of the image id', async () => {
+      const { key } = createKey();
+      const word = 'a'.repeat(40);
+      for (const given of [
+        key,
+        word,
+        `m-${word}`,
+        `m-${key}`,
+        'm-12345',
+        'm-cust\u00f6m01',
+        'm-custom01\n',
+        'custom01',
+      ]) {
+        const { status, output, deletions } = await start(given, '1');
+        expect([given, status, deletions]).toEqual([given, 3, 0]);
+        expect(output).toMatch(/^not_attempted: .*image id/);
+        expect(partsOf(key).filter((part) => output.includes(part))).toEqual([]);
+        expect(output).not.toContain(word);
+      }
+    });
+
     it('is not moved by the defaults that its programs read', async () => {
       const home = harmfulHome();
       const image = await newImage();
