@@ -3,14 +3,13 @@
 //	GATEWAY_URL=https://images.internal.example.com GATEWAY_TOKEN=… ./delete-image m-nky7qeom
 //
 // Exit status 0: the image is gone. 3: it was not deleted. Any other: nobody knows; do not delete it again, but ask
-// `GET /deletions?imageId=…` later. It uses no proxy.
+// `GET /deletions?imageId=…` later. PATIENCE_S is how many seconds to ask for the outcome of a deletion. It uses no proxy.
 package main
 
 import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"log"
 	"net/http"
@@ -29,7 +28,7 @@ type answer struct {
 	Deletions                                                   []answer
 }
 
-var patience = flag.Duration("patience", 5*time.Minute, "how long to ask for the outcome of a deletion")
+var patience = 5 * time.Minute
 var gateway, token = strings.TrimSuffix(os.Getenv("GATEWAY_URL"), "/"), os.Getenv("GATEWAY_TOKEN")
 var client = http.Client{
 	Timeout:   30 * time.Second,
@@ -98,7 +97,7 @@ func remove(image string) (outcome string) {
 		}
 		outcome = body.Outcome
 		isSafe := body.Retryable && (outcome == "not_attempted" || outcome == "rejected")
-		if !isSafe || attempt == 3 || wait > *patience {
+		if !isSafe || attempt == 3 || wait > patience {
 			return outcome
 		}
 		time.Sleep(wait)
@@ -111,7 +110,7 @@ func outcomeInLedger(image, id, address string) string {
 	if !found {
 		query = url.Values{"imageId": {image}, "requestId": {id}}.Encode()
 	}
-	end := time.Now().Add(*patience)
+	end := time.Now().Add(patience)
 	for pause := time.Second; time.Now().Before(end); pause += time.Second {
 		time.Sleep(pause)
 		_, page, _, _ := call("GET", "/deletions?"+query)
@@ -131,11 +130,15 @@ func outcomeInLedger(image, id, address string) string {
 }
 
 func main() {
-	flag.CommandLine.Init("delete-image", flag.ContinueOnError)
-	err := flag.CommandLine.Parse(os.Args[1:])
-	image := flag.Arg(0)
-	if err != nil || flag.NArg() != 1 {
+	if len(os.Args) != 2 {
 		refuse("usage: GATEWAY_URL=https://… GATEWAY_TOKEN=… delete-image IMAGE_ID")
+	}
+	image := os.Args[1]
+	if seconds, isSet := os.LookupEnv("PATIENCE_S"); isSet {
+		if !regexp.MustCompile(`^\d{1,6}$`).MatchString(seconds) {
+			refuse("PATIENCE_S must be a whole number of seconds")
+		}
+		patience, _ = time.ParseDuration(seconds + "s")
 	}
 	if !regexp.MustCompile(`^(https://[\w.-]+|http://(localhost|127\.0\.0\.1|\[::1\]))(:\d+)?$`).MatchString(gateway) {
 		refuse("GATEWAY_URL must be an origin: https, or http on loopback, without path, query or user")

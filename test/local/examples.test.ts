@@ -33,7 +33,7 @@ interface Example {
   readonly needs: readonly string[];
   readonly prepare?: () => Promise<unknown>;
   /** The program and its arguments. */
-  readonly command: (image: string, patienceS: string) => readonly string[];
+  readonly command: (image: string) => readonly string[];
   /** The variables with which it shows who it is; by default its key. */
   readonly credential?: () => Variables;
   /** The variables with which it shows this token instead. */
@@ -69,7 +69,7 @@ const EXAMPLES: readonly Example[] = [
     file: 'delete-image.go',
     needs: ['go'],
     prepare: () => run('go', ['build', '-o', here('delete-image'), example('delete-image.go')]),
-    command: (image, patienceS) => [here('delete-image'), '-patience', `${patienceS}s`, image],
+    command: (image) => [here('delete-image'), image],
   },
   {
     file: 'kubernetes.yaml',
@@ -258,7 +258,7 @@ for (const { file, needs, prepare, command, credential, damaged, renew } of EXAM
   const why = missing.length === 0 ? '' : ` (skipped, because there is no ${missing.join(' and no ')})`;
 
   /** How the example ends, and how many deletions it has sent. */
-  const start = (image: string, patienceS = '60', change: Variables = {}, args = command(image, patienceS)) => {
+  const start = (image: string, patienceS = '60', change: Variables = {}, args = command(image)) => {
     const identity = credential?.() ?? { GATEWAY_TOKEN: keys.get(file)?.key };
     const env = { PATH: process.env['PATH'], GATEWAY_URL: door.url, IMAGE: image, PATIENCE_S: patienceS, ...identity };
     const variables = Object.entries({ ...env, ...change }).map(([name, value]) => `${name}=${value}`);
@@ -451,7 +451,7 @@ describe('an example without its arguments', () => {
     '$file says so in a sentence, and sends nothing',
     async ({ command, prepare }) => {
       await prepare?.();
-      const args = command('IMAGE', '1').filter((arg) => arg !== 'IMAGE');
+      const args = command('IMAGE').filter((arg) => arg !== 'IMAGE');
       const [status, output] = runScript(args, { PATH });
       expect(status).toBe(3);
       expect(output).toMatch(/^not_attempted: .+$/);
