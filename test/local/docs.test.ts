@@ -245,6 +245,11 @@ describe('a command', () => {
     const printed = await run(command);
     if (/\/images\/\S*allowMissing/.test(command)) expect(printed).toContain('"confirmed":true');
     if (command.includes('readyz')) expect(printed).toContain('"status":"ready"');
+    if (command.includes('faults')) {
+      const headers = { Authorization: `Bearer ${key}` };
+      const response = await fetch(`${gateway.url}/images/m-custom02`, { method: 'DELETE', headers });
+      expect(await response.json()).toMatchObject({ outcome: 'unknown' });
+    }
     if (command.includes('check-config')) expect(printed).not.toMatch(/^fault/m);
     await fetch(`${emulator.url}/__emulator/reset`, { method: 'POST' });
   });
