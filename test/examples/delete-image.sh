@@ -54,7 +54,8 @@ call() {
     curl --disable --config - --silent --show-error --globoff --noproxy '*' --max-time 30 --output "$answer" \
       --dump-header "$headers" --request "$1" --header "X-Request-Id: $id" "$url$2" || status=$?
   [ "$status" -eq 0 ] || : >"$answer"
-  # No start, protocol or URL; no such host; no connection; a certificate that is not trusted.
+  # No start, protocol or URL; no such host; no connection; a certificate that is not trusted. Not 35, a failed handshake: TLS
+  # libraries that shake hands again later may give it after the request was sent.
   case $status in 1 | 2 | 3 | 6 | 7 | 60) return 1 ;; esac
 }
 

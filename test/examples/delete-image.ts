@@ -1,5 +1,6 @@
 /**
- * Deletes a custom image through the gateway, with the client's package, in Node.js.
+ * Deletes a custom image through the gateway, with the client's package. Needs Node.js 22.18 or later, which runs TypeScript itself.
+ * An older one ends with 1 and sends nothing.
  *
  *   GATEWAY_URL=https://images.internal.example.com GATEWAY_TOKEN=… node delete-image.ts m-nky7qeom
  *
