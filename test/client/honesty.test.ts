@@ -49,7 +49,10 @@ interface Story {
 }
 
 /** Those that take longer than a test may are tried elsewhere: `local/paths`. */
-const baiduFaults = Object.keys(FAULTS).filter((name): name is FaultName => name !== 'drop_and_later');
+/** Without an effect that comes late, and a 404 under an unlisted code: its outcome is a guess, and says so by `confirmed: false`. */
+const baiduFaults = Object.keys(FAULTS).filter(
+  (name): name is FaultName => name !== 'drop_and_later' && name !== 'unseen_404',
+);
 const lineFault = fc.option(fc.constantFrom(...LINE_FAULTS), { freq: 2 });
 const elapsedMs = fc.option(fc.integer({ min: 0, max: 70_000 }), { freq: 2 });
 const numbers = fc.array(fc.integer({ min: 0, max: 8 }), { maxLength: 3 });
