@@ -2,7 +2,7 @@
  * The gateway as a table of contents: each route, what it needs, what it calls.
  *
  * Promises: every request passes `audit` first, and only `deleteImage`, `previewImage` and the probe send anything to Baidu. Never:
- * touches a clock, randomness or the network other than those of the given runtime.
+ * uses a clock, randomness or network other than those of the given runtime.
  */
 import type { Context } from 'hono';
 import { HonoBase } from 'hono/hono-base';
@@ -54,7 +54,7 @@ export function createApp(
   const identity = callers === null ? null : createIdentity(callers, runtime);
   const gate = gateOf(identity, gateway, startTimer);
   // Routed by the path as it was sent: a percent-encoded part stays encoded, and then fits neither a route nor an image id.
-  // One router, which `methodNotAllowed` brings anyway: the default would bring three.
+  // `methodNotAllowed` brings this router anyway; the default would bring three.
   const app = new HonoBase<HttpEnv>({ getPath: ({ url }) => pathOf(url), router: new TrieRouter() });
 
   app.use(audit(runtime, { identity, gateway, version }));

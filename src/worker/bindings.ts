@@ -1,8 +1,8 @@
 /**
  * Reads the Worker's bindings one by one, strictly.
  *
- * Promises: a fault is reported by the binding's name and the rule that it breaks; the reader then returns a harmless value, so
- * that one pass finds all faults. If there are `problems`, what was read must not be used. Never: repeats a value.
+ * Promises: a fault names the binding and the rule that it breaks. The reader then returns a harmless value, so that one pass
+ * finds all faults. If there are `problems`, what was read must not be used. Never: repeats a value.
  */
 import { parseJson } from './json.ts';
 import { isLoopback } from './origin.ts';

@@ -2,7 +2,7 @@
  * The Worker: the app with the real clock, randomness, network and log, behind two doors.
  *
  * Promises: a deletion that has begun is finished and recorded even if the caller hangs up; both doors lead to the same app and
- * differ only in what proves the caller. Never: decides anything.
+ * differ only in how they identify the caller. Never: decides anything.
  */
 import { WorkerEntrypoint } from 'cloudflare:workers';
 import { createApp } from './app.ts';

@@ -1,7 +1,7 @@
 /**
  * The deletion ledger as a Durable Object: one for the deployment.
  *
- * Promises: every call is one transaction, and what it returns is on disk before anybody hears of it (the platform's output gate);
+ * Promises: every call is one transaction, and what it returns is on disk before it leaves the object (the platform's output gate);
  * whenever a row waits for a check, an alarm is set. Never: sends Baidu anything but reads of an image.
  *
  * Source: https://developers.cloudflare.com/durable-objects/reference/in-memory-state/ and /api/alarms/.
@@ -38,7 +38,7 @@ export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
     this.#settings = parseLedgerSettings(env);
     this.#store = new LedgerStore(ctx.storage.sql, this.#settings.resolveAfterS);
     ctx.storage.transactionSync(() => this.#store.migrate());
-    // The alarm may have been lost with a restored storage.
+    // A restored storage may have lost the alarm.
     ctx.blockConcurrencyWhile(() => this.#write(() => undefined));
   }
 

@@ -1,9 +1,9 @@
 /**
  * The pages for people and the OpenAPI document, from the Worker's static assets.
  *
- * Promises: a page runs only script and style of files that are deployed with it, talks to no other origin and is in nobody's frame;
- * the assets learn nothing of the request but which file it is about, so no header of it changes what they answer. Never: text that
- * was sent in a page, so that nothing can be injected.
+ * Promises: a page runs only the scripts and styles that are deployed with it, talks to no other origin and cannot be framed. The
+ * assets receive the name of the file and nothing else of the request, so no header changes their response. Never: puts text from
+ * a request into a page, so nothing can be injected.
  *
  * A further page is its HTML, style and script in `dist/pages` and a route in `app.ts`.
  * Source: https://www.w3.org/TR/CSP3/; https://developers.cloudflare.com/workers/static-assets/binding/.
@@ -61,7 +61,7 @@ async function pageOf(assets: Assets | null, name: string, type: string): Promis
 }
 
 async function read(assets: Assets | null, name: string): Promise<Response | null> {
-  // Any host will do.
+  // The binding ignores the host.
   const answer = await assets?.fetch(`https://assets/${name}`);
   if (answer === undefined || answer.status === 404) return null;
   if (answer.status !== 200) throw new Error(`The assets answered ${answer.status}.`);

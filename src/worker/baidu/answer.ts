@@ -1,7 +1,7 @@
 /**
  * One answer from Baidu, reduced to the fields that the rest of the code may use.
  *
- * Promises: reads at most `MAX_BODY_BYTES` and cancels the rest; never throws; a field that has not the expected form is absent;
+ * Promises: reads at most `MAX_BODY_BYTES` and cancels the rest; never throws; a field without the expected form is absent;
  * codes, message and request id have passed the scrubber. Never: decides what an answer means; `verdict.ts` does.
  *
  * Source: https://cloud.baidu.com/doc/BCC/s/Ojwvyo6nc (error body), /Mjwvyo6bm (common headers).
@@ -47,8 +47,8 @@ export interface Answer {
   /** From the `Retry-After` header, in whole seconds; a date is turned into seconds from now. */
   readonly retryAfterS: number | undefined;
   /**
-   * `json` has a value that is still unchecked; `garbled` is not JSON, or too long; `broken` ended midway; `stalled` was given
-   * up.
+   * `json` has a value that is still unchecked; `garbled` is not JSON, or too long; `broken` ended midway; `stalled` took
+   * too long.
    */
   readonly body: { kind: 'empty' | 'garbled' | 'broken' | 'stalled'; value?: never } | { kind: 'json'; value: unknown };
 }
@@ -65,7 +65,7 @@ export async function readAnswer(
   const { headers } = response;
   const isClean = (value: unknown): value is string => typeof value === 'string' && scrub(value) === value;
   const requestIdIn = (value: unknown) => (isClean(value) && REQUEST_ID.test(value) ? value : undefined);
-  // A header that is absent is `null`, which in a body is a code, though a malformed one.
+  // An absent header is `null`. In a body, `null` is a malformed code.
   const given = [headers.get('x-bce-error-code') ?? undefined, error['code']].filter((code) => code !== undefined);
   const codes = given.filter(isClean).filter(isCode);
   const message = headers.get('x-bce-error-message') ?? error['message'];

@@ -47,9 +47,9 @@ const MAX_CLOCK_OFFSET_MS = DAY_MS;
 const MIN_ATTEMPT_MS = 50;
 
 /**
- * Calls `url` and reads the answer. `endMs` is when all must be over, pauses included: milliseconds since the epoch. A second
+ * Calls `url` and reads the answer. `endMs` is the deadline for everything, pauses included: milliseconds since the epoch. A second
  * attempt is made only if `maxAttempts` allows it and it may help.
- * @throws only on a bug: what goes wrong on the way is part of the result
+ * @throws only on a bug: network failures are part of the result
  */
 export async function exchange(
   sender: Sender,
@@ -68,7 +68,7 @@ export async function exchange(
     const retry = attempts < maxAttempts ? planRetry(last, sender.runtime) : null;
     if (retry === null || endMs - now() - retry.pauseMs < MIN_ATTEMPT_MS) return { attempts, last, earlier };
     await sleep(retry.pauseMs);
-    // A pause can last longer than was asked for.
+    // A pause can last longer than requested.
     if (endMs - now() < MIN_ATTEMPT_MS) return { attempts, last, earlier };
     earlier = effectOf(last);
     clockOffsetMs = retry.clockOffsetMs;
@@ -80,7 +80,7 @@ async function attempt(sender: Sender, url: URL, init: BceRequestInit, timeoutMs
   // `AbortSignal.timeout` cannot be cancelled and would leave a timer running after every answer.
   const cancel = sender.runtime.startTimer(timeoutMs, () => controller.abort());
   try {
-    // Signed before anything is awaited, so that a failure to sign is thrown as a bug and not taken for a lost connection.
+    // Signed before anything is awaited, so that a failure to sign is a bug and not a lost connection.
     return await readAttempt(
       sender,
       sender.client.fetch(url, { ...init, signal: controller.signal }),

@@ -2,8 +2,8 @@
  * A client for Baidu AI Cloud in the manner of aws4fetch: `sign()` makes what `fetch` takes, `fetch()` sends it.
  *
  * Promises: signs exactly `host;x-bce-date`, and `x-bce-security-token` where there is one, at the moment of sending;
- * never follows a redirect, because `x-bce-*` headers would travel along; never reads a cache. Never: retries, reads a body, or lets a
- * credential be printed, which is why they are private fields.
+ * never follows a redirect, because `x-bce-*` headers would travel along; never reads a cache. Never: retries, reads a body, or exposes
+ * a credential to printing: they are private fields.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';

@@ -63,7 +63,7 @@ export interface ImageApi {
   /** Asks by one attempt of at most 3 s whether the image is there, and nothing else about it. */
   check(id: ImageId): Promise<ImageCheck>;
   /**
-   * How many accounts a custom image is shared with, which the image itself does not tell.
+   * How many accounts a custom image is shared with. The image itself does not say.
    * Source: https://cloud.baidu.com/doc/BCC/s/hjwvynvw4 (GET /v{version}/image/{imageId}/sharedUsers).
    */
   countSharedUsers(id: ImageId, endMs: number): Promise<Called<number>>;
@@ -173,7 +173,7 @@ function conclude({ last, earlier }: Exchange): Called<Deleted>['result'] {
   if (last.kind !== 'answered') return failed(failureWithoutAnswer(last.kind));
   const { answer, verdict } = last;
   if (verdict.code === 'accepted') {
-    // A deletion returns no parameters. An answer with some is something that nobody has documented.
+    // A deletion returns no parameters. An answer with any is not documented.
     return isBare(answer.body) ? ok({ confirmed: true }) : failed({ code: 'upstream_unexpected', outcome: 'unknown' });
   }
   if (earlier === 'nothing') return failed(verdict);

@@ -56,8 +56,8 @@ export function formatTimestamp(timeMs: number): string {
 }
 
 /**
- * The key that signs from `timestamp` on for `expirationPeriodInSeconds`; the documentation's default is 1800. It is worth
- * as much as the secret for as long as that.
+ * The key that signs from `timestamp` on for `expirationPeriodInSeconds`; the documentation's default is 1800. For that time it
+ * is worth as much as the secret.
  */
 export function signingKey(
   accessKeyId: string,
@@ -124,7 +124,7 @@ export function percentEncode(text: string): string {
 }
 
 function canonicalPath(path: string): string {
-  // Nothing to encode in what the gateway signs; looking is several times faster than encoding.
+  // What the gateway signs needs no encoding, and testing for that is several times faster than encoding.
   if (/^\/[\w.~/-]*$/.test(path)) return path;
   const encoded = path.split('/').map(percentEncode).join('/');
   return encoded.startsWith('/') ? encoded : `/${encoded}`;

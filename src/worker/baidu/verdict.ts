@@ -107,7 +107,7 @@ function judgeRefusal(answer: Answer): Verdict {
 
 /** The code beside an absence that nobody has seen, if the answer is one, or `null`. */
 export function unlistedCode(answer: Answer | undefined): string | null {
-  // Nearly every answer is ruled out by its status, without a second verdict.
+  // The status rules out nearly every answer without a second verdict.
   if (answer?.status !== 404 || judge(answer).code !== 'image_not_found') return null;
   return answer.codes.find((code) => absenceOf(code) === 'unlisted') ?? null;
 }
@@ -141,7 +141,7 @@ function undocumentedRefusal(answer: Answer): RefusalCode | null {
   if (has(THROTTLING_CODE)) return 'upstream_throttled';
   if (status === 401) return 'upstream_rejected_credentials';
   if (status === 429) return 'upstream_throttled';
-  // A 403 in Baidu's name that says no more.
+  // A 403 from Baidu that says nothing else.
   return status === 403 && isFromBaidu && !mentionsError && isBare(body) ? 'upstream_rejected_credentials' : null;
 }
 

@@ -3,7 +3,7 @@
  *
  * Promises: at most one fetch a minute, and one in five seconds while nothing is known, whatever tokens say; each is bounded in time and
  * size and follows no redirect. The last good keys serve for a day while the issuer is down. A request that finds keys never waits
- * for newer ones. Never: throws, or sends the issuer anything of a caller's.
+ * for newer ones. Never: throws, or sends the issuer anything from a caller.
  *
  * The state is plain data: a promise or a response that belongs to one request may not be used by another.
  *
@@ -136,7 +136,7 @@ export class IssuerKeys {
     if (text === null) return failed({ reason: 'too_long' });
     const { keys, faults } = readKeySet(parseJson(text));
     if (keys.length > 0) return ok(keys);
-    // A key for another use says nothing about those that were meant for us.
+    // A key for another use says nothing about the keys for signing.
     const first = faults.find(({ fault }) => fault !== OTHER_USE) ?? faults[0];
     if (first === undefined) return failed({ reason: 'no_keys' });
     return failed({ reason: 'no_usable_keys', keyFault: `key ${first.place} ${first.fault}` });

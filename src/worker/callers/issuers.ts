@@ -1,5 +1,5 @@
 /**
- * `ISSUERS`: the platforms whose tokens prove who calls.
+ * `ISSUERS`: the platforms whose tokens identify callers.
  *
  * Promises: every fault is reported by its position (`issuer 2: …`) and never by its value. Never: asks an issuer.
  *
@@ -88,7 +88,7 @@ function parseJwks(value: unknown, report: Report): Issuer['jwks'] {
   }
   const { keys, faults } = readKeySet(value);
   if (keys.length < 1) report(`jwks must be an address or {"keys": […]}: ${PUBLIC_KEY_RULE}`);
-  // A verifier passes over keys for other uses. Any other key that it cannot use would be missed by somebody.
+  // A verifier skips keys for other uses. Any other key that it cannot use is a mistake.
   const relevant = keys.length < 1 ? faults : faults.filter(({ fault }) => fault !== OTHER_USE);
   for (const { place, fault } of relevant) report(`jwks: key ${place} ${fault}`);
   const hasTwins = new Set(keys.map(({ kid }) => kid)).size < keys.length;

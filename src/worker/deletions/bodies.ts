@@ -1,7 +1,7 @@
 /**
  * The bodies of successful answers, as types: what the code answers, what the document describes and what the client reads.
  *
- * Promises: the client's package takes this file along, so it refers to as little as it can. Never: anything that runs.
+ * Promises: the client's package contains this file, so it imports as little as possible. Never: contains code that runs.
  */
 
 import type { RowOutcome, SuccessOutcome } from '../outcome.ts';

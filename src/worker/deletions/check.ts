@@ -1,7 +1,7 @@
 /**
  * One check of an image for the ledger.
  *
- * Promises: sends Baidu one read, and proves no more than its answer does. Never: throws for what Baidu does.
+ * Promises: sends Baidu one read, and reports no more than its answer proves. Never: throws because of Baidu.
  */
 import type { ImageCheck } from '../baidu/images.ts';
 import { isImageId } from '../image-id.ts';

@@ -1,9 +1,9 @@
 /**
- * One deletion, from a checked request to what is known about the image: policy, ledger, Baidu, ledger.
+ * One deletion, from a checked request to the outcome: policy, ledger, Baidu, ledger.
  *
  * Promises: nothing is sent to Baidu before the ledger has the deletion on disk; the result is a success or a failure of the
  * closed table, and is stored while the response is on its way; a bug while Baidu is asked becomes `internal_error` with the
- * true outcome. Never: knows HTTP beyond what a failure carries.
+ * true outcome. Never: knows more of HTTP than a failure does.
  */
 import type { Answer } from '../baidu/answer.ts';
 import { unlistedCode } from '../baidu/verdict.ts';

@@ -80,14 +80,14 @@ export class LedgerStub {
       const { value: lastDeletion, isAfterNotDeleted, sameRequest } = reserved;
       return ok({ lastDeletion, isAfterNotDeleted, sameRequest });
     } catch {
-      // The row may be written even so, or may be yet. It must not count for a deletion that was never sent.
+      // The row may have been written, or may be written later. It must not count for a deletion that was never sent.
       waitUntil(this.#tell(reservation.id, NEVER_SENT, (ledger) => ledger.cancel(reservation, NEVER_SENT)));
       return unavailable;
     }
   }
 
   /**
-   * Stores the outcome of a deletion. `false` if the ledger did not take it, so that its row says `unknown`. A row settles
+   * Stores the outcome of a deletion. `false` if the ledger did not store it; then its row says `unknown`. A row settles
    * once, so it is safe to send this again if the reply was lost.
    */
   settle(id: string, settlement: rows.Settlement): Promise<boolean> {

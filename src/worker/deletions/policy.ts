@@ -1,5 +1,5 @@
 /**
- * Who may delete which image, beyond scopes: protection, names, the kill switch, and what an image's own state forbids.
+ * Who may delete which image, beyond scopes: protection, names, the kill switch, and what the state of an image forbids.
  *
  * Promises: pure; deny beats allow; preview and deletion ask the same functions, so they cannot disagree. Never: reads
  * anything, or guesses what it was not given.
@@ -52,7 +52,7 @@ export function blockedByName(policy: Policy, caller: Caller, image: Image, expe
 /** What Baidu would refuse because of the image's state. Only the preview asks this; a deletion asks Baidu itself. */
 export function blockedByState(image: Image, sharedWith: number | null): Failure[] {
   const { id: imageId, type, status } = image;
-  // As Baidu would refuse the deletion, because then the sentence says what to do.
+  // The code with which Baidu would refuse, because its sentence says what to do.
   const refused = {
     imageId,
     call: 'deletion',

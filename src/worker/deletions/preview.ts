@@ -1,8 +1,7 @@
 /**
  * What an image is, and whether this caller could delete it now: the deletion's own rules, asked without deleting.
  *
- * Promises: sends Baidu nothing but GET; lists everything that stands in the way, each under the code with which the deletion
- * would fail; says `null` if a read could not tell. Never: reserves or settles, or promises more than this moment.
+ * Promises: sends Baidu nothing but GET; lists every blocker under the code with which the deletion would fail; says `null` if a read could not tell. Never: reserves or settles, or promises anything about later.
  */
 import type { Answer } from '../baidu/answer.ts';
 import type { CallFailure, Image } from '../baidu/images.ts';

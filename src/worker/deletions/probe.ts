@@ -1,6 +1,6 @@
 /**
- * Whether Baidu accepts our credential, found out without deleting anything: by reading an image that cannot exist, and beside it the
- * control, an image that should exist.
+ * Whether Baidu accepts our credential. The probe deletes nothing: it reads an image that cannot exist, and the control, an image
+ * that should exist.
  *
  * Promises: in each isolate, one probe every ten seconds, however many ask; requests in between get the result of the last one.
  * Never: sends Baidu anything but GET, waits longer than the deadline, or fails because of the control.

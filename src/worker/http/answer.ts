@@ -1,5 +1,5 @@
 /**
- * What a request comes to: its response, and what its audit record says of it.
+ * The result of a request: its response, and what the audit record says about it.
  *
  * Promises: every failure has the one shape. Never: knows Hono, or more of the request than `Addressee`.
  */

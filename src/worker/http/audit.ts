@@ -1,8 +1,8 @@
 /**
  * The audit record: one JSON line for each request, from an allow-list of named fields.
  *
- * Promises: every request has exactly one record, whatever happens on its way; the fields are those that stand in
- * `auditRecord`, and each has been checked or made by us. Never: redacts, because nothing that would need it is put in.
+ * Promises: every request has exactly one record, whatever happens on its way; only the fields in `auditRecord`
+ * are logged, and each is checked or made by us. Never: redacts, because nothing that needs redaction is put in.
  *
  * Names: OpenTelemetry's HTTP semantic conventions and log data model where they have one, else `bce.*`, `caller.*`, `image.*`.
  * Source: https://opentelemetry.io/docs/specs/semconv/http/http-spans/.
@@ -38,7 +38,7 @@ export function auditRecord(
   const proof = identified?.proof;
   const gone = failure === undefined && deletion?.result.ok ? deletion.result.value : undefined;
   const outcome = failure === undefined ? gone?.outcome : outcomeOf(failure);
-  // An outcome that is unknown without a deletion: a bug ended the counting.
+  // If the outcome is unknown and there is no deletion, a bug ended the counting.
   const { attempts = outcome === 'unknown' ? null : 0, answer } = deletion ?? read ?? {};
   const open = failure?.code === 'deletion_in_progress' ? failure.open : undefined;
   const refused = failure?.code === 'unauthenticated' ? failure.refused : undefined;
@@ -108,8 +108,8 @@ export function auditRecord(
 /** What OpenTelemetry calls a method that is not recorded. */
 const OTHER_METHOD = '_OTHER';
 /**
- * Headers that Cloudflare sets. Their form is checked, because a local server sets none and passes on what it is sent. An address is kept whatever the
- * credentials are: a caller that repeats its own in a cookie must not vanish from the log. No key has this form.
+ * Headers that Cloudflare sets. Their form is checked, because a local server passes on whatever it is sent. An address is kept
+ * beside any credential: a caller that repeats its address in a cookie must not vanish from the log. No key has this form.
  */
 const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[\da-f]{0,4}(?::[\da-f]{0,4}){2,7}(?::\d{1,3}(?:\.\d{1,3}){3})?)$/i;
 const RAY_ID = /^[\da-f]{16}(?:-[A-Z]{3})?$/;

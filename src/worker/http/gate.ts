@@ -42,7 +42,7 @@ export function gateOf(identity: Identity | null, gateway: Gateway | null, start
     const limited = await rateLimitFailure(gateway.rateLimiters, caller.id, startTimer);
     if (limited !== null) return failed(limited);
     if (scope !== null && !caller.scopes.has(scope)) return failed({ code: 'permission_denied', missing: scope });
-    // Browsers send this header with every request, and no script can leave it out. So no page can delete.
+    // Browsers send this header with every request, and no script can remove it. So no page can delete.
     const isPage = c.req.header('sec-fetch-site') !== undefined;
     if (scope === 'images:delete' && isPage) return failed({ code: 'permission_denied', missing: 'no_browser' });
     return ok({ ...identified, gateway });
@@ -51,7 +51,7 @@ export function gateOf(identity: Identity | null, gateway: Gateway | null, start
   return (admission: Admission, handle: AdmittedHandler): Handle =>
     async (c) => {
       const to = c.get('to');
-      // Without a readable table nobody is known, and nobody learns more than that.
+      // If the table of callers cannot be read, no caller is known, and the response says no more.
       if (identity === null) return problem(to, { code: 'gateway_misconfigured' });
       const known = await identity.identify(c.env, (name) => c.req.header(name), waitUntilOf(c));
       if (!known.ok) return problem(to, known.failure);
@@ -60,7 +60,7 @@ export function gateOf(identity: Identity | null, gateway: Gateway | null, start
         const admitted = await admit(c, admission, identified);
         return { ...(admitted.ok ? await handle(c, admitted.value) : problem(to, admitted.failure)), identified };
       } catch (thrown) {
-        // Here one still knows who asked.
+        // The caller is still known here.
         return { ...crash(to, thrown, c.get('outcomeOfCrash')), identified };
       }
     };

@@ -1,5 +1,5 @@
 /**
- * The outermost step of every request: what it is called, the headers of every answer, and its audit record.
+ * The outermost step of every request: its ids, the headers of every response, and its audit record.
  *
  * Promises: every request has exactly one record, whatever happens on its way.
  */
@@ -53,7 +53,7 @@ export function audit(
       logEvent({ now: () => startMs, log }, severity, 'audit', fields);
     };
     const settled = c.get('answer')?.deletion?.settled;
-    // The record closes when the ledger has the outcome, while the answer is on its way.
+    // The record waits until the ledger has the outcome; the response does not.
     if (settled) c.executionCtx.waitUntil(settled.then(write));
     else write();
   };

@@ -1,8 +1,8 @@
 /**
  * What happens over plain http, where anyone on the way can read a credential.
  *
- * Promises: from another machine only `/healthz` is served so. A page is redirected to https if no credential came along; everything
- * else is refused. Then the caller is identified first, so that the audit record says whose key to replace. Never: counts such a
+ * Promises: over plain http, another machine gets only `/healthz`. A page is redirected to https if the request has no credential;
+ * everything else is refused. The caller is identified first, so that the audit record says whose key to replace. Never: counts such a
  * request against a limit.
  *
  * Source: RFC 9110 §15.4.9 (308).

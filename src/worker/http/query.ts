@@ -1,5 +1,5 @@
 /**
- * The query parameters: one row for each, read by parser, problem text and OpenAPI document alike.
+ * The query parameters: one row for each, from which parser, problem text and OpenAPI document derive.
  *
  * Promises: an unknown, repeated or malformed parameter is a failure, so that `?dryrun=1` cannot delete. Never: puts text of the
  * request into a failure.

@@ -1,7 +1,7 @@
 /**
  * What a caller asks for, read strictly.
  *
- * Promises: everything that is not exactly understood is a failure. Never: decodes the id, or puts text of the request into a failure.
+ * Promises: whatever is not understood exactly is a failure. Never: decodes the id, or puts text of the request into a failure.
  */
 import { IMAGE_ID_RULE, type ImageId, isImageId } from '../image-id.ts';
 import type { MayKeep } from '../kept-text.ts';
@@ -25,8 +25,8 @@ export function isHost(host: string | undefined): boolean {
 }
 
 /**
- * The path as the runtime hands it over. A URL parser would resolve `..` in it. Only a segment `*` is encoded, because the router would take it for
- * its own wildcard and run everything twice.
+ * The path as it was sent. A URL parser would resolve `..` in it. Only a segment `*` is encoded, because the router would take it
+ * for its own wildcard and run every handler twice.
  */
 export function pathOf(url: string): string {
   const path = /^[a-z]+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1] ?? '';

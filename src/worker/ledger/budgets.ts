@@ -1,7 +1,7 @@
 /**
  * How many distinct images count against a budget: those that were or may have been deleted in the last 24 hours.
  *
- * Promises: the rows themselves are counted, so there is nothing to keep in step. A row of a clock that was ahead counts, which is
+ * Promises: the rows themselves are counted, so no second record can disagree. A row from a clock that was ahead counts, which is
  * the safe side. Never: has a clock. Times are milliseconds since the epoch.
  */
 
@@ -43,7 +43,7 @@ export function exhaustedBudget(
     if (counted.rows() < budget || (budget > 0 && counted.has())) return null;
     const excess = counted.count() - budget;
     if (excess < 0) return null;
-    // With a budget of 0 there is nothing to wait for; then it is a whole day.
+    // With a budget of 0 no row has to leave, so the wait is a day.
     const leavesAtMs = Number(counted.leavesAtMs(excess) ?? nowMs);
     const waitS = Math.ceil((leavesAtMs - sinceMs) / 1000);
     return { of, budget, retryAfterS: Math.min(Math.max(waitS, 1), MAX_RETRY_AFTER_S) };

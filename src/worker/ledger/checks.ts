@@ -1,8 +1,8 @@
 /**
  * One run of checks: which image is checked when.
  *
- * Promises: at most five checks at a time, at most ten begun a second, at most forty in a run; for each free place `due` is asked
- * anew. Never: reads an image, or touches storage.
+ * Promises: at most five checks at a time, at most ten begun a second, at most forty in a run; `due` is called again for
+ * each free place. Never: reads an image, or touches storage.
  */
 import type { Runtime } from '../runtime.ts';
 import { MAX_CHECKS_AT_ONCE } from './store.ts';
@@ -12,7 +12,7 @@ const MAX_CHECKS_IN_RUN = 40;
 const MIN_PAUSE_MS = 100;
 
 /**
- * Checks what is due. `due` names the next image, or `null` if there is none but those in `underWay`.
+ * Checks what is due. `due` names the next image, or `null` if only those in `underWay` are due.
  * @throws what `check` throws first, when all that were under way are over
  */
 export async function runChecks(

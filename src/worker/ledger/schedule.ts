@@ -73,7 +73,7 @@ export function stepAfter(
     if (finding === 'absent') return { kind: 'resolved', outcome: 'deleted' };
     if (finding === 'found' && isLast) return { kind: 'resolved', outcome: 'not_deleted' };
   } else {
-    // A check by another key may speak of another account.
+    // A check by another key may be about another account.
     const proves = keyFingerprint === row.keyFingerprint;
     if (finding === 'absent' && proves) return { kind: 'verified', verified: true };
     if (isLast) return { kind: 'verified', verified: finding === 'found' && proves ? false : null };

@@ -16,9 +16,9 @@ export const SCHEMA_VERSION_TABLE =
   'CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES (0)';
 
 /**
- * Each step takes the schema one version further. A released step is never changed.
+ * Each step raises the schema by one version. A released step never changes.
  *
- * `began_at` and `looks` are of version 1 and have no use any more; `began_at` must be set. `looked_at` is when the image was last
+ * `began_at` and `looks` belong to version 1 and are unused; `began_at` must be set. `looked_at` is when the image was last
  * checked. `next_check_at` is when it is checked next, or null for never; it is set in every row whose outcome is unknown.
  */
 export const MIGRATIONS: readonly string[] = [
@@ -48,7 +48,7 @@ export const MIGRATIONS: readonly string[] = [
    CREATE INDEX deletions_by_image ON deletions (image_id, outcome, reserved_at);
    CREATE INDEX deletions_by_request ON deletions (request_id);
    ${COUNTERS_TABLE};`,
-  // Only adds, because a million rows have to go through it while callers wait.
+  // Only adds, because callers wait while a million rows are converted.
   `ALTER TABLE deletions ADD COLUMN verified INTEGER;
    ALTER TABLE deletions ADD COLUMN found_at INTEGER;
    ALTER TABLE deletions ADD COLUMN next_check_at INTEGER;
@@ -136,8 +136,8 @@ const HISTORY_INDEXES = {
 type HistoryIndex = keyof typeof HISTORY_INDEXES;
 
 /**
- * The index that serves a query: the narrowest, because SQLite is not left the choice. `sameRequests` is how many rows the caller has
- * with this request id, as far as that matters: some jobs always send the same one.
+ * The index that serves a query: the narrowest. SQLite does not choose. `sameRequests` is how many rows the caller has
+ * with this request id, up to a limit: some jobs always send the same one.
  */
 export function historyIndex({ requestId, imageId, caller }: HistoryQuery, sameRequests: number): HistoryIndex {
   const isManyRequests = sameRequests > MAX_SAME_REQUESTS;

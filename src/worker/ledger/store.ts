@@ -1,8 +1,8 @@
 /**
  * The deletion ledger in SQLite.
  *
- * Promises: one deletion of an image at a time; no order of calls exceeds a budget; a row is `unknown` from its birth until it is
- * final, and then its words stay; what an operation costs does not grow with the number of rows. Never: has a clock, or forgets a
+ * Promises: one deletion of an image at a time; no order of calls exceeds a budget; a row is `unknown` until its outcome is final,
+ * and a final outcome never changes; the cost of an operation does not grow with the number of rows. Never: has a clock, or forgets a
  * row that counts.
  *
  * Each method is one synchronous step and must run in one transaction. Times are milliseconds since the epoch.
@@ -76,7 +76,7 @@ export class LedgerStore {
     const found = unknown.filter(({ foundAtMs, reservedAtMs }) => foundAtMs !== null && reservedAtMs <= overBeforeMs);
     const refusal = this.#refusal(reservation, open, budgets, nowMs);
     if (refusal !== null) return { reserved: { ok: false, failure: refusal }, events: [] };
-    // Only a deletion that follows ends the checks early: its image still counts, as one.
+    // Only an admitted deletion ends the checks early. Its image still counts as one.
     const events = found.map((row) => this.#resolve(row, 'not_deleted', nowMs));
     const last = this.#newest(imageId, 'deleted');
     const unfound = unknown.filter((row) => !found.includes(row));
@@ -87,8 +87,8 @@ export class LedgerStore {
   }
 
   /**
-   * Takes back a reservation whose reply did not arrive. If it comes later still, its id is taken, and it fails: so no row can
-   * stay `unknown` for a deletion that was never sent.
+   * Takes back a reservation whose reply did not arrive. If the reservation arrives later, its id is taken and it fails, so no row
+   * stays `unknown` for a deletion that was never sent.
    */
   cancel(reservation: rows.Reservation, settlement: rows.Settlement, nowMs: number): LedgerEvent[] {
     if (this.#rowOf(reservation.id) === undefined) this.#enter(reservation, nowMs);
@@ -117,7 +117,7 @@ export class LedgerStore {
     if (settlement.unlistedAbsence) this.#counters.add('unlisted');
     if (row.outcome === 'unknown') {
       this.#exec(SQL.settle, nowMs, outcome, toInteger(confirmed), ...reported(settlement), row.seq);
-      // A deletion is read back at the times that are planned already.
+      // A deletion is read back at the planned times.
       if (outcome !== 'unknown' && outcome !== 'deleted') this.#exec(SQL.checkNever, row.seq);
       this.#countFinal(row.caller, outcome);
     } else {

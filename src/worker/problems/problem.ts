@@ -1,7 +1,7 @@
 /**
  * A failure as HTTP: the body that every answer outside 2xx has.
  *
- * Promises: the members of RFC 9457 first, then our own; nothing in them but the row, its facts and the caller's own path.
+ * Promises: the members of RFC 9457 first, then our own; they hold only the row, its facts and the caller's own path.
  *
  * Source: RFC 9457 (problem details).
  */

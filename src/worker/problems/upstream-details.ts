@@ -1,7 +1,7 @@
 /**
  * The sentences that the rows about Baidu's failures share.
  *
- * Promises: a sentence speaks of what the caller asked for, and of a deletion only if that was one. Never: claims more about the
+ * Promises: a sentence is about the caller's request, and mentions a deletion only if one was requested. Never: claims more about the
  * image than the outcome does.
  */
 import type { AbsenceFacts, UpstreamFacts } from './facts.ts';
