@@ -79,7 +79,7 @@ export async function exchange(
 ): Promise<Answer> {
   const { method, target, requestId, signal } = outgoing;
   const authorization = token === undefined ? undefined : await authorize(token, signal, limit);
-  // The gateway would replace such an id, and then nothing could be found under it.
+  // The gateway would replace such an id, and nothing could be found under it.
   if (!keptBeside(['authorization'], () => authorization)(requestId)) {
     throw new NotSentError('the request id repeats part of the token');
   }

@@ -1,5 +1,5 @@
 /**
- * What the rows of the ledger say about a deletion whose answer did not tell.
+ * What the rows of the ledger say about a deletion whose response was lost or did not say.
  *
  * Promises: pure; a row that may be another deletion's decides nothing, and rows that contradict each other decide nothing.
  */
@@ -45,7 +45,7 @@ export function concluded(row: DeletionJson, allowMissing: boolean): DeletionBod
   if (outcome === 'deleted' || (outcome === 'already_absent' && allowMissing)) {
     return { id: imageId, outcome, confirmed: row.confirmed === true, requestId, upstreamRequestId };
   }
-  // The row's code says how the request failed. That the image is absent may have been found out since.
+  // The row's code says how the request failed. A check may have found since that the image is absent.
   const rowCode = BODIES.ProblemCode.is(row.code) ? row.code : null;
   const code = outcome === 'already_absent' ? 'image_not_found' : rowCode;
   const message = `The ledger says of ${imageId}: ${outcome}, ${code ?? 'without a code'} (request ${requestId})`;

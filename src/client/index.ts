@@ -4,7 +4,7 @@
  * Promises: it reports no outcome that the gateway did not report; it never sends a second deletion after one whose outcome is
  * unknown, but asks the ledger for the outcome. The token goes only to the configured origin: URLs in an answer are never
  * called.
- * Clock, randomness and timers are arguments. Never: needs more than the web platform has.
+ * Clock, randomness and timers are arguments. Never: uses anything but the web platform.
  */
 import { BODIES } from '../openapi/bodies.ts';
 import type { DeletionBody, DeletionJson, PreviewBody, ReadinessBody } from '../worker/deletions/bodies.ts';
@@ -110,7 +110,7 @@ export class ImageGateway {
       return await this.#call({ method: 'DELETE', target, requestId, signal, read });
     } catch (error) {
       if (!(error instanceof ProblemError || error instanceof LostAnswerError)) throw error;
-      // What is in progress is this request, sent before: its row is older than this call.
+      // The deletion in progress is this request, sent before: its row is older than this call.
       const isOlder = error instanceof ProblemError && error.code === 'deletion_in_progress';
       const row =
         error.outcome === 'unknown' ? await this.#finalRowOf(id, error, isOlder ? null : startMs, signal) : undefined;
@@ -136,7 +136,7 @@ export class ImageGateway {
    */
   async deletion(requestId: string, options: ReadOptions = {}): Promise<DeletionJson | null> {
     const { signal } = readReadOptions(options);
-    // Without it the gateway would tell of any deletion.
+    // Without it the gateway would return any deletion.
     if (typeof requestId !== 'string') throw new NotSentError('the request id must be a text');
     const { rows } = await this.#call(this.#pageCall(readFilter({ requestId }), signal));
     return rows.find((row) => row.requestId === requestId) ?? null;
@@ -187,7 +187,7 @@ export class ImageGateway {
       try {
         return await this.#attempt({ ...call, requestId });
       } catch (error) {
-        // If this attempt was not sent, the result of the last one is still all that is known.
+        // If this attempt was not sent, the result of the previous one still stands.
         if (error instanceof NotSentError) throw known ?? error;
         if (!(error instanceof ProblemError) || !isSafeToRepeat(error) || attempt > retries) throw error;
         known = error;
@@ -267,7 +267,7 @@ export class ImageGateway {
     const { now, randomUUID } = this.#runtime;
     const read: Call<Page>['read'] = ({ headers, body }) => {
       const nextSearch = nextIn(headers.get('link'));
-      // Without a query the next page would be the first one of everything.
+      // Without a query the next page would be the first page of all rows.
       const rows = rowsIn(body);
       if (rows === null || nextSearch === '') return undefined;
       return { rows, nextSearch, atMs: timeOf(headers, now()) };

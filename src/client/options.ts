@@ -1,7 +1,7 @@
 /**
- * What the client is given, read strictly.
+ * The client's options and arguments, read strictly.
  *
- * Promises: what is not exactly understood is refused before anything is sent. The token travels only over https, or to loopback.
+ * Promises: whatever is not valid is refused before anything is sent. The token travels only over https, or to loopback.
  * Never: decides what the gateway decides, such as which image ids exist.
  */
 import { isLoopback } from '../worker/origin.ts';
@@ -106,7 +106,7 @@ export function readOptions(options: ImageGatewayOptions): Settings {
     throw new TypeError(`patienceMs must be a number from 0 to ${MAX_PATIENCE_MS}.`);
   }
   const origin = baseUrl === undefined ? BINDING_ORIGIN : originOf(baseUrl);
-  // Looked up for each request, and called without an object, as the platforms demand.
+  // Looked up for each request, and called without `this`, as the platforms require.
   const send = given ?? ((input, init) => fetch(input, init));
   return { origin, send, isPlatform: given === undefined, token, retries, patienceMs };
 }
@@ -133,7 +133,7 @@ export function readOrder(id: string, options: DeleteOptions, retries: number, n
   const { allowMissing = false, expectName, requestId = newId, ...others } = objectOf(options);
   const { signal } = readReadOptions(others);
   if (typeof allowMissing !== 'boolean') throw new NotSentError('allowMissing must be true or false');
-  // If a name was to be expected but got lost on the way here, nothing must be deleted.
+  // If the caller meant to give a name and it got lost, nothing may be deleted.
   if ('expectName' in options && typeof expectName !== 'string') throw new NotSentError('expectName must be a text');
   const suffixChars = retries === 0 ? 0 : `.${retries + 1}`.length;
   if (

@@ -55,7 +55,7 @@ export function outcomeCell({ outcome, confirmed, verified }: DeletionJson, text
 export function detailsOf(row: DeletionJson, { say }: Texts): HTMLElement {
   const entries = DETAILS.map((name): Entry => {
     const value = row[name];
-    // Of the attempts, `null` says that nobody knows; of the others, that none exists.
+    // For attempts, `null` means not known; for the others, none.
     if (value === null) return [say(`member_${name}`), name === 'attempts' ? say('unknown_value') : '–'];
     if (typeof value === 'boolean') return [say(`member_${name}`), say(value ? 'yes' : 'no')];
     return [say(`member_${name}`), name.endsWith('At') ? timeCell(String(value)) : foreign(String(value))];

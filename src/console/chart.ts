@@ -40,7 +40,7 @@ export function drawChart(host: Element, days: readonly Day[], { describe, onDay
   const groups = days.map((day, n) => {
     const group = shape('g', { class: 'day' }, shape('title', {}, describe(day)));
     const place = { x: `${(n + (1 - BAR_SHARE) / 2) * widthOf}%`, width: `${widthOf * BAR_SHARE}%` };
-    // All of the day's column answers to the pointer.
+    // The entire column of a day reacts to the pointer.
     group.append(
       shape('rect', { class: 'column', x: `${n * widthOf}%`, width: `${widthOf}%`, y: TOP_PX, height: BARS_PX }),
     );

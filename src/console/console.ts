@@ -1,8 +1,8 @@
 /**
- * The sections of the console, each with its question to the gateway.
+ * The sections of the console, each with its request to the gateway.
  *
- * Promises: asks only what the caller may; of two answers for one section, shows that to the later question; a section that fails says so
- * in its place and leaves the others alone; what could not be loaded again is marked as old; rows of another caller than the one that
+ * Promises: asks only what the caller may; of two responses for one section, shows the one to the later request; a section that fails says
+ * so in its place and leaves the others alone; what could not be loaded again is marked as old; rows of another caller than the one that
  * signed in are never shown under its name.
  */
 import type { DeletionsFilter, ImageGateway, Readiness } from '../client/index.ts';
@@ -118,7 +118,7 @@ export class Console {
   }
 
   /**
-   * Reads for a section, and shows what was read unless something newer was asked for meanwhile. Whatever fails is said in the section.
+   * Reads for a section, and shows what was read unless something newer was asked for meanwhile. A failure is shown in the section.
    * Returns whether nothing has failed.
    */
   async #run(section: Section, read: () => Promise<() => void>): Promise<boolean> {

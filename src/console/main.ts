@@ -2,7 +2,7 @@
  * The console's door: who asks, and with what credential.
  *
  * Promises: asks the gateway nothing before somebody presses the button; the credential is in one closure and nowhere else; there is
- * one console at a time, and what one caller was shown is gone before another is let in. Whatever fails here is said.
+ * one console at a time, and what one caller saw is gone before another signs in. Every failure is shown.
  */
 
 import { TOKEN } from '../client/exchange.ts';

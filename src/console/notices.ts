@@ -1,7 +1,7 @@
 /**
  * The message for a person when a call of the client fails.
  *
- * Promises: something for whatever is thrown. Never: the text of an exception, which may hold anything.
+ * Promises: a message for anything that is thrown. Never: shows the text of an exception, which may contain anything.
  */
 import { LostAnswerError, NotSentError, ProblemError } from '../client/index.ts';
 import type { Notice, Texts } from './texts.ts';

@@ -3,8 +3,8 @@
  * in `src/worker`, and the compiler holds each shape to its type.
  *
  * Promises: members, types, closed sets and what describes them; a problem is one flat object, because generators make a class of
- * every branch. Never: forbids further members or fixes a sentence, because an answer may grow without breaking what a caller has
- * generated from the document. What the answers are today is stricter, and the tests hold them to that.
+ * every branch. Never: forbids further members or fixes a sentence, because an answer may grow without breaking code
+ * that a caller has generated from the document. Today's answers are stricter, and tests check that.
  */
 import type {
   Blocker,

@@ -1,5 +1,5 @@
 /**
- * The OpenAPI document, derived from the tables that the code itself works with.
+ * The OpenAPI document, derived from the tables that the code uses.
  *
  * Promises: the failures of an operation are exactly those that it can answer, by the stages that it passes, and each has an
  * example; every header of an answer is described. Never: forbids an answer to grow (`schemas.ts` says why).

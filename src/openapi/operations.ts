@@ -1,5 +1,5 @@
 /**
- * What the gateway can be asked: one row for each operation, from which the document makes parameters, security and all responses.
+ * The operations of the gateway: one row for each, from which the document makes parameters, security and all responses.
  *
  * Promises: the stages of an operation are those that its route passes in `app.ts`; a test answers each failure that follows from
  * them, and no other test ever sees one that does not.

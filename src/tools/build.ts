@@ -1,8 +1,8 @@
 /**
  * `npm run build`: makes `dist/pages`, the static assets of the Worker. Wrangler runs it before `dev`, `deploy` and `versions upload`.
  *
- * Promises: equal inputs make equal bytes; nothing happens if `dist` was made from the inputs as they are now. Files are written
- * elsewhere and renamed, and the digest of the inputs last, so a build that breaks off leaves no file half written and is done again.
+ * Promises: equal inputs make equal bytes; nothing happens if `dist` was made from the current inputs. Files are written
+ * elsewhere and renamed, and the digest of the inputs last, so an interrupted build leaves no partial file and runs again.
  * Never: a file that no page loads. Swagger UI has others, such as a layout that calls a foreign validator.
  */
 import { createHash } from 'node:crypto';

@@ -1,8 +1,8 @@
 /**
- * What `npm run callers` changes in a table of callers.
+ * The changes that `npm run callers` makes to a table of callers.
  *
  * Promises: no caller loses its last credential; no shard grows beyond what Cloudflare takes. A shard that becomes empty stays,
- * because Wrangler leaves a secret as it is that is not named. Never: sees a key.
+ * because Wrangler does not touch a secret that is not named. Never: sees a key.
  */
 import { fingerprintOf } from '../worker/callers/key.ts';
 import { MAX_KEYS_PER_CALLER } from '../worker/callers/table.ts';

@@ -1,8 +1,8 @@
 /**
- * How all tools read their command line and speak.
+ * How all tools read their command line and print messages.
  *
- * Promises: a command line with anything unknown in it is refused, with the name of the culprit; what is shown cannot act on a terminal
- * or turn text around. Never: repeats a value, because somebody may paste a key.
+ * Promises: a command line with anything unknown is refused, and the message names it; output cannot control a terminal or reverse
+ * text. Never: repeats a value, because somebody may paste a key.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,7 +1,7 @@
 /**
  * What would be wrong with a deployment: Wrangler's configuration and the secrets together, as the Worker would find them.
  *
- * Promises: whatever the Worker's own parser would refuse is a fault here, and so is what nobody could notice after the deploy, such
+ * Promises: whatever the Worker's own parser would refuse is a fault here, and so is what nobody would notice after the deploy, such
  * as a misspelled variable. Never: repeats a value.
  */
 import { createPublicKey } from 'node:crypto';

@@ -1,7 +1,7 @@
 /**
- * How texts are written for a terminal, a shell and a pipe.
+ * How text is printed for a terminal, a shell and a pipe.
  *
- * Promises: what is printed cannot act on a terminal or turn text around, and comes through any pipe as it is.
+ * Promises: output cannot control a terminal or reverse text, and any pipe passes it unchanged.
  */
 
 /** The text without characters that control a terminal or cannot be seen. Line ends stay. */

@@ -1,6 +1,6 @@
 /**
  * `npm run sha256`: the SHA-256 of the Worker that a deploy of this checkout uploads, and of each file beside it, in the form of
- * `sha256sum`. Who has them from two machines can tell whether both would deploy the same.
+ * `sha256sum`. Compare them from two machines to see whether both would deploy the same.
  *
  * Promises: Wrangler itself makes the Worker (`deploy --dry-run`), after the build that a deploy runs. Never: sends anything, or
  * depends on an environment, because code and pages are the same in all.
