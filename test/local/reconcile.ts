@@ -85,6 +85,12 @@ const WITHOUT_ROW: readonly (string | null)[] = [
   'deletion_in_progress',
 ];
 
+/** While the gateway starts again, Wrangler's local registry may pass on a bound Worker's request without its properties. */
+function isWithoutRow({ proof, answer }: Sent): boolean {
+  const code = answer?.code ?? null;
+  return WITHOUT_ROW.includes(code) || (proof === 'binding' && code === 'unauthenticated');
+}
+
 export function reconcile(observed: Observed): Reconciled {
   const contradictions: string[] = [];
   const counts: Record<string, number> = {};
@@ -206,9 +212,10 @@ function reconcileAnswers({ sent, rows, records, budgetOf }: Observed, { say, co
       own.some(({ resolvedAtMs }) => resolvedAtMs !== null) &&
       ((recordsOf.get(key)?.length ?? 0) < answered.length ||
         (recordsOf.get(key) ?? []).some((record) => record['ledger.settled'] === false));
-    const withRow = answered.filter(({ answer }) => answer !== null && !WITHOUT_ROW.includes(answer.code));
+    const withRow = answered.filter((request) => request.answer !== null && !isWithoutRow(request));
     if (withRow.length > own.length) say(`${withRow.length} answers and ${own.length} rows: ${key}`);
-    for (const { caller, answer } of answered) {
+    for (const request of answered) {
+      const { caller, answer } = request;
       if (answer === null) continue;
       const { outcome, code, confirmed, deletionCaller, deletedBefore, retryAfter } = answer;
       count(`answered ${code === null ? outcome : `${code}, ${outcome}`}`);
@@ -228,7 +235,7 @@ function reconcileAnswers({ sent, rows, records, budgetOf }: Observed, { say, co
           row.outcome === outcome &&
           (code === null ? row.confirmed === confirmed || row.confirmed === true : row.code === code),
       );
-      const needsMatch = outcome !== 'unknown' && !WITHOUT_ROW.includes(code);
+      const needsMatch = outcome !== 'unknown' && !isWithoutRow(request);
       claim(needsMatch && !isMatched && !isSettlementLost, `its rows say ${JSON.stringify(own)}`);
       const isFirst =
         requests.length > 1 && outcome === 'deleted' && own.some((row) => row.outcome === 'already_absent');
