@@ -1,8 +1,8 @@
 /**
  * The operations of the gateway: one row for each, from which the document makes parameters, security and all responses.
  *
- * Promises: the stages of an operation are those that its route passes in `app.ts`; a test answers each failure that follows from
- * them, and no other test ever sees one that does not.
+ * Promises: the stages of an operation are those that its route passes in `app.ts`; one test provokes each failure that follows from
+ * them, and every other test rejects a failure that does not.
  */
 import type { OpenAPIV3_1 } from 'openapi-types';
 import { METRICS_CONTENT_TYPE } from '../worker/http/metrics.ts';

@@ -136,7 +136,7 @@ describe('the door', () => {
     expect(watched.paths().filter((path) => path === '/readyz')).toHaveLength(1);
   });
 
-  it('refuses what is no key without asking, and a wrong key with the words of the gateway', async () => {
+  it('refuses a malformed key without a request, and shows the gateway's message for a wrong one', async () => {
     await openPage();
     await enter('bcg_ two keys');
     await untilNotice('form');

@@ -65,7 +65,7 @@ describe('the options of the client', () => {
     'bcg_key-in-place-of-the-address',
     'https://bcg_key-in-place-of-the-address@images.example.com',
     'https://images.example.com:bcg_key-in-place-of-the-address',
-  ])('print nothing of what is no origin: %s', (baseUrl) => {
+  ])('print nothing of an invalid origin: %s', (baseUrl) => {
     const error = refusal(() => new ImageGateway({ ...WHOLE, baseUrl }));
     expect(error).toBeInstanceOf(TypeError);
     expect(inspect(error)).toContain('TypeError: baseUrl must be an origin: https, or http on loopback, without path');

@@ -146,7 +146,7 @@ func main() {
 	if !regexp.MustCompile(`^[\w.~+/-]+=*$`).MatchString(token) {
 		refuse("GATEWAY_TOKEN is blank, or has a character that no token has, such as a newline at its end")
 	}
-	// What is no image id may be a key, so it is never printed.
+	// An invalid image id may be a key, so it is never printed.
 	if !regexp.MustCompile(`^m-[A-Za-z0-9]{6,32}$`).MatchString(image) {
 		refuse("the image id is malformed: it must be m- and 6 to 32 ASCII letters or digits")
 	}

@@ -35,7 +35,7 @@ def settings():
         raise NotSent("GATEWAY_URL must be an origin: https, or http on loopback, without path, query or user")
     if not re.fullmatch(r"[\w.~+/-]+=*", token, re.ASCII):
         raise NotSent("GATEWAY_TOKEN is blank, or has a character that no token has, such as a newline at its end")
-    # What is no image id may be a key, so it is never printed.
+    # An invalid image id may be a key, so it is never printed.
     if not re.fullmatch(r"m-[A-Za-z0-9]{6,32}", sys.argv[1]):
         raise NotSent("the image id is malformed: it must be m- and 6 to 32 ASCII letters or digits")
     if not re.fullmatch(r"\d{1,6}", os.environ.get("PATIENCE_S", "300"), re.ASCII):

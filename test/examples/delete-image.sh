@@ -24,7 +24,7 @@ for program in curl jq; do
   command -v "$program" >/dev/null || refuse "$program is not installed"
 done
 [ $# -eq 1 ] || refuse "usage: GATEWAY_URL=https://… GATEWAY_TOKEN=… $0 IMAGE_ID"
-# What is no image id may be a key, so it is never printed.
+# An invalid image id may be a key, so it is never printed.
 malformed="the image id is malformed: it must be m- and 6 to 32 ASCII letters or digits"
 case $image in m-*[!A-Za-z0-9]*) refuse "$malformed" ;; m-??????*) ;; *) refuse "$malformed" ;; esac
 [ ${#image} -le 34 ] || refuse "$malformed"

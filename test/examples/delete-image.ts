@@ -23,7 +23,7 @@ function connect(): ImageGateway {
   }
 }
 
-// What is no image id may be a key, so it is never printed.
+// An invalid image id may be a key, so it is never printed.
 if (!/^m-[A-Za-z0-9]{6,32}$/.test(image)) {
   console.error('not_attempted: the image id is malformed: it must be m- and 6 to 32 ASCII letters or digits');
   process.exit(3);

@@ -73,7 +73,7 @@ function isBase64url(value: unknown): value is string {
   return typeof value === 'string' && BASE64URL.test(value);
 }
 
-/** The usable keys of a JWK Set. What is no JWK Set has neither keys nor faults. */
+/** The usable keys of a JWK Set. Anything else yields neither keys nor faults. */
 export interface ReadKeySet {
   readonly keys: readonly PublicKey[];
   /** Of the others, by their place in the set, which begins at 1. */

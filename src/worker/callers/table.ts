@@ -82,7 +82,7 @@ export function parseCallers<N extends string>(
       names: parseNames(names, report),
       dailyDeletions: parseDailyDeletions(dailyDeletions, report),
     };
-    // What is no name may be a key.
+    // An invalid name may be a key.
     if (isCallerId(id)) byName.set(id, caller);
     for (const digest of parseDigests(keySha256, report)) {
       if (byKey.has(digest)) report('keySha256 has a digest that is configured already');

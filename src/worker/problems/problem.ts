@@ -67,7 +67,7 @@ export function problemBody(
   };
 }
 
-/** The path of a request as a problem names it: cut, but not within a percent-encoded byte. What is no path, as in `OPTIONS *`, is the root. */
+/** The path of a request for a problem, cut to size but never within a percent-encoded byte. `OPTIONS *` has no path and gives the root. */
 export function instanceOf(path: string): string {
   return path.startsWith('/') ? path.slice(0, MAX_INSTANCE_CHARS).replace(/%.?$/, '') : '/';
 }

@@ -303,13 +303,13 @@ describe('a genuine token that is refused', () => {
     expect(await why(await refused(reason))).toEqual({ issuer: 'local', reason });
   });
 
-  it.each(TOKEN_REFUSALS)('has none for %s if another key signed it', async (reason) => {
+  it.each(TOKEN_REFUSALS)('has no reason for %s if another key signed it', async (reason) => {
     const { who, why } = verifierOf([issuer.parsed()], rules);
     expect(await who(await issuer.token())).toBe('other');
     expect(await why(await issuer.token({ sub: 'job-8', ...REFUSED[reason] }, {}, foreign))).toBeUndefined();
   });
 
-  it('is not for us if it names another audience, so it has none', async () => {
+  it('has no reason if it names another audience', async () => {
     const { who, why } = verifierOf([issuer.parsed()], rules);
     expect(await who(await issuer.token())).toBe('other');
     expect(await why(await issuer.token({ aud: 'others' }))).toBeUndefined();
