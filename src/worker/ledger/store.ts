@@ -71,15 +71,13 @@ export class LedgerStore {
   ): { readonly reserved: rows.Reserved; readonly events: readonly LedgerEvent[] } {
     const { imageId } = reservation;
     const unknown = this.#rows(SQL.unknown, imageId);
-    const open = this.#openOf(unknown, nowMs);
-    const overBeforeMs = this.#overBeforeMs(nowMs);
-    const found = unknown.filter(({ foundAtMs, reservedAtMs }) => foundAtMs !== null && reservedAtMs <= overBeforeMs);
-    const refusal = this.#refusal(reservation, open, budgets, nowMs);
+    const refusal = this.#refusal(reservation, this.#openOf(unknown, nowMs), budgets, nowMs);
     if (refusal !== null) return { reserved: { ok: false, failure: refusal }, events: [] };
-    // Only an admitted deletion ends the checks early. Its image still counts as one.
+    // No row is open, so the requests of all are over. Only an admitted deletion ends their checks early; the image still counts once.
+    const found = unknown.filter(({ foundAtMs }) => foundAtMs !== null);
     const events = found.map((row) => this.#resolve(row, 'not_deleted', nowMs));
     const last = this.#newest(imageId, 'deleted');
-    const unfound = unknown.filter((row) => !found.includes(row));
+    const unfound = unknown.filter(({ foundAtMs }) => foundAtMs === null);
     const sameRequest = sameRequestAs(reservation, last === null ? unfound : [last, ...unfound]);
     const isAfterNotDeleted = this.#isAfterNotDeleted(imageId, last);
     this.#enter(reservation, nowMs);
