@@ -136,7 +136,7 @@ describe('the door', () => {
     expect(watched.paths().filter((path) => path === '/readyz')).toHaveLength(1);
   });
 
-  it('refuses a malformed key without a request, and shows the gateway's message for a wrong one', async () => {
+  it('refuses a malformed key without a request, and shows the message of the gateway for a wrong one', async () => {
     await openPage();
     await enter('bcg_ two keys');
     await untilNotice('form');
