@@ -53,7 +53,8 @@ export function withTimeout<T>(
   startTimer: StartTimer,
   timeoutMs = PLATFORM_TIMEOUT_MS,
 ): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const cancel = startTimer(timeoutMs, () => late.reject(new Error(`Timed out after ${timeoutMs} ms.`)));
-  return Promise.race([promise, late.promise]).finally(cancel);
+  return new Promise((resolve, reject) => {
+    const cancel = startTimer(timeoutMs, () => reject(new Error(`Timed out after ${timeoutMs} ms.`)));
+    promise.then(resolve, reject).then(cancel);
+  });
 }

@@ -127,7 +127,8 @@ function isCode(text: string): boolean {
 }
 
 async function readBody(response: Response, signal: AbortSignal): Promise<Answer['body']> {
-  if (response.body === null) return { kind: 'empty' };
+  // HTTP ends the body by this header (RFC 9112 §6.3), so nothing can follow; to open the stream would cost as much as signing.
+  if (response.body === null || response.headers.get('content-length') === '0') return { kind: 'empty' };
   try {
     const text = await readText(response.body, MAX_BODY_BYTES);
     return text === null ? { kind: 'garbled' } : parseBody(text);
