@@ -51,13 +51,13 @@ export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
     });
   }
 
-  settle(id: string, settlement: rows.Settlement): Promise<void> {
-    return this.#write(() => logEvents(this.#store.settle(id, settlement, now())));
+  async settle(id: string, settlement: rows.Settlement): Promise<void> {
+    logEvents(this.ctx.storage.transactionSync(() => this.#store.settle(id, settlement, now())));
   }
 
   /** Takes back a reservation whose reply did not arrive, or forbids it if it has not come yet. */
-  cancel(reservation: rows.Reservation, settlement: rows.Settlement): Promise<void> {
-    return this.#write(() => logEvents(this.#store.cancel(reservation, settlement, now())));
+  async cancel(reservation: rows.Reservation, settlement: rows.Settlement): Promise<void> {
+    logEvents(this.ctx.storage.transactionSync(() => this.#store.cancel(reservation, settlement, now())));
   }
 
   async peek(caller: string, imageId: string, budgets: rows.Budgets): Promise<rows.Outlook> {
@@ -88,13 +88,15 @@ export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
     }
   }
 
-  /** One transaction, and an alarm for what it leaves to be checked. */
+  /** One transaction, and an alarm for what it leaves to be checked. A settlement needs none: it makes no check due earlier. */
   async #write<T>(act: () => T): Promise<T> {
     const { storage } = this.ctx;
-    const alarmMs = await storage.getAlarm();
     const value = storage.transactionSync(act);
     const nextMs = this.#store.nextCheckMs();
-    if (nextMs !== null && (alarmMs === null || nextMs < alarmMs)) await storage.setAlarm(nextMs);
+    if (nextMs === null) return value;
+    // Read last: an alarm that is read before another one replaces it would be compared in vain.
+    const alarmMs = await storage.getAlarm();
+    if (alarmMs === null || nextMs < alarmMs) await storage.setAlarm(nextMs);
     return value;
   }
 

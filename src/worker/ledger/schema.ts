@@ -48,14 +48,15 @@ export const MIGRATIONS: readonly string[] = [
    CREATE INDEX deletions_by_image ON deletions (image_id, outcome, reserved_at);
    CREATE INDEX deletions_by_request ON deletions (request_id);
    ${COUNTERS_TABLE};`,
-  // Only adds, because callers wait while a million rows are converted.
+  // Converts no row but the unknown ones, because callers wait meanwhile.
   `ALTER TABLE deletions ADD COLUMN verified INTEGER;
    ALTER TABLE deletions ADD COLUMN found_at INTEGER;
    ALTER TABLE deletions ADD COLUMN next_check_at INTEGER;
    UPDATE deletions SET next_check_at = reserved_at WHERE outcome = 'unknown';
    CREATE INDEX deletions_by_check ON deletions (looked_at IS NOT NULL, next_check_at) WHERE next_check_at IS NOT NULL;
    CREATE INDEX deletions_by_caller_and_image ON deletions (caller, image_id, reserved_at);
-   CREATE INDEX deletions_by_caller_and_request ON deletions (caller, request_id, reserved_at);`,
+   DROP INDEX deletions_by_request;
+   CREATE INDEX deletions_by_request_and_caller ON deletions (request_id, caller, reserved_at);`,
 ];
 
 /** The rows that count against a budget: their image was or may have been deleted. */
@@ -120,14 +121,13 @@ export const SQL = {
       `SELECT * FROM (SELECT seq, reserved_at FROM deletions WHERE outcome = '${outcome}' AND reserved_at < ?1 ORDER BY reserved_at LIMIT ?2)`,
   ).join(' UNION ALL ')}) ORDER BY reserved_at LIMIT ?2)`,
   /** How many rows of a caller have one request id, but no more than ?3. */
-  sameRequests: `SELECT COUNT(*) AS count FROM (SELECT 1 FROM deletions INDEXED BY deletions_by_caller_and_request
+  sameRequests: `SELECT COUNT(*) AS count FROM (SELECT 1 FROM deletions INDEXED BY deletions_by_request_and_caller
     WHERE caller = ? AND request_id = ? LIMIT ?)`,
 } as const;
 
 /** The indexes of the history. In some the outcome comes before the time. */
 const HISTORY_INDEXES = {
-  request: { name: 'deletions_by_request', byOutcome: false },
-  callerAndRequest: { name: 'deletions_by_caller_and_request', byOutcome: false },
+  request: { name: 'deletions_by_request_and_caller', byOutcome: false },
   callerAndImage: { name: 'deletions_by_caller_and_image', byOutcome: false },
   image: { name: 'deletions_by_image', byOutcome: true },
   caller: { name: 'deletions_by_caller', byOutcome: true },
@@ -142,7 +142,7 @@ type HistoryIndex = keyof typeof HISTORY_INDEXES;
 export function historyIndex({ requestId, imageId, caller }: HistoryQuery, sameRequests: number): HistoryIndex {
   const isManyRequests = sameRequests > MAX_SAME_REQUESTS;
   if (caller !== null && imageId !== null && (requestId === null || isManyRequests)) return 'callerAndImage';
-  if (requestId !== null) return caller === null ? 'request' : 'callerAndRequest';
+  if (requestId !== null) return 'request';
   if (imageId !== null) return 'image';
   return caller === null ? 'everything' : 'caller';
 }

@@ -100,11 +100,11 @@ describe('the rows written', () => {
       };
     });
     const [cost] = costs;
-    // A reservation is the row and its eight indexes; a settlement the row, the three indexes with the outcome, and the counter.
-    // The alarm is set at the reservation, when it begins and when it ends. With it, a deletion writes 9 + 5 + 1 + 3 = 18 rows,
-    // and a lost one 9 + 4 + 6 + 3 = 22.
+    // A reservation is the row and its seven indexes; a settlement the row, the three indexes with the outcome, and the counter.
+    // The alarm is set at the reservation, when it begins and when it ends. With it, a deletion writes 8 + 5 + 1 + 3 = 17 rows,
+    // and a lost one 8 + 4 + 6 + 3 = 21.
     expect(cost).toEqual({
-      reserve: 9,
+      reserve: 8,
       refusal: 1,
       settle: 5,
       again: 0,
