@@ -39,11 +39,22 @@ export function keptBeside(names: readonly string[], headerOf: (name: string) =>
   };
 }
 
-/** The value of each cookie (RFC 6265 §4.2), and each word of any other header. Of a token it is the signature. */
+/** The value of each cookie (RFC 6265 §4.2), and each word and password of any other header. Of a token it is the signature. */
 function credentialsIn(name: string, value: string): string[] {
   if (value.length < RUN) return [];
-  const texts = name === 'cookie' ? value.split(';').map((part) => part.replace(/^[^=]*=/, '')) : value.split(/[\s,]+/);
+  const texts =
+    name === 'cookie'
+      ? value.split(';').map((part) => part.replace(/^[^=]*=/, ''))
+      : [...value.split(/[\s,]+/), passwordIn(value)];
   return texts.filter((text) => text.length >= RUN).flatMap((text) => formsOf(JWT.exec(text)?.[1] ?? text));
+}
+
+/** The password of Basic credentials (RFC 7617 §2), one character for each byte; blank if there are none. */
+function passwordIn(value: string): string {
+  const [, base64] = /\bBasic +([A-Za-z\d+/]+)/i.exec(value) ?? [];
+  if (base64 === undefined) return '';
+  // One character alone encodes nothing, and `atob` would throw.
+  return atob(base64.length % 4 === 1 ? base64.slice(0, -1) : base64).replace(/^[^:]*:/, '');
 }
 
 /** The text in lower case as it was sent, and percent-decoded if that differs. */
