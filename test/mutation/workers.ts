@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Ledger } from '../../src/worker/ledger-object.ts';
+import { CALLERS, EMULATOR_CREDENTIALS } from '../fixtures.ts';
 import { sqlOf } from '../local/sqlite.ts';
 
 export class DurableObject {
@@ -30,7 +31,17 @@ export function liveObject(name: string): Living {
   databases.set(name, database);
   const storage = {
     sql: sqlOf(database),
-    transactionSync: (act: () => unknown) => act(),
+    transactionSync: (act: () => unknown) => {
+      database.exec('BEGIN');
+      try {
+        const value = act();
+        database.exec('COMMIT');
+        return value;
+      } catch (error) {
+        database.exec('ROLLBACK');
+        throw error;
+      }
+    },
     getAlarm: async () => alarms.get(name) ?? null,
     setAlarm: async (timeMs: number) => {
       alarms.set(name, timeMs);
@@ -41,7 +52,9 @@ export function liveObject(name: string): Living {
   };
   const ctx = { storage, abort: () => living.delete(name), blockConcurrencyWhile: (act: () => unknown) => act() };
   // Imported here and not at the top, because the ledger imports this file itself.
-  const instance = import('../../src/worker/ledger-object.ts').then(({ Ledger: Real }) => new Real(ctx as never, {}));
+  const instance = import('../../src/worker/ledger-object.ts').then(
+    ({ Ledger: Real }) => new Real(ctx as never, SETTINGS),
+  );
   const object = { instance, ctx };
   living.set(name, object);
   return object;
@@ -67,4 +80,18 @@ export const env = {
       history: async (...args: Parameters<Ledger['history']>) => (await liveObject(name).instance).history(...args),
     }),
   },
+};
+
+const limiter = { limit: async () => ({ success: true }) };
+/** A valid configuration, with which nothing answers. Without one the ledger's alarm waits until there is one. */
+const SETTINGS = {
+  BCC_ENDPOINT: 'http://127.0.0.1:9',
+  BCE_ACCESS_KEY_ID: EMULATOR_CREDENTIALS.accessKeyId,
+  BCE_SECRET_ACCESS_KEY: EMULATOR_CREDENTIALS.secretAccessKey,
+  CALLERS: JSON.stringify(CALLERS),
+  PROTECTED_IMAGES: '[]',
+  PROTECTED_NAMES: '[]',
+  LEDGER: env.LEDGER,
+  RATE_LIMITER_BURST: limiter,
+  RATE_LIMITER_SUSTAINED: limiter,
 };
