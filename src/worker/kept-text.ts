@@ -49,12 +49,12 @@ function credentialsIn(name: string, value: string): string[] {
   return texts.filter((text) => text.length >= RUN).flatMap((text) => formsOf(JWT.exec(text)?.[1] ?? text));
 }
 
-/** The password of Basic credentials (RFC 7617 §2), one character for each byte; blank if there are none. */
+/** The password of Basic credentials (RFC 7617 §2), or the user if it is blank; one character for each byte. Blank if there are none. */
 function passwordIn(value: string): string {
-  const [, base64] = /\bBasic +([A-Za-z\d+/]+)/i.exec(value) ?? [];
+  const [, base64] = /\bBasic\s+([A-Za-z\d+/]+)/i.exec(value) ?? [];
   if (base64 === undefined) return '';
   // One character alone encodes nothing, and `atob` would throw.
-  return atob(base64.length % 4 === 1 ? base64.slice(0, -1) : base64).replace(/^[^:]*:/, '');
+  return atob(base64.length % 4 === 1 ? base64.slice(0, -1) : base64).replace(/^[^:]*:(?=.)/s, '');
 }
 
 /** The text in lower case as it was sent, and percent-decoded if that differs. */

@@ -27,6 +27,7 @@ describe('text beside a credential', () => {
     ['encoded in full five times', 'authorization', 'Bearer x', [1, 2, 3, 4, 5].reduce(encoded, 'job-1')],
     ['a part of a credential that is percent-encoded', 'cookie', `a=${encoded(KEY)}`, KEY.slice(5, 13)],
     ['the first characters of a password', 'authorization', `Basic ${btoa('ci:s3cr3t-password')}`, 's3cr3t-p'],
+    ['a user without a password', 'authorization', `Basic\t${btoa('s3cr3t-user-key:')}`, 's3cr3t-u'],
     ['the last characters of a password', 'proxy-authorization', `basic ${btoa('ci:s3cr3t-password')}`, 'password'],
     [
       'a password without its padding',

@@ -67,7 +67,12 @@ export function stepAfter(
   schedule: Schedule,
 ): Step | null {
   const ageMs = beganAtMs - row.reservedAtMs;
-  if (ageMs < requestOverMs(schedule)) return null;
+  const isDue = row.nextCheckAtMs !== null && row.nextCheckAtMs <= beganAtMs;
+  if (ageMs < requestOverMs(schedule)) {
+    // Due too early, because the schedule was another one. It would stay due, and be read again and again.
+    const nextCheckAtMs = row.reservedAtMs + requestOverMs(schedule);
+    return isDue ? { kind: 'open', nextCheckAtMs, foundAtMs: null, isOverdue: false } : null;
+  }
   const isLast = ageMs >= lastCheckMs(schedule);
   if (row.outcome === 'unknown') {
     if (finding === 'absent') return { kind: 'resolved', outcome: 'deleted' };
@@ -78,7 +83,6 @@ export function stepAfter(
     if (finding === 'absent' && proves) return { kind: 'verified', verified: true };
     if (isLast) return { kind: 'verified', verified: finding === 'found' && proves ? false : null };
   }
-  const isDue = row.nextCheckAtMs !== null && row.nextCheckAtMs <= beganAtMs;
   return {
     kind: 'open',
     nextCheckAtMs: isDue

@@ -51,8 +51,8 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'no-false-outcome',
     scenario: THREE,
     file: 'ledger/schedule.ts',
-    from: 'if (ageMs < requestOverMs(schedule)) return null;',
-    to: '',
+    from: 'if (ageMs < requestOverMs(schedule)) {',
+    to: 'if (ageMs < 0) {',
   },
   {
     name: 'a check uses the time at which it ends',

@@ -393,6 +393,18 @@ describe('a check', () => {
       ]);
     }));
 
+  it('that comes while the request may still run decides nothing, and is made again once that is over', () =>
+    inStore((store, sql) => {
+      reserve(store, 'r1', at(0));
+      // As the migration from 1.0.0 leaves a row of a request that runs meanwhile.
+      sql.exec('UPDATE deletions SET next_check_at = reserved_at');
+      expect(store.dueImage([], at(1))).toBe(IMAGE);
+      expect(store.applyCheck(IMAGE, checkOf('absent', at(1)), at(2))).toEqual([]);
+      expect(outcomes(store)).toEqual([['r1', 'unknown', null]]);
+      expect(store.nextCheckMs()).toBe(at(23));
+      expect(store.dueImage([], at(22))).toBeNull();
+    }));
+
   it('that finds the image decides only when the last planned time has come', () =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
