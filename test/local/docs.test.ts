@@ -147,11 +147,11 @@ const NOT_HERE: readonly { readonly command: RegExp; readonly reason: string; re
   { command: /^npm ci --include=dev$/, reason: 'has been run, or this test would not run' },
   { command: /^npm ci && npm test$/, reason: 'runs this test' },
   { command: /^npm run pack:client$/, reason: 'runs elsewhere', test: 'test/local/client.test.ts' },
-  { command: /^npm install \.wrangler\/client\//, reason: 'runs elsewhere', test: 'test/local/client.test.ts' },
+  { command: /^npm install \/path\/to\//, reason: 'runs elsewhere', test: 'test/local/client.test.ts' },
   { command: /^npm run sha256$/, reason: 'runs elsewhere', test: 'test/tools/sha256.test.ts' },
   { command: /^cat first\.jsonl second\.jsonl \|/, reason: 'runs elsewhere', test: 'test/tools/export.test.ts' },
   { command: /^npm run (?:check|soak|mutate|bench)(?: -- --only .*)?$/, reason: 'takes minutes or hours' },
-  { command: /^npx wrangler |deploy --env "" *$|--url https:/, reason: 'needs a Cloudflare account' },
+  { command: /^npx wrangler |deploy --env (?:""|gz) *$|--url https:/, reason: 'needs a Cloudflare account' },
 ];
 const COMMANDS = PAGES.filter((page) => !page.endsWith('RUNBOOK.md')).flatMap((page) =>
   commandsOf(textOf(page)).map(({ text }) => ({ page, command: text.trim() })),
