@@ -1,4 +1,4 @@
-/** The ledger's rows, lock and budgets, on the SQLite of a real Durable Object, with time as an argument. */
+/** The ledger's rows, lock and budgets, in the SQLite of a real Durable Object. Each test sets the time. */
 import { describe, expect, it } from 'vitest';
 import type { Budgets, HistoryQuery, Settlement } from '../../../src/worker/ledger/rows.ts';
 import { LedgerStore, REMOVAL_BATCH } from '../../../src/worker/ledger/store.ts';
@@ -22,7 +22,7 @@ const inStore = (act: (store: LedgerStore, sql: SqlStorage) => void) => insideLe
 const reserve = (store: LedgerStore, requestId: string, nowMs: number, imageId = IMAGE, caller = 'cleaner') =>
   store.reserve(reservation(requestId, imageId, caller), ROOM, nowMs).reserved;
 
-/** Whether the budgets admit a deletion of this image, which then ends as `outcome`. */
+/** Whether the budgets admit a deletion of this image. Settles it as `outcome`. */
 function admits(
   store: LedgerStore,
   requestId: string,
@@ -84,7 +84,7 @@ describe('a row', () => {
       expect(store.history(ALL_ROWS)).toEqual([{ ...reserved, ...settled, upstreamRequestId: 'up-1' }]);
     }));
 
-  it('keeps the subject of its caller, an inference and an unknown number of attempts', () =>
+  it('keeps the subject of its caller, an inferred outcome and an unknown number of attempts', () =>
     inStore((store) => {
       store.reserve({ ...reservation('r1'), subject: 'repo:acme/x' }, ROOM, START_MS);
       store.settle(idOf('r1'), { ...settlement('deleted'), confirmed: false, attempts: null }, START_MS);
@@ -104,7 +104,7 @@ describe('a row', () => {
       ]);
     }));
 
-  it('with an outcome that this release does not know reads as unknown', () =>
+  it('reads as unknown if this release does not know its outcome', () =>
     inStore((store, sql) => {
       reserve(store, 'r1', START_MS);
       sql.exec("UPDATE deletions SET outcome = 'unheard_of'");
@@ -132,7 +132,7 @@ describe('an image', () => {
       }),
   );
 
-  it('stays taken after a settlement that says unknown, until the last planned check', () =>
+  it('stays taken until the last planned check if its settlement says unknown', () =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
       store.settle(idOf('r1'), settlement('unknown'), at(1));
@@ -144,7 +144,7 @@ describe('an image', () => {
       ]);
     }));
 
-  it('is free, and its older row not deleted, once a check has found it', () =>
+  it('is free once a check has found it, and the next reservation resolves the older row to not_deleted', () =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
       expect(store.applyCheck(IMAGE, checkOf('found', at(46)), at(47))).toEqual([]);
@@ -160,7 +160,7 @@ describe('an image', () => {
       ]);
     }));
 
-  it('that a check has found is not decided by a deletion that a budget refuses', () =>
+  it('keeps its unknown row if a budget refuses the next deletion, even after a check has found it', () =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
       store.applyCheck(IMAGE, checkOf('found', at(46)), at(47));
@@ -171,7 +171,7 @@ describe('an image', () => {
       expect(outcomes(store)).toEqual([['r1', 'deleted', false]]);
     }));
 
-  it('stays taken after a check that failed, or that began while the request could still run', () =>
+  it('stays taken after a failed check, or one that began while the request could still run', () =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
       store.applyCheck(IMAGE, checkOf('failed', at(46)), at(47));
@@ -179,9 +179,9 @@ describe('an image', () => {
       expect(reserve(store, 'r2', at(50))).toEqual(open('r1'));
     }));
 
-  it('is not released before a request is over, even if a check has found it', () =>
+  it('stays taken until the request is over, even if a check has found it', () =>
     inStore((_store, sql) => {
-      // A schedule whose first check comes earlier ends the request earlier.
+      // With an earlier first check, the request is over earlier.
       const store = new LedgerStore(sql, [10, 60]);
       reserve(store, 'r1', at(0));
       expect(reserve(store, 'r2', at(9.999)).ok).toBe(false);
@@ -191,13 +191,13 @@ describe('an image', () => {
       expect(reserve(store, 'r4', at(10)).ok).toBe(true);
     }));
 
-  it('of a row in the future is taken, which is the safe side', () =>
+  it('is taken if its row is in the future, which is the safe choice', () =>
     inStore((store) => {
       reserve(store, 'r1', at(86_400));
       expect(reserve(store, 'r2', at(0))).toEqual(open('r1'));
     }));
 
-  it('names the newest open row, of a ledger of 1.0.0 that has several', () =>
+  it('reports the newest open row if a ledger of 1.0.0 has several', () =>
     inStore((store, sql) => {
       for (const n of [1, 2]) reserve(store, `r${n}`, at(n), `m-image00${n}`);
       sql.exec("UPDATE deletions SET image_id = 'm-custom01'");
@@ -208,7 +208,7 @@ describe('an image', () => {
 describe('a refusal', () => {
   const nextMs = (store: LedgerStore) => store.nextCheckMs();
 
-  it('makes the check of the open row due at once, but only after its request is over', () =>
+  it('makes the check of the open row due at once, but only once its request is over', () =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
       reserve(store, 'r2', at(22.999));
@@ -217,7 +217,7 @@ describe('a refusal', () => {
       expect(nextMs(store)).toBe(at(23));
     }));
 
-  it('does so at most once in five seconds', () =>
+  it('makes the check due at once no more than once in five seconds', () =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
       store.applyCheck(IMAGE, checkOf('failed', at(46)), at(46));
@@ -227,7 +227,7 @@ describe('a refusal', () => {
       expect(nextMs(store)).toBe(at(51));
     }));
 
-  it('during a check does not make the next one follow at once', () =>
+  it('during a check does not trigger another one right after it', () =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
       reserve(store, 'r2', at(46));
@@ -237,7 +237,7 @@ describe('a refusal', () => {
       expect(nextMs(store)).toBe(at(50));
     }));
 
-  it('counts, and enters nothing', () =>
+  it('is counted, and adds no row', () =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
       for (let n = 0; n < 3; n++) reserve(store, 'again', at(n));
@@ -246,7 +246,7 @@ describe('a refusal', () => {
 });
 
 describe('the same request again', () => {
-  it('gets the first row if that deleted the image', () =>
+  it('gets the first row if it deleted the image', () =>
     inStore((store) => {
       store.reserve({ ...reservation('job'), id: 'first' }, ROOM, at(0));
       store.settle('first', settlement('deleted'), at(1));
@@ -255,7 +255,7 @@ describe('the same request again', () => {
       });
     }));
 
-  it('gets the first row if that is still unknown', () =>
+  it('gets the first row if it is still unknown', () =>
     inStore((store) => {
       store.reserve({ ...reservation('job'), id: 'first' }, ROOM, at(0));
       expect(store.reserve({ ...reservation('job'), id: 'second' }, ROOM, at(3600)).reserved).toMatchObject({
@@ -264,10 +264,10 @@ describe('the same request again', () => {
     }));
 
   it.each([
-    ['of another caller', { caller: 'other' }],
+    ['from another caller', { caller: 'other' }],
     ['with another id', { requestId: 'other' }],
-    ['of another image', { imageId: 'm-other001' }],
-  ])('is not a request %s', (_what, change) =>
+    ['for another image', { imageId: 'm-other001' }],
+  ])('does not match a request %s', (_what, change) =>
     inStore((store) => {
       reserve(store, 'job', at(0));
       store.settle(idOf('job'), settlement('deleted'), at(1));
@@ -276,7 +276,7 @@ describe('the same request again', () => {
     }),
   );
 
-  it('is not one whose deletion is not the last', () =>
+  it('does not match if another deletion came later', () =>
     inStore((store) => {
       for (const [n, caller] of ['a', 'b'].entries()) {
         reserve(store, `r${n}`, at(n), IMAGE, caller);
@@ -287,14 +287,14 @@ describe('the same request again', () => {
     }));
 });
 
-describe('a deletion after one that seemed to have no effect', () => {
+describe('a deletion after a not_deleted one', () => {
   const notDeleted = (store: LedgerStore) => {
     reserve(store, 'r1', at(0));
     store.applyCheck(IMAGE, checkOf('found', at(3600)), at(3600));
     expect(outcomes(store)).toEqual([['r1', 'not_deleted', null]]);
   };
 
-  it.each(['rejected', 'not_attempted'] as const)('knows that, even if one in between was %s', (outcome) =>
+  it.each(['rejected', 'not_attempted'] as const)('is marked as such, even if one in between was %s', (outcome) =>
     inStore((store) => {
       notDeleted(store);
       reserve(store, 'r2', at(4000));
@@ -303,7 +303,7 @@ describe('a deletion after one that seemed to have no effect', () => {
     }),
   );
 
-  it.each(['deleted', 'already_absent'] as const)('no longer matters once one was %s', (outcome) =>
+  it.each(['deleted', 'already_absent'] as const)('is not marked if one in between was %s', (outcome) =>
     inStore((store) => {
       notDeleted(store);
       reserve(store, 'r2', at(4000));
@@ -313,14 +313,14 @@ describe('a deletion after one that seemed to have no effect', () => {
   );
 });
 
-describe('what Baidu says of a deletion', () => {
+describe('the settlement of a later deletion', () => {
   const second = (store: LedgerStore, settled: Settlement) => {
     reserve(store, 'r1', at(0), IMAGE, 'a');
     reserve(store, 'r2', at(3600), IMAGE, 'b');
     return store.settle(idOf('r2'), settled, at(3601));
   };
 
-  it('done: the image was there, so no older unknown row deleted it', () =>
+  it('that says deleted proves that the image was there, so an older unknown row becomes not_deleted', () =>
     inStore((store) => {
       expect(second(store, settlement('deleted'))).toMatchObject([
         { name: 'resolved', row: { requestId: 'r1', outcome: 'not_deleted', resolvedAtMs: at(3601) } },
@@ -331,7 +331,7 @@ describe('what Baidu says of a deletion', () => {
       ]);
     }));
 
-  it('absent: an older unknown row may have deleted the image', () =>
+  it('that says already_absent resolves an older unknown row to deleted', () =>
     inStore((store) => {
       expect(second(store, settlement('already_absent'))).toMatchObject([
         { name: 'resolved', row: { requestId: 'r1' } },
@@ -343,18 +343,18 @@ describe('what Baidu says of a deletion', () => {
     }));
 
   it.each<[string, Partial<Settlement>]>([
-    ['absent under a code that is not on the list', { outcome: 'already_absent', confirmed: false }],
-    ['absent after an attempt that was lost', { outcome: 'deleted', confirmed: false }],
+    ['an absence under an unlisted code', { outcome: 'already_absent', confirmed: false }],
+    ['an absence after a lost attempt', { outcome: 'deleted', confirmed: false }],
     ['a refusal', { outcome: 'rejected', confirmed: null }],
-    ['nothing', { outcome: 'unknown', confirmed: null }],
-  ])('%s: proves nothing about older rows', (_what, words) =>
+    ['an unknown outcome', { outcome: 'unknown', confirmed: null }],
+  ])('that says %s proves nothing about older rows', (_what, words) =>
     inStore((store) => {
       expect(second(store, { ...settlement('deleted'), ...words })).toEqual([]);
       expect(outcomes(store)[1]).toEqual(['r1', 'unknown', null]);
     }),
   );
 
-  it('decides no row whose request could still run, as in a ledger of 1.0.0', () =>
+  it('resolves no row whose request may still run, which a ledger of 1.0.0 can have', () =>
     inStore((store, sql) => {
       reserve(store, 'r1', at(0), 'm-other001');
       sql.exec("UPDATE deletions SET image_id = 'm-custom01', reserved_at = ?", at(0));
@@ -368,7 +368,7 @@ describe('what Baidu says of a deletion', () => {
 });
 
 describe('a check', () => {
-  it('that finds the image absent makes its unknown rows deleted, not confirmed, and says so', () =>
+  it('that finds the image absent resolves its unknown row to deleted, unconfirmed, and reports it', () =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
       expect(store.applyCheck(IMAGE, checkOf('absent', at(45)), at(46))).toMatchObject([
@@ -382,7 +382,7 @@ describe('a check', () => {
       });
     }));
 
-  it('decides all rows that were over when it began, and no others', () =>
+  it('decides only rows whose request was over when it began', () =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
       reserve(store, 'r2', at(3600));
@@ -405,7 +405,7 @@ describe('a check', () => {
       expect(store.dueImage([], at(22))).toBeNull();
     }));
 
-  it('that finds the image decides only when the last planned time has come', () =>
+  it('that finds the image decides nothing before the last planned check', () =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
       for (const [second, next] of [
@@ -433,7 +433,7 @@ describe('a check', () => {
       expect(store.metrics(at(0)).totals['failed_checks']).toBe(40);
     }));
 
-  it('says once that a day of checks has failed', () =>
+  it('reports a day of failed checks once', () =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
       const events = [at(86_400), at(86_401), at(90_000)].map((nowMs) =>
@@ -443,7 +443,7 @@ describe('a check', () => {
       expect(store.metrics(at(0)).totals['overdue']).toBe(1);
     }));
 
-  it('leaves a row alone that was settled while the image was read', () =>
+  it('does not change a row that was settled while the image was read', () =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
       store.settle(idOf('r1'), settlement('rejected'), at(46));
@@ -451,7 +451,7 @@ describe('a check', () => {
       expect(outcomes(store)).toEqual([['r1', 'rejected', null]]);
     }));
 
-  it('of an absence that is not on the list counts it, and fails', () =>
+  it('fails for an absence under an unlisted code, and counts it', () =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
       store.applyCheck(IMAGE, { ...checkOf('failed', at(45)), unlistedAbsence: true }, at(46));
@@ -459,14 +459,14 @@ describe('a check', () => {
     }));
 });
 
-describe('a deletion is read back', () => {
+describe('reading a deletion back', () => {
   const deleted = (store: LedgerStore) => {
     reserve(store, 'r1', at(0));
     store.settle(idOf('r1'), settlement('deleted'), at(1));
     expect(store.nextCheckMs()).toBe(at(45));
   };
 
-  it('and verified once a check finds the image gone', () =>
+  it('verifies it once a check finds the image gone', () =>
     inStore((store) => {
       deleted(store);
       expect(store.applyCheck(IMAGE, checkOf('absent', at(45)), at(46))).toEqual([]);
@@ -474,7 +474,7 @@ describe('a deletion is read back', () => {
       expect(store.nextCheckMs()).toBeNull();
     }));
 
-  it('and disproved if the image is still there at the last planned check', () =>
+  it('disproves it if the image is still there at the last planned check', () =>
     inStore((store) => {
       deleted(store);
       for (const second of [45, 120, 900]) store.applyCheck(IMAGE, checkOf('found', at(second)), at(second));
@@ -488,7 +488,7 @@ describe('a deletion is read back', () => {
       expect(reserve(store, 'r2', at(3602)).ok).toBe(true);
     }));
 
-  it('and given up if no planned check could tell', () =>
+  it('ends without a result if every planned check fails', () =>
     inStore((store) => {
       deleted(store);
       for (const second of SCHEDULE) store.applyCheck(IMAGE, checkOf('failed', at(second)), at(second));
@@ -497,7 +497,7 @@ describe('a deletion is read back', () => {
       expect(store.nextCheckMs()).toBeNull();
     }));
 
-  it.each(['absent', 'found'] as const)('by the key that signed it: %s by another key decides nothing', (finding) =>
+  it.each(['absent', 'found'] as const)('ignores a check under another key that says %s', (finding) =>
     inStore((store) => {
       deleted(store);
       for (const second of SCHEDULE) {
@@ -508,14 +508,14 @@ describe('a deletion is read back', () => {
     }),
   );
 
-  it('by a check that began after the request was over', () =>
+  it('ignores a check that began before the request was over', () =>
     inStore((store) => {
       deleted(store);
       store.applyCheck(IMAGE, checkOf('absent', at(22.999)), at(46));
       expect(rowOf(store)?.verified).toBeNull();
     }));
 
-  it('only if a request said that it was deleted, and not if a check did', () =>
+  it('happens only if a request reported the deletion, not if a check inferred it', () =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
       store.applyCheck(IMAGE, checkOf('absent', at(45)), at(46));
@@ -523,7 +523,7 @@ describe('a deletion is read back', () => {
       expect(store.nextCheckMs()).toBeNull();
     }));
 
-  it.each(['already_absent', 'rejected', 'not_attempted'] as const)('and a row that is %s is not', (outcome) =>
+  it.each(['already_absent', 'rejected', 'not_attempted'] as const)('does not happen for a row that is %s', (outcome) =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
       store.settle(idOf('r1'), settlement(outcome), at(1));
@@ -538,7 +538,7 @@ describe('a final outcome', () => {
     store.applyCheck(IMAGE, checkOf(finding, at(3600)), at(3600));
   };
 
-  it('becomes confirmed if a late settlement brings what Baidu said', () =>
+  it("becomes confirmed if a late settlement has Baidu's answer", () =>
     inStore((store) => {
       resolved(store, 'absent');
       expect(store.settle(idOf('r1'), settlement('deleted'), at(3601))).toEqual([]);
@@ -552,7 +552,7 @@ describe('a final outcome', () => {
       expect(store.metrics(at(3601)).deletions).toEqual({ cleaner: { deleted: 1 } });
     }));
 
-  it('stays if a late settlement says unknown, which adds what was done', () =>
+  it('stays if a late settlement says unknown, but takes its code and attempts', () =>
     inStore((store) => {
       resolved(store, 'absent');
       expect(store.settle(idOf('r1'), { ...settlement('unknown'), code: 'upstream_timeout' }, at(3601))).toEqual([]);
@@ -569,7 +569,7 @@ describe('a final outcome', () => {
     ['absent', 'not_attempted'],
     ['found', 'deleted'],
     ['found', 'already_absent'],
-  ] as const)('stays if the image was %s and a late settlement says %s, which is an error', (finding, outcome) =>
+  ] as const)('stays, with an error, if the image was %s and a late settlement says %s', (finding, outcome) =>
     inStore((store) => {
       resolved(store, finding);
       const before = outcomes(store);
@@ -584,7 +584,7 @@ describe('a final outcome', () => {
     ['absent', 'already_absent'],
     ['found', 'rejected'],
     ['found', 'not_attempted'],
-  ] as const)('stays if the image was %s and a late settlement says %s, which agrees', (finding, outcome) =>
+  ] as const)('stays, without an error, if the image was %s and a late settlement says %s', (finding, outcome) =>
     inStore((store) => {
       resolved(store, finding);
       const before = outcomes(store);
@@ -597,7 +597,7 @@ describe('a final outcome', () => {
 describe('a cancellation', () => {
   const never = { ...settlement('not_attempted'), attempts: 0 };
 
-  it('settles the row of its reservation, which then counts no more', () =>
+  it('settles the reserved row, which then no longer counts', () =>
     inStore((store) => {
       reserve(store, 'r1', START_MS);
       store.cancel(reservation('r1'), never, START_MS + 1);
@@ -606,7 +606,7 @@ describe('a cancellation', () => {
       expect(store.nextCheckMs()).toBeNull();
     }));
 
-  it('that comes before its reservation leaves a row, with which the reservation fails', () =>
+  it('that arrives before its reservation leaves a row, so the reservation fails', () =>
     inStore((store) => {
       store.cancel(reservation('r1'), never, START_MS);
       expect(() => reserve(store, 'r1', START_MS + 1)).toThrow('UNIQUE');
@@ -614,14 +614,14 @@ describe('a cancellation', () => {
       expect(store.peek('cleaner', IMAGE, budgets(1), START_MS + 1)).toMatchObject({ exhausted: null, open: null });
     }));
 
-  it('asks neither the lock nor a budget', () =>
+  it('ignores the lock and the budgets', () =>
     inStore((store) => {
       reserve(store, 'r1', START_MS);
       store.cancel(reservation('r2'), never, START_MS);
       expect(outcomes(store)[0]).toEqual(['r2', 'not_attempted', null]);
     }));
 
-  it('changes nothing in a row that is settled', () =>
+  it('does not change a settled row', () =>
     inStore((store) => {
       reserve(store, 'r1', START_MS);
       store.settle(idOf('r1'), settlement('deleted'), START_MS + 1);
@@ -631,7 +631,7 @@ describe('a cancellation', () => {
 });
 
 describe('a budget', () => {
-  it('counts exactly the last 24 hours, and tells when there is room again', () =>
+  it('counts exactly the last 24 hours, and says when there is room again', () =>
     inStore((store) => {
       for (let hour = 0; hour < 3; hour++)
         admits(store, `r${hour}`, `m-image0${hour}`, ROOM, START_MS + hour * HOUR_MS);
@@ -643,7 +643,7 @@ describe('a budget', () => {
       expect(asked('m-image04', START_MS + DAY_MS)).toEqual(exhausted('caller', 3, 3600));
     }));
 
-  it('counts images and not requests, so that one image can be tried again and again', () =>
+  it('counts images, not requests, so one image can be tried again and again', () =>
     inStore((store) => {
       for (let n = 0; n < 10; n++) expect(admits(store, `r${n}`, 'm-image01', budgets(3), START_MS + n)).toBe(true);
       expect(admits(store, 'r10', 'm-image02', budgets(3), START_MS + 10)).toBe(true);
@@ -651,7 +651,7 @@ describe('a budget', () => {
       expect(admits(store, 'r12', 'm-image04', budgets(3), START_MS + 12)).toBe(false);
     }));
 
-  it('that is full admits an image that counts already', () =>
+  it('that is used up admits an image that already counts', () =>
     inStore((store) => {
       admits(store, 'r1', 'm-image01', budgets(1), START_MS);
       expect(admits(store, 'r2', 'm-image01', budgets(1), START_MS + HOUR_MS, 'a', 'rejected')).toBe(true);
@@ -660,7 +660,7 @@ describe('a budget', () => {
       expect(admits(store, 'r5', 'm-image02', budgets(1), START_MS + DAY_MS)).toBe(true);
     }));
 
-  it('counts an image from its newest deletion on', () =>
+  it('counts an image for 24 hours from its newest deletion', () =>
     inStore((store) => {
       admits(store, 'r1', 'm-image01', budgets(1), START_MS);
       admits(store, 'r2', 'm-image01', budgets(1), START_MS + 5 * HOUR_MS);
@@ -705,7 +705,7 @@ describe('a budget', () => {
       expect(store.history(ALL_ROWS)).toHaveLength(1);
     }));
 
-  it('that is lowered admits nobody until enough images have left the last 24 hours', () =>
+  it('that is lowered admits nothing until enough images are older than 24 hours', () =>
     inStore((store) => {
       for (let hour = 0; hour < 5; hour++)
         admits(store, `r${hour}`, `m-image0${hour}`, ROOM, START_MS + hour * HOUR_MS);
@@ -716,19 +716,19 @@ describe('a budget', () => {
       expect(asked(START_MS + 27 * HOUR_MS).ok).toBe(true);
     }));
 
-  it('counts a row in the future, and still asks nobody to wait for more than a day', () =>
+  it('counts a row in the future, but never asks for a wait of more than a day', () =>
     inStore((store) => {
       admits(store, 'r1', 'm-image01', ROOM, START_MS + 30 * DAY_MS);
       const asked = store.reserve(reservation('x', 'm-image02', 'a'), budgets(1), START_MS).reserved;
       expect(asked).toEqual(exhausted('caller', 1, 86_400));
     }));
 
-  it('holds for each caller by itself', () =>
+  it('is separate for each caller', () =>
     inStore((store) => {
       expect(admits(store, 'r1', 'm-image01', budgets(1), START_MS, 'a')).toBe(true);
       expect(admits(store, 'r2', 'm-image02', budgets(1), START_MS, 'b')).toBe(true);
       expect(admits(store, 'r3', 'm-image03', budgets(1), START_MS, 'a')).toBe(false);
-      // What another caller deletes counts for the account, and not for this caller.
+      // Another caller's deletions count for the account, not for this caller.
       expect(admits(store, 'r4', 'm-image01', budgets(1), START_MS, 'b')).toBe(false);
     }));
 });
@@ -744,7 +744,7 @@ describe("the account's budget", () => {
       expect(admits(store, 'r5', 'm-image02', budgets(9, 2), START_MS + 2 * HOUR_MS, 'c')).toBe(true);
     }));
 
-  it('is the one that is named if its wait is longer than that of the caller', () =>
+  it("is named in the refusal if its wait is longer than the caller's", () =>
     inStore((store) => {
       admits(store, 'r1', 'm-image01', ROOM, START_MS, 'a');
       admits(store, 'r2', 'm-image02', ROOM, START_MS + HOUR_MS, 'b');
@@ -784,7 +784,7 @@ describe('the history', () => {
       expect(found({ imageId: 'm-image01', outcome: 'deleted', requestId: 'r1', caller: 'a' })).toEqual(['id0']);
     }));
 
-  it('finds a poll among many rows with one request id, and among many of one image', () =>
+  it('finds one row among many with the same request id, and among many of the same image', () =>
     inStore((store) => {
       for (let n = 0; n < 150; n++) {
         store.reserve({ ...reservation('same', `m-image${100 + n}`), id: `id${n}` }, ROOM, START_MS + n);
@@ -796,7 +796,7 @@ describe('the history', () => {
       expect(found(IMAGE, 'r3')).toEqual([idOf('r3')]);
     }));
 
-  it('is ordered by time and then by sequence, also over pages, whatever the clock did', () =>
+  it('is ordered by time and then by sequence, across pages, even if the clock went back', () =>
     inStore((store) => {
       const timesMs = [5, 3, 3, 9, 3, 1].map((n) => START_MS + n);
       for (const [n, timeMs] of timesMs.entries()) reserve(store, `r${n}`, timeMs, `m-image0${n}`);
@@ -815,7 +815,7 @@ describe('the history', () => {
 });
 
 describe('the last deletion of an image', () => {
-  it('is its newest row with the outcome deleted, whatever the caller', () =>
+  it('is its newest row with the outcome deleted, from any caller', () =>
     inStore((store) => {
       for (const [n, outcome] of (['deleted', 'deleted', 'rejected', 'already_absent'] as const).entries()) {
         reserve(store, `r${n}`, START_MS + n, IMAGE, `c${n}`);
@@ -828,7 +828,7 @@ describe('the last deletion of an image', () => {
       expect(store.peek('x', 'm-other001', ROOM, START_MS + 200).lastDeletion).toBeNull();
     }));
 
-  it('that only a check has found is dated from its reservation', () =>
+  it('has the time of its reservation if only a check found it', () =>
     inStore((store) => {
       reserve(store, 'r1', START_MS);
       store.applyCheck(IMAGE, checkOf('absent', at(45)), at(45));
@@ -837,7 +837,7 @@ describe('the last deletion of an image', () => {
 });
 
 describe('a preview of the ledger', () => {
-  it('says what stands in the way, and changes nothing', () =>
+  it('reports what blocks a deletion, and changes nothing', () =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
       const outlook = {
@@ -852,7 +852,7 @@ describe('a preview of the ledger', () => {
 });
 
 describe('the images that are due', () => {
-  it('come in the order of their times, those never checked first, without those under way', () =>
+  it('come in the order of their due times, never-checked images first, without those under way', () =>
     inStore((store) => {
       for (const [n, imageId] of ['m-image01', 'm-image02', 'm-image03'].entries())
         reserve(store, `r${n}`, at(n), imageId);
@@ -878,7 +878,7 @@ describe('the removal of old rows', () => {
       outcome,
     );
 
-  it('takes one batch at a time, and nothing that is younger', () =>
+  it('takes one batch at a time, and no younger row', () =>
     inStore((store, sql) => {
       fill(sql, REMOVAL_BATCH + 3, 'deleted');
       reserve(store, 'young', DAY_MS);
@@ -888,7 +888,7 @@ describe('the removal of old rows', () => {
       expect(store.oldestMs()).toBe(DAY_MS);
     }));
 
-  it('takes rows of every outcome, and the oldest row may have any', () =>
+  it('takes rows of every outcome, oldest first', () =>
     inStore((store, sql) => {
       expect(store.oldestMs()).toBeNull();
       const all = ['unknown', 'deleted', 'rejected', 'already_absent', 'not_attempted', 'not_deleted'] as const;
@@ -903,7 +903,7 @@ describe('the removal of old rows', () => {
       expect(store.history(ALL_ROWS)).toEqual([]);
     }));
 
-  it('of rows without effect takes the oldest, only from a ledger that is too full, and only as many as it must', () =>
+  it('takes rows without effect only if the ledger is too full, oldest first, and no more than needed', () =>
     inStore((store) => {
       const all = ['deleted', 'rejected', 'already_absent', 'not_attempted', 'rejected', 'deleted'] as const;
       for (const [n, outcome] of all.entries())
