@@ -64,10 +64,10 @@ describe('deleting an image', () => {
   });
 });
 
-/** The image was gone after an attempt whose effect nobody saw. */
+/** The image is gone after an attempt with an unknown effect. */
 const inferred = { ...deleted, confirmed: false };
 
-/** What a deletion gives if the first attempt meets the fault and the second, if there is one, does not. */
+/** The result if only the first attempt meets the fault. */
 const ONCE: Record<FaultName, ExpectedDeletion> = {
   slow: { ...deleted, calls: 2 },
   hang: { ...deleted, calls: 2 },
@@ -120,7 +120,7 @@ const ONCE: Record<FaultName, ExpectedDeletion> = {
   version_unknown: { ...unexpected, outcome: 'rejected', calls: 1 },
 };
 
-/** What a deletion gives if both attempts meet the fault. Faults after which there is no second attempt are left out. */
+/** The result if both attempts meet the fault. Faults without a second attempt are left out. */
 const TWICE: Partial<Record<FaultName, ExpectedDeletion>> = {
   slow: { ...timedOut, calls: 2 },
   hang: { ...timedOut, calls: 2 },
@@ -169,7 +169,7 @@ describe('a deletion that meets the fault', () => {
 });
 
 describe('every fault of the emulator', () => {
-  it('has its case here', () => {
+  it('has a case here', () => {
     expect(faultNames).toHaveLength(Object.keys(FAULTS).length);
     expect(Object.keys(TWICE)).toEqual(faultNames.filter((name) => ONCE[name].calls === 2));
   });
@@ -208,7 +208,7 @@ describe('two attempts that disagree', () => {
     ['m-create01', 'image_creating'],
     ['m-shared01', 'image_shared'],
   ])(
-    'give unknown if the first answer is lost and the second refuses %s, because the first may still be at work',
+    'give unknown if the first answer is lost and the second refuses %s, because the first attempt may still take effect',
     async (id, code) => {
       const harness = createHarness();
       harness.emulator.misbehave('drop_before');
@@ -295,7 +295,7 @@ describe('a deletion that Baidu answers with', () => {
   });
 
   it.each([403, 404])(
-    'a bare %i and its request id gives the error that is documented for that status',
+    'a bare %i and a request id gives the documented error for that status',
     async (status) => {
       const headers = { 'x-bce-request-id': 'b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50' };
       const harness = createHarness({ fetch: async () => new Response(null, { status, headers }) });
@@ -328,11 +328,11 @@ describe('an answer', () => {
     ['two error codes in one header', null, { ...id, 'x-bce-error-code': 'IamSignatureInvalid, IamSignatureInvalid' }],
     ['an error message in a header', null, { ...id, 'x-bce-error-message': 'no' }],
     ['nothing at all', null, {}],
-    ['JSON but no request id of Baidu', '{"ok":1}', {}],
-    ['an empty object but no request id of Baidu', '{}', {}],
+    ['JSON but no Baidu request id', '{"ok":1}', {}],
+    ['an empty object but no Baidu request id', '{}', {}],
     ['a request id only in the body', '{"requestId":"b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50"}', {}],
-    ['JSON that says more than a request id', '{"requestId":"r","status":"failed"}', id],
-    ['a code that is not spelled as Baidu spells it', '{"Code":"AccessDenied"}', id],
+    ['JSON with more than a request id', '{"requestId":"r","status":"failed"}', id],
+    ['the member Code instead of code', '{"Code":"AccessDenied"}', id],
     ['a list', '["deleted"]', id],
     ['HTML and a request id', '<html></html>', id],
     ['bytes that are not text', new Uint8Array([0xff, 0xfe]), id],
@@ -350,7 +350,7 @@ describe('an answer', () => {
     await expectDeletion(harness, '/images/m-custom01', { ...deleted, calls: 1 });
   });
 
-  it('with status 204 proves a deletion if it has the request id, and none without it', async () => {
+  it('with status 204 proves a deletion only with the request id', async () => {
     for (const headers of [id, {}]) {
       const harness = createHarness({ fetch: async () => new Response(null, { status: 204, headers }) });
       await expectDeletion(harness, '/images/m-custom01', headers === id ? { ...deleted, calls: 1 } : unknown);
@@ -374,7 +374,7 @@ describe('an answer', () => {
     ['504', () => new Response(null, { status: 504 })],
     ['200 that breaks off', () => new Response(broken(), { status: 200, headers: id })],
   ])(
-    'with status %s counts as lost, so that after a 404 the image is deleted but nobody confirmed it',
+    'with status %s counts as lost, so a 404 after it means deleted but not confirmed',
     async (_what, first) => {
       const answers = [first(), failure(404, 'NoSuchObject', 'Gone.', 'r')];
       const harness = createHarness({ fetch: async () => answers.shift() ?? Response.error() });
@@ -385,7 +385,7 @@ describe('an answer', () => {
     },
   );
 
-  it('with status 404 means that the image is absent only if it says nothing but a request id', async () => {
+  it('with status 404 means that the image is absent only if it has nothing but a request id', async () => {
     const answerTo = async (body: object) => {
       const harness = createHarness({ fetch: async () => Response.json(body, { status: 404, headers: id }) });
       return (await problemOf(await harness.call('DELETE', '/images/m-custom01')))['code'];
@@ -423,7 +423,7 @@ describe('an answer', () => {
     ['stalled_404', 'already_absent', true],
     ['stalled_409', 'already_absent', true],
   ])(
-    'with status 404 after %s gives %s with confirmed %s, because only a first attempt with unknown effect can be ours',
+    'with status 404 after %s gives %s with confirmed %s, because only an attempt with an unknown effect may have deleted it',
     async (fault, outcome, confirmed) => {
       const harness = createHarness();
       harness.emulator.misbehave(fault);
@@ -444,7 +444,7 @@ describe('a deletion of an image that is taken', () => {
   const job = { ...bearer(KEYS.cleaner), 'X-Request-Id': 'job-1' };
   const url = 'https://gateway.test/deletions?caller=cleaner&imageId=m-custom01&requestId=job-1';
 
-  it('is not sent, and the caller may ask about the other one if that is its own', async () => {
+  it("is not sent, and the response links to the open deletion if it is the caller's own", async () => {
     const harness = await lost(job);
     const response = await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.cleaner));
     expect(response.status).toBe(409);
@@ -459,7 +459,7 @@ describe('a deletion of an image that is taken', () => {
     expect(harness.emulator.images.has('m-custom01')).toBe(true);
   });
 
-  it('says nothing of the other one to another caller, but names it to the operator', async () => {
+  it('hides the open deletion from another caller, but logs it for the operator', async () => {
     const harness = await lost(job);
     const response = await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.both));
     const problem = await problemOf(response);
@@ -473,7 +473,7 @@ describe('a deletion of an image that is taken', () => {
     });
   });
 
-  it('is unknown and not to be sent again if it is the same request', async () => {
+  it('is unknown and not retryable if it is the same request', async () => {
     const harness = await lost(job);
     const response = await harness.call('DELETE', '/images/m-custom01', job);
     expect(response.status).toBe(409);
@@ -486,12 +486,12 @@ describe('a deletion of an image that is taken', () => {
     });
   });
 
-  it('is one of its blockers in the preview', async () => {
+  it('shows up as a blocker in the preview', async () => {
     const harness = await lost(job);
     expect(codesOf(await previewOf(harness, 'm-custom01'))).toEqual(['deletion_in_progress']);
   });
 
-  it('waits while another is under way', async () => {
+  it('is refused while another is under way', async () => {
     const harness = createHarness();
     harness.emulator.misbehave('slow');
     const [one, other] = await Promise.all(
@@ -504,7 +504,7 @@ describe('a deletion of an image that is taken', () => {
 });
 
 describe('a deletion whose request is repeated on the way to Baidu', () => {
-  it('is deleted, not confirmed, if this request has read the image before', async () => {
+  it('is deleted but not confirmed if this request read the image first', async () => {
     const harness = createHarness({ env: { PROTECTED_NAMES: '["golden-*"]' } });
     const send = harness.emulator.fetch.bind(harness.emulator);
     const twice = createHarness({
@@ -518,14 +518,14 @@ describe('a deletion whose request is repeated on the way to Baidu', () => {
     expect(await response.json()).toMatchObject({ outcome: 'deleted', confirmed: false });
   });
 
-  it('is already absent if the read itself says so: then no deletion was sent', async () => {
+  it('is already absent if the read says so, and no deletion is sent', async () => {
     const harness = createHarness({ env: { PROTECTED_NAMES: '["golden-*"]' } });
     const response = await harness.call('DELETE', '/images/m-absent01?allowMissing=true');
     expect(await response.json()).toMatchObject({ outcome: 'already_absent', confirmed: true });
     expect(harness.emulator.calls.map(({ method }) => method)).toEqual(['GET']);
   });
 
-  it('is deleted, not confirmed, if a check has found the image after our last deletion', async () => {
+  it('is deleted but not confirmed if a check found the image after our last deletion', async () => {
     const ledgers = freshLedgers();
     const harness = createHarness({ env: { LEDGER: ledgers } });
     harness.emulator.misbehave('drop_before', 'drop_before');
@@ -544,7 +544,7 @@ describe('a deletion whose request is repeated on the way to Baidu', () => {
 describe('the same request again', () => {
   const job = { ...bearer(KEYS.cleaner), 'X-Request-Id': 'job-1' };
 
-  it('after a deletion is answered with the first outcome, and its row names the first for the operator', async () => {
+  it('after a deletion gets the first outcome, and its audit record names the first request', async () => {
     const harness = createHarness();
     const first = await (await harness.call('DELETE', '/images/m-custom01', job)).json();
     const again = await harness.call('DELETE', '/images/m-custom01', job);
@@ -560,7 +560,7 @@ describe('the same request again', () => {
     expect(one).not.toHaveProperty('deletion.first.id');
   });
 
-  it('after an unknown outcome is a success, if Baidu then says that the image is absent', async () => {
+  it('after an unknown outcome succeeds if Baidu then says that the image is absent', async () => {
     const ledgers = freshLedgers();
     const harness = createHarness({ env: { LEDGER: ledgers } });
     harness.emulator.misbehave('drop_after', 'drop_after');
@@ -579,14 +579,14 @@ describe('the same request again', () => {
     ]);
   });
 
-  it('of another caller is a deletion of its own', async () => {
+  it('from another caller is a separate deletion', async () => {
     const harness = createHarness();
     await harness.call('DELETE', '/images/m-custom01', job);
     const other = await harness.call('DELETE', '/images/m-custom01', { ...job, ...bearer(KEYS.both) });
     expect(await problemOf(other)).toMatchObject({ code: 'image_not_found' });
   });
 
-  it('of an image that still stands deletes it', async () => {
+  it('is sent again if the image still exists', async () => {
     const harness = createHarness();
     await harness.call('DELETE', '/images/m-system01', job);
     expect(await problemOf(await harness.call('DELETE', '/images/m-system01', job))).toMatchObject({
@@ -596,12 +596,12 @@ describe('the same request again', () => {
   });
 });
 
-describe('a deletion that is signed with a wrong', () => {
+describe('a deletion signed with a wrong', () => {
   it.each([
     ['access key', { BCE_ACCESS_KEY_ID: 'another-access-key' }, 'could not find credential'],
     ['secret key', { BCE_SECRET_ACCESS_KEY: 'another-secret-key' }, 'Fail to authn user: Signature does not match'],
     ['session token', { BCE_SESSION_TOKEN: 'a-token-of-nobody' }, 'security token is not that of the credential'],
-  ])('%s fails with 502 and tells the operator', async (_what, env, cause) => {
+  ])('%s fails with 502 and logs the cause', async (_what, env, cause) => {
     const harness = createHarness({ env });
     const response = await harness.call('DELETE', '/images/m-custom01');
     expect(await problemOf(response)).toMatchObject({ code: 'upstream_rejected_credentials', outcome: 'rejected' });
@@ -638,7 +638,7 @@ describe('the budget of a caller', () => {
     expect((await harness.call('DELETE', '/images/m-custom01')).status).toBe(200);
   });
 
-  it('is not given back by a refusal after an attempt with unknown effect, which may still delete', async () => {
+  it('is not given back by a refusal after an attempt with an unknown effect, which may still delete', async () => {
     const harness = createHarness({ env: { DAILY_DELETIONS: '1' } });
     harness.emulator.misbehave('drop_before', 'undocumented_code');
     const response = await harness.call('DELETE', '/images/m-custom01');
@@ -648,14 +648,14 @@ describe('the budget of a caller', () => {
     expect(harness.emulator.images.has('m-custom02')).toBe(true);
   });
 
-  it('admits an image that counts already, although it is used up', async () => {
+  it('admits an image that already counts, even if it is used up', async () => {
     const harness = createHarness({ env: { DAILY_DELETIONS: '1' } });
     await harness.call('DELETE', '/images/m-custom01');
     const again = await harness.call('DELETE', '/images/m-custom01');
     expect(await problemOf(again)).toMatchObject({ code: 'image_not_found' });
   });
 
-  it('is shared by all callers beside their own, and the preview knows it', async () => {
+  it('is limited by the budget of all callers together, which the preview reports too', async () => {
     const harness = createHarness({ env: { DAILY_DELETIONS_TOTAL: '2' } });
     await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.cleaner));
     await harness.call('DELETE', '/images/m-custom02', bearer(KEYS.both));
@@ -668,7 +668,7 @@ describe('the budget of a caller', () => {
     expect(codesOf(await previewOf(harness, 'm-failed01'))).toEqual(['budget_exhausted']);
   });
 
-  it('is its dailyDeletions or else the default, and is counted separately', async () => {
+  it('is its dailyDeletions or the default, counted separately for each caller', async () => {
     const harness = createHarness({ env: { DAILY_DELETIONS: '1' } });
     expect((await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.named))).status).toBe(200);
     expect((await harness.call('DELETE', '/images/m-custom02', bearer(KEYS.named))).status).toBe(200);
@@ -716,8 +716,8 @@ describe('a deletion with expectName', () => {
   });
 });
 
-describe('what the ledger keeps of a deletion', () => {
-  it('says whether Baidu confirmed it, also for an absence that was reported as a failure', async () => {
+describe('the row of a deletion', () => {
+  it('says whether Baidu confirmed it, even if an absence was reported as a failure', async () => {
     const harness = createHarness();
     await harness.call('DELETE', '/images/m-custom01');
     await harness.call('DELETE', '/images/m-absent01');
@@ -735,7 +735,7 @@ describe('what the ledger keeps of a deletion', () => {
     ]);
   });
 
-  it('is written although nobody waits for the answer, because the deletion itself keeps the Worker alive for it', async () => {
+  it('is settled even if nobody waits for the answer, because the deletion keeps the Worker alive', async () => {
     const { config } = parseConfig(validEnv());
     const imageId: string = 'm-custom01';
     if (config === null || !isImageId(imageId)) throw new Error('no gateway');
@@ -758,7 +758,7 @@ describe('what the ledger keeps of a deletion', () => {
 });
 
 describe('a bug before anything is sent', () => {
-  it('says so, and gives the budget back', async () => {
+  it('is reported as not attempted, and gives the budget back', async () => {
     let isBroken = true;
     const { emulator } = createHarness();
     const harness = createHarness({
