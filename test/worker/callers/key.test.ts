@@ -4,7 +4,7 @@ import { KEY_PREFIX, keyDigest } from '../../../src/worker/callers/key.ts';
 import { CALLERS, KEYS } from '../../fixtures.ts';
 
 describe('the digest of a key', () => {
-  it.each(Object.entries(KEYS))('is what sha256sum says, for the caller %s', (name, key) => {
+  it.each(Object.entries(KEYS))('matches sha256sum, for the caller %s', (name, key) => {
     const { keySha256 } = Object.entries(CALLERS).find(([id]) => id === name)?.[1] ?? {};
     expect([keyDigest(key)]).toEqual(keySha256);
   });

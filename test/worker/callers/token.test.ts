@@ -21,14 +21,14 @@ const rule = (claims: Record<string, string>, of = JOB, issuer = 'local'): Token
   claims: Object.entries(claims),
 });
 
-/** A verifier with a clock that the test turns. */
+/** A verifier with a clock that the test sets. */
 function verifierOf(issuers: readonly Issuer[], rules: readonly TokenRule[] = [rule({ sub: 'job-7' })]) {
   const clock = { nowMs: Date.now() };
   const works: Promise<unknown>[] = [];
   const runtime = { ...platformRuntime, now: () => clock.nowMs, log: () => undefined };
   const verifier = new TokenVerifier(issuers, rules, runtime);
   const waitUntil: WaitUntil = (work) => works.push(work);
-  /** The caller's name, or why there is none. */
+  /** The caller's name, or the code of the failure. */
   const who = async (token: string, header: string | null = null) => {
     if (!isToken(token)) return 'unauthenticated';
     const digest = keyDigest(token);
@@ -36,7 +36,7 @@ function verifierOf(issuers: readonly Issuer[], rules: readonly TokenRule[] = [r
     await Promise.all(works.splice(0));
     return verified.ok ? verified.value.caller.id : verified.failure.code;
   };
-  /** Why a token is refused that its issuer signed, if it is. */
+  /** The recorded reason for a refusal, if there is one. Throws unless the token is refused. */
   const why = async (token: string) => {
     const verified = await verifier.verify(token, keyDigest(token), null, waitUntil);
     await Promise.all(works.splice(0));
@@ -57,7 +57,7 @@ beforeAll(async () => {
 
 describe('a token', () => {
   it.each(['ES256', 'RS256'] as const)(
-    'that is signed with %s stands for the caller whose claims it has',
+    'signed with %s identifies the caller whose claims it has',
     async (alg) => {
       const by = alg === 'ES256' ? issuer : rsa;
       expect(await verifierOf([by.parsed()]).who(await by.token())).toBe('job');
@@ -74,10 +74,10 @@ describe('a token', () => {
 
   it.each<[string, Members, string | null]>([
     ['its sub', { sub: 'job-7' }, 'job-7'],
-    ['common_name if sub is blank, as Cloudflare Access does', { sub: '', common_name: 'abc.access' }, 'abc.access'],
+    ['common_name if sub is blank, as with Cloudflare Access', { sub: '', common_name: 'abc.access' }, 'abc.access'],
     ['common_name if there is no sub', { sub: undefined, common_name: 'abc.access' }, 'abc.access'],
-    ['nobody if there is neither', { sub: undefined }, null],
-  ])('names as its subject %s', async (_what, claims, subject) => {
+    ['nothing if it has neither', { sub: undefined }, null],
+  ])('takes as its subject %s', async (_what, claims, subject) => {
     const { verifier, waitUntil } = verifierOf([issuer.parsed()], [rule({ team: 'a' })]);
     const token = await issuer.token({ team: 'a', ...claims });
     const verified = await verifier.verify(token, 'digest', null, waitUntil);
@@ -113,7 +113,7 @@ describe('a forged token', () => {
     return new SignJWT(claims).setProtectedHeader({ alg: 'HS256', kid: 'key-1' }).sign(secret);
   };
   const forgeries: Record<string, () => Promise<string>> = {
-    'without signature': async () =>
+    'no signature': async () =>
       new UnsecuredJWT({ sub: 'job-7' }).setIssuer(issuer.iss).setAudience(AUDIENCE).encode(),
     'alg none': none('none'),
     'alg None': none('None'),
@@ -136,7 +136,7 @@ describe('a forged token', () => {
     'our key, and the header jku': () => issuer.token({}, { jku: 'https://issuer.test/jwks' }),
     'our key, and the header x5c': () => issuer.token({}, { x5c: ['AAAA'] }),
     'our key, and the header x5u': () => issuer.token({}, { x5u: 'https://issuer.test/cert' }),
-    'a critical extension that nobody knows': () => issuer.token({}, { crit: ['exp'], exp: 1 }),
+    'an unknown critical extension': () => issuer.token({}, { crit: ['exp'], exp: 1 }),
     'no kid': () => issuer.token({}, { kid: undefined }),
     'a blank kid': () => issuer.token({}, { kid: '' }),
     'an unknown kid': () => issuer.token({}, { kid: 'key-9' }),
@@ -150,37 +150,37 @@ describe('a forged token', () => {
     'our issuer in capitals': () => issuer.token({ iss: issuer.iss.toUpperCase() }),
     'no issuer': () => issuer.token({ iss: undefined }),
     'an issuer in a list': () => issuer.token({ iss: [issuer.iss] }),
-    'its time over': () => issuer.token({ iat: at() - 600, exp: at() - 31 }),
+    'an exp in the past': () => issuer.token({ iat: at() - 600, exp: at() - 31 }),
     'no exp': () => issuer.token({ exp: undefined }),
     'no iat': () => issuer.token({ iat: undefined }),
-    'an exp that is a text': () => issuer.token({ exp: String(at() + 60) }),
-    'an iat that is a text': () => issuer.token({ iat: String(at()) }),
+    'an exp that is a string': () => issuer.token({ exp: String(at() + 60) }),
+    'an iat that is a string': () => issuer.token({ iat: String(at()) }),
     'a lifetime of a year': () => issuer.token({ exp: at() + 31_536_000 }),
-    'a lifetime of a second too much': () => issuer.token({ iat: at(), exp: at() + 3_601 }),
-    'an nbf that is a text': () => issuer.token({ nbf: String(at()) }),
-    'its time not yet come': () => issuer.token({ nbf: at() + 60 }),
+    'a lifetime one second too long': () => issuer.token({ iat: at(), exp: at() + 3_601 }),
+    'an nbf that is a string': () => issuer.token({ nbf: String(at()) }),
+    'an nbf in the future': () => issuer.token({ nbf: at() + 60 }),
     'an iat in the future': () => issuer.token({ iat: at() + 60, exp: at() + 120 }),
-    'the claim missing': () => issuer.token({ sub: undefined }),
+    'no matching claim': () => issuer.token({ sub: undefined }),
     'the claim as a list': () => issuer.token({ sub: ['job-7'] }),
     'the claim as a number': () => issuer.token({ sub: 7 }),
     'a claim that begins like ours': () => issuer.token({ sub: 'job-77' }),
-    'the beginning of our claim': () => issuer.token({ sub: 'job-' }),
+    'only the beginning of our claim': () => issuer.token({ sub: 'job-' }),
     'our claim in capitals': () => issuer.token({ sub: 'JOB-7' }),
-    'a part before its header': async () => `!${await issuer.token()}`,
+    'a character before its header': async () => `!${await issuer.token()}`,
     'two parts': async () => (await issuer.token()).split('.').slice(0, 2).join('.'),
     'four parts': async () => `${await issuer.token()}.x`,
     'five parts': async () => `${await issuer.token()}.x.y`,
-    'a blank part': async () => (await issuer.token()).replace(/\..*\./, '..'),
-    'a blank at its end': async () => `${await issuer.token()} `,
+    'an empty part': async () => (await issuer.token()).replace(/\..*\./, '..'),
+    'a space at its end': async () => `${await issuer.token()} `,
     'padding at its end': async () => `${await issuer.token()}=`,
-    'a payload that is no JSON': async () => `${part({ alg: 'ES256', kid: 'key-1' })}.${part('{')}.AAAA`,
+    'a payload that is not JSON': async () => `${part({ alg: 'ES256', kid: 'key-1' })}.${part('{')}.AAAA`,
     'a payload that is a list': async () => `${part({ alg: 'ES256', kid: 'key-1' })}.${part([])}.AAAA`,
-    'a header that is no object': async () => `${part('7')}.${part({ iss: issuer.iss, aud: AUDIENCE })}.AAAA`,
+    'a header that is not an object': async () => `${part('7')}.${part({ iss: issuer.iss, aud: AUDIENCE })}.AAAA`,
     'more than 8 KB': () => issuer.token({ pad: 'x'.repeat(6_200) }),
   };
 
   it.each(Object.entries(forgeries))(
-    'with %s is unauthenticated, and makes nobody ask the issuer again',
+    'with %s is unauthenticated, and causes no further request to the issuer',
     async (_what, forge) => {
       const own = verifierOf([issuer.parsed()]);
       expect(await own.who(await issuer.token())).toBe('job');
@@ -192,7 +192,7 @@ describe('a forged token', () => {
     },
   );
 
-  it('of more than 8 KB is refused by its length alone, and one of 8 KB may be genuine', async () => {
+  it('of more than 8 KB is refused for its length alone, while one of 8 KB can be genuine', async () => {
     const short = await issuer.token({ pad: '' });
     // Three bytes of payload are four characters.
     const pad = 'x'.repeat(Math.floor(((8_192 - short.length) * 3) / 4) - 3);
@@ -203,7 +203,7 @@ describe('a forged token', () => {
     expect(isToken(`${'x'.repeat(8_189)}.x.x`)).toBe(false);
   });
 
-  it('with the keys of another configured issuer is unauthenticated', async () => {
+  it('signed with the key of another configured issuer is unauthenticated', async () => {
     const other = await TestIssuer.create(inject('issuerUrl'));
     const rules = [rule({ sub: 'job-7' }), rule({ sub: 'job-7' }, caller('other'), 'other')];
     const { who } = verifierOf([issuer.parsed(), other.parsed({ name: 'other' })], rules);
@@ -220,7 +220,7 @@ describe('a forged token', () => {
     expect(await who(await issuer.token({ aud: [AUDIENCE, 'two'] }))).toBe('unauthenticated');
   });
 
-  it('that has some of the claims of a rule and not all is unauthenticated', async () => {
+  it('with only some of the claims of a rule is unauthenticated', async () => {
     const claims = { sub: 'job-7', team: 'a' };
     const { who } = verifierOf([issuer.parsed()], [rule(claims)]);
     expect(await who(await issuer.token(claims))).toBe('job');
@@ -237,12 +237,12 @@ describe('a forged token', () => {
     expect(await who(await issuer.token({ team: 'a', sub: 'x' }))).toBe('team');
   });
 
-  it('cannot have a claim by inheritance', async () => {
+  it('cannot inherit a claim', async () => {
     const { who } = verifierOf([issuer.parsed()], [rule({ constructor: 'x' })]);
     expect(await who(await issuer.token())).toBe('unauthenticated');
   });
 
-  it('is made by any change of any character of a genuine one, unless it decodes to the same bytes', async () => {
+  it('results from any change to a character of a genuine one, unless it decodes to the same bytes', async () => {
     const tokens = [await issuer.token(), await rsa.token()];
     const { who } = verifierOf(
       [issuer.parsed(), rsa.parsed({ name: 'rsa' })],
@@ -269,7 +269,7 @@ describe('a forged token', () => {
           const changed = token.slice(0, at) + (change === 'remove' ? '' : letter) + tail;
           const [, , signature] = bytesOf(token);
           const [, , changedSignature] = bytesOf(changed);
-          // The last character of a signature has bits that no byte has.
+          // The last character of a signature has bits that belong to no byte.
           const isSame = changed.slice(0, -1) === token.slice(0, -1) && signature === changedSignature;
           fc.pre(changed !== token && !isSame);
           expect(await who(changed)).toBe('unauthenticated');
@@ -297,25 +297,25 @@ describe('a genuine token that is refused', () => {
   const rules = [rule({ project_id: '23' }), rule({ sub: 'job-7' }, caller('other'))];
   const refused = (reason: TokenRefusal) => issuer.token({ sub: 'job-8', ...REFUSED[reason] });
 
-  it.each(TOKEN_REFUSALS)('has the reason %s, and the issuer', async (reason) => {
+  it.each(TOKEN_REFUSALS)('is reported with the reason %s and its issuer', async (reason) => {
     const { who, why } = verifierOf([issuer.parsed()], rules);
     expect(await who(await issuer.token({ project_id: '23', sub: 'job-8' }))).toBe('job');
     expect(await why(await refused(reason))).toEqual({ issuer: 'local', reason });
   });
 
-  it.each(TOKEN_REFUSALS)('has no reason for %s if another key signed it', async (reason) => {
+  it.each(TOKEN_REFUSALS)('is reported without the reason %s if another key signed it', async (reason) => {
     const { who, why } = verifierOf([issuer.parsed()], rules);
     expect(await who(await issuer.token())).toBe('other');
     expect(await why(await issuer.token({ sub: 'job-8', ...REFUSED[reason] }, {}, foreign))).toBeUndefined();
   });
 
-  it('has no reason if it names another audience', async () => {
+  it('is reported without a reason if it names another audience', async () => {
     const { who, why } = verifierOf([issuer.parsed()], rules);
     expect(await who(await issuer.token())).toBe('other');
     expect(await why(await issuer.token({ aud: 'others' }))).toBeUndefined();
   });
 
-  it('waits for no keys if its times are wrong: the next one of its kind has its reason', async () => {
+  it('does not wait for keys if its times are wrong, so only the next one like it has a reason', async () => {
     const own = await TestIssuer.create(inject('issuerUrl'));
     const { why } = verifierOf([own.parsed()], rules);
     const token = await own.token(REFUSED.lifetime_too_long);
@@ -324,7 +324,7 @@ describe('a genuine token that is refused', () => {
     expect(await own.fetches()).toBe(1);
   });
 
-  it('is 401 and not 503 if its times are wrong while nothing is known of its issuer, which is asked once a minute', async () => {
+  it('is a 401, not a 503, if its times are wrong and its issuer is down, which is asked once a minute', async () => {
     const down = await TestIssuer.create(inject('issuerUrl'));
     await down.become('down');
     const { who, clock } = verifierOf([down.parsed()], rules);
@@ -335,7 +335,7 @@ describe('a genuine token that is refused', () => {
     expect(await down.fetches()).toBe(1);
   });
 
-  it('has the reason claim_not_text for true, too, but not for a list or for another number', async () => {
+  it('has the reason claim_not_text for a boolean true, but not for a list or another number', async () => {
     const { who, why } = verifierOf([issuer.parsed()], [rule({ email_verified: 'true' })]);
     expect(await who(await issuer.token({ email_verified: 'true' }))).toBe('job');
     expect(await why(await issuer.token({ email_verified: true }))).toMatchObject({ reason: 'claim_not_text' });
@@ -344,11 +344,11 @@ describe('a genuine token that is refused', () => {
   });
 });
 
-describe('the time of a token', () => {
+describe('the lifetime of a token', () => {
   it.each<[string, number, number, string]>([
-    ['30 seconds ago', -600, -29, 'job'],
-    ['31 seconds ago', -600, -31, 'unauthenticated'],
-  ])('may have ended %s', async (_when, iat, exp, expected) => {
+    ['30 seconds ago is accepted', -600, -29, 'job'],
+    ['31 seconds ago is refused', -600, -31, 'unauthenticated'],
+  ])('that ended %s', async (_when, iat, exp, expected) => {
     const nowS = Math.floor(Date.now() / 1000);
     expect(await verifierOf([issuer.parsed()]).who(await issuer.token({ iat: nowS + iat, exp: nowS + exp }))).toBe(
       expected,
@@ -362,7 +362,7 @@ describe('the time of a token', () => {
     expect(await who(await issuer.token({ iat: nowS + 32, exp: nowS + 60 }))).toBe('unauthenticated');
   });
 
-  it('ends and begins at its very second, give or take thirty', async () => {
+  it('begins and ends exactly thirty seconds from its limits', async () => {
     const nowS = Math.floor(Date.now() / 1000);
     for (const [atMs, claims, expected] of [
       [nowS * 1000, { iat: nowS - 90, exp: nowS - 30 }, 'unauthenticated'],
@@ -378,7 +378,7 @@ describe('the time of a token', () => {
     }
   });
 
-  it('may last as long as the entry of its issuer allows', async () => {
+  it('may be as long as the entry of its issuer allows', async () => {
     const nowS = Math.floor(Date.now() / 1000);
     const { who } = verifierOf([issuer.parsed({ maxLifetimeS: 900 })]);
     expect(await who(await issuer.token({ iat: nowS, exp: nowS + 900 }))).toBe('job');
@@ -387,19 +387,19 @@ describe('the time of a token', () => {
 });
 
 describe('a token that was verified', () => {
-  it('is remembered for five minutes, and after that verified again', async () => {
+  it('is remembered for five minutes without asking the issuer', async () => {
     const own = await TestIssuer.create(inject('issuerUrl'));
     const { who, clock } = verifierOf([own.parsed()]);
     const token = await own.token();
     expect(await who(token)).toBe('job');
-    // While it is remembered, nobody asks whether the key has gone: that is what a renewal finds out.
+    // A remembered token needs no keys. Only a renewal finds out that its key has gone.
     await own.publish(await createPair('key-2'));
     clock.nowMs += 5 * MINUTE_MS - 1;
     expect(await who(token)).toBe('job');
     expect(await own.fetches()).toBe(1);
   });
 
-  it('is forgotten when its time is over', async () => {
+  it('is forgotten when it expires', async () => {
     const { who, clock } = verifierOf([issuer.parsed()]);
     const nowS = Math.floor(clock.nowMs / 1000);
     const token = await issuer.token({ iat: nowS, exp: nowS + 60 });
@@ -411,7 +411,7 @@ describe('a token that was verified', () => {
   it('is not verified again for five minutes', async () => {
     const { verifier, waitUntil, clock } = verifierOf([issuer.parsed({ jwks: [issuer.pair.jwk] })]);
     await verifier.verify(await issuer.token(), 'digest', null, waitUntil);
-    // Another text under the same digest tells whether the text is looked at.
+    // Another text under the same digest passes only if the text is not verified.
     const isRemembered = async () => (await verifier.verify('x', 'digest', null, waitUntil)).ok;
     clock.nowMs += 5 * MINUTE_MS - 1;
     expect(await isRemembered()).toBe(true);
@@ -421,7 +421,7 @@ describe('a token that was verified', () => {
     expect(await isRemembered()).toBe(false);
   });
 
-  it('is forgotten when the issuer has new keys, among which is its own no more', async () => {
+  it('is forgotten when the issuer no longer publishes its key', async () => {
     const own = await TestIssuer.create(inject('issuerUrl'));
     const { who, clock } = verifierOf([own.parsed()]);
     const lasting = await own.token({ exp: Math.floor(clock.nowMs / 1000) + 3_000 });
@@ -429,14 +429,14 @@ describe('a token that was verified', () => {
     const second = await createPair('key-2');
     await own.publish(second);
     clock.nowMs += 10 * MINUTE_MS;
-    // The old keys serve until the new ones are there.
+    // The old keys serve until the new ones have been fetched.
     expect(await who(lasting)).toBe('job');
     expect(await who(lasting)).toBe('unauthenticated');
     expect(await who(await own.token({}, {}, second, clock.nowMs))).toBe('job');
     expect(await own.fetches()).toBe(2);
   });
 
-  it('begins the renewal of old keys even if it is remembered', async () => {
+  it('starts the renewal of old keys even while it is remembered', async () => {
     const own = await TestIssuer.create(inject('issuerUrl'));
     const { who, clock } = verifierOf([own.parsed()]);
     const lasting = await own.token({ exp: Math.floor(clock.nowMs / 1000) + 3_000 });
@@ -449,7 +449,7 @@ describe('a token that was verified', () => {
     expect(await own.fetches()).toBe(2);
   });
 
-  it('is one of a thousand at most: the oldest is verified again', async () => {
+  it('is one of at most a thousand, and the oldest is verified again', async () => {
     const own = await TestIssuer.create(inject('issuerUrl'));
     const { verifier, waitUntil } = verifierOf([own.parsed()]);
     const token = await own.token();
@@ -463,7 +463,7 @@ describe('a token that was verified', () => {
     expect([await isRemembered(0), await isRemembered(1), await isRemembered(1_000)]).toEqual([false, true, true]);
   });
 
-  it('counts only by the header that brought it', async () => {
+  it('counts only in the header of its issuer', async () => {
     const { who } = verifierOf([issuer.parsed({ header: 'x-token' })]);
     const token = await issuer.token();
     expect(await who(token, 'x-token')).toBe('job');
@@ -474,7 +474,7 @@ describe('a token that was verified', () => {
 });
 
 describe('an issuer whose keys are not known', () => {
-  it('makes its tokens unavailable and not wrong; the others hold', async () => {
+  it('makes its tokens unavailable, not wrong, and does not affect other issuers', async () => {
     const down = await TestIssuer.create(inject('issuerUrl'));
     await down.become('down');
     const rules = [rule({ sub: 'job-7' }), rule({ sub: 'job-7' }, caller('down'), 'down')];
@@ -485,7 +485,7 @@ describe('an issuer whose keys are not known', () => {
     expect(await who(await issuer.token())).toBe('job');
   });
 
-  it('is not asked for a token that does not name it', async () => {
+  it('is not asked about a token that does not name it', async () => {
     const unasked = await TestIssuer.create(inject('issuerUrl'));
     const { who } = verifierOf([unasked.parsed()]);
     expect(await who(await issuer.token())).toBe('unauthenticated');
