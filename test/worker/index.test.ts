@@ -28,7 +28,7 @@ const remove = async (id: string, headers: Record<string, string> = {}) => {
 
 beforeEach(async () => {
   await direct('reset', null);
-  // An image whose deletion is open would be taken in the next test.
+  // An open deletion would block its image in the next test.
   await runInDurableObject(ledgerNamed('ledger'), (_ledger, ctx) => {
     ctx.storage.sql.exec('DELETE FROM deletions');
   });
@@ -47,7 +47,7 @@ describe('the entrypoint for other Workers', () => {
     expect(response.headers.get('cache-control')).toBe('no-store');
   });
 
-  it('has the same paths and failures as the other door', async () => {
+  it('has the same paths and failures as the public entrypoint', async () => {
     expect(await problemOf(await bound({ caller: 'bound' }, '/images/m-system01'))).toMatchObject({
       code: 'image_not_custom',
     });
@@ -57,7 +57,7 @@ describe('the entrypoint for other Workers', () => {
     expect((await bound({}, '/healthz', 'GET')).status).toBe(200);
   });
 
-  it('serves plain http, because the URL is whatever the calling Worker wrote, and the other door does not', async () => {
+  it('serves plain http, because the calling Worker makes up the URL, and the public entrypoint does not', async () => {
     const url = 'http://gateway.test/images/m-custom01';
     const refused = await checked('DELETE', url, await exports.default.fetch(url, { method: 'DELETE' }));
     expect(await problemOf(refused)).toMatchObject({ code: 'insecure_transport' });
@@ -70,7 +70,7 @@ describe('the entrypoint for other Workers', () => {
     expect([response.status, response.headers.has('strict-transport-security')]).toEqual([200, false]);
   });
 
-  it('refuses a body whatever Content-Length says, and takes an empty stream for none', async () => {
+  it('refuses a body whatever Content-Length says, and accepts an empty stream', async () => {
     const url = 'https://gateway.test/images/m-custom01';
     const gateway = exports.ImageGateway({ props: { caller: 'bound' } });
     const send = (length: string, text: string) =>
@@ -163,7 +163,7 @@ describe("the ledger's alarm", () => {
 
   const enter = (ledger: Stub, imageId: string, requestId = 'r1') =>
     ledger.reserve(reservation(requestId, imageId), budgets(9));
-  /** Makes a row so many seconds older. Whatever is written after that sets an alarm that comes at once. */
+  /** Makes a row older by `seconds`. The next write then sets an alarm for now. */
   const age = (ledger: Stub, seconds: number, requestId = 'r1') =>
     runInDurableObject(ledger, (_ledger, ctx) => {
       ctx.storage.sql.exec(
@@ -172,13 +172,13 @@ describe("the ledger's alarm", () => {
         requestId,
       );
     });
-  /** Enters a deletion that was never settled, so many seconds ago. */
+  /** Enters a deletion that began `secondsAgo` and was never settled. */
   async function enterUnsettled(ledger: Stub, imageId: string, secondsAgo: number) {
     await enter(ledger, imageId);
     await age(ledger, secondsAgo);
   }
 
-  /** Lets the alarm come. Returns the lines that it logged. */
+  /** Runs the alarm. Returns the lines that it logged. */
   async function ring(ledger: Stub): Promise<unknown[]> {
     const spies = [vi.spyOn(console, 'log'), vi.spyOn(console, 'error')];
     for (const spy of spies) spy.mockImplementation(() => undefined);
@@ -198,7 +198,7 @@ describe("the ledger's alarm", () => {
     return calls.map((call) => isRecord(call) && `${call['method']} ${call['path']}`);
   }
 
-  it('makes an unsettled row deleted, but not confirmed, if its image is gone', async () => {
+  it('resolves an unsettled row to deleted, unconfirmed, if its image is gone', async () => {
     const ledger = freshLedger();
     await enterUnsettled(ledger, 'm-absent01', 46);
     const words = { 'image.id': 'm-absent01', outcome: 'deleted', confirmed: false };
@@ -220,7 +220,7 @@ describe("the ledger's alarm", () => {
     expect(await alarmOf(ledger)).toBeGreaterThan(Date.now() + 398 * DAY_MS);
   });
 
-  it('makes an unsettled row not_deleted only at the last planned check, if its image is there', async () => {
+  it('resolves an unsettled row to not_deleted if its image is there, but only at the last planned check', async () => {
     const ledger = freshLedger();
     await enterUnsettled(ledger, 'm-custom01', 46);
     expect(await ring(ledger)).toEqual([]);
@@ -238,7 +238,7 @@ describe("the ledger's alarm", () => {
     expect(await ledger.peek('cleaner', 'm-custom02', budgets(1))).toMatchObject({ exhausted: null });
   });
 
-  it('leaves a row unknown if the read fails, even at the last planned check, and comes again an hour later', async () => {
+  it('leaves a row unknown if the read fails, even at the last planned check, and runs again an hour later', async () => {
     const ledger = freshLedger();
     await enterUnsettled(ledger, 'm-absent01', 3_601);
     await misbehave('internal_error', 'internal_error');
@@ -291,14 +291,14 @@ describe("the ledger's alarm", () => {
     ]);
   });
 
-  it('checks while deletions are disabled', async () => {
+  it('checks images even while deletions are disabled', async () => {
     const ledger = freshLedger();
     await enterUnsettled(ledger, 'm-absent01', 46);
     await ringWith(ledger, { ...env, DELETIONS: 'disabled' });
     expect(await rowsOf(ledger)).toMatchObject([{ outcome: 'deleted' }]);
   });
 
-  it('comes again in ten minutes if the configuration is broken: nothing is read or written, but old rows go', async () => {
+  it('runs again in ten minutes if the configuration is invalid, and does nothing but remove old rows', async () => {
     const ledger = freshLedger();
     await enter(ledger, 'm-absent01', 'r1');
     await enter(ledger, 'm-absent02', 'old');
@@ -313,7 +313,7 @@ describe("the ledger's alarm", () => {
     expect((await ledger.metrics()).totals['failed_checks']).toBe(0);
   });
 
-  it('says once that a day of checks has failed, and goes on', async () => {
+  it('reports a day of failed checks once, and goes on', async () => {
     const ledger = freshLedger();
     await enterUnsettled(ledger, 'm-absent01', 86_500);
     await misbehave('internal_error', 'internal_error', 'internal_error', 'internal_error');
@@ -326,7 +326,7 @@ describe("the ledger's alarm", () => {
     expect(await rowsOf(ledger)).toMatchObject([{ outcome: 'unknown' }]);
   });
 
-  it('is confirmed by a settlement that comes later, and never overruled', async () => {
+  it('resolves a row that a later settlement may confirm, but never overrule', async () => {
     const ledger = freshLedger();
     await enterUnsettled(ledger, 'm-absent01', 46);
     await ring(ledger);
@@ -348,11 +348,11 @@ describe("the ledger's alarm", () => {
     expect(await rowsOf(other)).toMatchObject([{ outcome: 'deleted', confirmed: false, code: 'image_not_custom' }]);
   });
 
-  /** Lets the alarm come to an object that has another configuration. */
+  /** Runs the alarm in an object with another configuration. */
   function ringWith(ledger: Stub, changed: UncheckedEnv): Promise<void> {
     return runInDurableObject(ledger, async (_ledger, ctx) => {
       const other = new Ledger(ctx, changed);
-      // It sets an alarm for what is due, which would come to the object with the real configuration.
+      // Its constructor sets an alarm, which would run in the object with the real configuration.
       await ctx.blockConcurrencyWhile(() => ctx.storage.deleteAlarm());
       await other.alarm();
     });

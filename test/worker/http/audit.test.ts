@@ -83,7 +83,7 @@ describe('the audit record', () => {
     }
   });
 
-  it('and every answer name the version that runs, even if the configuration is invalid or a bug ends the request', async () => {
+  it('names the running version, like every answer, even if the configuration is invalid or a bug ends the request', async () => {
     const VERSION = { id: 'd5c1b2a3', tag: '', timestamp: '' };
     const broken = () => {
       throw new Error('a bug');
@@ -101,13 +101,13 @@ describe('the audit record', () => {
     }
   });
 
-  it('and the answer name no version that the platform does not name', async () => {
+  it('names no version if the platform provides none, and neither does the answer', async () => {
     const harness = createHarness();
     expect((await harness.call('GET', '/healthz')).headers.has('gateway-version')).toBe(false);
     expect(harness.lines[0]?.record).not.toHaveProperty('service.version');
   });
 
-  it('names the image of a refused request, whatever the caller', async () => {
+  it('names the image of a refused request, for any caller', async () => {
     const harness = createHarness();
     await harness.call('DELETE', '/images/m-custom01', {});
     await harness.call('DELETE', '/images/m-custom01', { Authorization: `Bearer ${KEYS.reader}` });
@@ -140,7 +140,7 @@ describe('the audit record', () => {
     expect(harness.lines.map(({ record }) => record['request.id'])).toEqual(['same', 'same']);
   });
 
-  it('has issuer and reason of a genuine token that is refused, which the answer has not', async () => {
+  it('has the issuer and reason of a genuine token that is refused, and the answer has neither', async () => {
     const issuer = await TestIssuer.create(inject('issuerUrl'));
     const job = { tokens: [{ issuer: 'ci', claims: { project_id: '23' } }], scopes: ['images:delete'] };
     const env = { CALLERS: JSON.stringify({ job }), ISSUERS: JSON.stringify({ ci: issuer.entry() }) };
@@ -169,7 +169,7 @@ describe('the audit record', () => {
     expect(harness.lines[0]?.text).not.toContain('job-7');
   });
 
-  it('tells which key of a caller was used during a rotation', async () => {
+  it('shows which key of a caller was used during a rotation', async () => {
     const keys = ['the-old-key-of-ci', 'the-new-key-of-ci'];
     const ci = { keySha256: keys.map(keyDigest), scopes: ['images:delete'] };
     const harness = createHarness({ env: { CALLERS: JSON.stringify({ ci }) } });
@@ -194,7 +194,7 @@ describe('the audit record', () => {
     expect(harness.lines[0]?.record[field]).toBe(expected);
   });
 
-  it('has nothing of a header that Cloudflare sets if the request came through a binding, where anybody sets it', async () => {
+  it('ignores the headers of Cloudflare if the request came through a binding, because the calling Worker can set them', async () => {
     const CALLERS_AND_BOUND = JSON.stringify({ ...CALLERS, ...BOUND_CALLER });
     const arrival: Arrival = { by: 'binding', props: { caller: 'bound' } };
     const harness = createHarness({ env: { CALLERS: CALLERS_AND_BOUND }, arrival });
@@ -239,7 +239,7 @@ describe('the audit record', () => {
     ['/deletions', KEYS.auditor, '*'],
     ['/deletions?caller=both', KEYS.auditor, 'both'],
     ['/deletions?caller=both', KEYS.cleaner, 'both'],
-    // Nobody's name, so it may be anything: a key, too.
+    // Not the name of a caller, so it may be anything, even a key.
     ['/deletions?caller=nobody', KEYS.auditor, undefined],
     ['/deletions?caller=nobody', KEYS.cleaner, undefined],
   ])('says whose history %s asks for', async (path, key, whose) => {
@@ -260,7 +260,7 @@ describe('the audit record', () => {
 describe('a bug', () => {
   class Leak extends Error {}
 
-  it('gives the caller a bare 500 and the operator its place, and nobody its message', async () => {
+  it('gives the caller a bare 500 and the operator a stack trace, and shows nobody its message', async () => {
     const harness = createHarness();
     harness.app.get('/bug', () => {
       throw new Leak('a secret in a message');
@@ -273,7 +273,7 @@ describe('a bug', () => {
     expect(harness.lines[0]?.text).not.toContain('a secret in a message');
   });
 
-  it('is handled in the same way if it throws a string', async () => {
+  it('is handled the same way if it throws a string', async () => {
     const harness = createHarness();
     harness.app.get('/bug', () => {
       throw 'a secret in a string';
@@ -298,7 +298,7 @@ describe('a bug', () => {
     expect(harness.lines).toHaveLength(1);
   });
 
-  /** Sends a deletion whose hold on the Worker fails at the call `failing`, and the calls after it do not. */
+  /** Sends a deletion for which call number `failing` of `waitUntil` throws, and no other. */
   const deleteWithBrokenHold = async (failing: number) => {
     const harness = createHarness();
     const works: Promise<unknown>[] = [];
@@ -315,7 +315,7 @@ describe('a bug', () => {
     return { harness, response };
   };
 
-  it('after Baidu has deleted the image leaves the outcome unknown, wherever in the deletion it is', async () => {
+  it('after Baidu has deleted the image leaves the outcome unknown', async () => {
     const { harness, response } = await deleteWithBrokenHold(1);
     const body = await problemOf(response);
     expect(body).toMatchObject({ code: 'internal_error', outcome: 'unknown' });
@@ -335,7 +335,7 @@ describe('a bug', () => {
     expect(line?.record).not.toHaveProperty('attempts');
   });
 
-  it('in the answer to a bug says the same, as long as any answer can be made', async () => {
+  it('while answering a bug leaves the outcome unknown, as long as any answer can be built', async () => {
     const harness = createHarness();
     const json = vi.spyOn(Response, 'json');
     for (let times = 0; times < 2; times++) {
@@ -350,7 +350,7 @@ describe('a bug', () => {
     expect(harness.lines[0]?.record).toMatchObject({ 'caller.id': 'cleaner', outcome: 'unknown', decision: 'allowed' });
   });
 
-  it('once the deletion has ended leaves the outcome unknown, and keeps what is known of it in the record', async () => {
+  it('after the deletion has ended leaves the outcome unknown, but the record has what is known', async () => {
     const harness = createHarness({
       fetch: async () => Response.json({ code: 'Odd' }, { status: 404, headers: { 'x-bce-request-id': 'up-1' } }),
     });
@@ -372,7 +372,7 @@ describe('a bug', () => {
     expect(await response.json()).toMatchObject({ outcome: 'deleted', confirmed: true });
   });
 
-  it('while a caller is served says that no deletion was sent, and the record names who asked', async () => {
+  it('in any other call says that no deletion was sent, and the record names the caller', async () => {
     const harness = createHarness({ env: { LEDGER: { getByName: () => ({ history: async () => null }) } } });
     const response = await harness.call('GET', '/deletions');
     expect(await problemOf(response)).toMatchObject({ code: 'internal_error', outcome: 'not_attempted' });
@@ -383,7 +383,7 @@ describe('a bug', () => {
     });
   });
 
-  it('after the first attempt leaves the number of attempts unsaid, in the record and in the row', async () => {
+  it('after the first attempt leaves the number of attempts unknown, in the record and in the row', async () => {
     const harness = createHarness({
       fetch: () => {
         throw new Leak('thrown where no promise was made');

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { cursorAfter, parseCursor } from '../../../src/worker/http/history.ts';
 
 describe('a cursor', () => {
-  it('says time and number of the row, and is read back', () => {
+  it('has the time and number of a row, and can be read back', () => {
     for (const place of [
       { reservedAtMs: 0, seq: 1 },
       { reservedAtMs: 1_795_478_400_000, seq: 123_456 },

@@ -29,7 +29,7 @@ describe('the transport', () => {
 describe('an answer', () => {
   const paths = ['/healthz', '/images/m-custom01', '/nowhere', '/docs', '/problems/rate_limited'];
 
-  it('over https asks browsers to use nothing else, whatever it is', async () => {
+  it('over https has an HSTS header, whatever the path', async () => {
     const harness = createHarness();
     for (const path of paths) {
       const response = await harness.call('GET', path, bearer(KEYS.reader));
@@ -37,7 +37,7 @@ describe('an answer', () => {
     }
   });
 
-  it('does not on this machine, over plain http, or through a binding', async () => {
+  it('has no HSTS header on this machine, over plain http, or through a binding', async () => {
     for (const harness of [
       createHarness({ origin: 'https://localhost' }),
       createHarness({ origin: 'http://gateway.test' }),
