@@ -1,4 +1,4 @@
-/** The one grammar of an image id. */
+/** The grammar of an image id. */
 import { describe, expect, it } from 'vitest';
 import { isImageId } from '../../src/worker/image-id.ts';
 

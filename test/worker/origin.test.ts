@@ -17,9 +17,9 @@ it.each([
   '[::]',
   '[::ffff:7f00:1]',
   '',
-])('%j is not', (hostname) => expect(isLoopback(hostname)).toBe(false));
+])('%j is not loopback', (hostname) => expect(isLoopback(hostname)).toBe(false));
 
-it('knows hostnames as a URL parser writes them', () => {
+it('accepts hostnames as a URL parser normalizes them', () => {
   for (const url of ['http://LOCALHOST', 'http://127.1', 'http://[0:0:0:0:0:0:0:1]', 'http://0x7f000001']) {
     expect(isLoopback(new URL(url).hostname), url).toBe(true);
   }

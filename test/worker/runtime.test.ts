@@ -1,4 +1,4 @@
-/** The bound on waiting for the platform. */
+/** How long the gateway waits for the platform and for other requests. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { platformRuntime } from '../../src/worker/platform.ts';
 import { waitWhile, withTimeout } from '../../src/worker/runtime.ts';
@@ -10,7 +10,7 @@ const { startTimer } = platformRuntime;
 const never = new Promise<never>(() => undefined);
 
 describe('withTimeout', () => {
-  it('ends as the promise ends, and leaves no timer running', async () => {
+  it('settles as the promise does, and leaves no timer running', async () => {
     expect(await withTimeout(Promise.resolve(7), startTimer, 10)).toBe(7);
     await expect(withTimeout(Promise.reject(new Error('down')), startTimer, 10)).rejects.toThrow('down');
     expect(vi.getTimerCount()).toBe(0);
@@ -39,7 +39,7 @@ describe('waitWhile', () => {
     return { isOver: slept.length >= pauses, sleptMs: slept.reduce((sum, ms) => sum + ms, 0) };
   };
 
-  it('does not wait for what is over', async () => {
+  it('does not wait if the condition is false at once', async () => {
     expect(await waitFor(0, 100)).toEqual({ isOver: true, sleptMs: 0 });
     expect(await waitFor(0, 0)).toEqual({ isOver: true, sleptMs: 0 });
   });

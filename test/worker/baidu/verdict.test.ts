@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Answer } from '../../../src/worker/baidu/answer.ts';
 import { isClockSkew, judge, unlistedCode } from '../../../src/worker/baidu/verdict.ts';
 
-/** An answer without a body, in Baidu's name unless `change` says otherwise. */
+/** An answer from Baidu without a body, except for what `change` sets. */
 const answer = (status: number, change: Partial<Answer> = {}): Answer => ({
   status,
   codes: [],
@@ -75,14 +75,14 @@ describe('an answer without a code', () => {
     },
   );
 
-  it("with the status 404 and without Baidu's request id says only that nothing was done", () => {
+  it("with the status 404 and without Baidu's request id says only that nothing was deleted", () => {
     expect(judge(answer(404, { isFromBaidu: false }))).toEqual(refused);
   });
 });
 
 describe('an answer whose body breaks off or stalls', () => {
   it.each([400, 401, 403, 404, 405, 409, 410, 429, 499])(
-    'with the status %i is a refusal all the same, and never means that the image is absent',
+    'with the status %i is still a refusal, and never means that the image is absent',
     (status) => {
       for (const kind of ['broken', 'stalled'] as const) {
         expect(judge(answer(status, { body: { kind } }))).toMatchObject({ outcome: 'rejected' });
@@ -165,7 +165,7 @@ describe('a 404 with the code', () => {
   );
 
   it.each(['NoSuchObject', 'IMAGE_NOT_FOUND', 'RegionNotFound', 'InvalidVersion', 'AnythingElse'])(
-    '%s means what its status says if that is another one',
+    '%s means what the status says if that is not 404',
     (code) => {
       expect(judge(answer(400, { codes: [code] }))).toEqual(refused);
       expect(judge(answer(410, { codes: [code] }))).toEqual(refused);
@@ -175,10 +175,10 @@ describe('a 404 with the code', () => {
     },
   );
 
-  it("NoSuchObject is a refusal, but not of an absent image, without Baidu's request id", () =>
+  it("NoSuchObject but without Baidu's request id is a refusal, not an absence", () =>
     expect(judge(answer(404, { codes: ['NoSuchObject'], isFromBaidu: false }))).toEqual(refused));
 
-  it('in one place and none, or a malformed one, in the other', () => {
+  it('in one place counts if the other has none, but not if it has a malformed one', () => {
     const body = { kind: 'json', value: { requestId: 'r', code: 'NoSuchObject', message: 'x' } } as const;
     expect(judge(answer(404, { codes: ['NoSuchObject'], body }))).toEqual(absent);
     expect(judge(answer(404, { codes: ['NoSuchObject'], body, hasMalformedCode: true }))).toEqual(refused);
@@ -267,13 +267,13 @@ describe('an answer with the code', () => {
     }
   });
 
-  it('AccessDenied from somebody else proves nothing, unless the status does', () => {
+  it('AccessDenied proves nothing if it is not from Baidu, unless the status does', () => {
     const other = { codes: ['AccessDenied'], isFromBaidu: false };
     for (const status of OTHER_STATUSES) expect(judge(answer(status, other)).outcome).toBe('unknown');
     for (const status of REFUSED_STATUSES) expect(judge(answer(status, other)).outcome).toBe('rejected');
   });
 
-  it('AccessDenied beside another one proves nothing, unless the status does', () => {
+  it('AccessDenied beside a code that means something else proves nothing, unless the status does', () => {
     for (const codes of [
       ['AccessDenied', 'InternalError'],
       ['InternalError', 'AccessDenied'],
@@ -305,14 +305,14 @@ describe('a refusal', () => {
     [{}, false],
   ])('with %j blames our clock: %s', (change, skewed) => expect(isClockSkew(answer(403, change))).toBe(skewed));
 
-  it('blames our clock in any status only by the documented code', () => {
+  it('blames our clock under every status only with the documented code', () => {
     expect(isClockSkew(answer(504, { codes: ['RequestExpired'] }))).toBe(true);
     expect(isClockSkew(answer(504, { codes: ['RequestTimeTooSkewed'] }))).toBe(false);
     expect(isClockSkew(answer(504, { codes: ['IamSignatureInvalid'], message: 'timestamp' }))).toBe(false);
   });
 });
 
-/** What one may find in a code, written a second time: words that an absence of an image may have, and others. */
+/** The words of codes, stated again for this test: those that say an image is absent, and others. */
 const ABSENCES = [
   ['No', 'Such'],
   ['Not', 'Found'],
@@ -335,7 +335,7 @@ describe('for any code', () => {
   const statuses = fc.oneof(fc.integer({ min: 200, max: 599 }), fc.constant(404));
   const outcomes = ['already_absent', 'rejected', 'unknown'];
 
-  it('and any status the verdict is one of the closed set, and no 404 with another word is a listed absence', () => {
+  it('and any status the verdict is in the closed set, and a 404 with any other word is no listed absence', () => {
     const judged = fc.property(
       statuses,
       fc.array(code, { maxLength: 2 }),
@@ -357,7 +357,7 @@ describe('for any code', () => {
     fc.assert(judged, { numRuns: 5_000 });
   });
 
-  it('that is an absence, the words around it decide, however it is spelt', () => {
+  it('that says something is absent, the words around it decide, in any spelling', () => {
     const cases = fc.record({
       before: nouns([...LISTED, ...OTHERS]),
       absence: fc.constantFrom(...ABSENCES),
