@@ -42,7 +42,7 @@ function waitS(images: ReadonlyMap<string, number>, imageId: string, budget: num
 }
 
 describe('the budgets', () => {
-  it('are those of the model', () =>
+  it('match the model', () =>
     insideLedger((sql) => {
       fc.assert(
         fc.property(fc.array(row, { maxLength: 12 }), fc.nat(3), fc.nat(4), (rows, ofCaller, ofAccount) => {

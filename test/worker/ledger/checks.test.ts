@@ -1,10 +1,10 @@
-/** In which order images are checked, how many at a time, and how fast. Time is an argument. */
+/** In which order images are checked, how many at a time, and how fast. Each test sets the time. */
 import { describe, expect, it } from 'vitest';
 import { runChecks } from '../../../src/worker/ledger/checks.ts';
 import { budgets, checkOf, reservation, SCHEDULE } from '../../fixtures.ts';
 import { insideLedger, storeIn } from '../../harness.ts';
 
-/** A clock that jumps to the next thing that happens, and images that take so long to check. */
+/** A clock that jumps to the next event, and images that take `durationsMs` to check. */
 function world(durationsMs: Readonly<Record<string, number>>) {
   let nowMs = 0;
   const waiting: { atMs: number; wake: () => void }[] = [];
@@ -49,14 +49,14 @@ const images = (count: number, ms: number) =>
   Object.fromEntries(Array.from({ length: count }, (_, n) => [`m-${n}`, ms]));
 
 describe('a run of checks', () => {
-  it('checks everything that is due, once, in the given order', async () => {
+  it('checks every due image once, in the given order', async () => {
     const { due, check, sleep, begun, left, finish } = world(images(7, 10));
     await finish(runChecks(due, check, sleep));
     expect(begun.map(({ imageId }) => imageId)).toEqual(['m-0', 'm-1', 'm-2', 'm-3', 'm-4', 'm-5', 'm-6']);
     expect(left).toEqual([]);
   });
 
-  it('has five under way at the most, and gives each free place to what is due then', async () => {
+  it('has at most five under way, and gives each free place to the image that is due then', async () => {
     const given = world({ ...images(5, 3_000), 'm-4': 500, late: 10 });
     given.left.pop();
     const check = (imageId: string) => {
@@ -68,20 +68,20 @@ describe('a run of checks', () => {
     expect(given.begun.map(({ imageId }) => imageId)).toEqual(['m-0', 'm-1', 'm-2', 'm-3', 'late', 'm-4']);
   });
 
-  it('begins ten a second at the most', async () => {
+  it('begins at most ten a second', async () => {
     const { due, check, sleep, begun, finish } = world(images(25, 1));
     await finish(runChecks(due, check, sleep));
     for (const [n, { atMs }] of begun.entries()) expect(atMs).toBe(n * 100);
   });
 
-  it('ends after forty, and leaves the rest to the next', async () => {
+  it('ends after forty, and leaves the rest to the next run', async () => {
     const { due, check, sleep, begun, left, finish } = world(images(50, 1));
     await finish(runChecks(due, check, sleep));
     expect(begun).toHaveLength(40);
     expect(left).toHaveLength(10);
   });
 
-  it('throws what a check throws, but only when the others are over', async () => {
+  it('throws the error of a check, but only after the others have ended', async () => {
     const given = world(images(3, 1_000));
     const check = (imageId: string) => (imageId === 'm-1' ? Promise.reject(new Error('bug')) : given.check(imageId));
     await expect(given.finish(runChecks(given.due, check, given.sleep))).rejects.toThrow('bug');
@@ -89,11 +89,11 @@ describe('a run of checks', () => {
     expect(given.left).not.toContain('m-0');
   });
 
-  it('reaches an image that nobody has checked within four seconds, although 240 others hang for three', async () => {
+  it('reaches a never-checked image within four seconds, although 240 others hang for three', async () => {
     const given = world({ ...images(240, 3_000), healthy: 10 });
     given.left.pop();
     const due = (skipped: readonly string[]) => {
-      // The store puts an image first that was never checked. It falls due when five others have just begun to hang.
+      // The store puts a never-checked image first. It falls due when five others have just begun to hang.
       const isDue =
         given.now() >= 500 && !skipped.includes('healthy') && !given.begun.some((each) => each.imageId === 'healthy');
       return isDue ? 'healthy' : given.due(skipped);
@@ -121,13 +121,13 @@ describe('a run of checks', () => {
         await sleep(imageId === HEALTHY ? 10 : 3_000);
         store.applyCheck(imageId, checkOf(imageId === HEALTHY ? 'absent' : 'failed', beganAtMs), nowMs());
       };
-      // As the alarm does it: each run follows the last at once.
+      // Like the alarm: each run begins as soon as the last has ended.
       while (!first.has(HEALTHY)) {
         await finish(runChecks((underWay) => store.dueImage(underWay, nowMs()), check, sleep));
       }
       expect(first.size).toBe(241);
       expect(first.get(HEALTHY)).toBeLessThan(180_000);
-      // Five at a time take at least so long, so they did hang.
+      // Five at a time take at least this long, so the others did hang.
       expect(first.get(HEALTHY)).toBeGreaterThan((240 / 5 - 1) * 3_000);
     }));
 });

@@ -1,4 +1,4 @@
-/** What the ledger's operations cost on the platform, which bills rows read and rows written, an index as a row. */
+/** What the ledger's operations cost. The platform bills rows read and rows written, and counts each index as a row. */
 import { describe, expect, it } from 'vitest';
 import type { HistoryQuery } from '../../../src/worker/ledger/rows.ts';
 import type { Sql } from '../../../src/worker/ledger/sql.ts';
@@ -10,7 +10,7 @@ import { insideLedger } from '../../harness.ts';
 const START_MS = Date.parse('2026-11-23T00:00:00Z');
 const ROOM = budgets(100_000, 100_000);
 
-/** Counts what passes through it. */
+/** Counts the rows that are read and written through it. */
 class Meter implements Sql {
   read = 0;
   written = 0;
@@ -57,7 +57,7 @@ function fill(sql: SqlStorage, count: number): void {
   );
 }
 
-/** What `act` finds with each number of old rows. */
+/** Runs `act` on one ledger for each number of old rows. */
 async function withOldRows<T>(
   counts: readonly number[],
   act: (store: LedgerStore, meter: Meter, oldRows: number) => T,
@@ -75,10 +75,10 @@ async function withOldRows<T>(
 }
 
 describe('the rows written', () => {
-  it('for each step of a deletion are exact numbers, which more rows do not change', async () => {
+  it('for each step of a deletion are exact, and do not grow with the rows', async () => {
     const costs = await withOldRows([0, 2_000], (store, meter) => {
       const reserve = (requestId: string, given = ROOM) => store.reserve(reservation(requestId), given, START_MS);
-      // The first row of a table costs one more, because its numbers begin.
+      // The first row of a table costs one more, because it starts the numbering.
       store.cancel(reservation('first', 'm-first001'), settlement('not_attempted'), START_MS);
       store.applyCheck('m-none0001', checkOf('failed', START_MS), START_MS);
       store.reserve(reservation('lost', 'm-lost0001'), ROOM, START_MS);

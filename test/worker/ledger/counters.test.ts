@@ -11,7 +11,7 @@ const ROOM = budgets(100);
 const reserve = (store: LedgerStore, requestId: string, caller = 'a', imageId = `m-${requestId}`, atMs = START_MS) =>
   store.reserve(reservation(requestId, imageId, caller), ROOM, atMs);
 
-/** Lets the last planned check of the image decide its row. */
+/** Resolves the row of an image with its last planned check. */
 function resolve(store: LedgerStore, imageId: string, finding: 'absent' | 'found') {
   const checkedAtMs = START_MS + HOUR_MS;
   store.applyCheck(imageId, checkOf(finding, checkedAtMs), checkedAtMs);
@@ -47,7 +47,7 @@ describe('a deletion', () => {
     });
   });
 
-  it('that a check has decided is not counted again by a settlement that comes later', async () => {
+  it('that a check has resolved is not counted again by a later settlement', async () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       reserve(store, 'r1');
@@ -68,14 +68,14 @@ describe('a deletion', () => {
 });
 
 describe('the counts', () => {
-  it('stay when retention removes rows, while the number of rows goes down', async () => {
+  it('stay the same when old rows are removed, while the number of rows goes down', async () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       for (const id of ['r1', 'r2', 'r3', 'r4']) reserve(store, id);
       for (const id of ['r1', 'r2', 'r3']) store.settle(idOf(id), settlement('deleted'), START_MS);
       reserve(store, 'new', 'a', 'm-new0001', START_MS + 9 * DAY_MS);
       expect(store.metrics(START_MS).rows).toBe(5);
-      // Of the four that go, one was never final.
+      // Of the four removed rows, one was never final.
       expect(store.remove(START_MS + DAY_MS)).toBe(4);
       const metrics = store.metrics(START_MS + 9 * DAY_MS);
       expect(metrics.rows).toBe(1);
@@ -96,7 +96,7 @@ describe('the counts', () => {
     });
   });
 
-  it('have the images that count now, for the account and for each caller that has one', async () => {
+  it('include the images that count now, for the account and for each caller that has one', async () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       for (const [id, caller, image] of [

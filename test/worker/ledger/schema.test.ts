@@ -16,7 +16,7 @@ import { insideLedger, storeIn } from '../../harness.ts';
 
 const START_MS = Date.parse('2026-11-23T00:00:00Z');
 
-/** What SQLite does for a statement, a step in each line. */
+/** SQLite's plan for a statement, one step per line. */
 function planOf(sql: SqlStorage, statement: string, bindings?: (string | number)[]): string[] {
   const numbers = [...statement.matchAll(/\?(\d+)/g)].map(([, number]) => Number(number));
   const count = numbers.length > 0 ? Math.max(...numbers) : [...statement.matchAll(/\?/g)].length;
@@ -43,14 +43,14 @@ const queries = Array.from({ length: 2 ** parts.length }, (_, bits) => {
   return { given: chosen.map(([name]) => name).join(', ') || 'nothing', query };
 });
 
-/** Those that count a budget read the rows that count: no more than the budget. */
+/** Statements that may sort. Those for a budget read only the rows that count, so no more than the budget. */
 const GROUPED: readonly string[] = [
   'accountCount',
   'callerCount',
   'callerCounts',
   'accountLeaves',
   'callerLeaves',
-  // Two sorted batches at the most.
+  // Sorts at most two batches.
   'removeWithoutEffect',
 ];
 
@@ -92,7 +92,7 @@ describe('the statement', () => {
 });
 
 describe('a page of history', () => {
-  it('has 128 combinations of filters, time range and cursor, and each of them is tried', () => {
+  it('is tested with all 128 combinations of filters, time range and cursor', () => {
     expect(new Set(queries.map(({ given }) => given)).size).toBe(128);
   });
 
@@ -111,19 +111,19 @@ describe('a page of history', () => {
           requestId !== null,
           sameRequests > 0,
         );
-        // Where the outcome comes before the time, one search for each outcome, unless the outcome is given.
+        // An index with the outcome before the time needs one search per outcome, unless the outcome is given.
         const searches = byOutcome && outcome === null ? ROW_OUTCOMES.length : 1;
         const steps = plan.filter((step) => step.startsWith('SEARCH'));
         expect(steps).toHaveLength(searches);
         for (const step of steps) expect(step).toContain(`USING INDEX ${index} (`);
-        // Two pages that are found already may be sorted, and so may the few rows of one request id of anybody.
+        // Two pages that were found may be sorted, and so may the few rows with one request id of any caller.
         const sorted = sortsOf(plan).filter((step) => !step.startsWith('SCAN (sub'));
         if (requestId === null || caller !== null) expect(sorted).toEqual([]);
       }
     });
   });
 
-  /** The index that serves a question, and whether it has the outcome before the time. */
+  /** The index that serves a query, and whether it has the outcome before the time. */
   function expectedIndex(caller: boolean, image: boolean, request: boolean, manyOfRequest: boolean): [string, boolean] {
     if (request && !(caller && image && manyOfRequest)) return ['deletions_by_request_and_caller', false];
     if (image && caller) return ['deletions_by_caller_and_image', false];
@@ -181,7 +181,7 @@ describe('the schema', () => {
       lookedAtMs,
     );
 
-  it('has a version, and a ledger of 1.0.0 keeps its rows, several open ones of one image included', async () => {
+  it('has a version, and a ledger of 1.0.0 keeps its rows, even several open ones of one image', async () => {
     await insideLedger((sql) => {
       startAgain(sql);
       new LedgerStore(sql, SCHEDULE).migrate(MIGRATIONS.slice(0, 1));
@@ -203,7 +203,7 @@ describe('the schema', () => {
       expect(store.nextCheckMs()).toBe(START_MS + 1);
       expect(store.dueImage([], nowMs)).toBe('m-custom01');
       expect(store.applyCheck('m-custom01', checkOf('absent', nowMs), nowMs)).toHaveLength(2);
-      // What 1.0.0 deleted is not read back.
+      // Deletions of 1.0.0 are not read back.
       expect(store.history(ALL_ROWS).map(({ id, outcome, verified }) => [id, outcome, verified])).toEqual([
         ['open2', 'deleted', null],
         ['open1', 'deleted', null],
@@ -213,12 +213,12 @@ describe('the schema', () => {
     });
   });
 
-  it('takes what a Worker of 1.0.0 sends, and answers what it can read', async () => {
+  it('accepts what a Worker of 1.0.0 sends, and returns what it can read', async () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       store.reserve(reservation('r1'), budgets(5), START_MS);
       const { reserved } = store.reserve(reservation('r2'), budgets(5), START_MS);
-      // 1.0.0 spreads a refusal into a failure whose code it has set before.
+      // 1.0.0 spreads a refusal over a failure that already has its code.
       expect(reserved).toMatchObject({ ok: false, failure: { of: 'caller', budget: 5, retryAfterS: 5 } });
       expect(reserved.ok ? {} : reserved.failure).not.toHaveProperty('code');
       const { unlistedAbsence: _new, ...asBefore } = { ...settlement('deleted'), unlistedAbsence: false };
@@ -240,7 +240,7 @@ describe('the schema', () => {
     });
   });
 
-  it('orders rows by time, even if a new row has the number of a removed one', async () => {
+  it('orders rows by time, even if a new row reuses the number of a removed one', async () => {
     await insideLedger((sql) => {
       const store = storeIn(sql);
       store.reserve(reservation('r1'), budgets(5), START_MS);
