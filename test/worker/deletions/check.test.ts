@@ -5,7 +5,7 @@ import { checkImage } from '../../../src/worker/deletions/check.ts';
 
 const NOW_MS = Date.parse('2026-11-23T00:00:00Z');
 
-/** The check of an image for which Baidu answers this, and its log lines. */
+/** Checks an image for which Baidu answers `said`. Returns the check, its log lines and the ids it read. */
 async function checkOf(said: ImageCheck, imageId = 'm-custom01') {
   const lines: unknown[] = [];
   const read: string[] = [];
@@ -27,17 +27,17 @@ async function checkOf(said: ImageCheck, imageId = 'm-custom01') {
 
 describe('a check', () => {
   it.each<[string, ImageCheck, string]>([
-    ['an image with a documented status', { seen: 'found', isDocumented: true }, 'found'],
-    ['an image with any other status, such as Deleting', { seen: 'found', isDocumented: false }, 'failed'],
-    ['no image', { seen: 'absent' }, 'absent'],
-    ['nothing', { seen: 'failed', unlistedCode: null }, 'failed'],
-  ])('of %s', async (_what, said, finding) => {
+    ['finds an image with a documented status', { seen: 'found', isDocumented: true }, 'found'],
+    ['fails for an image with any other status, such as Deleting', { seen: 'found', isDocumented: false }, 'failed'],
+    ['reports an absent image', { seen: 'absent' }, 'absent'],
+    ['fails if the read fails', { seen: 'failed', unlistedCode: null }, 'failed'],
+  ])('%s', async (_what, said, finding) => {
     const { check, lines } = await checkOf(said);
     expect(check).toEqual({ finding, unlistedAbsence: false, beganAtMs: NOW_MS, keyFingerprint: 'f' });
     expect(lines).toEqual([]);
   });
 
-  it('fails if the code of an absence is not on the list, and the operator reads the code', async () => {
+  it('fails if the code of an absence is not listed, and logs the code', async () => {
     const { check, lines } = await checkOf({ seen: 'failed', unlistedCode: 'ImageEvaporated' });
     expect(check).toMatchObject({ finding: 'failed', unlistedAbsence: true });
     expect(lines).toMatchObject([
@@ -50,7 +50,7 @@ describe('a check', () => {
     ]);
   });
 
-  it('reads nothing for an id outside of the grammar', async () => {
+  it('reads nothing for a malformed id', async () => {
     const { check, read } = await checkOf({ seen: 'absent' }, '../other');
     expect(check.finding).toBe('failed');
     expect(read).toEqual([]);

@@ -15,7 +15,7 @@ import {
 } from '../../harness.ts';
 
 describe('the history', () => {
-  it('tells what is known about each deletion', async () => {
+  it('shows what is known about each deletion', async () => {
     const harness = createHarness();
     await harness.call('DELETE', '/images/m-custom01', { ...bearer(KEYS.named), 'X-Request-Id': 'job-1' });
     await harness.call('DELETE', '/images/m-custom03', { ...bearer(KEYS.named), 'X-Request-Id': 'job-2' });
@@ -51,7 +51,7 @@ describe('the history', () => {
     ]);
   });
 
-  it('lists each deletion once over its pages, newest first, even if more images are deleted meanwhile', async () => {
+  it('lists each deletion once across its pages, newest first, even if more images are deleted meanwhile', async () => {
     const harness = createHarness();
     const ids = manyImages(harness, 8);
     for (const id of ids.slice(0, 7)) await harness.call('DELETE', `/images/${id}`);
@@ -106,7 +106,7 @@ describe('the history', () => {
     expect((await harness.call('GET', '/deletions', {})).status).toBe(401);
   });
 
-  it("is everyone's for a caller with deletions:read, with the name of each caller, and answers who deleted an image", async () => {
+  it("has everyone's deletions for a caller with deletions:read, and shows who deleted an image", async () => {
     const harness = createHarness();
     await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.cleaner));
     await harness.call('DELETE', '/images/m-custom02', bearer(KEYS.both));
@@ -137,7 +137,7 @@ describe('the history', () => {
     expect((await historyPage(harness, '/deletions?requestId=other', KEYS.auditor)).body.deletions).toEqual([]);
   });
 
-  it('is where the problem of an unknown outcome leads, to exactly this deletion', async () => {
+  it('has exactly the deletion that the problem of an unknown outcome links to', async () => {
     const harness = createHarness();
     const headers = { ...bearer(KEYS.cleaner), 'X-Request-Id': 'job.1' };
     await harness.call('DELETE', '/images/m-custom01', headers);
@@ -166,7 +166,7 @@ describe('the history', () => {
     expect(body.deletions).toMatchObject([
       { outcome: 'deleted', confirmed: false, resolvedAt, code: 'upstream_timeout' },
     ]);
-    // Everyone learns when it was deleted, and its caller by which request.
+    // Every caller learns when it was deleted. Only the caller that deleted it learns by which request.
     const again = await problemOf(await harness.call('DELETE', '/images/m-custom01'));
     expect(again['deletedBefore']).toEqual({ at: expect.any(String), requestId: body.deletions[0]?.requestId });
   });

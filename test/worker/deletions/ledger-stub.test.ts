@@ -1,4 +1,4 @@
-/** How the gateway deals with a ledger that fails, restarts or answers late. */
+/** How the gateway handles a ledger that fails, restarts or answers late. */
 import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 import type { Settlement } from '../../../src/worker/ledger/rows.ts';
@@ -27,7 +27,7 @@ describe('a ledger that fails', () => {
     expect(harness.lines[0]).toMatchObject({ severity: 'ERROR' });
   });
 
-  it('after a deletion is sent the outcome twice; the operator gets an error, and the caller the true outcome', async () => {
+  it('after a deletion gets the outcome twice; the operator gets an error, and the caller the true outcome', async () => {
     const settlements: Settlement[] = [];
     const harness = createHarness({ env: { LEDGER: ledgerThat({ settle: true }, settlements) } });
     const response = await harness.call('DELETE', '/images/m-custom01');
@@ -46,7 +46,7 @@ describe('a ledger that fails', () => {
     expect(more).toEqual([]);
   });
 
-  it('when it is asked for a history makes the gateway answer 503', async () => {
+  it('when it is asked for the history causes a 503', async () => {
     const harness = createHarness({
       env: { LEDGER: { getByName: () => ({ history: () => Promise.reject(new Error('x')) }) } },
     });
@@ -55,8 +55,8 @@ describe('a ledger that fails', () => {
   });
 });
 
-describe('a ledger that restarts while Baidu works', () => {
-  it('takes the outcome all the same', async () => {
+describe('a ledger that restarts during a deletion', () => {
+  it('still records the outcome', async () => {
     const harness = createHarness();
     const name = crypto.randomUUID();
     const ledgers = { getByName: () => ledgerNamed(name) };
@@ -93,7 +93,7 @@ function lateLedger(ms: number, reply: 'entered' | 'lost' = 'entered') {
 }
 
 describe('a ledger that reserves too late', () => {
-  it('learns that nothing was sent', async () => {
+  it('gets a cancellation, because nothing was sent', async () => {
     const { namespace, settled, reserved } = lateLedger(5_300);
     const harness = createHarness({ env: { LEDGER: namespace } });
     const ctx = createExecutionContext();
@@ -106,7 +106,7 @@ describe('a ledger that reserves too late', () => {
     expect(harness.requests).toHaveLength(0);
   }, 20_000);
 
-  it('is not waited for beyond the deadline', async () => {
+  it('does not delay the answer beyond the deadline', async () => {
     const limits = { UPSTREAM_DEADLINE_MS: '250', UPSTREAM_ATTEMPT_TIMEOUT_MS: '250' };
     const harness = createHarness({ env: { LEDGER: lateLedger(300).namespace, ...limits } });
     const response = await harness.call('DELETE', '/images/m-custom01');
@@ -116,7 +116,7 @@ describe('a ledger that reserves too late', () => {
 });
 
 describe('a reservation whose reply is lost', () => {
-  it('is taken back by our own id, which the audit record names too', async () => {
+  it('is cancelled by our own id, which the audit record has too', async () => {
     const { namespace, settled, reserved } = lateLedger(1, 'lost');
     const harness = createHarness({ env: { LEDGER: namespace } });
     const response = await harness.call('DELETE', '/images/m-custom01');
@@ -152,7 +152,7 @@ describe('a reservation whose reply is lost', () => {
 });
 
 describe('a reservation that comes after its cancellation', () => {
-  it('is refused, so that no row stays unknown for a deletion that was never sent', async () => {
+  it('is refused, so no row stays unknown for a deletion that was never sent', async () => {
     const ledger = ledgerNamed(crypto.randomUUID());
     const cancelled = Promise.withResolvers<void>();
     let late: Promise<unknown> | undefined;
@@ -181,7 +181,7 @@ describe('a reservation that comes after its cancellation', () => {
 });
 
 describe('the ledger', () => {
-  it('is one object for the deployment, near Beijing, for every caller', async () => {
+  it('is one object near Beijing for all callers', async () => {
     const asked: unknown[] = [];
     const ledger = ledgerNamed(crypto.randomUUID());
     const namespace = {
@@ -204,7 +204,7 @@ describe('the ledger', () => {
     ['su', 'apac-ne'],
     ['gz', 'apac-se'],
     ['hkg', 'apac-se'],
-  ])('of the region %s is asked for in %s', async (region, locationHint) => {
+  ])('for the region %s has the location hint %s', async (region, locationHint) => {
     const asked: unknown[] = [];
     const getByName = (_name: string, place: unknown) => {
       asked.push(place);
@@ -215,7 +215,7 @@ describe('the ledger', () => {
     expect(asked).toEqual([{ locationHint }]);
   });
 
-  it('is not waited for after Baidu has answered: the answer goes first, and the record comes after the settlement', async () => {
+  it('does not delay the answer once Baidu has answered, and the record follows the settlement', async () => {
     const settling = Promise.withResolvers<void>();
     const ledger = { reserve: async () => ({ ok: true, value: null }), settle: () => settling.promise };
     const harness = createHarness({ env: { LEDGER: { getByName: () => ledger } } });
@@ -230,10 +230,10 @@ describe('the ledger', () => {
   });
 
   it.each<[string, unknown, number]>([
-    ['that it is overloaded is not asked again', Object.assign(new Error('busy'), { overloaded: true }), 1],
-    ['that it is not overloaded is asked again', Object.assign(new Error('down'), { overloaded: false }), 2],
-    ['nothing is asked again', undefined, 2],
-  ])('that fails and says %s', async (_what, thrown, times) => {
+    ['with overloaded: true is not asked again', Object.assign(new Error('busy'), { overloaded: true }), 1],
+    ['with overloaded: false is asked again', Object.assign(new Error('down'), { overloaded: false }), 2],
+    ['without an error object is asked again', undefined, 2],
+  ])('that fails %s', async (_what, thrown, times) => {
     let calls = 0;
     const settle = async () => {
       calls++;

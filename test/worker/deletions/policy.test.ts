@@ -40,7 +40,7 @@ describe('a protected image', () => {
 });
 
 describe('a protection by id', () => {
-  it('holds in any case of the letters, for preview and deletion', async () => {
+  it('ignores upper and lower case, for preview and deletion', async () => {
     for (const [configured, id] of [
       ['m-CUSTOM01', 'm-custom01'],
       ['m-custom01', 'm-CustoM01'],
@@ -56,7 +56,7 @@ describe('a protection by id', () => {
 });
 
 describe('a caller with names', () => {
-  it('may delete only images that have such a name', async () => {
+  it('may delete only images with a matching name', async () => {
     const harness = createHarness();
     expect((await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.named))).status).toBe(200);
     const refused = await harness.call('DELETE', '/images/m-custom03', bearer(KEYS.named));

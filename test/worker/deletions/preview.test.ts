@@ -1,11 +1,11 @@
-/** The preview, and that a deletion then does what the preview promises. */
+/** The preview, and whether a deletion then does what the preview promises. */
 import { describe, expect, it } from 'vitest';
 import { catalogue } from '../../emulator/catalogue.ts';
 import { KEYS } from '../../fixtures.ts';
 import { bearer, codesOf, createHarness, type HarnessOptions, previewOf, problemOf } from '../../harness.ts';
 
 describe('the preview', () => {
-  it('says what the image is and whether it can be deleted, and deletes nothing', async () => {
+  it('describes the image, says whether it can be deleted, and deletes nothing', async () => {
     const harness = createHarness();
     expect(await previewOf(harness, 'm-custom01')).toEqual({
       id: 'm-custom01',
@@ -37,7 +37,7 @@ describe('the preview', () => {
     ]);
   });
 
-  it('names each blocker by its code and in a sentence', async () => {
+  it('names each blocker with its code and a sentence', async () => {
     const blockersOf = async (id: string) => (await previewOf(createHarness(), id)).blockers;
     expect(await blockersOf('m-system01')).toEqual([
       {
@@ -77,7 +77,7 @@ describe('the preview', () => {
     expect(codesOf(await previewOf(harness, 'm-shared01', KEYS.named))).toContain('permission_denied');
   });
 
-  it('says null if it cannot read whether the image is shared', async () => {
+  it('has null if it cannot read whether the image is shared', async () => {
     const harness = createHarness();
     harness.emulator.faults.push({ deletes: true, answer: 'normal' });
     harness.emulator.misbehave('route_unknown');
@@ -119,7 +119,7 @@ describe('the preview', () => {
     expect([codesOf(preview), preview.deletable]).toEqual([['ledger_unavailable'], false]);
   });
 
-  it('fails for what Baidu said if the ledger does not answer either', async () => {
+  it("fails with Baidu's reason if the ledger does not answer either", async () => {
     const broken = { getByName: () => ({ peek: () => Promise.reject(new Error('down')) }) };
     const harness = createHarness({ env: { LEDGER: broken } });
     const problem = await problemOf(await harness.call('GET', '/images/m-absent01', bearer(KEYS.reader)));

@@ -22,7 +22,7 @@ interface World {
   deadlineMs?: number;
 }
 
-/** A probe with a clock that the test turns, and an API that answers as the test says. */
+/** A probe whose clock and API the test controls. */
 function probeWith({ answer, check, deadlineMs = 20_000 }: World) {
   const asked: { id: string; endMs: number }[] = [];
   const checked: string[] = [];
@@ -52,27 +52,27 @@ function probeWith({ answer, check, deadlineMs = 20_000 }: World) {
 }
 
 describe('the probe', () => {
-  it('reads an image that cannot exist, within the deadline, and is content if Baidu says so', async () => {
+  it('reads an image that cannot exist, within the deadline, and succeeds if Baidu says that it is absent', async () => {
     const { probe, asked, lines } = probeWith({ answer: () => absent });
     expect(await probe.ask('id-1')).toEqual({ result: ok(null), control: null, attempts: 1, answer: undefined });
     expect(asked).toEqual([{ id: `m-${'0'.repeat(32)}`, endMs: 1_020_000 }]);
     expect(lines).toEqual([]);
   });
 
-  it('is content, too, if Baidu has such an image', async () => {
+  it('succeeds even if Baidu has such an image', async () => {
     const image = { id: ID_OF_NO_IMAGE, name: 'n', type: 'Custom', status: 'Available' } as const;
     const rest = { desc: null, osName: null, osVersion: null, createTime: null };
     const { probe } = probeWith({ answer: () => called(ok({ ...image, ...rest })) });
     expect((await probe.ask('id-1')).result).toEqual(ok(null));
   });
 
-  it('says why if Baidu does not answer about the image, and that nothing was deleted', async () => {
+  it('says why Baidu did not answer about the image, and that nothing was attempted', async () => {
     const { probe } = probeWith({ answer: () => refused });
     const failure = { code: 'upstream_rejected_credentials', outcome: 'not_attempted' };
     expect((await probe.ask('id-1')).result).toMatchObject({ ok: false, failure });
   });
 
-  it('reads once in ten seconds, and tells in between what the last read found', async () => {
+  it('reads once in ten seconds, and repeats the last result in between', async () => {
     const answers = [refused, absent];
     const { probe, asked, clock } = probeWith({ answer: () => answers.shift() ?? refused });
     const first = await probe.ask('id-1');
@@ -93,7 +93,7 @@ describe('the probe', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('does not wait for ever for a read whose request was ended, and reads again after the deadline', async () => {
+  it('waits no longer than the deadline for a read whose request was ended, and then reads again', async () => {
     const { probe, asked, clock } = probeWith({ answer: () => new Promise<never>(() => undefined) });
     void probe.ask('id-1');
     expect((await probe.ask('id-1')).result).toMatchObject({ ok: false, failure: { code: 'upstream_timeout' } });
@@ -104,7 +104,7 @@ describe('the probe', () => {
     expect(asked).toHaveLength(2);
   });
 
-  it('does not wait for a date at which the clock was wrong', async () => {
+  it('reads again after the clock was far ahead', async () => {
     const { probe, asked, clock } = probeWith({ answer: () => absent });
     clock.nowMs += 1e9;
     await probe.ask('id-1');
@@ -117,7 +117,7 @@ describe('the probe', () => {
 describe('the control', () => {
   const answer = () => absent;
 
-  it('is checked beside the probe, once, and its result is kept as long', async () => {
+  it('is checked once with each probe, and its result is kept as long', async () => {
     const { probe, checked, lines, clock } = probeWith({
       answer,
       check: () => ({ seen: 'found', isDocumented: false }),
@@ -131,7 +131,7 @@ describe('the control', () => {
     expect(lines).toEqual([]);
   });
 
-  it('is checked at the same time as the other image is read', async () => {
+  it('is checked while the other image is read', async () => {
     const reading = Promise.withResolvers<Called<Image>>();
     const { probe, checked } = probeWith({
       answer: () => reading.promise,
@@ -143,7 +143,7 @@ describe('the control', () => {
     expect((await asking).control).toBe('found');
   });
 
-  it('that is absent changes nothing but the answer, and warns once', async () => {
+  it('that is absent changes nothing but the answer, and logs one warning', async () => {
     const { probe, lines } = probeWith({ answer, check: () => ({ seen: 'absent' }) });
     expect(await probe.ask('id-1')).toMatchObject({ result: ok(null), control: 'absent' });
     expect(await probe.ask('id-2')).toMatchObject({ result: ok(null), control: 'absent', attempts: 0 });
@@ -157,7 +157,7 @@ describe('the control', () => {
     expect(lines).toEqual([{ severity: 'WARN', record: line }]);
   });
 
-  it('that could not be read says nothing, and the probe is the same', async () => {
+  it('that cannot be read is null, and does not change the probe', async () => {
     const { probe, lines } = probeWith({ answer, check: () => ({ seen: 'failed', unlistedCode: null }) });
     expect(await probe.ask('id-1')).toMatchObject({ result: ok(null), control: null, attempts: 2 });
     expect(lines).toEqual([]);
@@ -168,7 +168,7 @@ describe('the control', () => {
     expect(await probe.ask('id-1')).toMatchObject({ result: { ok: false }, control: 'found' });
   });
 
-  it('that Baidu answers with a code that nobody has seen is not known to be absent, and the code is logged', async () => {
+  it('is not reported as absent under an unlisted code, but the code is logged', async () => {
     const { probe, lines } = probeWith({ answer, check: () => ({ seen: 'failed', unlistedCode: 'Image.Vanished' }) });
     expect((await probe.ask('id-1')).control).toBeNull();
     const line = { 'event.name': 'absence_unlisted', 'image.id': CONTROL_ID, 'bce.code': 'Image.Vanished' };
@@ -181,7 +181,7 @@ describe('GET /readyz?upstream=true', () => {
     const response = await harness.call('GET', '/readyz?upstream=true', bearer(KEYS.reader));
     return { status: response.status, body: response.ok ? await response.json() : await problemOf(response) };
   };
-  it('checks the credential by one read in ten seconds', async () => {
+  it('checks the credential with one read in ten seconds', async () => {
     const harness = createHarness();
     for (let times = 0; times < 3; times++) {
       expect(await probe(harness)).toEqual({
@@ -193,7 +193,7 @@ describe('GET /readyz?upstream=true', () => {
     expect(harness.lines.map(({ record }) => record['bce.status_code'])).toEqual([404, undefined, undefined]);
   });
 
-  it('reads the first protected image beside it, exactly as it is written, and tells whether Baidu has it', async () => {
+  it('also reads the first protected image, spelled exactly as configured, and reports whether Baidu has it', async () => {
     for (const [id, control] of [
       ['m-custom01', 'found'],
       ['m-Custom01', 'absent'],
@@ -224,7 +224,7 @@ describe('GET /readyz?upstream=true', () => {
   );
 
   it.each(['internal_error', 'hang', 'redirect', 'iam_signature_invalid', 'throttled_long'] as const)(
-    'says nothing of a deletion if the probe meets %s',
+    'does not mention a deletion if the probe meets %s',
     async (fault) => {
       const harness = createHarness();
       harness.emulator.misbehave(fault, fault);

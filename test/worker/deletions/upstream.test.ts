@@ -5,10 +5,10 @@ import { KEYS } from '../../fixtures.ts';
 import { bearer, createHarness, historyPage, problemOf, recordsOf } from '../../harness.ts';
 
 describe('image_not_found', () => {
-  it('tells when and by which request this caller deleted the image: on deletion, with expectName, and on preview', async () => {
+  it('says when and by which request this caller deleted the image, on deletion, with expectName, and on preview', async () => {
     const harness = createHarness();
     const headers = { ...bearer(KEYS.both), 'X-Request-Id': 'job-1' };
-    // Slow enough that the deletion ends at another millisecond than it begins.
+    // Slow enough for the deletion to begin and end in different milliseconds.
     harness.emulator.faults.push({ deletes: true, answer: 'normal', delayMs: 20 });
     await harness.call('DELETE', '/images/m-custom01', headers);
     const at = (await historyPage(harness, '/deletions', KEYS.both)).body.deletions[0]?.settledAt;
@@ -28,7 +28,7 @@ describe('image_not_found', () => {
     }
   });
 
-  it('tells when another caller deleted the image, but neither who nor by which request', async () => {
+  it('says when another caller deleted the image, but not who, or by which request', async () => {
     const harness = createHarness();
     await harness.call('DELETE', '/images/m-custom01', { ...bearer(KEYS.both), 'X-Request-Id': 'job-1' });
     const at = (await historyPage(harness, '/deletions', KEYS.both)).body.deletions[0]?.settledAt;
@@ -43,7 +43,7 @@ describe('image_not_found', () => {
     }
   });
 
-  it('says nothing of an earlier deletion if there was none', async () => {
+  it('mentions no earlier deletion if there was none', async () => {
     const body = await problemOf(await createHarness().call('DELETE', '/images/m-absent01'));
     expect(body['deletedBefore']).toBeUndefined();
     expect(body['detail']).toBe('Baidu has no image m-absent01 in this region.');
@@ -51,7 +51,7 @@ describe('image_not_found', () => {
 });
 
 describe('another failure', () => {
-  it('says nothing of an earlier deletion, because the image may be there', async () => {
+  it('mentions no earlier deletion, because the image may be there', async () => {
     const harness = createHarness();
     await harness.call('DELETE', '/images/m-custom01');
     harness.emulator.misbehave('iam_signature_invalid');
@@ -61,7 +61,7 @@ describe('another failure', () => {
   });
 });
 
-describe('an absence under a code that nobody has seen', () => {
+describe('an absence under an unlisted code', () => {
   const probePath = '/readyz?upstream=true';
   it.each<[string, string, string, object]>([
     ['GET', probePath, `m-${'0'.repeat(32)}`, { credentialAccepted: true }],
@@ -69,7 +69,7 @@ describe('an absence under a code that nobody has seen', () => {
     ['DELETE', '/images/m-absent01', 'm-absent01', { code: 'image_not_found' }],
     ['DELETE', '/images/m-absent01?expectName=x', 'm-absent01', { code: 'image_not_found' }],
     ['DELETE', '/images/m-absent01?allowMissing=true', 'm-absent01', { outcome: 'already_absent' }],
-  ])('counts as one, with a warning, on %s %s', async (method, path, imageId, expected) => {
+  ])('counts as an absence, with a warning, on %s %s', async (method, path, imageId, expected) => {
     const harness = createHarness();
     harness.emulator.absentCode = 'Image.Vanished';
     const body = await (await harness.call(method, path, bearer(KEYS.both))).json();
@@ -86,7 +86,7 @@ describe('an absence under a code that nobody has seen', () => {
     });
   });
 
-  it('is what the detail says, and no more', async () => {
+  it('is all that the detail claims', async () => {
     const harness = createHarness();
     harness.emulator.absentCode = 'Image.Vanished';
     const body = await problemOf(await harness.call('DELETE', '/images/m-absent01'));
@@ -116,7 +116,7 @@ describe('an absence under a code that nobody has seen', () => {
     expect(body.deletions[0]).toMatchObject({ outcome: 'unknown', confirmed: null });
   });
 
-  it('warns once of a probe, however many ask', async () => {
+  it('logs one warning per probe, however many ask', async () => {
     const harness = createHarness();
     harness.emulator.absentCode = 'Image.Vanished';
     for (let times = 0; times < 3; times++) await harness.call('GET', probePath, bearer(KEYS.both));
@@ -124,8 +124,8 @@ describe('an absence under a code that nobody has seen', () => {
   });
 });
 
-describe('an absence under a code that is listed', () => {
-  it('warns of nothing', async () => {
+describe('an absence under a listed code', () => {
+  it('logs no warning', async () => {
     const harness = createHarness();
     await harness.call('GET', '/readyz?upstream=true', bearer(KEYS.both));
     await harness.call('GET', '/images/m-absent01', bearer(KEYS.both));
