@@ -1,4 +1,4 @@
-/** From a key, a token or a service binding to the caller. */
+/** How a key, a token or a service binding identifies the caller. */
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { CALLERS, KEYS } from '../../fixtures.ts';
 import { bearer, createHarness, historyPage, problemOf } from '../../harness.ts';
@@ -40,7 +40,7 @@ describe('authentication', () => {
     ['a key of ten thousand characters', [['Authorization', `Bearer ${'a'.repeat(10_000)}`]]],
   ];
 
-  it('answers every near miss with one and the same 401', async () => {
+  it('answers every near miss with the same 401', async () => {
     const answers = new Set<string>();
     for (const [what, headers] of near) {
       const harness = createHarness();
@@ -99,7 +99,7 @@ describe('a token', () => {
     ISSUERS: JSON.stringify({ local: issuer.entry(entry) }),
   });
 
-  it('admits its caller to everything that a key would, and record and ledger name whom it was issued to', async () => {
+  it('admits its caller to everything that a key would, and the record and the ledger have its subject', async () => {
     const harness = createHarness({ env: env() });
     const token = await issuer.token();
     const response = await harness.call('DELETE', '/images/m-custom01', bearer(token));
@@ -117,7 +117,7 @@ describe('a token', () => {
     expect((await harness.call('GET', '/images/m-custom02', bearer(token))).status).toBe(200);
   });
 
-  it('leaves keys as they are: their rows have no subject, and their records have the fingerprint', async () => {
+  it('changes nothing for keys: their rows have no subject, and their records have the fingerprint', async () => {
     const harness = createHarness({ env: env() });
     await harness.call('DELETE', '/images/m-custom01');
     expect(harness.lines[0]?.record).toMatchObject({ 'caller.proof': 'key', 'caller.key.fingerprint': 'bddc1d36' });
@@ -125,7 +125,7 @@ describe('a token', () => {
     expect(await issuer.fetches()).toBe(1);
   });
 
-  it('that is wrong gets the 401 that a wrong key gets, and sends nothing to Baidu', async () => {
+  it('that is invalid gets the same 401 as a wrong key, and nothing is sent to Baidu', async () => {
     const answers = new Set<string>();
     const foreign = await createPair('key-1');
     const tokens = [
@@ -148,7 +148,7 @@ describe('a token', () => {
     expect([...answers][0]).toContain('unauthenticated');
   });
 
-  it('is 503 identity_unavailable while nothing is known of its issuer', async () => {
+  it('gets a 503 identity_unavailable while the keys of its issuer are unknown', async () => {
     const down = await TestIssuer.create(inject('issuerUrl'));
     await down.become('down');
     const harness = createHarness({
@@ -171,7 +171,7 @@ describe('a token', () => {
     expect((await harness.call('DELETE', '/images/m-custom01')).status).toBe(200);
   });
 
-  it('of a caller without the scope is 403, and of one whose limit is reached is 429, like a key', async () => {
+  it('gets a 403 without the scope and a 429 without a budget, like a key', async () => {
     const harness = createHarness({ env: env({ job: { ...job.job, scopes: ['images:read'], dailyDeletions: 0 } }) });
     const headers = bearer(await issuer.token());
     expect(await problemOf(await harness.call('DELETE', '/images/m-custom01', headers))).toMatchObject({
@@ -187,21 +187,21 @@ describe('a token', () => {
     const name = 'Cf-Access-Jwt-Assertion';
     const viaHeader = () => createHarness({ env: env({}, { header: name }) });
 
-    it('counts in that header, plainly', async () => {
+    it('counts in that header without a scheme', async () => {
       const harness = viaHeader();
       const response = await harness.call('DELETE', '/images/m-custom01', { [name]: await issuer.token() });
       expect(response.status).toBe(200);
       expect(harness.lines[0]?.text).not.toContain((await issuer.token()).slice(0, 40));
     });
 
-    it('does not count in Authorization, nor with a scheme before it', async () => {
+    it('does not count in Authorization, or after a scheme', async () => {
       const token = await issuer.token();
       expect((await viaHeader().call('DELETE', '/images/m-custom01', bearer(token))).status).toBe(401);
       const withScheme = await viaHeader().call('DELETE', '/images/m-custom01', { [name]: `Bearer ${token}` });
       expect(withScheme.status).toBe(401);
     });
 
-    it('does not count together with Authorization, even if that has a good key', async () => {
+    it('does not count together with Authorization, even if that has a valid key', async () => {
       const token = await issuer.token();
       for (const authorization of [`Bearer ${KEYS.cleaner}`, `Bearer ${token}`, 'x']) {
         const headers = { [name]: token, Authorization: authorization };
@@ -209,7 +209,7 @@ describe('a token', () => {
       }
     });
 
-    it('does not count twice, nor beside the header of another issuer', async () => {
+    it('does not count if it is sent twice, or beside the header of another issuer', async () => {
       const token = await issuer.token();
       const twice: [string, string][] = [
         [name, token],
@@ -226,7 +226,7 @@ describe('a token', () => {
       expect((await harness.call('DELETE', '/images/m-custom02', wrong)).status).toBe(401);
     });
 
-    it('means nothing where no issuer has that header: a key beside it counts, and it alone does not', async () => {
+    it('is ignored if no issuer has that header, so a key beside it counts', async () => {
       const token = await issuer.token();
       const harness = createHarness({ env: env() });
       expect((await harness.call('DELETE', '/images/m-custom01', { [name]: token })).status).toBe(401);
@@ -248,7 +248,7 @@ describe('a token', () => {
     });
   });
 
-  it('may fit one of two issuers that share their name but not their audience', async () => {
+  it('may match one of two entries that have the same issuer but different audiences', async () => {
     const ISSUERS = JSON.stringify({
       other: issuer.entry({ audience: 'other', jwks: { keys: [(await createPair('key-1')).jwk] } }),
       local: issuer.entry({ jwks: { keys: [issuer.pair.jwk] } }),
@@ -279,15 +279,15 @@ describe('a service binding', () => {
 
   it.each<[string, unknown]>([
     ['none', {}],
-    ['no object', undefined],
+    ['not an object', undefined],
     ['null', null],
     ['a list', ['worker']],
     ['an unknown name', { caller: 'nobody' }],
-    ['a caller that is known by its key alone', { caller: 'cleaner' }],
-    ['a name of every object', { caller: '__proto__' }],
+    ['a caller that has only a key', { caller: 'cleaner' }],
+    ['a name that every object inherits', { caller: '__proto__' }],
     ['a list of names', { caller: ['worker'] }],
     ['another field', { name: 'worker' }],
-  ])('whose properties are %s is 401, even with a good key', async (_what, props) => {
+  ])('whose properties are %s gets a 401, even with a valid key', async (_what, props) => {
     for (const headers of [{}, bearer(KEYS.both)]) {
       const harness = bound(props);
       const response = await harness.call('DELETE', '/images/m-custom01', headers);
@@ -296,13 +296,13 @@ describe('a service binding', () => {
     }
   });
 
-  it('does not look at Authorization: its caller stays who it is', async () => {
+  it('ignores Authorization, so its caller stays the same', async () => {
     const harness = bound({ caller: 'worker' });
     await harness.call('GET', '/images/m-custom01', bearer(KEYS.reader));
     expect(harness.lines[0]?.record).toMatchObject({ 'caller.id': 'worker' });
   });
 
-  it('is needed for a caller that has no other credential', async () => {
+  it('is the only way in for a caller without another credential', async () => {
     const harness = createHarness({ env });
     expect((await harness.call('DELETE', '/images/m-custom01', bearer('worker'))).status).toBe(401);
   });

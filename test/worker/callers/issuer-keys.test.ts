@@ -8,7 +8,7 @@ import type { WaitUntil } from '../../../src/worker/runtime.ts';
 import { DAY_MS, MINUTE_MS } from '../../../src/worker/time.ts';
 import { createPair, type IssuerMode, type SigningPair, TestIssuer } from '../../issuer.ts';
 
-/** The keys of an issuer, with a clock that the test turns and the works that requests leave behind. */
+/** The keys of an issuer, with a clock that the test sets and the work that requests leave behind. */
 function keysOf({ jwks }: Pick<Issuer, 'jwks'>) {
   const lines: unknown[] = [];
   const works: Promise<unknown>[] = [];
@@ -26,7 +26,7 @@ function keysOf({ jwks }: Pick<Issuer, 'jwks'>) {
     lines,
     works,
     runtime,
-    /** Asks for a key, and waits until everything is done that this set going. */
+    /** Asks for a key, and waits for all the work that this starts. */
     ask: async (name = 'ES256 key-1') => {
       const found = await keys.keysFor(name, waitUntil);
       await Promise.all(works.splice(0));
@@ -48,7 +48,7 @@ const failure = (severity: 'ERROR' | 'WARN', reason: string) => [
   { severity_text: severity, 'event.name': 'issuer_failed', 'issuer.name': 'local', reason },
 ];
 
-/** How an issuer fails without making anybody wait, and what the log calls it. */
+/** How an issuer fails at once, and the reason that the log gives. */
 const FAULTS: [IssuerMode, string][] = [
   ['down', 'no_answer'],
   ['html', 'no_keys'],
@@ -59,12 +59,12 @@ const FAULTS: [IssuerMode, string][] = [
 ];
 
 describe('the keys of an issuer', () => {
-  it('are fetched once, however many requests want them at the same time', async () => {
+  it('are fetched once, however many requests need them at the same time', async () => {
     const issuer = await TestIssuer.create(inject('issuerUrl'));
     await issuer.become('slow');
     const { askAtOnce, works } = keysOf(issuer.parsed());
     const asking = Array.from({ length: 8 }, () => askAtOnce());
-    // It goes on for the others, even if the caller hangs up that began it.
+    // The fetch goes on for the others, even if the caller that started it hangs up.
     expect(works).toHaveLength(1);
     while ((await issuer.fetches()) < 1) await scheduler.wait(5);
     await issuer.become('healthy');
@@ -89,7 +89,7 @@ describe('the keys of an issuer', () => {
     expect(await ask()).not.toBe(first);
   });
 
-  it('that lack the one that a token names are renewed in the background, but at most once a minute', async () => {
+  it('are renewed in the background if they lack the key of a token, but at most once a minute', async () => {
     const issuer = await TestIssuer.create(inject('issuerUrl'));
     const second = await createPair('key-2');
     const { ask, clock } = keysOf(issuer.parsed());
@@ -107,7 +107,7 @@ describe('the keys of an issuer', () => {
   });
 
   it.each<[IssuerMode, string]>([...FAULTS, ['hanging', 'no_answer'], ['stalled', 'no_answer']])(
-    'are null while nothing is known and the issuer is %s, and it is asked once in five seconds',
+    'are null while none are known and the issuer is %s, which is asked once in five seconds',
     async (mode, reason) => {
       const issuer = await TestIssuer.create(inject('issuerUrl'));
       await issuer.become(mode);
@@ -145,7 +145,7 @@ describe('the keys of an issuer', () => {
     },
   );
 
-  it('are not waited for by a request that knows older ones, even if the issuer hangs', async () => {
+  it('do not delay a request that has older ones, even if the issuer hangs', async () => {
     const issuer = await TestIssuer.create(inject('issuerUrl'));
     const { ask, askAtOnce, clock, works } = keysOf(issuer.parsed());
     const known = await ask();
@@ -159,7 +159,7 @@ describe('the keys of an issuer', () => {
     expect(await issuer.fetches()).toBe(2);
   });
 
-  it('are asked for again if the request that fetched them was ended by the platform', async () => {
+  it('are fetched again if the platform ended the request that was fetching them', async () => {
     const issuer = await TestIssuer.create(inject('issuerUrl'));
     const { keys, clock, runtime, works } = keysOf(issuer.parsed());
     const never = () => new Promise<never>(() => undefined);
@@ -167,7 +167,7 @@ describe('the keys of an issuer', () => {
     const waitUntil: WaitUntil = (work) => works.push(work);
     const lost = dead.keysFor('ES256 key-1', waitUntil);
     clock.nowMs += 5_000;
-    // Another request does not take the lost one for one that still fetches: it asks for itself.
+    // The second request does not wait for the lost fetch. It fetches the keys itself.
     expect(await Promise.all([dead.keysFor('ES256 key-1', waitUntil), lost])).toEqual([null, null]);
     expect(await keys.keysFor('ES256 key-1', waitUntil)).not.toBeNull();
   });
@@ -181,7 +181,7 @@ describe('the keys of an issuer', () => {
     expect(await ask()).not.toBeNull();
   });
 
-  it('do not wait for a date at which the clock was wrong', async () => {
+  it('are fetched again after the clock was far ahead', async () => {
     const issuer = await TestIssuer.create(inject('issuerUrl'));
     const { ask, clock } = keysOf(issuer.parsed());
     clock.nowMs += 400 * DAY_MS;
@@ -193,7 +193,7 @@ describe('the keys of an issuer', () => {
     expect(await issuer.fetches()).toBe(2);
   });
 
-  it('that are inline are never fetched, and hold for ever', async () => {
+  it('that are inline are never fetched and never expire', async () => {
     const issuer = await TestIssuer.create(inject('issuerUrl'));
     const { ask, clock } = keysOf({ jwks: [issuer.pair.jwk] });
     const known = await ask();
@@ -203,7 +203,7 @@ describe('the keys of an issuer', () => {
     expect(await issuer.fetches()).toBe(0);
   });
 
-  it('are asked for without anything of the caller, and never of a cache', async () => {
+  it('are fetched with nothing from the caller, and never from a cache', async () => {
     const sent: unknown[] = [];
     const { runtime } = keysOf({ jwks: 'https://issuer.test/jwks' });
     const keys = new IssuerKeys(
@@ -230,7 +230,7 @@ describe('the keys of an issuer', () => {
       ({ jwk }) => [{ ...jwk, alg: 'ES512' }],
       'key 1 has another "alg" than RS256 for RSA or ES256 for EC',
     ],
-    // The second was meant for us.
+    // Only the second is meant for signatures.
     [
       'for encryption, and padded',
       ({ jwk }) => [
@@ -239,7 +239,7 @@ describe('the keys of an issuer', () => {
       ],
       'key 2 has a "y" that is not base64url without padding',
     ],
-  ])('that cannot be used (%s) are null, and the line names the fault', async (_what, keysFrom, fault) => {
+  ])('that cannot be used (%s) are null, and the log line names the fault', async (_what, keysFrom, fault) => {
     const pair = await createPair('key-1');
     const { keys, runtime, lines } = keysOf({ jwks: 'https://issuer.test/jwks' });
     expect(keys.current()).toBeNull();
@@ -257,7 +257,7 @@ describe('the keys of an issuer', () => {
     expect(lines).toEqual([['ERROR', { severity_text: 'ERROR', ...line }]]);
   });
 
-  it('that cannot be used are left out, and do not make the others useless', async () => {
+  it('that cannot be used are left out, and the others still work', async () => {
     const issuer = await TestIssuer.create(inject('issuerUrl'));
     const odd = { ...(await createPair('odd')), jwk: { kty: 'oct', k: 'AA', kid: 'odd' } };
     const torn = { ...odd, jwk: { kty: 'RSA', n: 'A'.repeat(341), e: 'AQAB', kid: 'torn' } };

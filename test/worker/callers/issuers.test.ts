@@ -1,4 +1,4 @@
-/** `ISSUERS`: whose tokens count. */
+/** `ISSUERS`: the issuers whose tokens count. */
 import { describe, expect, it } from 'vitest';
 import { parseIssuers } from '../../../src/worker/callers/issuers.ts';
 import { parseConfig } from '../../../src/worker/config.ts';
@@ -16,7 +16,7 @@ describe('ISSUERS', () => {
     });
   });
 
-  it('may be an object, as the platform hands it over, or empty, or absent', () => {
+  it('may be an object, as the platform passes it, or empty, or absent', () => {
     expect(parseIssuers({ one: entry }).issuers).toHaveLength(1);
     for (const ISSUERS of ['{}', {}, undefined]) {
       expect(parseConfig({ ...validEnv(), ISSUERS }).callers?.issuers).toEqual([]);
@@ -63,11 +63,11 @@ describe('ISSUERS', () => {
     ['an address with a fragment', { jwks: 'https://issuer.test/jwks#a' }, /jwks must be an address: https/],
     ['an address that a parser changes', { jwks: 'https://issuer.test/a/../jwks' }, /jwks must be an address: https/],
     ['a host that begins like loopback', { jwks: 'http://localhost.evil.test/' }, /jwks must be an address: https/],
-    ['a text that is no address', { jwks: 'issuer.test' }, /jwks must be an address: https/],
+    ['text that is not an address', { jwks: 'issuer.test' }, /jwks must be an address: https/],
     ['a lifetime of 0', { maxLifetimeS: 0 }, /maxLifetimeS must be/],
     ['a lifetime of more than a day', { maxLifetimeS: 86_401 }, /maxLifetimeS must be/],
-    ['a lifetime that is a text', { maxLifetimeS: '60' }, /maxLifetimeS must be/],
-    ['half a second of lifetime', { maxLifetimeS: 0.5 }, /maxLifetimeS must be/],
+    ['a lifetime that is a string', { maxLifetimeS: '60' }, /maxLifetimeS must be/],
+    ['a lifetime of half a second', { maxLifetimeS: 0.5 }, /maxLifetimeS must be/],
     ['the header Authorization', { header: 'AUTHORIZATION' }, /header must name/],
     ['the header Cookie', { header: 'Cookie' }, /header must name/],
     ['a header that logs would show', { header: 'X-Identity' }, /header must name .* token in its name/],
@@ -76,7 +76,7 @@ describe('ISSUERS', () => {
     ['a header that ends with a newline', { header: 'X-Token\n' }, /header must name/],
     ['a header that begins with a digit', { header: '7-Token' }, /header must name/],
     ['a header of 65 characters', { header: `x-token${'x'.repeat(58)}` }, /header must name/],
-    ['a header that is no text', { header: null }, /header must name/],
+    ['a header that is not text', { header: null }, /header must name/],
   ])('may not have %s', (_what, fields, problem) => {
     const problems = problemsOf(fields);
     expect(problems).toHaveLength(1);
@@ -107,7 +107,7 @@ describe('ISSUERS', () => {
     expect(problemsOfKeys(jwk, { ...jwk, kid: 'l' })).toEqual([]);
   });
 
-  it('passes over what verifies nothing: certificates, and keys for other uses beside a usable one', async () => {
+  it('ignores what verifies nothing: certificates, and keys for other uses beside a usable one', async () => {
     const { jwk } = await createPair('k');
     const chaff = { x5c: ['MIIB'], x5t: 'thumb', 'x5t#S256': 'thumb', x5u: 'https://issuer.test/cert' };
     const other = { ...jwk, kid: 'e', use: 'enc' };
@@ -115,7 +115,7 @@ describe('ISSUERS', () => {
     const { kid, kty, crv, x, y } = jwk;
     expect([problems, issuers[0]?.jwks]).toEqual([[], [{ kid, kty, crv, x, y, alg: 'ES256' }]]);
     expect(problemsOf({ jwks: { keys: [other] } })).toContain('issuer 1: jwks: key 1 has another "use" than sig');
-    // A private part is no chaff, whatever the key is for.
+    // A private member is an error, whatever the key is for.
     expect(problemsOf({ jwks: { keys: [jwk, { ...other, d: jwk.x }] } })).toHaveLength(1);
   });
 
@@ -154,7 +154,7 @@ describe('ISSUERS', () => {
     expect(problems.map((each) => each.replace(/^ISSUERS /, '')).find((each) => problem.test(each))).toBeDefined();
   });
 
-  it('has none if it is no object, or if the entry is none', () => {
+  it('yields no issuers if it is not an object, or if its entry is not', () => {
     expect(parseIssuers('nonsense')).toEqual({ issuers: [], problems: ['is not a JSON object'] });
     expect(parseIssuers('{"a":null}')).toEqual({ issuers: [], problems: ['issuer 1: is not an object'] });
   });

@@ -107,10 +107,10 @@ describe('a protection', () => {
     // é as one character, and as e with an accent.
     ['caf\u00e9-*', 'cafe\u0301-1', true],
     ['cafe\u0301-*', 'CAF\u00c9-1', true],
-    // ß is a small letter, and \u1e9e the same as a capital.
+    // ß is a small letter, and \u1e9e is its capital.
     ['gro\u00df-*', 'GRO\u1e9e-1', true],
     ['golden-*', 'silver-base', false],
-    // A small sigma at the end of a word is another letter than elsewhere, and both have the same capital.
+    // A small sigma has another form at the end of a word, and both have the same capital.
     ['ΟΔΟΣ*', 'ΟΔΟΣΑ', true],
     ['οδος*', 'ΟΔΟΣΑ', true],
     ['*ΟΔΟΣ', 'οδοσ', true],
@@ -120,11 +120,11 @@ describe('a protection', () => {
     ['i\u0323', 'İ\u0323', true],
     // An accent makes another letter.
     ['cafe*', 'café-1', false],
-    // A ligature and wide letters.
+    // A ligature and full-width letters.
     ['ﬁnal-*', 'FINAL-1', true],
     ['golden-*', 'ＧＯＬＤＥＮ-1', true],
     ['straße*', 'STRASSE', true],
-    // A wide star is no star.
+    // A full-width star is not a star.
     ['a*', 'b＊', false],
   ])('by %j covers %j: %s', (pattern, name, covered) => expect(protects(protectionOf(pattern), name)).toBe(covered));
 
@@ -136,7 +136,7 @@ describe('a protection', () => {
 const FORMS = ['NFC', 'NFD', 'NFKC', 'NFKD'];
 
 describe('the folded form', () => {
-  it('of every code point is that of its capital, its small letter and each of its Unicode forms', () => {
+  it('of every code point is the same for its upper case, its lower case and each of its Unicode forms', () => {
     const differing: string[] = [];
     for (let point = 0; point <= 0x10_ffff; point++) {
       if (point >= 0xd800 && point <= 0xdfff) continue;
@@ -154,7 +154,7 @@ describe('the folded form', () => {
     expect(differing).toEqual([]);
   }, 120_000);
 
-  it('has a star only if the pattern is split there', () => {
+  it('has a star only where the pattern has one', () => {
     const stars: string[] = [];
     for (let point = 0; point <= 0x10_ffff; point++) {
       if (point >= 0xd800 && point <= 0xdfff) continue;
@@ -164,7 +164,7 @@ describe('the folded form', () => {
     expect(stars).toEqual([]);
   }, 120_000);
 
-  it('of a text of several scripts does not depend on its case or Unicode form either', () => {
+  it('of a text in several scripts does not depend on its case or Unicode form either', () => {
     const letter = fc.constantFrom(
       ...'aIiıİſßẞKkΣσςΐΰΆǰŉﬁﬃǅÅåÉéжЖԱևÇ',
       '\u0301',

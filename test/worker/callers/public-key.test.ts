@@ -1,4 +1,4 @@
-/** Which keys of an issuer are taken, and what of them. */
+/** Which keys of an issuer are accepted, and which of their members are kept. */
 import { exportJWK, generateKeyPair } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type KeyFault, readKeySet, readPublicKey } from '../../../src/worker/callers/public-key.ts';
@@ -22,7 +22,7 @@ describe('a public key', () => {
   it.each([
     ['ec', 'ES256'],
     ['rsa', 'RS256'],
-  ])('of the kind %s is taken with its public members alone, for %s', (name, alg) => {
+  ])('of the kind %s keeps only its public members, for %s', (name, alg) => {
     const given = { ...jwks[name], use: 'sig', x5t: 'thumb', key_ops: ['verify'] };
     const { kid, kty, ...members } = jwks[name] ?? {};
     expect(readPublicKey(given)).toEqual({ ok: true, value: { kid, kty, alg, ...members } });
@@ -73,7 +73,7 @@ describe('a public key', () => {
     ],
     ['an EC key without y', 'has a "y" that is not base64url without padding', () => ({ ...jwks['ec'], y: undefined })],
     [
-      'an EC key whose x is no base64url',
+      'an EC key whose x is not base64url',
       'has an "x" that is not base64url without padding',
       () => ({ ...jwks['ec'], x: 'a b' }),
     ],
@@ -88,7 +88,7 @@ describe('a public key', () => {
       'has an "n" that is not base64url without padding',
       () => ({ ...jwks['rsa'], n: String(jwks['rsa']?.['n']).slice(1) }),
     ],
-    ['an RSA key whose every text is its own signature', 'has an "e" of 0 or 1', () => ({ ...jwks['rsa'], e: 'AQ' })],
+    ['an RSA key with the exponent 1, so each text is its own signature', 'has an "e" of 0 or 1', () => ({ ...jwks['rsa'], e: 'AQ' })],
     ['an RSA key with the exponent 0', 'has an "e" of 0 or 1', () => ({ ...jwks['rsa'], e: 'AA' })],
     [
       'an RSA key without exponent',
@@ -115,7 +115,7 @@ describe('a public key', () => {
     expect(readPublicKey(value())).toEqual(failed(fault));
   });
 
-  it.each(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'])('has no private member %s', (member) => {
+  it.each(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'])('may not have the private member %s', (member) => {
     expect(readPublicKey({ ...jwks['rsa'], [member]: 'AQ' })).toEqual(failed('has a private or symmetric member'));
   });
 
@@ -123,7 +123,7 @@ describe('a public key', () => {
     expect(readPublicKey({ ...jwks['rsa'], e: 'Aw' })).toMatchObject({ value: { e: 'Aw' } });
   });
 
-  it('may be RSA of exactly 2048 bits, also with zeros before them', () => {
+  it('may be RSA of exactly 2048 bits, even after zeros', () => {
     for (const zeros of [[], [0, 0]]) {
       const n = numberOf([...zeros, 0x80, ...Array(255).fill(0)]);
       expect(readPublicKey({ ...jwks['rsa'], n })).toMatchObject({ value: { n } });
@@ -132,7 +132,7 @@ describe('a public key', () => {
 });
 
 describe('a set of keys', () => {
-  it('says what is wrong with each key that cannot be used, by its place', () => {
+  it('says what is wrong with each unusable key, by its place', () => {
     const { kid, kty, crv, x, y } = jwks['ec'] ?? {};
     const key = { kid, kty, crv, x, y, alg: 'ES256' };
     expect(readKeySet({ keys: [jwks['ec']] })).toEqual({ keys: [key], faults: [] });

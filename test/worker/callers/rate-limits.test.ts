@@ -7,7 +7,7 @@ import { bearer, createHarness, previewOf, problemOf } from '../../harness.ts';
 
 describe('the rate limits', () => {
   it.each(Object.values(RATE_LIMITS))(
-    'of $binding have the figures of wrangler.toml',
+    'of $binding match wrangler.toml',
     ({ binding, requests, periodS }) => {
       const section = wranglerToml.split('[[ratelimits]]').find((text) => text.includes(`"${binding}"`));
       expect(section).toContain(`simple = { limit = ${requests}, period = ${periodS} }`);

@@ -115,7 +115,7 @@ describe('CALLERS', () => {
     expect(callerOf({ keySha256: [digest.toUpperCase()] })?.id).toBe('ci-cleaner');
   });
 
-  it('may hold a caller to at most 100 patterns of at most 128 characters', () => {
+  it('may give a caller at most 100 name patterns of at most 128 characters', () => {
     const names = Array.from({ length: 101 }, (_, n) => String(n).padStart(128, 'x'));
     expect(callerOf({ names: names.slice(1) })?.names).toHaveLength(100);
     expect(callerOf({ names })).toBeUndefined();
@@ -142,7 +142,7 @@ describe('a table in shards', () => {
     expect((await harness.call('DELETE', '/images/m-custom02', bearer(KEYS.both))).status).toBe(200);
   });
 
-  it('may not name a caller twice, whatever shard it stands in', () => {
+  it('may not name a caller twice, even in different shards', () => {
     const shards = {
       CALLERS: JSON.stringify({ a: entry(d('a')), b: entry(d('b')) }),
       CALLERS_1: JSON.stringify({ c: entry(d('c')), b: entry(d('d')) }),
@@ -150,7 +150,7 @@ describe('a table in shards', () => {
     expect(problemsOf(shards)).toEqual(['CALLERS_1 caller 2: the name is in another shard already']);
   });
 
-  it('may not have a digest twice, whatever shard it stands in', () => {
+  it('may not have a digest twice, even in different shards', () => {
     const shards = { CALLERS: JSON.stringify({ a: entry(d('a')) }), CALLERS_1: JSON.stringify({ b: entry(d('A')) }) };
     expect(problemsOf(shards)).toEqual(['CALLERS_1 caller 1: keySha256 has a digest that is configured already']);
   });
@@ -160,7 +160,7 @@ describe('a table in shards', () => {
     [7, 'is missing'],
     ['[]', 'is not a JSON object'],
     ['{"a":{}}', 'caller 1: has no credential: keySha256, tokens or binding'],
-  ])('is refused entirely if one shard is %j, and names that shard', (value, problem) => {
+  ])('is refused entirely if one shard is %j, and the problem names that shard', (value, problem) => {
     const shards = { CALLERS_OPS: value };
     const parsed = parseConfig({ ...validEnv(), ...shards });
     expect([parsed.callers, parsed.config]).toEqual([null, null]);
@@ -185,7 +185,7 @@ describe('a table in shards', () => {
 });
 
 describe('a caller without a key', () => {
-  it('may be known by a binding alone, or by tokens alone', () => {
+  it('may have only a binding, or only tokens', () => {
     const issuer: Issuer = { name: 'local', issuer: 'i', audience: 'a', jwks: [], maxLifetimeS: 60, header: null };
     const shards = {
       CALLERS: JSON.stringify({

@@ -1,4 +1,4 @@
-/** The claims by which a caller is known from its token. */
+/** The claims that identify the caller of a token. */
 import { describe, expect, it } from 'vitest';
 import type { Issuer } from '../../../src/worker/callers/issuers.ts';
 import { parseCallers } from '../../../src/worker/callers/table.ts';
@@ -46,7 +46,7 @@ describe('the tokens of a caller', () => {
     const json = JSON.stringify({ a: { tokens: rule(claims, 'shared'), scopes: [] } });
     return parseCallers([{ name: 'CALLERS', json }], [issuer('shared', iss)]).problems.map(({ problem }) => problem);
   };
-  /** What anyone else there can have, too. */
+  /** Claims that anyone else there can have, too. */
   const ANYONE = {
     ref: 'main',
     repository: 'acme/images',
@@ -84,7 +84,7 @@ describe('the tokens of a caller', () => {
     }
   });
 
-  it('of GitLab.com are no key to all of GitLab.com', () => {
+  it('of GitLab.com may not admit all of GitLab.com', () => {
     expect(problemsAt('https://gitlab.com', { ref: 'main' })).toHaveLength(1);
   });
 
@@ -94,7 +94,7 @@ describe('the tokens of a caller', () => {
     'https://gitlab.acme.test',
     'https://accounts.google.com.issuer.test',
     'https://app.terraform.io.issuer.test',
-  ])('of an issuer that only has the address of another one in its own need no such number: %s', (iss) => {
+  ])('of an issuer whose address only contains that of such a platform need no such claim: %s', (iss) => {
     expect(problemsAt(iss, { ref: 'main' })).toEqual([]);
   });
 });
@@ -103,26 +103,26 @@ describe('two callers', () => {
   const contain = 'tokens has claims that contain those of another caller';
 
   it.each<[string, object, object, number[]]>([
-    ['the same claims', { a: '1', b: '2' }, { b: '2', a: '1' }, [1, 2]],
-    ['the claims of the first and more', { a: '1' }, { a: '1', b: '2' }, [2]],
-    ['a part of the claims of the first', { a: '1', b: '2' }, { b: '2' }, [1]],
-    ['a claim with another text', { a: '1' }, { a: '2' }, []],
-    ['one claim in common, and each one of its own', { a: '1', b: '2' }, { a: '1', c: '3' }, []],
-  ])('the second with %s', (_what, first, second, positions) => {
+    ['are refused if they have the same claims', { a: '1', b: '2' }, { b: '2', a: '1' }, [1, 2]],
+    ['are refused if the second has the claims of the first and more', { a: '1' }, { a: '1', b: '2' }, [2]],
+    ['are refused if the second has a part of the claims of the first', { a: '1', b: '2' }, { b: '2' }, [1]],
+    ['are distinct if a claim differs', { a: '1' }, { a: '2' }, []],
+    ['are distinct if each has a claim of its own beside a common one', { a: '1', b: '2' }, { a: '1', c: '3' }, []],
+  ])('%s', (_what, first, second, positions) => {
     expect(problemsOf({ a: rule(first), b: rule(second) })).toEqual(positions.map((n) => `caller ${n}: ${contain}`));
   });
 
-  it('and a third are distinguished, although each two share a claim', () => {
+  it('and a third are distinct, although each two share a claim', () => {
     const three = { a: rule({ x: '1', y: '2' }), b: rule({ x: '1', z: '3' }), c: rule({ y: '2', z: '3' }) };
     expect(problemsOf(three)).toEqual([]);
   });
 
-  it('of two issuers may have the same claims, and so may two rules of one caller', () => {
+  it('with different issuers may have the same claims, and so may two rules of one caller', () => {
     expect(problemsOf({ a: rule({ a: '1' }), b: rule({ a: '1' }, 'two') })).toEqual([]);
     expect(problemsOf({ a: [...rule({ a: '1' }), ...rule({ a: '1', b: '2' })] })).toEqual([]);
   });
 
-  it('are found among thousands that share all their other claims', () => {
+  it('that clash are found among thousands that share their other claims', () => {
     const many = Array.from({ length: 4_000 }, (_, n) => [`c${n}`, rule({ owner: '1', repository_id: String(n) })]);
     expect(problemsOf(Object.fromEntries(many))).toEqual([]);
     const one = ['last', rule({ owner: '1', repository_id: '77', ref: 'main' })];
