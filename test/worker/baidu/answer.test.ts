@@ -58,7 +58,7 @@ describe('the body of an answer', () => {
     expect((await read(new Response(body))).body).toEqual({ kind: 'broken' });
   });
 
-  it('is reported as stalled if it is given up, and the status is known all the same', async () => {
+  it('is reported as stalled if the read is aborted, and the status is still known', async () => {
     const controller = new AbortController();
     const body = new ReadableStream({
       start: (stream) => controller.signal.addEventListener('abort', () => stream.error(controller.signal.reason)),
@@ -101,7 +101,7 @@ describe('the codes of an answer', () => {
   it('are one if header and body have the same', async () =>
     expect((await json({ code: 'A' }, { 'x-bce-error-code': 'A' })).codes).toEqual(['A']));
 
-  it('are two if header and body differ, and the first is that of the header', async () =>
+  it('are two if header and body differ, with that of the header first', async () =>
     expect((await json({ code: 'A' }, { 'x-bce-error-code': 'B' })).codes).toEqual(['B', 'A']));
 
   it('are none if there is none', async () =>

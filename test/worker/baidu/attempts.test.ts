@@ -1,4 +1,4 @@
-/** When a second attempt is made, and how long everything may take. Outcomes are tested in `deletions/deletion.test.ts`. */
+/** When a second attempt is made, and how long an exchange may take. Outcomes are tested in `deletions/deletion.test.ts`. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { exchange } from '../../../src/worker/baidu/attempts.ts';
 import { BceClient } from '../../../src/worker/baidu/client.ts';
@@ -38,7 +38,7 @@ const breakOff =
 const skewed: Answering = async () =>
   failure(403, 'RequestExpired', 'x', 'r', { date: new Date(START_MS).toUTCString() });
 
-/** An exchange that may take `leftMs`. Pauses pass at once and move its clock, `lateMs` too far; nothing else takes time. */
+/** An exchange that may take `leftMs`. A pause ends at once, but moves the clock, by `lateMs` too far. Nothing else takes time. */
 function exchangeIn(
   leftMs: number,
   answers: Answering[],
@@ -119,7 +119,7 @@ describe('an exchange', () => {
     expect((await exchangeIn(1_000, [drop, drop])).last).toEqual({ kind: 'lost' });
   });
 
-  it('reports an attempt as answered if the body stalls or breaks off, because its status says something', async () => {
+  it('reports an attempt as answered if the body stalls or breaks off, because its status is known', async () => {
     const result = exchangeIn(100, [stall(200)]);
     await vi.advanceTimersByTimeAsync(100);
     expect((await result).last).toMatchObject({ kind: 'answered', answer: { status: 200, body: { kind: 'stalled' } } });
@@ -149,7 +149,7 @@ describe('an exchange', () => {
     ['404 that breaks off', breakOff(404), 'nothing'],
     ['409 that breaks off', breakOff(409), 'nothing'],
     ['a refusal that blames the clock', skewed, 'nothing'],
-  ])('after %s makes a second attempt, and reports what the first may have done', async (_what, first, effect) => {
+  ])('makes a second attempt after %s, and reports what the first may have done', async (_what, first, effect) => {
     expect(await exchangeIn(5_000, [first, status(200)])).toMatchObject({ attempts: 2, earlier: effect });
   });
 
@@ -164,13 +164,13 @@ describe('an exchange', () => {
   });
 
   it.each([300, 302, 399, 401, 429])(
-    'makes no second attempt after %i that breaks off, because its status says the reason',
+    'makes no second attempt after a %i that breaks off, because its status is reason enough',
     async (code) => {
       expect(await exchangeIn(5_000, [breakOff(code)])).toMatchObject({ attempts: 1 });
     },
   );
 
-  it('follows a clock that is one day off, and none that is a second further off', async () => {
+  it('follows a clock that is one day off, but not one that is off by a second more', async () => {
     const attemptsIf = async (offMs: number) => {
       const headers = { date: new Date(START_MS + offMs).toUTCString() };
       const late = async () => failure(403, 'RequestExpired', 'Late.', 'r', headers);
@@ -184,7 +184,7 @@ describe('an exchange', () => {
 const { deleted, failed, rejectedCredentials, throttled, timedOut, unexpected } = ANSWERS;
 
 describe('a wrong clock', () => {
-  /** As a server would send it whose clock is ahead by so much. */
+  /** The Date header of a server whose clock is ahead by `ms`. */
   const dateIn = (ms: number) => new Date(Date.now() + ms).toUTCString();
 
   it.each([HOUR_MS, -HOUR_MS])(
@@ -222,7 +222,7 @@ describe('a wrong clock', () => {
   });
 
   it.each([DAY_MS + HOUR_MS, -(DAY_MS + HOUR_MS), 3_650 * DAY_MS])(
-    'is not corrected if it is %i ms off, because nobody may choose the time that we sign',
+    'is not corrected if it is %i ms off, because no server may choose the time that we sign',
     async (offMs) => {
       const fetch = async () => failure(403, 'RequestExpired', 'Late.', 'r', { date: dateIn(offMs) });
       await expectDeletion(createHarness({ fetch }), '/images/m-custom01', { ...rejectedCredentials, calls: 1 });
@@ -278,7 +278,7 @@ describe('the pause between two attempts', () => {
     expect(Number(response.headers.get('retry-after'))).toBeLessThan(95);
   });
 
-  it('is not begun if the deadline would end it', async () => {
+  it('does not begin if the deadline would end it', async () => {
     const harness = createHarness({ env: { UPSTREAM_DEADLINE_MS: '230', UPSTREAM_ATTEMPT_TIMEOUT_MS: '200' } });
     harness.emulator.misbehave('hang', 'slow');
     await expectDeletion(harness, '/images/m-custom01', { ...timedOut, calls: 1 });

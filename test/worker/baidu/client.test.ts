@@ -1,4 +1,4 @@
-/** The client: what it signs, what it sends, and that it gives no credential away. */
+/** The client: what it signs, what it sends, and that it reveals no credential. */
 import { describe, expect, it } from 'vitest';
 import { BceClient } from '../../../src/worker/baidu/client.ts';
 import type { OutgoingRequest } from '../../../src/worker/runtime.ts';

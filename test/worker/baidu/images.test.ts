@@ -44,7 +44,7 @@ describe('reading an image', () => {
     'Image.UnCustomImageCannotBeDeleted',
     'Image.CreatingImageCannotBeDeleted',
     'Image.ImageHasBeenSharedToOthers',
-  ])('says nothing about the image if Baidu refuses with %s, as it refuses to delete', async (code) => {
+  ])('says nothing about the image if Baidu refuses with %s, which is for deletions', async (code) => {
     const api = apiThatGets(async () => failure(409, code, 'x', 'r'));
     expect((await api.get(id, endMs)).result).toEqual(unexpected);
     expect((await api.countSharedUsers(id, endMs)).result).toEqual(unexpected);
@@ -56,7 +56,7 @@ describe('reading an image', () => {
     expect((await api.countSharedUsers(id, endMs)).result).toEqual(unexpected);
   });
 
-  it('says nothing about the accounts if Baidu answers with no object', async () => {
+  it("says nothing about the accounts if Baidu's answer is not an object", async () => {
     const api = apiThatGets(async () => Response.json([{ users: [] }], { headers }));
     expect((await api.countSharedUsers(id, endMs)).result).toEqual(unexpected);
   });
@@ -116,10 +116,10 @@ describe('the check of an image', () => {
   );
 
   it.each<[string, object]>([
-    ['a status that nobody has documented', { ...image, status: 'Deleting' }],
+    ['an undocumented status', { ...image, status: 'Deleting' }],
     ['another spelling of a status', { ...image, status: 'available' }],
     ['no status', { id }],
-    ['a status that is no text', { ...image, status: ['Available'] }],
+    ['a status that is not text', { ...image, status: ['Available'] }],
   ])('finds it with %s, and says that it is not documented', async (_what, body) => {
     const found = await check(async () => Response.json({ image: body }, { headers }));
     expect(found).toEqual({ seen: 'found', isDocumented: false });
@@ -129,7 +129,7 @@ describe('the check of an image', () => {
     ['with a name of 257 characters', { ...image, name: 'x'.repeat(257) }],
     ['without a type', { ...image, type: undefined }],
     ['with a status alone', { id, status: 'Available' }],
-  ])('finds it %s, because that is not the question', async (_what, body) => {
+  ])('finds it %s, which a check ignores', async (_what, body) => {
     const found = await check(async () => Response.json({ image: body }, { headers }));
     expect(found).toEqual({ seen: 'found', isDocumented: true });
   });
@@ -138,11 +138,11 @@ describe('the check of an image', () => {
     ['NoSuchObject', () => failure(404, 'NoSuchObject', 'x', 'r')],
     ['IMAGE_NOT_FOUND', () => failure(404, 'IMAGE_NOT_FOUND', 'x', 'r')],
     ['no code', () => new Response(null, { status: 404, headers })],
-  ])('sees that it is absent by a 404 with %s', async (_what, answer) => {
+  ])('sees from a 404 with %s that it is absent', async (_what, answer) => {
     expect(await check(async () => answer())).toEqual({ seen: 'absent' });
   });
 
-  it('decides nothing by a 404 with a code that nobody has seen, and reports the code', async () => {
+  it('decides nothing after a 404 with an unlisted code, and reports the code', async () => {
     expect(await check(async () => failure(404, 'Image.Vanished', 'x', 'r'))).toEqual({
       seen: 'failed',
       unlistedCode: 'Image.Vanished',
@@ -209,7 +209,7 @@ describe('the check of an image', () => {
 });
 
 describe('a deletion at Baidu', () => {
-  it('carries nothing of the request to the gateway except the image id', async () => {
+  it('carries nothing from the request to the gateway except the image id', async () => {
     const harness = createHarness();
     await harness.call('DELETE', '/images/m-custom01?allowMissing=true', {
       Authorization: `Bearer ${KEYS.cleaner}`,

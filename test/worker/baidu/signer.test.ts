@@ -22,7 +22,7 @@ function queryOf(names: Record<string, string | null | undefined>): Record<strin
 }
 
 describe('bce-auth-v1', () => {
-  it('is tested with 82 vectors; the secret of two more is not known', () => {
+  it('is tested with 82 vectors; the secret of two more is unknown', () => {
     expect(verifiable).toHaveLength(82);
     expect(vectors).toHaveLength(84);
   });
