@@ -1,4 +1,4 @@
-/** Who is let through to which call, and how everyone else is refused. */
+/** Which callers may make which calls, and how everyone else is refused. */
 import { describe, expect, it } from 'vitest';
 import { FAULTY_ENV, KEYS, SECRET } from '../../fixtures.ts';
 import { bearer, createHarness, problemOf } from '../../harness.ts';
@@ -25,7 +25,7 @@ describe('the gate', () => {
     expect(counted).toEqual(['reader']);
   });
 
-  it('tells a known caller on /readyz what is misconfigured, and nobody else', async () => {
+  it('shows on /readyz what is misconfigured, but only to a known caller', async () => {
     const harness = createHarness({ env: FAULTY_ENV });
     const known = await problemOf(await harness.call('GET', '/readyz'));
     expect(known).toMatchObject({ code: 'gateway_misconfigured' });
@@ -36,7 +36,7 @@ describe('the gate', () => {
   });
 
   it.each(['none', 'same-origin', 'cross-site', 'same-site', ''])(
-    'refuses a deletion that a browser sent, with Sec-Fetch-Site: %s',
+    'refuses a deletion from a browser, with Sec-Fetch-Site: %s',
     async (site) => {
       const harness = createHarness();
       const headers = { ...bearer(KEYS.both), 'Sec-Fetch-Site': site };

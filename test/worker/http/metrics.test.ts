@@ -10,7 +10,7 @@ const CALLERS_WITH_METRICS = JSON.stringify({
   reader: { ...CALLERS.reader, scopes: ['metrics:read'] },
 });
 
-/** What the counters without callers say before anything has happened. */
+/** The counters without a caller, before anything has happened. */
 const UNTOUCHED = [
   'bcc_image_gateway_budget_refusals_total{budget="caller"} 0',
   'bcc_image_gateway_budget_refusals_total{budget="account"} 0',
@@ -25,7 +25,7 @@ const UNTOUCHED = [
   'bcc_image_gateway_unlisted_absences_total 0',
 ];
 
-/** The deletions of a caller with these outcomes, and of one without any. */
+/** The counters of a caller's deletions. An outcome that is not in `counts` has none. */
 const deletionsOf = (caller: string, counts: Readonly<Record<string, number>> = {}) =>
   FINAL_OUTCOMES.map(
     (outcome) => `bcc_image_gateway_deletions_total{caller="${caller}",outcome="${outcome}"} ${counts[outcome] ?? 0}`,
@@ -33,7 +33,7 @@ const deletionsOf = (caller: string, counts: Readonly<Record<string, number>> = 
 const CALLER_NAMES = Object.keys(CALLERS);
 
 describe('the metrics', () => {
-  it('tell what the ledger has counted, with a series and a budget for each configured caller', async () => {
+  it('show what the ledger has counted, with a series and a budget for each configured caller', async () => {
     const env = {
       CALLERS: CALLERS_WITH_METRICS,
       DAILY_DELETIONS: '20',
@@ -72,7 +72,7 @@ describe('the metrics', () => {
     ]);
   });
 
-  it('count for a caller that is no longer configured, which has no budget', async () => {
+  it('keep the counters of a caller that is no longer configured, but not its budget', async () => {
     const { cleaner: _gone, ...others } = CALLERS;
     const table = { ...others, reader: { ...CALLERS.reader, scopes: ['metrics:read'] } };
     const ledgers = freshLedgers();
@@ -83,14 +83,14 @@ describe('the metrics', () => {
     expect(text).not.toMatch(/budget(?:_remaining)?\{caller="cleaner"/);
   });
 
-  it('begin at 0 for each caller, so that the first event of each kind is an increase', async () => {
+  it('begin at 0 for each caller, so the first event of each kind is an increase', async () => {
     const harness = createHarness({ env: { CALLERS: CALLERS_WITH_METRICS } });
     const text = await (await harness.call('GET', '/metrics', bearer(KEYS.reader))).text();
     const counters = text.split('\n').filter((line) => /^\w+_total/.test(line));
     expect(counters).toEqual([...CALLER_NAMES.flatMap((caller) => deletionsOf(caller)), ...UNTOUCHED]);
   });
 
-  it('count a refusal by the budget that refused, beside the other at 0', async () => {
+  it('count a refusal under the budget that refused, and have the other at 0', async () => {
     const env = { CALLERS: CALLERS_WITH_METRICS, DAILY_DELETIONS: '0' };
     const harness = createHarness({ env });
     expect(await problemOf(await harness.call('DELETE', '/images/m-custom01'))).toMatchObject({
@@ -101,7 +101,7 @@ describe('the metrics', () => {
     expect(text).toContain('_budget_refusals_total{budget="account"} 0\n');
   });
 
-  it('answer HEAD as GET, without the text', async () => {
+  it('answer HEAD like GET, without the text', async () => {
     const harness = createHarness({ env: { CALLERS: CALLERS_WITH_METRICS } });
     const head = await harness.call('HEAD', '/metrics', bearer(KEYS.reader));
     expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([
@@ -146,7 +146,7 @@ describe('the metrics', () => {
     expect(metricsText(metrics, { ...context, nowMs: 1 })).toContain('_oldest_unresolved_age_seconds 0\n');
   });
 
-  it('never have less than nothing left of a budget, and no budget of a caller that is gone', () => {
+  it('never show a negative remaining budget, or the budget of a caller that is gone', () => {
     const text = metricsText(metrics, context);
     expect(text).toContain('_caller_budget_remaining{caller="few"} 0\n');
     expect(text).toContain('_caller_budget{caller="few"} 5\n');
@@ -155,12 +155,12 @@ describe('the metrics', () => {
     expect(text).toContain('_build_info{version="unknown"} 1\n');
   });
 
-  it('escape what a label must not have', () => {
+  it('escape the characters that a label must not have', () => {
     const text = metricsText(metrics, { ...context, version: 'a"b\\c\nd' });
     expect(text).toContain('_build_info{version="a\\"b\\\\c\\nd"} 1\n');
   });
 
-  it('say of each family what it is, once', () => {
+  it('describe each family once', () => {
     const text = metricsText(metrics, context);
     const families = [...text.matchAll(/^# TYPE (\S+) (counter|gauge)$/gm)];
     expect(families).toHaveLength(17);

@@ -6,7 +6,7 @@ import { TestIssuer } from '../../issuer.ts';
 
 const ORIGIN = 'http://gateway.test:8080';
 const plain = (options: Parameters<typeof createHarness>[0] = {}) => createHarness({ origin: ORIGIN, ...options });
-/** What must not be asked. */
+/** Bindings that fail if they are used. */
 const untouched = {
   RATE_LIMITER_BURST: { limit: () => Promise.reject(new Error('asked')) },
   LEDGER: {
@@ -18,7 +18,7 @@ const untouched = {
 const PAGES = ['/docs', '/console', '/openapi.json', '/assets/docs.js', '/problems/rate_limited'];
 
 describe('over plain http', () => {
-  it('every call is refused before it costs anything, and names whose key was sent', async () => {
+  it('every call is refused before it costs anything, and the record names whose key was sent', async () => {
     const calls = [
       ['DELETE', '/images/m-custom01'],
       ['GET', '/images/m-custom01'],
@@ -52,7 +52,7 @@ describe('over plain http', () => {
     expect(harness.lines).toHaveLength(calls.length);
   });
 
-  it('a wrong credential is not told from a right one, and a missing one is not said to be lost', async () => {
+  it('a wrong credential gets the same answer as a right one, and a missing one no advice to replace it', async () => {
     const harness = plain();
     const headers = { 'X-Request-Id': 'same' };
     const bodies = await Promise.all(
@@ -84,7 +84,7 @@ describe('over plain http', () => {
   });
 
   it.each(['/', '/docs/', '/nowhere', '/problems/%2e', '/assets/../docs.js'])(
-    '%s is no page, and is refused',
+    '%s is not a page, and is refused',
     async (path) => {
       expect(await problemOf(await plain().call('GET', path, {}))).toMatchObject({ code: 'insecure_transport' });
     },
@@ -106,7 +106,7 @@ describe('over plain http', () => {
       issuer = await TestIssuer.create(inject('issuerUrl'));
     });
 
-    it('is verified, so that the record names whom it was issued to', async () => {
+    it('is verified, so the record names its caller and subject', async () => {
       const job = { tokens: [{ issuer: 'local', claims: { sub: 'job-7' } }], scopes: ['images:delete'] };
       const header = 'Cf-Access-Jwt-Assertion';
       for (const entry of [issuer.entry(), issuer.entry({ header })]) {
@@ -122,7 +122,7 @@ describe('over plain http', () => {
   });
 });
 
-describe('a request that nobody can listen to', () => {
+describe('a request that stays on this machine', () => {
   it.each(['http://localhost:8787', 'http://gateway.localhost', 'http://127.0.0.1', 'http://[::1]:80'])(
     'is served over http: %s',
     async (origin) => {

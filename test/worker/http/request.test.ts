@@ -65,7 +65,7 @@ describe('the request id', () => {
   it.each<[string, string, HeadersInit]>([
     ['a key that Authorization has as well', KEYS.cleaner, { Authorization: `Bearer ${KEYS.cleaner}` }],
     ['a key that is sent without Authorization', KEYS.cleaner, {}],
-    ['a key that changed places with the id in Authorization', KEYS.cleaner, { Authorization: 'job-1' }],
+    ['a key that was swapped with the id in Authorization', KEYS.cleaner, { Authorization: 'job-1' }],
     ['a key that Authorization has without the scheme', KEYS.cleaner, { Authorization: KEYS.cleaner }],
     ['a key that is no longer configured', RETIRED_KEY, {}],
     ['a key with something before it', `run1.${KEYS.cleaner}`, { Authorization: `Bearer ${KEYS.cleaner}` }],
@@ -82,13 +82,13 @@ describe('the request id', () => {
     expect(JSON.stringify([...response.headers]) + (await response.text()) + harness.lines[0]?.text).not.toContain(key);
   });
 
-  it('is not a part of a token even if the issuers cannot be read, so that nobody knows which headers they have', async () => {
+  it('is never a part of a token, even if the issuers are malformed and their headers unknown', async () => {
     const signature = 'c2lnbmF0dXJlLW9mLWEtdG9rZW4';
     const harness = createHarness({ env: { ISSUERS: '{' } });
     const headers = { 'X-Job-Token': `eyJh.eyJh.${signature}`, 'X-Request-Id': `r.${signature}` };
     const response = await harness.call('GET', '/readyz', headers);
     expect(response.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
-    // A header that no issuer could have is no credential.
+    // A header that no issuer could have is not a credential.
     const unrelated = await harness.call('GET', '/readyz', { 'X-Job': 'nightly-2026', 'X-Request-Id': 'nightly-2026' });
     expect(unrelated.headers.get('x-request-id')).toBe('nightly-2026');
   });
@@ -132,7 +132,7 @@ describe('an image id or a filter that shares eight characters with a credential
     expect(other.status).not.toBe(400);
   });
 
-  it('may be the name of a caller, which is no secret', async () => {
+  it('may be the name of a caller, which is not a secret', async () => {
     const named = 'owner-of-images-1234567890';
     const owner = { keySha256: [keyDigest(named)], scopes: ['deletions:read'] };
     const harness = createHarness({ env: { CALLERS: JSON.stringify({ 'owner-of-images': owner }) } });
@@ -174,7 +174,7 @@ describe('a body', () => {
     expect(await problemOf(await response)).toMatchObject({ code: 'invalid_request' });
   }, 20_000);
 
-  it('is refused if it goes on without ever having a byte', async () => {
+  it('is refused if it never ends, even if it never has a byte', async () => {
     const endless = new ReadableStream<Uint8Array>({
       async pull(controller) {
         await scheduler.wait(100);
@@ -184,7 +184,7 @@ describe('a body', () => {
     expect(await problemOf(await send({ body: endless }).response)).toMatchObject({ code: 'invalid_request' });
   }, 20_000);
 
-  it('is refused if a chunk is no bytes at all', async () => {
+  it('is refused if a chunk is not bytes', async () => {
     const text = new ReadableStream({
       start(controller) {
         controller.enqueue('{}');
