@@ -16,7 +16,7 @@ describe('the detail of a problem', () => {
   it.each<[Failure, string]>([
     [{ code: 'internal_error', outcome: 'not_attempted' }, 'No deletion was sent to Baidu.'],
     [{ code: 'internal_error', outcome: 'unknown' }, 'It is not known yet whether the image was deleted.'],
-  ])('claims no more than is known in the case of %j', (failure, sentence) => {
+  ])('claims no more than is known for %j', (failure, sentence) => {
     expect(problemBody(failure, context)).toMatchObject({ outcome: outcomeOf(failure), detail: sentence });
   });
 

@@ -28,7 +28,7 @@ describe('the code', () => {
 });
 
 describe('each code', () => {
-  it('has its own title, which is no sentence, and an explanation in complete sentences', () => {
+  it('has a unique title that is not a sentence, and an explanation in complete sentences', () => {
     expect(new Set(codes.map((code) => PROBLEMS[code].title)).size).toBe(codes.length);
     for (const code of codes) {
       expect(PROBLEMS[code].title).toMatch(/^[A-Z].{10,}[^.]$/);
@@ -36,7 +36,7 @@ describe('each code', () => {
     }
   });
 
-  it('is ERROR if only the operator can fix it, WARN if it passes or a key was exposed, and INFO otherwise', () => {
+  it('is ERROR if only the operator can fix it, WARN if it is temporary or a key was exposed, and INFO otherwise', () => {
     const severities = codes.map((code) => [code, PROBLEMS[code].severity]);
     expect(Object.fromEntries(severities.filter(([, severity]) => severity !== 'INFO'))).toEqual({
       upstream_rejected_credentials: 'ERROR',

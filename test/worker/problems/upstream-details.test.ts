@@ -1,4 +1,4 @@
-/** The sentences about Baidu's failures: what each says after each call, and with each outcome. */
+/** The sentences about Baidu's failures, for each call and each outcome. */
 import { describe, expect, it } from 'vitest';
 import { detailOf, type Failure } from '../../../src/worker/problems/failure.ts';
 
