@@ -1,4 +1,4 @@
-/** Which paths there are, and which methods they take. */
+/** The paths, and the methods that each of them takes. */
 import { describe, expect, it } from 'vitest';
 import { KEYS } from '../fixtures.ts';
 import { bearer, createHarness, problemOf } from '../harness.ts';
@@ -45,7 +45,7 @@ describe('the gateway', () => {
     expect([response.status, await response.json()]).toEqual([200, { status: 'ok' }]);
   });
 
-  it('answers GET /readyz with who asks and what it may if the configuration has no fault, and asks nobody', async () => {
+  it('answers GET /readyz with the caller and its scopes if the configuration is valid, and calls nobody', async () => {
     const harness = createHarness({ env: { PROTECTED_IMAGES: '["m-custom01"]' } });
     const response = await harness.call('GET', '/readyz', bearer(KEYS.reader));
     expect([response.status, await response.json()]).toEqual([
@@ -55,7 +55,7 @@ describe('the gateway', () => {
     expect(harness.requests).toEqual([]);
   });
 
-  it('refuses a question that GET /readyz does not know, because it would be answered as if it had been asked', async () => {
+  it('refuses a parameter that GET /readyz does not know, so a typo cannot pass for a probe', async () => {
     const harness = createHarness();
     for (const query of ['?upstrem=true', '?upstream=1', '?upstream=true&upstream=true']) {
       expect((await harness.call('GET', `/readyz${query}`, bearer(KEYS.reader))).status).toBe(400);

@@ -1,4 +1,4 @@
-/** How each kind of binding is read. What the configuration makes of all bindings is tested in `config.test.ts`. */
+/** How each kind of binding is read. The complete configuration is tested in `config.test.ts`. */
 import { describe, expect, it } from 'vitest';
 import type { UncheckedEnv } from '../../src/worker/bindings.ts';
 import { parseConfig } from '../../src/worker/config.ts';

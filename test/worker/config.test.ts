@@ -1,4 +1,4 @@
-/** The configuration in its entirety. How each kind of binding is read is tested in `bindings.test.ts`. */
+/** The complete configuration. How each kind of binding is read is tested in `bindings.test.ts`. */
 import { describe, expect, it } from 'vitest';
 import type { UncheckedEnv } from '../../src/worker/bindings.ts';
 import { parseConfig, parseLedgerSettings } from '../../src/worker/config.ts';
@@ -32,7 +32,7 @@ describe('the configuration', () => {
     },
   );
 
-  it('shortens the default attempt timeout to a deadline that is shorter', () => {
+  it('shortens the default attempt timeout to a shorter deadline', () => {
     const { config } = parseConfig({
       ...validEnv(),
       UPSTREAM_ATTEMPT_TIMEOUT_MS: undefined,
@@ -59,7 +59,7 @@ describe('the configuration', () => {
     }
   });
 
-  it('names the version that runs, if the platform tells it', () => {
+  it('names the running version, if the platform provides it', () => {
     const version = { id: 'd5c1b2a3', tag: '', timestamp: '2026-11-24T00:00:00Z' };
     expect(parseConfig({ ...validEnv(), VERSION: version }).version).toBe('d5c1b2a3');
     expect(parseConfig({ VERSION: version }).version).toBe('d5c1b2a3');
@@ -125,13 +125,13 @@ describe('the settings of the ledger', () => {
     { RESOLVE_UNKNOWN_AFTER_S: '[1]' },
     { UPSTREAM_DEADLINE_MS: 'x' },
     { LEDGER_RETENTION_DAYS: '2', RESOLVE_UNKNOWN_AFTER_S: '[5, 6]' },
-  ])('keep rows for the longest time and look at the default times if they are malformed, as in %j', (env) => {
+  ])('keep rows for the longest time and check images at the default times if malformed, as in %j', (env) => {
     expect(parseLedgerSettings(env)).toEqual({ retentionDays: 3650, resolveAfterS });
   });
 });
 
 describe('a configuration with faults', () => {
-  it('reports all of its faults together to the operator, and none of its values to anybody', async () => {
+  it('reports all of its faults together to the operator, and shows its values to nobody', async () => {
     const harness = createHarness({
       env: { ...FAULTY_ENV, CALLERS: JSON.stringify({ [SECRET]: { [SECRET]: SECRET } }) },
     });

@@ -1,4 +1,4 @@
-/** How outside data is taken apart before anything is known about it. */
+/** How outside data is parsed before anything is known about it. */
 import { describe, expect, it } from 'vitest';
 import { isRecord, isWholeNumber, outlineOf, parseJson, readText } from '../../src/worker/json.ts';
 
@@ -10,7 +10,7 @@ describe('a record', () => {
 });
 
 describe('a whole number', () => {
-  it.each([1, 2, 3])('may be %i of 1 to 3', (value) => expect(isWholeNumber(value, 1, 3)).toBe(true));
+  it.each([1, 2, 3])('may be %i in the range from 1 to 3', (value) => expect(isWholeNumber(value, 1, 3)).toBe(true));
 
   const others = [0, 4, 1.5, -1, Number.NaN, Number.POSITIVE_INFINITY, '2', true, null, [2], 2n];
   it.each(others.map((value) => ({ value })))('is never $value', ({ value }) =>
@@ -31,7 +31,7 @@ describe('parseJson', () => {
 
 describe('readText', () => {
   const bytesOf = (text: string) => new TextEncoder().encode(text);
-  /** A body of these parts, whose source does not like to be cancelled. */
+  /** A body of these parts, whose source fails if it is cancelled. */
   const bodyOf = (...parts: Uint8Array[]) =>
     new ReadableStream<Uint8Array>({
       pull: (controller) => {
@@ -42,19 +42,19 @@ describe('readText', () => {
       cancel: () => Promise.reject(new Error('not cancelled')),
     });
 
-  it('returns a text as long as it may be, also if a letter is in two parts', async () => {
+  it('returns a text of the greatest length, even if a letter is split between two parts', async () => {
     expect(await readText(bodyOf(bytesOf('a\u{e9}').slice(0, 2), bytesOf('\u{e9}').slice(1)), 3)).toBe('a\u{e9}');
     expect(await readText(bodyOf(), 0)).toBe('');
   });
 
-  it('returns null for one that is longer or not UTF-8, even if the rest cannot be cancelled', async () => {
+  it('returns null for a text that is longer or not UTF-8, even if the rest cannot be cancelled', async () => {
     expect(await readText(bodyOf(bytesOf('ab'), bytesOf('cd')), 3)).toBeNull();
     expect(await readText(bodyOf(new Uint8Array([0x7b, 0xff]), bytesOf('}')), 9)).toBeNull();
   });
 });
 
 describe('outlineOf', () => {
-  it('tells where each member stands in the text, not where JSON.parse puts it', () => {
+  it('gives the place of each member in the text, not where JSON.parse puts it', () => {
     const { positions } = outlineOf('{"b": {"x": 1}, "7": [], "a": 0}');
     expect([...positions]).toEqual([
       ['b', 1],
@@ -75,7 +75,7 @@ describe('outlineOf', () => {
     ['{"a":"a","b":"\\"a\\":"}', []],
     ['{"{":1,"}":{"[":1},"]":2}', []],
     ['[1,"a","a"]', []],
-  ])('finds in %s the members %j', (json, positions) => {
+  ])('finds in %s the repeated members %j', (json, positions) => {
     expect(parseJson(json)).toBeDefined();
     expect(outlineOf(json).repeated).toEqual(positions);
   });

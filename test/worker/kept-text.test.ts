@@ -1,4 +1,4 @@
-/** The rule about text of a request that may be recorded or repeated. */
+/** Which text of a request may be recorded or repeated. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KEY_PREFIX, keptBeside } from '../../src/worker/kept-text.ts';
@@ -51,7 +51,7 @@ describe('text beside a credential', () => {
 
   it.each<[string, string, string, string]>([
     ['seven characters of it', 'authorization', `Bearer ${KEY}`, `job-${KEY.slice(5, 12)}-1`],
-    ['what no credential has', 'authorization', `Bearer ${KEY}`, 'job-42.retry_1'],
+    ['text that no credential has', 'authorization', `Bearer ${KEY}`, 'job-42.retry_1'],
     ['the name of a scheme', 'authorization', `Bearer ${KEY}`, 'Bearer'],
     ['a part of the payload of a token, which is no secret', 'authorization', `Bearer ${TOKEN}`, PAYLOAD.slice(5, 25)],
     ['the name beside a password', 'authorization', `Basic ${btoa('ci-cleaner:s3cr3t')}`, 'ci-cleaner'],
@@ -68,7 +68,7 @@ describe('text beside a credential', () => {
   });
 });
 
-describe('a key of the gateway', () => {
+describe('text that may be a key of the gateway', () => {
   it.each([
     [`${KEY_PREFIX}${'x'.repeat(20)}`, false],
     [`run1.${KEY_PREFIX}${'x'.repeat(20)}`, false],
@@ -76,7 +76,7 @@ describe('a key of the gateway', () => {
     [encoded(KEY), false],
     [`${KEY_PREFIX}${'x'.repeat(19)}`, true],
     [`${KEY_PREFIX}${'x'.repeat(19)}.x`, true],
-  ])('is never kept, whatever came with the request: %s', (text, isKept) => {
+  ])('in the form %s is kept in a request without credentials: %s', (text, isKept) => {
     expect(keptBeside([], () => undefined)(text)).toBe(isKept);
   });
 });
@@ -117,7 +117,7 @@ describe('the rule', () => {
   });
 });
 
-/** Every character percent-encoded, those included that need not be. */
+/** Percent-encodes every character, even those that need no encoding. */
 function encoded(text: string): string {
   return Array.from(text, (char) => `%${char.charCodeAt(0).toString(16)}`).join('');
 }

@@ -1,4 +1,4 @@
-/** The ledger's Durable Object: a budget that many calls want at once, its storage and its alarm. */
+/** The ledger's Durable Object: a budget under concurrent calls, its storage and its alarm. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it, vi } from 'vitest';
 import { REMOVAL_BATCH } from '../../src/worker/ledger/store.ts';
@@ -6,20 +6,20 @@ import { DAY_MS, HOUR_MS } from '../../src/worker/time.ts';
 import { ALL_ROWS, budgets, idOf, reservation, settlement } from '../fixtures.ts';
 import { createHarness, freshLedger, historyPage, manyImages, problemOf } from '../harness.ts';
 
-/** The first check, as wrangler.toml has it. */
+/** The first check, as wrangler.toml sets it. */
 const FIRST_CHECK_MS = 45_000;
 
 type Stub = ReturnType<typeof freshLedger>;
 
 const alarmOf = (ledger: Stub) => runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.getAlarm());
 
-/** Enters a deletion, and its outcome unless that is to stay unknown. */
+/** Enters a deletion, and settles it unless its outcome stays unknown. */
 async function enter(ledger: Stub, requestId: string, outcome: 'already_absent' | 'unknown' = 'already_absent') {
   expect(await ledger.reserve(reservation(requestId), budgets(9))).toMatchObject({ ok: true });
   if (outcome !== 'unknown') await ledger.settle(idOf(requestId), settlement(outcome));
 }
 
-/** Makes the row of a request, or all rows, so much older. */
+/** Makes the row of a request, or every row, older by `ms`. */
 const age = (ledger: Stub, ms: number, requestId = '%') =>
   runInDurableObject(ledger, (_ledger, ctx) => {
     ctx.storage.sql.exec(
@@ -30,8 +30,8 @@ const age = (ledger: Stub, ms: number, requestId = '%') =>
   });
 
 describe('a budget of 50', () => {
-  it('admits exactly 50 of 200 deletions at once, each with its row', async () => {
-    // An attempt may take long, because a second attempt would spoil the count of calls below.
+  it('admits exactly 50 of 200 concurrent deletions, each with its row', async () => {
+    // The timeout is long, because a second attempt would change the number of calls below.
     const harness = createHarness({ env: { DAILY_DELETIONS: '50', UPSTREAM_ATTEMPT_TIMEOUT_MS: '5000' } });
     const ids = manyImages(harness, 200);
     const responses = await Promise.all(ids.map((id) => harness.call('DELETE', `/images/${id}`)));
@@ -78,7 +78,7 @@ describe('a reservation', () => {
     expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + FIRST_CHECK_MS);
   });
 
-  it('leaves an alarm alone that comes sooner, and replaces one that comes later', async () => {
+  it('keeps an earlier alarm, and replaces a later one', async () => {
     const ledger = freshLedger();
     const setAlarm = (timeMs: number) => runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.setAlarm(timeMs));
     const soonMs = Date.now() + FIRST_CHECK_MS / 2;
@@ -90,7 +90,7 @@ describe('a reservation', () => {
     expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + FIRST_CHECK_MS);
   });
 
-  it('sets an alarm that was lost, because earlier deletions are still to be read back', async () => {
+  it('restores a lost alarm, because earlier rows still need their check', async () => {
     const ledger = freshLedger();
     await enter(ledger, 'r1', 'unknown');
     const firstMs = await alarmOf(ledger);
@@ -159,7 +159,7 @@ describe("the ledger's alarm", () => {
     expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now() + FIRST_CHECK_MS - 20_000);
   });
 
-  it('is set again for now while overdue rows are left, after it was set for a minute later', async () => {
+  it('is set for a minute later first, and then for now if overdue rows are left', async () => {
     const ledger = freshLedger();
     await runInDurableObject(ledger, (_ledger, ctx) => {
       ctx.storage.sql.exec(
@@ -181,7 +181,7 @@ describe("the ledger's alarm", () => {
     expect(setAlarm[1]).toBeLessThanOrEqual(Date.now());
   });
 
-  it('survives a bug: it logs the class of what was thrown, and comes again in a minute', async () => {
+  it('survives a bug: it logs the class of the error, and runs again in a minute', async () => {
     const ledger = freshLedger();
     await enter(ledger, 'r1', 'unknown');
     const error = vi.spyOn(console, 'error').mockImplementation(() => undefined);
@@ -198,7 +198,7 @@ describe("the ledger's alarm", () => {
     expect(await ledger.history(ALL_ROWS)).toMatchObject([{ outcome: 'unknown' }]);
   });
 
-  it('throws if no alarm can be set, so that the platform tries again', async () => {
+  it('throws if no alarm can be set, so the platform tries again', async () => {
     await runInDurableObject(freshLedger(), async (instance, ctx) => {
       const setAlarm = vi.spyOn(ctx.storage, 'setAlarm').mockRejectedValue(new Error('no alarm'));
       await expect(instance.alarm()).rejects.toThrow('no alarm');
@@ -208,7 +208,7 @@ describe("the ledger's alarm", () => {
 });
 
 describe('a settlement', () => {
-  it('that fails in the middle changes nothing, and succeeds when it is tried again', async () => {
+  it('that fails halfway changes nothing, and succeeds when it is tried again', async () => {
     const ledger = freshLedger();
     await enter(ledger, 'r1', 'unknown');
     const settle = () => ledger.settle(idOf('r1'), settlement('deleted'));
@@ -229,7 +229,7 @@ describe('a settlement', () => {
 });
 
 describe('a ledger that starts', () => {
-  it('sets its alarm anew if that was lost, so that no row stays unknown', async () => {
+  it('restores a lost alarm, so no row stays unknown', async () => {
     const ledger = freshLedger();
     await enter(ledger, 'r1', 'unknown');
     await age(ledger, 20_000);
@@ -253,7 +253,7 @@ describe('a ledger that is evicted from memory', () => {
     expect(await ledger.history(ALL_ROWS)).toMatchObject([{ requestId: 'r1', outcome: 'unknown', settledAtMs: null }]);
   });
 
-  it('between a reservation and its settlement takes the settlement, and gives the budget back', async () => {
+  it('between a reservation and its settlement accepts the settlement, and gives the budget back', async () => {
     const ledger = freshLedger();
     await ledger.reserve(reservation('r1'), budgets(1));
     await evictDurableObject(ledger);

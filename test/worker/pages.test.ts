@@ -13,7 +13,7 @@ const POLICY = {
   'referrer-policy': 'no-referrer',
 };
 const get = (path: string, headers: Record<string, string> = {}) => createHarness().call('GET', path, headers);
-/** What a page loads, by its own HTML. */
+/** The files that the HTML of a page loads. */
 const filesOf = (html: string) =>
   [...html.matchAll(/ (?:src|href)="([^"]+\.(?:js|css))"/g)].map(([, file = '']) => file);
 
@@ -23,7 +23,7 @@ describe.each([
   ['/docs', '<div id="docs">', DOCS_FILES],
   ['/console', '<template>', ['/assets/console.js', '/assets/console.css']],
 ])('GET %s', (path, content, ownFiles) => {
-  it('answers a page under the policy, without a key, and leaves an audit record', async () => {
+  it('serves a page under the policy, without a key, and writes an audit record', async () => {
     const { call, lines } = createHarness();
     const response = await call('GET', path, {});
     expect(response.status).toBe(200);
@@ -35,7 +35,7 @@ describe.each([
     expect(lines.map(({ record }) => [record['http.route'], record['decision']])).toEqual([[path, 'allowed']]);
   });
 
-  it('has no script or style in itself, and everything that it loads is there, under the same policy', async () => {
+  it('has no inline script or style, and every file that it loads exists, under the same policy', async () => {
     const html = await (await get(path)).text();
     expect(html).not.toMatch(/<style|<script(?![^>]* src=)| style=| on\w+=/);
     const files = filesOf(html);
@@ -51,13 +51,13 @@ describe.each([
 });
 
 describe('GET /docs', () => {
-  it('answers completely, whatever cache or range headers the request has', async () => {
+  it('sends the complete file, whatever cache or range headers the request has', async () => {
     const response = await get('/assets/docs.js', { 'If-None-Match': '*', Range: 'bytes=0-1' });
     expect(response.status).toBe(200);
     expect(await response.text()).toContain('SwaggerUIBundle(');
   });
 
-  it('has the failures of the rest', async () => {
+  it('fails like the other paths', async () => {
     for (const path of [
       '/docs/',
       '/docs.html',
@@ -78,7 +78,7 @@ describe('GET /docs', () => {
     expect((await harness.call('GET', '/docs', {})).status).toBe(200);
   });
 
-  it('is not there if nothing is deployed with the Worker, which breaks nothing else', async () => {
+  it('is unknown if the Worker has no assets, but everything else works', async () => {
     const harness = createHarness({ env: { ASSETS: undefined } });
     expect(await problemOf(await harness.call('GET', '/docs', {}))).toMatchObject({ code: 'route_not_found' });
     expect((await harness.call('DELETE', '/images/m-custom01')).status).toBe(200);
@@ -117,7 +117,7 @@ describe('the OpenAPI document', () => {
     expect(document.components.examples['route_not_found.not_attempted'].value.type).toBe('/problems/route_not_found');
   });
 
-  it('is no page: it has no policy, and without assets there is none', async () => {
+  it('is not a page: it has no policy, and is unknown without assets', async () => {
     const { headers } = await createHarness().call('GET', '/openapi.json', {});
     expect(headers.get('content-type')).toBe('application/json');
     expect(headers.get('content-security-policy')).toBeNull();
@@ -127,7 +127,7 @@ describe('the OpenAPI document', () => {
 });
 
 describe('the assets', () => {
-  it('get the name of the file and nothing else of the request', async () => {
+  it('get the name of the file and nothing else from the request', async () => {
     const calls: unknown[][] = [];
     const fetch = async (...args: unknown[]) => {
       calls.push(args);
