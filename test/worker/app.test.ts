@@ -45,7 +45,7 @@ describe('the gateway', () => {
     expect([response.status, await response.json()]).toEqual([200, { status: 'ok' }]);
   });
 
-  it('answers GET /readyz with the caller and its scopes if the configuration is valid, and calls nobody', async () => {
+  it('answers GET /readyz with the caller and its scopes if the configuration is valid, and sends nothing to Baidu', async () => {
     const harness = createHarness({ env: { PROTECTED_IMAGES: '["m-custom01"]' } });
     const response = await harness.call('GET', '/readyz', bearer(KEYS.reader));
     expect([response.status, await response.json()]).toEqual([

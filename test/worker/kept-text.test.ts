@@ -53,7 +53,7 @@ describe('text beside a credential', () => {
     ['seven characters of it', 'authorization', `Bearer ${KEY}`, `job-${KEY.slice(5, 12)}-1`],
     ['text that no credential has', 'authorization', `Bearer ${KEY}`, 'job-42.retry_1'],
     ['the name of a scheme', 'authorization', `Bearer ${KEY}`, 'Bearer'],
-    ['a part of the payload of a token, which is no secret', 'authorization', `Bearer ${TOKEN}`, PAYLOAD.slice(5, 25)],
+    ['a part of the payload of a token, which is not secret', 'authorization', `Bearer ${TOKEN}`, PAYLOAD.slice(5, 25)],
     ['the name beside a password', 'authorization', `Basic ${btoa('ci-cleaner:s3cr3t')}`, 'ci-cleaner'],
     ['beside Basic credentials that encode nothing', 'authorization', 'Basic A', 'job-42.retry_1'],
     ['beside Basic credentials that are cut off', 'authorization', 'Basic QUJDR', 'job-42.retry_1'],
@@ -97,7 +97,7 @@ describe('the rule', () => {
     );
   });
 
-  it('finds a run of eight wherever it stands in either text', () => {
+  it('finds a run of eight characters at any place in either text', () => {
     const run = 'abcdefgh';
     for (let before = 0; before < 12; before++) {
       for (let after = 0; after < 12; after++) {

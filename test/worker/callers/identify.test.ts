@@ -183,7 +183,7 @@ describe('a token', () => {
     });
   });
 
-  describe('of an issuer with a header of its own', () => {
+  describe('whose issuer has its own header', () => {
     const name = 'Cf-Access-Jwt-Assertion';
     const viaHeader = () => createHarness({ env: env({}, { header: name }) });
 

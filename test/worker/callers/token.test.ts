@@ -57,7 +57,7 @@ beforeAll(async () => {
 
 describe('a token', () => {
   it.each(['ES256', 'RS256'] as const)(
-    'signed with %s identifies the caller whose claims it has',
+    'signed with %s identifies the caller whose claims it matches',
     async (alg) => {
       const by = alg === 'ES256' ? issuer : rsa;
       expect(await verifierOf([by.parsed()]).who(await by.token())).toBe('job');

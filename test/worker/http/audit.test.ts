@@ -335,7 +335,7 @@ describe('a bug', () => {
     expect(line?.record).not.toHaveProperty('attempts');
   });
 
-  it('while answering a bug leaves the outcome unknown, as long as any answer can be built', async () => {
+  it('in the answer to a bug leaves the outcome unknown, too, as long as any answer can be built', async () => {
     const harness = createHarness();
     const json = vi.spyOn(Response, 'json');
     for (let times = 0; times < 2; times++) {

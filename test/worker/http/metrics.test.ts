@@ -101,7 +101,7 @@ describe('the metrics', () => {
     expect(text).toContain('_budget_refusals_total{budget="account"} 0\n');
   });
 
-  it('answer HEAD like GET, without the text', async () => {
+  it('answer HEAD like GET, without the body', async () => {
     const harness = createHarness({ env: { CALLERS: CALLERS_WITH_METRICS } });
     const head = await harness.call('HEAD', '/metrics', bearer(KEYS.reader));
     expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([

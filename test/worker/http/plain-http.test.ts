@@ -52,7 +52,7 @@ describe('over plain http', () => {
     expect(harness.lines).toHaveLength(calls.length);
   });
 
-  it('a wrong credential gets the same answer as a right one, and a missing one no advice to replace it', async () => {
+  it('the answer is the same for a right and a wrong credential, and mentions one only if it was sent', async () => {
     const harness = plain();
     const headers = { 'X-Request-Id': 'same' };
     const bodies = await Promise.all(

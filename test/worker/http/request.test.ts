@@ -174,7 +174,7 @@ describe('a body', () => {
     expect(await problemOf(await response)).toMatchObject({ code: 'invalid_request' });
   }, 20_000);
 
-  it('is refused if it never ends, even if it never has a byte', async () => {
+  it('is refused if it never ends, even without a byte', async () => {
     const endless = new ReadableStream<Uint8Array>({
       async pull(controller) {
         await scheduler.wait(100);

@@ -208,7 +208,7 @@ describe('an image', () => {
 describe('a refusal', () => {
   const nextMs = (store: LedgerStore) => store.nextCheckMs();
 
-  it('makes the check of the open row due at once, but only once its request is over', () =>
+  it('makes the check of the open row due now, but not before its request is over', () =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
       reserve(store, 'r2', at(22.999));
@@ -217,7 +217,7 @@ describe('a refusal', () => {
       expect(nextMs(store)).toBe(at(23));
     }));
 
-  it('makes the check due at once no more than once in five seconds', () =>
+  it('allows at most one check in five seconds', () =>
     inStore((store) => {
       reserve(store, 'r1', at(0));
       store.applyCheck(IMAGE, checkOf('failed', at(46)), at(46));
@@ -393,10 +393,10 @@ describe('a check', () => {
       ]);
     }));
 
-  it('that comes while the request may still run decides nothing, and is made again once that is over', () =>
+  it('that begins while the request may still run decides nothing, and is repeated once the request is over', () =>
     inStore((store, sql) => {
       reserve(store, 'r1', at(0));
-      // As the migration from 1.0.0 leaves a row of a request that runs meanwhile.
+      // This is how the migration from 1.0.0 leaves a row whose request still runs.
       sql.exec('UPDATE deletions SET next_check_at = reserved_at');
       expect(store.dueImage([], at(1))).toBe(IMAGE);
       expect(store.applyCheck(IMAGE, checkOf('absent', at(1)), at(2))).toEqual([]);
