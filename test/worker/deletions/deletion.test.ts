@@ -596,7 +596,7 @@ describe('the same request again', () => {
   });
 });
 
-describe('a deletion signed with a wrong', () => {
+describe('a deletion that is signed with a wrong', () => {
   it.each([
     ['access key', { BCE_ACCESS_KEY_ID: 'another-access-key' }, 'could not find credential'],
     ['secret key', { BCE_SECRET_ACCESS_KEY: 'another-secret-key' }, 'Fail to authn user: Signature does not match'],
