@@ -88,7 +88,11 @@ describe('a public key', () => {
       'has an "n" that is not base64url without padding',
       () => ({ ...jwks['rsa'], n: String(jwks['rsa']?.['n']).slice(1) }),
     ],
-    ['an RSA key with the exponent 1, so each text is its own signature', 'has an "e" of 0 or 1', () => ({ ...jwks['rsa'], e: 'AQ' })],
+    [
+      'an RSA key with the exponent 1, so each text is its own signature',
+      'has an "e" of 0 or 1',
+      () => ({ ...jwks['rsa'], e: 'AQ' }),
+    ],
     ['an RSA key with the exponent 0', 'has an "e" of 0 or 1', () => ({ ...jwks['rsa'], e: 'AA' })],
     [
       'an RSA key without exponent',

@@ -6,13 +6,10 @@ import { KEYS } from '../../fixtures.ts';
 import { bearer, createHarness, previewOf, problemOf } from '../../harness.ts';
 
 describe('the rate limits', () => {
-  it.each(Object.values(RATE_LIMITS))(
-    'of $binding match wrangler.toml',
-    ({ binding, requests, periodS }) => {
-      const section = wranglerToml.split('[[ratelimits]]').find((text) => text.includes(`"${binding}"`));
-      expect(section).toContain(`simple = { limit = ${requests}, period = ${periodS} }`);
-    },
-  );
+  it.each(Object.values(RATE_LIMITS))('of $binding match wrangler.toml', ({ binding, requests, periodS }) => {
+    const section = wranglerToml.split('[[ratelimits]]').find((text) => text.includes(`"${binding}"`));
+    expect(section).toContain(`simple = { limit = ${requests}, period = ${periodS} }`);
+  });
 
   const counting = (refuseAfter: number) => {
     const counts = new Map<string, number>();

@@ -56,13 +56,10 @@ beforeAll(async () => {
 });
 
 describe('a token', () => {
-  it.each(['ES256', 'RS256'] as const)(
-    'signed with %s identifies the caller whose claims it matches',
-    async (alg) => {
-      const by = alg === 'ES256' ? issuer : rsa;
-      expect(await verifierOf([by.parsed()]).who(await by.token())).toBe('job');
-    },
-  );
+  it.each(['ES256', 'RS256'] as const)('signed with %s identifies the caller whose claims it matches', async (alg) => {
+    const by = alg === 'ES256' ? issuer : rsa;
+    expect(await verifierOf([by.parsed()]).who(await by.token())).toBe('job');
+  });
 
   it('may be verified with inline keys, which need no address', async () => {
     expect(await verifierOf([issuer.parsed({ jwks: [issuer.pair.jwk] })]).who(await issuer.token())).toBe('job');
@@ -113,8 +110,7 @@ describe('a forged token', () => {
     return new SignJWT(claims).setProtectedHeader({ alg: 'HS256', kid: 'key-1' }).sign(secret);
   };
   const forgeries: Record<string, () => Promise<string>> = {
-    'no signature': async () =>
-      new UnsecuredJWT({ sub: 'job-7' }).setIssuer(issuer.iss).setAudience(AUDIENCE).encode(),
+    'no signature': async () => new UnsecuredJWT({ sub: 'job-7' }).setIssuer(issuer.iss).setAudience(AUDIENCE).encode(),
     'alg none': none('none'),
     'alg None': none('None'),
     'alg NONE': none('NONE'),

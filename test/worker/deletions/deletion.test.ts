@@ -294,20 +294,17 @@ describe('a deletion that Baidu answers with', () => {
     });
   });
 
-  it.each([403, 404])(
-    'a bare %i and a request id gives the documented error for that status',
-    async (status) => {
-      const headers = { 'x-bce-request-id': 'b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50' };
-      const harness = createHarness({ fetch: async () => new Response(null, { status, headers }) });
-      await expectDeletion(
-        harness,
-        '/images/m-custom01',
-        status === 403
-          ? { ...rejectedCredentials, calls: 1 }
-          : { status: 404, code: 'image_not_found', outcome: 'already_absent', calls: 1 },
-      );
-    },
-  );
+  it.each([403, 404])('a bare %i and a request id gives the documented error for that status', async (status) => {
+    const headers = { 'x-bce-request-id': 'b1946ac9-2492-4d23-8b4c-1c6a2d3e4f50' };
+    const harness = createHarness({ fetch: async () => new Response(null, { status, headers }) });
+    await expectDeletion(
+      harness,
+      '/images/m-custom01',
+      status === 403
+        ? { ...rejectedCredentials, calls: 1 }
+        : { status: 404, code: 'image_not_found', outcome: 'already_absent', calls: 1 },
+    );
+  });
 });
 
 describe('an answer', () => {
@@ -373,17 +370,14 @@ describe('an answer', () => {
   it.each<[string, () => Response]>([
     ['504', () => new Response(null, { status: 504 })],
     ['200 that breaks off', () => new Response(broken(), { status: 200, headers: id })],
-  ])(
-    'with status %s counts as lost, so a 404 after it means deleted but not confirmed',
-    async (_what, first) => {
-      const answers = [first(), failure(404, 'NoSuchObject', 'Gone.', 'r')];
-      const harness = createHarness({ fetch: async () => answers.shift() ?? Response.error() });
-      expect(await (await harness.call('DELETE', '/images/m-custom01')).json()).toMatchObject({
-        outcome: 'deleted',
-        confirmed: false,
-      });
-    },
-  );
+  ])('with status %s counts as lost, so a 404 after it means deleted but not confirmed', async (_what, first) => {
+    const answers = [first(), failure(404, 'NoSuchObject', 'Gone.', 'r')];
+    const harness = createHarness({ fetch: async () => answers.shift() ?? Response.error() });
+    expect(await (await harness.call('DELETE', '/images/m-custom01')).json()).toMatchObject({
+      outcome: 'deleted',
+      confirmed: false,
+    });
+  });
 
   it('with status 404 means that the image is absent only if it has nothing but a request id', async () => {
     const answerTo = async (body: object) => {
