@@ -1,4 +1,4 @@
-/** The client of 1.0.0, as it was published, against the gateway of today: what is new there must not mislead it. */
+/** The published 1.0.0 client against the current gateway, whose new features must not mislead it. */
 import { describe, expect, it } from 'vitest';
 import { KEYS, SCHEDULE } from '../fixtures.ts';
 import { bearer } from '../harness.ts';
@@ -8,7 +8,7 @@ import { createLine, type LineOptions, thrownBy } from './line.ts';
 const ID = 'm-custom01';
 const lineOf = (options: LineOptions = {}) => createLine({ Client: ImageGateway, ...options });
 
-/** Somebody deletes the image, and nobody hears what Baidu did. */
+/** Deletes the image, and loses Baidu's response. */
 async function loseDeletion({ harness }: ReturnType<typeof lineOf>, key: string) {
   harness.emulator.misbehave('internal_error', 'internal_error');
   const response = await harness.call('DELETE', `/images/${ID}`, bearer(key));
@@ -28,7 +28,7 @@ describe('a deletion that is refused because another is in progress', () => {
     expect(line.pausesMs).toEqual([5_000]);
   });
 
-  it('ends as not attempted while the image is taken, and never asks the ledger', async () => {
+  it('ends as not attempted if the image stays busy, and never asks the ledger', async () => {
     const line = lineOf();
     await loseDeletion(line, KEYS.cleaner);
     const refused = { name: 'ProblemError', code: 'deletion_in_progress', outcome: 'not_attempted', retryable: true };
@@ -38,8 +38,8 @@ describe('a deletion that is refused because another is in progress', () => {
   });
 });
 
-describe('a deletion that somebody on the way sends twice', () => {
-  /** The first copy gets as far as Baidu, and its answer is lost; the client hears the answer to the second. */
+describe('a deletion that a proxy sends twice', () => {
+  /** The first copy reaches Baidu and its answer is lost. The client gets the answer to the second. */
   function lineThatDoubles() {
     const line: ReturnType<typeof lineOf> = lineOf({
       client: {
@@ -55,7 +55,7 @@ describe('a deletion that somebody on the way sends twice', () => {
   it.each([
     ['deleted', 'internal_error_after', { value: { outcome: 'deleted', confirmed: false } }],
     ['not_deleted', 'internal_error', { error: { name: 'ProblemError', outcome: 'not_deleted' } }],
-  ] as const)('is asked about until its outcome is final: %s', async (_outcome, first, end) => {
+  ] as const)('is polled until its outcome is final: %s', async (_outcome, first, end) => {
     const line = lineThatDoubles();
     line.harness.emulator.misbehave(first, 'internal_error');
     line.hooks.afterPause = async (elapsedMs) => {
@@ -73,7 +73,7 @@ describe('a deletion that somebody on the way sends twice', () => {
     expect(line.reads().length).toBeGreaterThan(1);
   });
 
-  it('is answered with the outcome of the first copy, if that is known', async () => {
+  it("gets the first copy's outcome if that is known", async () => {
     const line = lineThatDoubles();
     expect(await line.images.deleteImage(ID)).toMatchObject({ outcome: 'deleted', confirmed: true });
     expect(line.deletions()).toHaveLength(2);
@@ -81,7 +81,7 @@ describe('a deletion that somebody on the way sends twice', () => {
 });
 
 describe('what is new in a body', () => {
-  it('does not disturb it: rows say whether the deletion was verified', async () => {
+  it("does not break the client: a row's verified", async () => {
     const line = lineOf();
     const { requestId } = await line.images.deleteImage(ID);
     expect(await line.images.deletion(requestId)).toMatchObject({ outcome: 'deleted', verified: null });
@@ -95,7 +95,7 @@ describe('what is new in a body', () => {
     for await (const row of line.images.deletions({ imageId: ID })) expect(row).toMatchObject({ verified: true });
   });
 
-  it('does not disturb it: readiness has a control', async () => {
+  it("does not break the client: readiness's control", async () => {
     const line = lineOf({
       env: { PROTECTED_IMAGES: '["m-system01"]' },
       client: { fetch: (url, init) => line.send(`${url}?upstream=true`, init) },

@@ -1,4 +1,4 @@
-/** What an answer's headers say about time, and a body that cannot be stopped. All else is tested through the client, in index.test.ts. */
+/** Time in an answer's headers, and a body that cannot be stopped. `index.test.ts` tests the rest through the client. */
 import { describe, expect, it } from 'vitest';
 import { LostAnswerError } from '../../src/client/errors.ts';
 import { exchange, retryAfterS, timeOf } from '../../src/client/exchange.ts';
@@ -27,7 +27,7 @@ describe('retryAfterS', () => {
     expect(retryAfterS(headers, NOW_MS)).toBe(seconds);
   });
 
-  it("compares a date with the answer's own, because our clock may be wrong", () => {
+  it("compares a date with the answer's Date header, because our clock may be wrong", () => {
     const headers = new Headers({
       'retry-after': 'Wed, 25 Nov 2026 12:00:30 GMT',
       date: 'Wed, 25 Nov 2026 12:00:00 GMT',
@@ -62,7 +62,7 @@ describe('an answer that is too long', () => {
 });
 
 describe('timeOf', () => {
-  it('is when the answer says that it was made, or else now', () => {
+  it("is the answer's Date header, or now without a valid one", () => {
     expect(timeOf(new Headers({ date: 'Wed, 25 Nov 2026 12:00:00 GMT' }), NOW_MS)).toBe(NOW_MS + 4 * HOUR_MS);
     expect(timeOf(new Headers({ date: 'yesterday' }), NOW_MS)).toBe(NOW_MS);
     expect(timeOf(new Headers(), NOW_MS)).toBe(NOW_MS);

@@ -1,4 +1,4 @@
-/** Which row of the ledger has a deletion's final outcome, and what the caller then gets. */
+/** Which ledger row has a deletion's final outcome, and what the caller gets from it. */
 import { describe, expect, it } from 'vitest';
 import { concluded, finalRowIn } from '../../src/client/final-outcome.ts';
 import { type DeletionJson, ProblemError, type RowOutcome } from '../../src/client/index.ts';
@@ -13,13 +13,13 @@ const row = (outcome: RowOutcome, fields: Partial<DeletionJson> = {}) =>
 const outcomeIn = (...rows: DeletionJson[]) => finalRowIn(rows, SOUGHT)?.outcome;
 
 describe('the final outcome in the rows', () => {
-  it('is what our only row says, unless that is unknown', () => {
+  it("is our only row's outcome, unless that is unknown", () => {
     for (const outcome of ROW_OUTCOMES) {
       expect(outcomeIn(row(outcome))).toBe(outcome === 'unknown' ? undefined : outcome);
     }
   });
 
-  it('is not known without a row', () => {
+  it('is unknown without a row', () => {
     expect(outcomeIn()).toBeUndefined();
   });
 
@@ -27,20 +27,20 @@ describe('the final outcome in the rows', () => {
     ['another image', { imageId: 'm-custom02' }],
     ['another request', { requestId: 'job-1.2' }],
     ['an earlier call', { reservedAt: '2026-11-25T07:59:59.999Z' }],
-  ])('is not in the row of %s', (_what, change) => {
+  ])('is not taken from the row of %s', (_what, change) => {
     expect(outcomeIn(row('deleted', change))).toBeUndefined();
     expect(outcomeIn(row('deleted', change), row('rejected'))).toBe('rejected');
     expect(outcomeIn(row('rejected'), row('deleted', change))).toBe('rejected');
   });
 
-  it('is deleted if any of several rows says so', () => {
+  it('is deleted if any row says so', () => {
     for (const outcome of ROW_OUTCOMES) {
       expect(outcomeIn(row(outcome), row('deleted'))).toBe('deleted');
       expect(outcomeIn(row('deleted'), row(outcome))).toBe('deleted');
     }
   });
 
-  it('is not known if several rows say different things', () => {
+  it('is unknown if rows disagree', () => {
     const others = ROW_OUTCOMES.filter((outcome) => outcome !== 'deleted');
     for (const one of others) {
       for (const other of others) {
@@ -74,7 +74,7 @@ describe('what the caller gets', () => {
     expect(toldOf('deleted', { confirmed: null })).toMatchObject({ confirmed: false });
   });
 
-  it('is a success if the image was absent and that is allowed', () => {
+  it('is a success if the image was absent and allowMissing is set', () => {
     expect(toldOf('already_absent', {}, true)).toMatchObject({ outcome: 'already_absent', confirmed: true });
     const error = toldOf('already_absent', { code: 'upstream_timeout' });
     expect(error).toBeInstanceOf(ProblemError);
@@ -95,7 +95,7 @@ describe('what the caller gets', () => {
     }
   });
 
-  it('has no code if the row has none that can be one', () => {
+  it('has no code if the row has none, or an invalid one', () => {
     expect(toldOf('not_deleted')).toMatchObject({ code: null });
     expect(toldOf('not_deleted', { code: '<b>' })).toMatchObject({ code: null });
   });

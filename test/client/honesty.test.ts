@@ -1,9 +1,9 @@
 /**
- * Whatever goes wrong between client, gateway and Baidu, the client reports nothing that the emulator's own record contradicts.
+ * Whatever goes wrong between client, gateway and Baidu, the emulator's record never contradicts what the client reports.
  * It sends no second deletion after one with an unknown outcome.
  *
  * The gateway, its ledger and its checks are the real ones; the emulator and the line keep the records that the reports are
- * compared with. The seed is fixed, so that a failure can be repeated.
+ * compared with. The seed is fixed, so failures are reproducible.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -31,25 +31,24 @@ interface Story {
   readonly expectName: string | undefined;
   readonly retries: number;
   readonly patienceMs: number;
-  /** What happens to each deletion and each question on its way to the gateway. */
+  /** What happens to each deletion and each read on its way to the gateway. */
   readonly deletions: readonly (LineFault | null)[];
   readonly reads: readonly (LineFault | null)[];
   /** How Baidu misbehaves, call by call. */
   readonly baidu: readonly FaultName[];
-  /** The requests that the limiter refuses, by their number. */
+  /** The numbers of the requests that the limiter refuses. */
   readonly limited: readonly number[];
-  /** The requests for which there is no token, by their number. */
+  /** The numbers of the requests for which the token cannot be obtained. */
   readonly tokenless: readonly number[];
   /** Whether the gateway lives long enough to settle. */
   readonly settles: boolean;
   readonly scheduleS: readonly number[];
-  /** When requests arrive that were thought lost, and when the signal is given, by the client's clock; `null` is not before its end. */
+  /** When late requests arrive and when the signal aborts, by the client's clock. `null`: not before the call ends. */
   readonly lateMs: number | null;
   readonly abortMs: number | null;
 }
 
-/** Those that take longer than a test may are tried elsewhere: `local/paths`. */
-/** Without an effect that comes late, and a 404 under an unlisted code: its outcome is a guess, and says so by `confirmed: false`. */
+/** `local/paths` covers the rest: a late effect takes too long here, and the outcome of an unlisted 404 is a guess (`confirmed: false`). */
 const baiduFaults = Object.keys(FAULTS).filter(
   (name): name is FaultName => name !== 'drop_and_later' && name !== 'unseen_404',
 );
@@ -114,7 +113,7 @@ async function live(line: TestLine, { imageId, allowMissing, expectName, ...rest
 
 describe('for any sequence of faults', () => {
   it(
-    'the client says nothing that is not so, and repeats no deletion whose outcome it does not know',
+    'the client reports nothing false, and never repeats a deletion with an unknown outcome',
     async () => {
       const outcomes = new Map<string, number>();
       await fc.assert(
@@ -137,7 +136,7 @@ describe('for any sequence of faults', () => {
           const { images, calls } = line.harness.emulator;
           const existed = images.has(told.imageId);
           const end = await live(line, told);
-          // Whatever is still on its way arrives now. No claim may become false by that.
+          // Late requests arrive now. That must not make any claim false.
           await line.arriveLate();
           outcomes.set(end.outcome, (outcomes.get(end.outcome) ?? 0) + 1);
 
@@ -165,7 +164,7 @@ describe('for any sequence of faults', () => {
               expect(end.outcome).toBe('unknown');
           }
 
-          // The line's own record: the response that each deletion really got before the next one was sent.
+          // The line's own record: the response to each deletion before the next one was sent.
           const sent = line.deletions();
           for (const { told: outcome } of sent.slice(0, -1)) expect(outcome).toMatch(/^(?:not_attempted|rejected)$/);
           expect(sent.map(({ requestId }) => requestId)).toEqual(
@@ -177,7 +176,7 @@ describe('for any sequence of faults', () => {
         }),
         { seed: SEED, numRuns: RUNS },
       );
-      // The property is about all of them.
+      // The stories must produce every outcome.
       expect([...outcomes.keys()].sort()).toEqual(
         ['already_absent', 'deleted', 'not_attempted', 'not_deleted', 'rejected', 'unknown'].sort(),
       );
@@ -187,17 +186,17 @@ describe('for any sequence of faults', () => {
 });
 
 const mostly = fc.nat({ max: 9 }).map((n) => n > 0);
-/** What may come in place of the gateway's answer, or as one. `null` is no answer at all. */
+/** The gateway's answer, or something that arrives instead. `null` is no answer at all. */
 const anyAnswer = fc.option(
   fc.record({
     status: fc.constantFrom(200, 202, 301, 409, 429, 500, 502, 503),
     outcome: fc.constantFrom('deleted', 'already_absent', 'rejected', 'not_attempted', 'unknown', 'gone', null),
     retryable: fc.constantFrom(true, true, true, false, 'true', null),
-    /** Whether the body says so of the status and of the request that were asked for. */
+    /** Whether the body has the actual status, and the id of this request. */
     isOfStatus: mostly,
     isOfRequest: mostly,
     namesRequest: mostly,
-    /** Whether a proxy has given the request another id, which body and header then name. */
+    /** Whether a proxy has replaced the request id, in body and header. */
     isRenamed: fc.boolean(),
     isOfImage: mostly,
     retryAfter: fc.constantFrom(undefined, '0', '60', '61', '86400', '-1', 'soon'),
@@ -206,14 +205,14 @@ const anyAnswer = fc.option(
   { freq: 6 },
 );
 
-describe('for any sequence of answers, from anyone', () => {
+describe('for any sequence of answers, from the gateway or not', () => {
   it(
-    'no deletion is sent but the first, unless the last answer said that nothing changed and that it may be repeated',
+    'a deletion is sent again only if the last answer says that nothing changed and a retry is allowed',
     async () => {
       await fc.assert(
         fc.asyncProperty(fc.infiniteStream(anyAnswer), fc.integer({ min: 0, max: 9 }), async (answers, retries) => {
           let nowMs = 0;
-          // Checked at the end: what is thrown in here looks to the client like a lost connection.
+          // Checked at the end, because the client takes an error thrown here for a lost connection.
           const deletions: { id: string; maySend: boolean }[] = [];
           let reads = 0;
           let maySend = true;
@@ -272,7 +271,7 @@ function answered({ status, outcome, retryable, ...rest }: AnyAnswer, requestId:
   return new Response(rest.isWhole ? text : text.slice(0, 40), { status, headers });
 }
 
-/** The rule, written a second time. */
+/** An independent statement of the rule. */
 function permitsRepetition(answer: AnyAnswer): boolean {
   const isNamed = answer.isOfRequest && answer.namesRequest && (answer.isOfImage || !answer.isRenamed);
   const isOurs = answer.isOfStatus && isNamed && answer.isWhole;
@@ -281,7 +280,7 @@ function permitsRepetition(answer: AnyAnswer): boolean {
   return answer.status >= 400 && isOurs && changedNothing && answer.retryable === true && !isTooLong;
 }
 
-/** Faults with which Baidu claims a deletion that the emulator did not do. */
+/** Faults with which Baidu claims a deletion that the emulator did not make. */
 function claimsOf({ baidu }: Story): FaultName[] {
   return baidu.filter((name) => name === 'bare_200' || name === 'accepted_202' || name === 'error_code_on_200');
 }

@@ -15,7 +15,7 @@ import { GATEWAY, manyImages } from '../harness.ts';
 import { createLine, LINE_FAULTS, type LineOptions, type TestLine, thrownBy } from './line.ts';
 
 const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
-/** A limiter that refuses the first requests, and then lets all others through. */
+/** A limiter that refuses the first `times` requests and lets the rest through. */
 const refusing = (times: number) => ({ limit: async () => ({ success: times-- <= 0 }) });
 const reachesBaidu = ({ harness }: TestLine) =>
   harness.emulator.calls.filter(({ method }) => method === 'DELETE').length;
@@ -50,7 +50,7 @@ describe('deleteImage', () => {
     ]);
   });
 
-  it('makes a request id if it is given none', async () => {
+  it('generates a request id if none is given', async () => {
     const { images, sent } = createLine();
     const { requestId } = await images.deleteImage('m-custom01');
     expect(requestId).toMatch(UUID);
@@ -69,7 +69,7 @@ describe('deleteImage', () => {
     ]);
   });
 
-  it('throws the problem that the gateway answers', async () => {
+  it('throws the problem that the gateway returns', async () => {
     const { images, sent } = createLine();
     const error = await thrownBy(images.deleteImage('m-shared01', { requestId: 'job-1' }));
     expect(error).toBeInstanceOf(ProblemError);
@@ -89,7 +89,7 @@ describe('deleteImage', () => {
   });
 
   it.each(['', '.', '..', 'm-custom01/..', 'm-custom01?allowMissing=true', 'm-cüstom01', 'm%2D', ' m-custom01'])(
-    'sends nothing for the id %j, which is no segment of a path',
+    'sends nothing for the id %j, which is not a path segment',
     async (id) => {
       const { images, sent } = createLine();
       expect(await thrownBy(images.deleteImage(id))).toBeInstanceOf(NotSentError);
@@ -105,7 +105,7 @@ describe('deleteImage', () => {
 });
 
 describe('a call that changed nothing', () => {
-  it('is repeated after Retry-After, each attempt under an id of its own', async () => {
+  it('is retried after Retry-After, with a new request id for each attempt', async () => {
     const line = createLine({ env: { RATE_LIMITER_BURST: refusing(2) } });
     const deleted = await line.images.deleteImage('m-custom01', { requestId: 'job-1' });
     expect(deleted).toMatchObject({ outcome: 'deleted', requestId: 'job-1.3' });
@@ -113,7 +113,7 @@ describe('a call that changed nothing', () => {
     expect(line.pausesMs).toEqual([10_000, 10_000]);
   });
 
-  it('is repeated as often as configured, and no more', async () => {
+  it('is retried as often as configured, and no more', async () => {
     for (const retries of [0, 1, 2, 9]) {
       const line = createLine({ env: { RATE_LIMITER_BURST: refusing(99) }, client: { retries } });
       const error = await thrownBy(line.images.deleteImage('m-custom01'));
@@ -122,7 +122,7 @@ describe('a call that changed nothing', () => {
     }
   });
 
-  it('is repeated after a refusal of Baidu that may pass', async () => {
+  it('is retried after a temporary refusal by Baidu', async () => {
     const line = createLine();
     line.harness.emulator.misbehave('throttled', 'throttled');
     expect(await line.images.deleteImage('m-custom01')).toMatchObject({ outcome: 'deleted', confirmed: true });
@@ -130,14 +130,14 @@ describe('a call that changed nothing', () => {
     expect(line.pausesMs).toEqual([1_000]);
   });
 
-  it('is repeated after a pause that grows and is partly random, if the gateway names none', async () => {
+  it('is retried after a growing, partly random pause if there is no Retry-After', async () => {
     const line = createLine();
     expect(await thrownBy(line.images.deleteImage('m-create01'))).toMatchObject({ code: 'image_creating' });
     expect(line.pausesMs).toEqual([1_500, 3_000]);
     expect(reachesBaidu(line)).toBe(3);
   });
 
-  it('is not repeated if Retry-After is longer than the patience', async () => {
+  it('is not retried if Retry-After exceeds patienceMs', async () => {
     const line = createLine({ env: { DAILY_DELETIONS: '1' } });
     await line.images.deleteImage('m-custom01');
     const error = await thrownBy(line.images.deleteImage('m-custom02'));
@@ -145,14 +145,14 @@ describe('a call that changed nothing', () => {
     expect([line.sent.length, line.pausesMs]).toEqual([2, []]);
   });
 
-  it('is repeated if Retry-After is as long as the patience', async () => {
+  it('is retried if Retry-After equals patienceMs', async () => {
     const line = createLine({ env: { RATE_LIMITER_BURST: refusing(1) }, client: { patienceMs: 10_000 } });
     expect(await line.images.deleteImage('m-custom01')).toMatchObject({ outcome: 'deleted' });
     const impatient = createLine({ env: { RATE_LIMITER_BURST: refusing(1) }, client: { patienceMs: 9_999 } });
     expect(await thrownBy(impatient.images.deleteImage('m-custom01'))).toMatchObject({ code: 'rate_limited' });
   });
 
-  it('is repeated if it is a read', async () => {
+  it('is retried if it is a read', async () => {
     const line = createLine({ env: { RATE_LIMITER_SUSTAINED: refusing(1) } });
     expect(await line.images.previewImage('m-custom01')).toMatchObject({ id: 'm-custom01', deletable: true });
     expect(line.pausesMs).toEqual([60_000]);
@@ -162,7 +162,7 @@ describe('a call that changed nothing', () => {
     ['m-shared01', 'image_shared'],
     ['m-system01', 'image_not_custom'],
     ['m-absent01', 'image_not_found'],
-  ])('is not repeated for %s, because waiting does not help', async (id, code) => {
+  ])('is not retried for %s, because waiting does not help', async (id, code) => {
     const line = createLine();
     expect(await thrownBy(line.images.deleteImage(id))).toMatchObject({ code, retryable: false });
     expect([line.sent.length, line.pausesMs]).toEqual([1, []]);
@@ -171,7 +171,7 @@ describe('a call that changed nothing', () => {
 
 describe('a deletion whose answer is lost', () => {
   it.each(LINE_FAULTS.filter((fault) => fault.endsWith('_after')))(
-    'ends in deleted if the gateway got it (%s)',
+    'ends in deleted if the gateway received it (%s)',
     async (fault) => {
       const line = createLine();
       line.faults.DELETE.push(fault);
@@ -190,7 +190,7 @@ describe('a deletion whose answer is lost', () => {
   );
 
   it.each(LINE_FAULTS.filter((fault) => !fault.endsWith('_after')))(
-    'stays unknown if the gateway did not get it, as far as anybody can see (%s)',
+    'stays unknown while the ledger has no row for it (%s)',
     async (fault) => {
       const line = createLine();
       line.faults.DELETE.push(fault);
@@ -199,7 +199,7 @@ describe('a deletion whose answer is lost', () => {
       expect(error).toBeInstanceOf(entry.ImageGatewayError);
       expect(error).toMatchObject({ name: 'LostAnswerError', outcome: 'unknown', requestId: 'job-1' });
       expect(line.deletions()).toHaveLength(1);
-      // It asks until its patience is over, fast at first.
+      // It polls until its patience runs out, quickly at first.
       expect(total(line.pausesMs)).toBe(60_000);
       expect(line.pausesMs.slice(0, 6)).toEqual([375, 750, 1_500, 3_000, 6_000, 7_500]);
       expect(line.reads()).toHaveLength(line.pausesMs.length);
@@ -208,7 +208,7 @@ describe('a deletion whose answer is lost', () => {
     },
   );
 
-  it('says what came in place of the answer', async () => {
+  it('says what arrived instead of the answer', async () => {
     const line = createLine({ client: { patienceMs: 0 } });
     line.faults.DELETE.push('html_502_before', 'lost_before', 'hang_before');
     const errors = [];
@@ -226,11 +226,11 @@ describe('a deletion whose answer is lost', () => {
       },
       { status: null, cause: { message: 'It took longer than 30000 ms.' } },
     ]);
-    // Without patience it asks nothing.
+    // With no patience it never asks the ledger.
     expect(line.reads()).toEqual([]);
   });
 
-  it('ends in deleted if the deletion arrives while the ledger is asked', async () => {
+  it('ends in deleted if the deletion arrives while the client polls the ledger', async () => {
     const line = createLine();
     line.faults.DELETE.push('lost_and_late');
     line.hooks.afterPause = async (elapsedMs) => {
@@ -240,7 +240,7 @@ describe('a deletion whose answer is lost', () => {
     expect(line.deletions()).toHaveLength(1);
   });
 
-  it('goes on asking if the ledger cannot be asked', async () => {
+  it('keeps polling if the ledger cannot be reached', async () => {
     const line = createLine();
     line.faults.DELETE.push('lost_after');
     line.faults.GET.push(
@@ -254,8 +254,8 @@ describe('a deletion whose answer is lost', () => {
     expect(line.reads()).toHaveLength(6);
   });
 
-  it('waits as long as the gateway asks it to, and then asks again', async () => {
-    // The deletion passes; the first two questions do not.
+  it('polls again after the pause that the gateway asks for', async () => {
+    // The deletion gets through; the first two polls do not.
     let asked = 0;
     const line = createLine({
       env: { RATE_LIMITER_BURST: { limit: async () => ({ success: ![2, 3].includes(++asked) }) } },
@@ -265,7 +265,7 @@ describe('a deletion whose answer is lost', () => {
     expect(line.pausesMs).toEqual([10_000, 10_000]);
   });
 
-  it('does not wait past its patience, whatever the gateway asks', async () => {
+  it('never waits beyond its patience, whatever Retry-After says', async () => {
     let asked = 0;
     const line = createLine({
       env: { RATE_LIMITER_SUSTAINED: { limit: async () => ({ success: ++asked === 1 }) } },
@@ -276,7 +276,7 @@ describe('a deletion whose answer is lost', () => {
     expect(line.pausesMs).toEqual([25_000]);
   });
 
-  it('throws a refusal that the ledger knows, made of the row', async () => {
+  it('throws a refusal found in the ledger, built from its row', async () => {
     const line = createLine();
     line.faults.DELETE.push('lost_after');
     const error = await thrownBy(line.images.deleteImage('m-shared01', { requestId: 'job-1' }));
@@ -305,7 +305,7 @@ describe('a deletion whose answer is lost', () => {
     expect(line.deletions()).toHaveLength(2);
   });
 
-  it('of an absent image is a failure or a success, as its answer would have been', async () => {
+  it('ends as its answer would have if the image was absent', async () => {
     const line = createLine();
     line.faults.DELETE.push('lost_after', 'lost_after');
     const error = await thrownBy(line.images.deleteImage('m-absent01'));
@@ -314,7 +314,7 @@ describe('a deletion whose answer is lost', () => {
     expect(absent).toMatchObject({ outcome: 'already_absent', confirmed: true });
   });
 
-  it('after a first attempt that was refused is asked for under its own id', async () => {
+  it('is looked up under its own id if an earlier attempt was refused', async () => {
     const line = createLine({ env: { RATE_LIMITER_BURST: refusing(1) } });
     line.faults.DELETE.push(null, 'lost_after');
     const deleted = await line.images.deleteImage('m-custom01', { requestId: 'job-1' });
@@ -329,7 +329,7 @@ describe('a request that never left', () => {
   });
   const OWN = { baseUrl: GATEWAY, token: KEYS.both };
 
-  it('says so at once, with the reason, and is not sent again', async () => {
+  it('fails at once, with the reason, and is not sent again', async () => {
     const sending = vi.spyOn(globalThis, 'fetch').mockRejectedValue(refusal);
     const images = new ImageGateway(OWN, { sleep: () => Promise.reject(new Error('it must not wait')) });
     for (const call of [images.deleteImage('m-custom01'), images.previewImage('m-custom01'), images.readiness()]) {
@@ -344,7 +344,7 @@ describe('a request that never left', () => {
     expect(sending).toHaveBeenCalledTimes(3);
   });
 
-  it('keeps the result of the attempt before it', async () => {
+  it("throws the previous attempt's result", async () => {
     const line = createLine({ env: { RATE_LIMITER_BURST: refusing(1) } });
     const sending = vi.spyOn(globalThis, 'fetch').mockRejectedValue(refusal);
     sending.mockImplementationOnce((_url, init) =>
@@ -355,7 +355,7 @@ describe('a request that never left', () => {
     expect(sending).toHaveBeenCalledTimes(2);
   });
 
-  it('is unknown after the same error of another fetch, which may have sent it before', async () => {
+  it('is unknown if a custom fetch throws the same error, because it may have sent the request', async () => {
     const line = createLine();
     const images = line.clientWith({ fetch: () => Promise.reject(refusal), patienceMs: 0 });
     expect(await thrownBy(images.deleteImage('m-custom01'))).toMatchObject({ outcome: 'unknown', cause: refusal });
@@ -386,7 +386,7 @@ describe('a deletion whose outcome the gateway does not know', () => {
     });
     expect(line.deletions().map(({ told }) => told)).toEqual(['unknown']);
     expect(total(line.pausesMs)).toBeLessThan(60_000);
-    // The gateway returned the caller's name, which makes the question exact.
+    // The gateway returned the caller's name, so the query can include it.
     const query = '?imageId=m-custom01&requestId=job-1&caller=both';
     expect(new Set(line.reads().map(({ url }) => url))).toEqual(new Set([`${GATEWAY}/deletions${query}`]));
   });
@@ -418,7 +418,7 @@ describe('a deletion whose outcome the gateway does not know', () => {
     });
   });
 
-  it('is thrown as the gateway answered it if the patience is over first', async () => {
+  it('throws what the gateway answered if the patience runs out first', async () => {
     const line = createLine();
     line.harness.emulator.misbehave('hang', 'hang');
     const error = await thrownBy(line.images.deleteImage('m-custom01'));
@@ -432,7 +432,7 @@ describe('a deletion whose outcome the gateway does not know', () => {
 describe('a row with the same image and request id', () => {
   const SAME = { requestId: 'job-1' };
 
-  it('of an earlier call decides nothing', async () => {
+  it('is ignored if it is from an earlier call', async () => {
     const line = createLine();
     expect(await thrownBy(line.images.deleteImage('m-shared01', SAME))).toMatchObject({ outcome: 'rejected' });
     await line.age(60_000);
@@ -440,8 +440,8 @@ describe('a row with the same image and request id', () => {
     expect(await thrownBy(line.images.deleteImage('m-shared01', SAME))).toMatchObject({ outcome: 'unknown' });
   });
 
-  it('belongs to this deletion only if it is new by the clock of the answer', async () => {
-    // The answers say that it is an hour later than the ledger thinks, so the row looks older than the request.
+  it("counts only if it is newer than the request by the gateway's clock", async () => {
+    // The clock in the answers is an hour ahead of the ledger's, so the row looks older than the request.
     const line = createLine();
     const dated: SendRequest = async (url, init) => {
       line.faults[init.method].push(init.method === 'DELETE' ? 'lost_after' : null);
@@ -452,11 +452,11 @@ describe('a row with the same image and request id', () => {
     };
     const images = line.clientWith({ fetch: dated });
     expect(await thrownBy(images.deleteImage('m-custom01', SAME))).toMatchObject({ outcome: 'unknown' });
-    // An id of its own making needs no clock.
+    // An id that the client generated needs no clock.
     expect(await images.deleteImage('m-custom02')).toMatchObject({ outcome: 'deleted' });
   });
 
-  it('of another caller decides nothing if the gateway has returned our name', async () => {
+  it('is ignored if another caller made it and the gateway returned our name', async () => {
     const table = { ...CALLERS, both: { ...CALLERS.both, scopes: ['images:delete', 'deletions:read'] } };
     const line = createLine({ env: { CALLERS: JSON.stringify(table) } });
     await line.ledger.reserve(reservation('job-1', 'm-custom01', 'cleaner'), budgets(9));
@@ -466,7 +466,7 @@ describe('a row with the same image and request id', () => {
     expect(await thrownBy(line.images.deleteImage('m-custom01', SAME))).toMatchObject({ outcome: 'unknown' });
   });
 
-  it('of another caller decides nothing if only /readyz can tell our name', async () => {
+  it('is ignored if another caller made it and only /readyz returns our name', async () => {
     const table = { ...CALLERS, both: { ...CALLERS.both, scopes: ['images:delete', 'deletions:read'] } };
     const line = createLine({ env: { CALLERS: JSON.stringify(table) } });
     await line.ledger.reserve(reservation('job-1', 'm-custom01', 'cleaner'), budgets(9));
@@ -481,7 +481,7 @@ describe('a row with the same image and request id', () => {
     expect(stands(line, 'm-custom01')).toBe(false);
   });
 
-  it('of another caller decides if it says deleted, because the image is gone', async () => {
+  it('counts if it says deleted, even from another caller, because the image is gone', async () => {
     const table = { ...CALLERS, both: { ...CALLERS.both, scopes: ['images:delete', 'deletions:read'] } };
     const line = createLine({ env: { CALLERS: JSON.stringify(table) } });
     await line.ledger.reserve(reservation('job-1', 'm-custom01', 'cleaner'), budgets(9));
@@ -492,7 +492,7 @@ describe('a row with the same image and request id', () => {
 });
 
 describe('the signal', () => {
-  it('that was given before lets nothing be sent', async () => {
+  it('prevents sending if it is already aborted', async () => {
     const { images, sent } = createLine();
     const signal = AbortSignal.abort('enough');
     const calls = [
@@ -509,14 +509,14 @@ describe('the signal', () => {
     expect(sent).toEqual([]);
   });
 
-  it('that is given during the deletion ends it at once, with an unknown outcome', async () => {
+  it('ends a deletion at once, with an unknown outcome', async () => {
     const line = createLine();
     const controller = new AbortController();
     const images = line.clientWith({
       fetch: async (url, init) => {
         await line.send(url, init);
         controller.abort('enough');
-        // Like a fetch that does not listen.
+        // Like a fetch that ignores its signal.
         return new Promise(() => undefined);
       },
     });
@@ -526,7 +526,7 @@ describe('the signal', () => {
     expect([line.sent.length, line.pausesMs, stands(line, 'm-custom01')]).toEqual([1, [], false]);
   });
 
-  it('that is given in a pause ends it with what is known', async () => {
+  it('ends a pause with the outcome known so far', async () => {
     const line = createLine({ env: { RATE_LIMITER_BURST: refusing(9) } });
     const controller = new AbortController();
     line.hooks.afterPause = async () => controller.abort();
@@ -535,7 +535,7 @@ describe('the signal', () => {
     expect(line.sent).toHaveLength(1);
   });
 
-  it('that is given while the ledger is asked ends it with an unknown outcome', async () => {
+  it('ends polling of the ledger with an unknown outcome', async () => {
     const line = createLine();
     line.faults.DELETE.push('lost_before');
     const controller = new AbortController();
@@ -560,19 +560,19 @@ describe('the signal', () => {
 });
 
 describe('the token', () => {
-  it('is asked for before each request', async () => {
+  it('is fetched before each request', async () => {
     const tokens = [KEYS.reader, KEYS.cleaner, KEYS.both];
     const line = createLine({ env: { RATE_LIMITER_BURST: refusing(1) } });
     const images = line.clientWith({ token: async () => tokens.pop() ?? 'none' });
     line.faults.DELETE.push(null, 'lost_after');
-    // The last key may only read, and the deletion was another caller's: its row is not visible.
+    // The last key is of a reader, which cannot see another caller's row.
     expect(await thrownBy(images.deleteImage('m-custom01'))).toMatchObject({ outcome: 'unknown' });
     expect(line.sent.slice(0, 3).map(({ headers }) => headers['Authorization'])).toEqual(
       [KEYS.both, KEYS.cleaner, KEYS.reader].map((key) => `Bearer ${key}`),
     );
   });
 
-  it('that cannot be had lets nothing be sent', async () => {
+  it('prevents sending if it cannot be obtained', async () => {
     const line = createLine();
     const broken = line.clientWith({ token: () => Promise.reject(new Error('no file')) });
     const error = await thrownBy(broken.deleteImage('m-custom01'));
@@ -592,7 +592,7 @@ describe('the token', () => {
     expect(line.sent).toEqual([]);
   });
 
-  it('that cannot be had for a second attempt keeps the result of the first', async () => {
+  it('may fail for a second attempt, and the result of the first stands', async () => {
     const line = createLine();
     const tokens = [KEYS.both];
     const images = line.clientWith({ token: async () => tokens.pop() ?? Promise.reject(new Error('no file')) });
@@ -601,7 +601,7 @@ describe('the token', () => {
     expect(line.sent).toHaveLength(1);
   });
 
-  it('that cannot be had while the ledger is asked is asked for again', async () => {
+  it('is fetched again if it fails while the ledger is polled', async () => {
     const line = createLine();
     let asked = 0;
     const images = line.clientWith({
@@ -632,7 +632,7 @@ describe('the token', () => {
 });
 
 describe('addresses in answers', () => {
-  it('are never called: only their query is, at the configured origin', async () => {
+  it('are never followed: only their query is used, at the configured origin', async () => {
     const line = createLine();
     await fillHistory(line, 230);
     const images = line.clientWith({
@@ -662,7 +662,7 @@ describe('previewImage', () => {
     });
   });
 
-  it('throws the problem that the gateway answers', async () => {
+  it('throws the problem that the gateway returns', async () => {
     const { images } = createLine();
     expect(await thrownBy(images.previewImage('m-absent01'))).toMatchObject({
       code: 'image_not_found',
@@ -670,7 +670,7 @@ describe('previewImage', () => {
     });
   });
 
-  it.each(LINE_FAULTS)('throws that the answer was lost (%s)', async (fault) => {
+  it.each(LINE_FAULTS)('throws LostAnswerError if the answer is lost (%s)', async (fault) => {
     const { images, faults, sent } = createLine();
     faults.GET.push(fault);
     const error = await thrownBy(images.previewImage('m-custom01'));
@@ -693,21 +693,21 @@ describe('deletion', () => {
     expect(sent.at(-1)?.url).toBe(`${GATEWAY}/deletions?requestId=job-2`);
   });
 
-  it('sends nothing without a request id, which would ask for any deletion', async () => {
+  it('sends nothing without a request id, because the query would match any deletion', async () => {
     const { images, sent } = createLine();
     const requestId = JSON.parse('{}').requestId;
     expect(await thrownBy(images.deletion(requestId))).toBeInstanceOf(NotSentError);
     expect(sent).toHaveLength(0);
   });
 
-  it('throws the problem that the gateway answers', async () => {
+  it('throws the problem that the gateway returns', async () => {
     const { images } = createLine();
     expect(await thrownBy(images.deletion('not a request id'))).toMatchObject({ code: 'invalid_request' });
   });
 });
 
-describe('a row of a gateway of 1.0.0', () => {
-  it('is as if nobody had read the deletion back', async () => {
+describe('a row from a 1.0.0 gateway', () => {
+  it('counts as not read back', async () => {
     const { verified: _, ...row } = deletionRow();
     const send: SendRequest = async (_url, { headers }) =>
       Response.json({ deletions: [row] }, { headers: { 'X-Request-Id': headers['X-Request-Id'] ?? '' } });
@@ -717,7 +717,7 @@ describe('a row of a gateway of 1.0.0', () => {
 });
 
 describe('deletions', () => {
-  it('returns all rows, newest first, page by page as they are taken', async () => {
+  it('returns all rows, newest first, and fetches each page only when needed', async () => {
     const line = createLine();
     await fillHistory(line, 230);
     const images = paging(line);
@@ -731,7 +731,7 @@ describe('deletions', () => {
     expect(line.sent).toHaveLength(4);
   });
 
-  it('passes on every filter, and keeps it from page to page', async () => {
+  it('sends every filter with every page', async () => {
     const line = createLine();
     await fillHistory(line, 230);
     const since = new Date(Date.now() - 60_000);
@@ -748,13 +748,13 @@ describe('deletions', () => {
     });
   });
 
-  it('asks for the longest pages that there are', async () => {
+  it('asks for the longest pages allowed', async () => {
     const line = createLine();
     expect(await all(line.images.deletions({ caller: 'both' }))).toEqual([]);
     expect(line.sent.map(({ url }) => url)).toEqual([`${GATEWAY}/deletions?caller=both&limit=500`]);
   });
 
-  it('throws if the next page has no query, and does not begin again without the filter', async () => {
+  it('throws if the next link has no query, rather than start over without the filter', async () => {
     const line = createLine();
     const linked: SendRequest = async (url, init) => {
       const { body, status, headers } = await line.send(url, init);
@@ -766,7 +766,7 @@ describe('deletions', () => {
     expect(await thrownBy(rows.next())).toBeInstanceOf(LostAnswerError);
   });
 
-  it('throws if a page is lost, and does not end as if there were no more', async () => {
+  it('throws if a page is lost, rather than end early', async () => {
     const line = createLine();
     await fillHistory(line, 230);
     line.faults.GET.push(null, 'html_502_before');
@@ -789,7 +789,7 @@ describe('readiness', () => {
     expect(sent.map(({ method, url }) => [method, url])).toEqual([['GET', `${GATEWAY}/readyz`]]);
   });
 
-  it('has no control at a gateway of 1.0.0', async () => {
+  it('has no control with a 1.0.0 gateway', async () => {
     const body = { status: 'ready', caller: 'both', scopes: [], keyFingerprint: '9ae8a8b2', credentialAccepted: true };
     const send: SendRequest = async (_url, { headers }) =>
       Response.json(body, { headers: { 'X-Request-Id': headers['X-Request-Id'] ?? '' } });
@@ -805,13 +805,13 @@ describe('readiness', () => {
     expect(await thrownBy(images.readiness(JSON.parse('{"upstream":"true"}')))).toBeInstanceOf(NotSentError);
   });
 
-  it('is not believed of anything that answers in its place', async () => {
+  it('is not accepted from anything but the gateway', async () => {
     const { images, faults } = createLine();
     faults.GET.push('other_shape_200_before');
     expect(await thrownBy(images.readiness())).toBeInstanceOf(LostAnswerError);
   });
 
-  it('throws the problem that the gateway answers', async () => {
+  it('throws the problem that the gateway returns', async () => {
     const { images } = createLine({ key: 'nobody' });
     expect(await thrownBy(images.readiness())).toMatchObject({ code: 'unauthenticated' });
   });
@@ -825,7 +825,7 @@ describe('metrics', () => {
     expect(sent.map(({ method, url }) => [method, url])).toEqual([['GET', `${GATEWAY}/metrics`]]);
   });
 
-  it('throws the problem that the gateway answers, and takes nothing else for the text', async () => {
+  it('throws the problem that the gateway returns, and rejects any other body', async () => {
     expect(await thrownBy(createLine().images.metrics())).toMatchObject({ code: 'permission_denied' });
     const { images, faults } = createLine();
     faults.GET.push('other_shape_200_before');
@@ -834,7 +834,7 @@ describe('metrics', () => {
 });
 
 describe('a proxy that replaces X-Request-Id', () => {
-  /** A client behind it. The proxy's own ids are `proxy-1`, `proxy-2`, … */
+  /** A client behind the proxy, which assigns the ids `proxy-1`, `proxy-2`, … */
   function behindProxy(options: LineOptions = {}) {
     const line = createLine(options);
     let requests = 0;
@@ -843,7 +843,7 @@ describe('a proxy that replaces X-Request-Id', () => {
     return { line, images: line.clientWith({ ...options.client, fetch: renaming }) };
   }
 
-  it('leaves a success a success, under the id that the ledger has', async () => {
+  it("does not change a success, which has the ledger's request id", async () => {
     const { images } = behindProxy();
     const deleted = await images.deleteImage('m-custom01', { requestId: 'job-1' });
     expect(deleted).toMatchObject({ id: 'm-custom01', outcome: 'deleted', requestId: 'proxy-1' });
@@ -852,7 +852,7 @@ describe('a proxy that replaces X-Request-Id', () => {
     expect(await all(images.deletions())).toHaveLength(1);
   });
 
-  it('leaves a failure what the gateway says', async () => {
+  it("does not change the gateway's failures", async () => {
     const { images } = behindProxy();
     const refused = { code: 'image_shared', outcome: 'rejected', requestId: 'proxy-1' };
     expect(await thrownBy(images.deleteImage('m-shared01', { requestId: 'job-1' }))).toMatchObject(refused);
@@ -860,13 +860,13 @@ describe('a proxy that replaces X-Request-Id', () => {
     expect(await thrownBy(images.deletion('not a request id'))).toMatchObject({ code: 'invalid_request' });
   });
 
-  it('does not keep a call from being repeated that changed nothing', async () => {
+  it('does not prevent the retry of a call that changed nothing', async () => {
     const { line, images } = behindProxy({ env: { RATE_LIMITER_BURST: refusing(1) } });
     expect(await images.deleteImage('m-custom01')).toMatchObject({ outcome: 'deleted', requestId: 'proxy-2' });
     expect(line.deletions().map(({ told }) => told)).toEqual(['not_attempted', 'deleted']);
   });
 
-  it('does not keep the ledger from telling an outcome that the gateway did not know', async () => {
+  it('does not stop the client from learning an unknown outcome from the ledger', async () => {
     const { line, images } = behindProxy();
     line.harness.emulator.misbehave('drop_after', 'internal_error');
     line.hooks.afterPause = async (elapsedMs) => {
@@ -875,14 +875,14 @@ describe('a proxy that replaces X-Request-Id', () => {
     expect(await images.deleteImage('m-custom01')).toMatchObject({ outcome: 'deleted', requestId: 'proxy-1' });
   });
 
-  it('leaves a deletion unknown whose answer is lost, because nobody knows its id', async () => {
+  it('leaves a deletion unknown if its answer is lost, because the client does not know its id', async () => {
     const { line, images } = behindProxy();
     line.faults.DELETE.push('lost_after');
     expect(await thrownBy(images.deleteImage('m-custom01'))).toMatchObject({ outcome: 'unknown' });
     expect(line.deletions()).toHaveLength(1);
   });
 
-  it('is noticed by readiness, and not suspected because of a second attempt', async () => {
+  it('is reported by readiness, and a retry is not mistaken for one', async () => {
     expect(await behindProxy().images.readiness()).toMatchObject({ status: 'ready', keepsRequestId: false });
     const { images } = createLine({ env: { RATE_LIMITER_BURST: refusing(1) } });
     expect(await images.readiness()).toMatchObject({ keepsRequestId: true });
@@ -890,8 +890,8 @@ describe('a proxy that replaces X-Request-Id', () => {
 
   it.each<[string, (body: string) => string]>([
     ['another image', (body) => body.replaceAll('m-shared01', 'm-another1').replaceAll('m-custom01', 'm-another1')],
-    ['another request than the one that its header names', (body) => body.replaceAll('proxy-1', 'proxy-2')],
-  ])('does not make an answer about %s ours', async (_what, change) => {
+    ['a different request from the one in its header', (body) => body.replaceAll('proxy-1', 'proxy-2')],
+  ])('does not make the client accept an answer about %s', async (_what, change) => {
     const line = createLine();
     const fetch: SendRequest = async (url, init) => {
       const headers = { ...init.headers, 'X-Request-Id': 'proxy-1' };
@@ -904,7 +904,7 @@ describe('a proxy that replaces X-Request-Id', () => {
     }
   });
 
-  it('does not make an answer ours that names no request', async () => {
+  it('does not make the client accept an answer without a request id', async () => {
     const line = createLine();
     const fetch: SendRequest = async (url, init) => {
       const response = await line.send(url, init);
@@ -919,7 +919,7 @@ describe('a proxy that replaces X-Request-Id', () => {
 });
 
 describe('a proxy that repeats requests', () => {
-  /** A client behind it, which gets the response to the second request of each deletion. */
+  /** A client behind the proxy. It gets the response to the second copy of each deletion. */
   function behindProxy(options: LineOptions = {}) {
     const line = createLine(options);
     const repeating: SendRequest = async (url, init) => {
@@ -929,14 +929,14 @@ describe('a proxy that repeats requests', () => {
     return { line, images: line.clientWith({ fetch: repeating }) };
   }
 
-  it('leaves a deletion deleted', async () => {
+  it('does not change a successful deletion', async () => {
     const { line, images } = behindProxy();
     const deleted = await images.deleteImage('m-custom01', { requestId: 'job-1' });
     expect(deleted).toMatchObject({ id: 'm-custom01', outcome: 'deleted', confirmed: true, requestId: 'job-1' });
     expect(line.deletions().map(({ requestId }) => requestId)).toEqual(['job-1', 'job-1']);
   });
 
-  it('leaves a deletion unknown that is still in progress, and the ledger has its outcome later', async () => {
+  it('leaves a deletion in progress unknown until the ledger resolves it', async () => {
     const { line, images } = behindProxy();
     line.harness.emulator.misbehave('drop_after', 'internal_error');
     line.hooks.afterPause = async (elapsedMs) => {
@@ -949,8 +949,8 @@ describe('a proxy that repeats requests', () => {
   });
 });
 
-describe('an image whose deletion is under way for another call', () => {
-  it('is waited for as long as the gateway says', async () => {
+describe('an image that another call is deleting', () => {
+  it('makes the client wait as long as the gateway says', async () => {
     const line = createLine();
     line.harness.emulator.misbehave('drop_after', 'internal_error');
     const impatient = line.clientWith({ patienceMs: 0 });
@@ -961,8 +961,8 @@ describe('an image whose deletion is under way for another call', () => {
   });
 });
 
-describe('a process that starts again with the request id of the one before', () => {
-  it('learns the outcome of the deletion that is in progress, however long ago that began', async () => {
+describe('a process that restarts with the same request id', () => {
+  it('learns the outcome of the deletion in progress, however long ago that began', async () => {
     const line = createLine({ key: KEYS.cleaner });
     line.harness.emulator.misbehave('internal_error_after', 'internal_error');
     const headers = { Authorization: `Bearer ${KEYS.cleaner}`, 'X-Request-Id': 'job-1' };
@@ -979,7 +979,7 @@ describe('a process that starts again with the request id of the one before', ()
 });
 
 describe('the entry', () => {
-  it('exports the client and its errors, and nothing else that runs', () => {
+  it('exports no values but the client and its errors', () => {
     expect(Object.keys(entry).sort()).toEqual([
       'ImageGateway',
       'ImageGatewayError',
@@ -996,11 +996,11 @@ async function all(rows: AsyncIterable<DeletionJson>): Promise<DeletionJson[]> {
   return list;
 }
 
-/** A history of few rows takes several pages, too, if these are shorter than the client asks for. */
+/** Shortens pages, so that a few rows fill several. */
 const inPagesOf100 = (url: string) => url.replace('limit=500', 'limit=100');
 const paging = (line: TestLine) => line.clientWith({ fetch: (url, init) => line.send(inPagesOf100(url), init) });
 
-/** Enters so many deletions for the caller `both`. */
+/** Reserves `rows` deletions for the caller `both`. */
 async function fillHistory(line: TestLine, rows: number): Promise<void> {
   for (const [n, id] of manyImages(line.harness, rows).entries()) {
     await line.ledger.reserve(reservation(`r${n}`, id, 'both'), budgets(1_000));

@@ -16,7 +16,7 @@ import { createHarness, freshLedgers, GATEWAY, type HarnessOptions } from '../ha
 const HTML = '<html><body><h1>502 Bad Gateway</h1></body></html>';
 const html = (status: number) => new Response(HTML, { status, headers: { 'content-type': 'text/html' } });
 
-/** What happens to one request on its way. `before`: it never arrives. `after`: it arrives, but its answer does not. */
+/** What happens to a request in transit. `before`: it never arrives. `after`: it arrives, but its answer does not. */
 export const LINE_FAULTS = [
   'lost_before',
   'lost_after',
@@ -49,12 +49,12 @@ export interface Sent extends OutgoingRequest {
 }
 
 export interface LineOptions extends HarnessOptions {
-  /** Of the key that the client uses; without a name it sends none. */
+  /** The key that the client uses. */
   readonly key?: string;
   readonly client?: Partial<ImageGatewayOptions>;
   /** The client of another release. */
   readonly Client?: typeof ImageGateway;
-  /** Whether the ledger stores the outcome of a deletion. If not, it is as if the gateway had been killed before. */
+  /** Whether the ledger stores outcomes. If not, it is as if the gateway were killed before it settled. */
   readonly settles?: () => boolean;
 }
 
@@ -84,7 +84,7 @@ export function createLine({
   const pausesMs: number[] = [];
   const startMs = Date.now();
   let nowMs = 0;
-  /** Faults for the next deletions and for the next reads, first in, first out; `null` is none. */
+  /** Faults for the next deletions and reads, first in, first out; `null` is no fault. */
   const faults: { DELETE: (LineFault | null)[]; GET: (LineFault | null)[] } = { DELETE: [], GET: [] };
   const late: (() => Promise<unknown>)[] = [];
   /** Called after each pause. */
@@ -101,7 +101,7 @@ export function createLine({
     entry.told = isRecord(body) ? String(body['outcome']) : null;
     return response;
   };
-  /** The timers that run, and how long each takes. They ring when the line says so. */
+  /** The running timers and their durations. They ring when the line says so. */
   const timers = new Map<() => void, number>();
   const ring = () => {
     for (const each of [...timers.keys()]) each();
@@ -122,7 +122,7 @@ export function createLine({
   const clientWith = (change: Partial<ImageGatewayOptions>) =>
     new Client(
       { baseUrl: GATEWAY, token: key, fetch: send, ...change },
-      // The clock of 1.0.0 that never jumps has another name.
+      // 1.0.0 has another name for the monotonic clock.
       Client === ImageGateway ? runtime : { ...runtime, now: runtime.monotonicNow },
     );
   return {
@@ -138,7 +138,7 @@ export function createLine({
     pausesMs,
     faults,
     hooks,
-    /** Lets the requests arrive whose senders have given up. */
+    /** Delivers the requests whose senders have given up. */
     arriveLate: async () => {
       for (const arrive of late.splice(0)) await arrive();
     },
@@ -149,7 +149,7 @@ export function createLine({
       runInDurableObject(ledger, (_ledger, ctx) => {
         ctx.storage.sql.exec('UPDATE deletions SET reserved_at = reserved_at - ?', ms);
       }),
-    /** Lets the ledger check an image, as its alarm would do at the client's time. */
+    /** Makes the ledger check an image, as its alarm would at the client's time. */
     check: (imageId: string, schedule: Schedule) =>
       runInDurableObject(ledger, (_ledger, ctx) => {
         const finding = harness.emulator.images.has(imageId) ? 'found' : 'absent';
@@ -161,7 +161,7 @@ export function createLine({
 
 export type TestLine = ReturnType<typeof createLine>;
 
-/** What the call throws. @throws Error if it does not */
+/** What the call throws. @throws Error if the call succeeds */
 export async function thrownBy(call: Promise<unknown>): Promise<unknown> {
   const end = await call.then(
     (value) => ({ value }),
@@ -171,13 +171,13 @@ export async function thrownBy(call: Promise<unknown>): Promise<unknown> {
   return end.error;
 }
 
-/** The answer with another body, as somebody on the way might leave it. */
+/** The answer with its body changed, as a proxy might. */
 async function altered(response: Response, change: (text: string) => BodyInit): Promise<Response> {
   const { status, headers } = response;
   return new Response(change(await response.text()), { status, headers });
 }
 
-/** The first half of the answer's body, and then whatever `goOn` does. */
+/** The first half of the answer's body; then `goOn` takes over. */
 function halved(goOn: (controller: ReadableStreamDefaultController<Uint8Array>) => void) {
   return (text: string) =>
     new ReadableStream<Uint8Array>({
@@ -241,7 +241,7 @@ async function misbehave(fault: LineFault, { signal, requestId }: Sent, way: Way
     case 'followed_after':
       return Object.defineProperty(response, 'redirected', { value: true });
     case 'other_image_after':
-      // A problem has no image of its own that could be another.
+      // A problem names no image that could be changed.
       if (!response.ok) throw lost();
       return altered(response, (text) => text.replace(/m-\w+/g, 'm-another1'));
     case 'other_request_after':

@@ -1,4 +1,4 @@
-/** Which errors prove that nothing was sent. `local/client.test.ts` makes them with each runtime. */
+/** Which errors prove that nothing was sent. `local/client.test.ts` provokes them in each runtime. */
 import { describe, expect, it } from 'vitest';
 import { neverSent } from '../../src/client/never-sent.ts';
 
@@ -16,12 +16,12 @@ describe('an error proves that nothing was sent', () => {
     ['no such host', byNode(systemError('ENOTFOUND', 'getaddrinfo')), 'ENOTFOUND'],
     ['no resolver', byNode(systemError('EAI_AGAIN', 'getaddrinfo')), 'EAI_AGAIN'],
     [
-      'no address that takes a connection',
+      'every address refuses the connection',
       byNode(addresses(systemError('A', 'connect'), systemError('B', 'connect'))),
       'ECONNREFUSED',
     ],
-    ['a connection that does not come about', byNode(coded('UND_ERR_CONNECT_TIMEOUT')), 'UND_ERR_CONNECT_TIMEOUT'],
-    ['another certificate', byNode(coded('DEPTH_ZERO_SELF_SIGNED_CERT')), 'DEPTH_ZERO_SELF_SIGNED_CERT'],
+    ['a connection timeout', byNode(coded('UND_ERR_CONNECT_TIMEOUT')), 'UND_ERR_CONNECT_TIMEOUT'],
+    ['an untrusted certificate', byNode(coded('DEPTH_ZERO_SELF_SIGNED_CERT')), 'DEPTH_ZERO_SELF_SIGNED_CERT'],
     ['a blocked port', byNode(new Error('bad port')), 'bad port'],
   ])('of Node.js: %s', (_what, error, reason) => expect(neverSent(error)).toBe(reason));
 
@@ -35,20 +35,20 @@ describe('an error proves that nothing was sent', () => {
 
 describe('an error proves nothing', () => {
   it.each<[string, unknown]>([
-    ['of Node.js: a connection that breaks', byNode(systemError('ECONNRESET', 'read'))],
+    ['of Node.js: a broken connection', byNode(systemError('ECONNRESET', 'read'))],
     ['of Node.js: a refusal while writing', byNode(systemError('ECONNREFUSED', 'write'))],
     ['of Node.js: a refusal without a system call', byNode(coded('ECONNREFUSED'))],
-    ['of Node.js: a connection that is closed', byNode(coded('UND_ERR_SOCKET', 'other side closed'))],
+    ['of Node.js: a closed connection', byNode(coded('UND_ERR_SOCKET', 'other side closed'))],
     ['of Node.js: no headers in time', byNode(coded('UND_ERR_HEADERS_TIMEOUT'))],
-    ['of Node.js: a TLS error that may come later', byNode(coded('ERR_SSL_WRONG_VERSION_NUMBER'))],
+    ['of Node.js: a TLS error that can also occur later', byNode(coded('ERR_SSL_WRONG_VERSION_NUMBER'))],
     ['of Node.js: several, one broken', byNode(addresses(systemError('A', 'connect'), systemError('B', 'read')))],
     ['of Node.js: an empty list', byNode(addresses())],
     ['of Node.js: no cause', byNode(undefined)],
-    ['of Bun: a connection that breaks', byBun('ECONNRESET')],
-    ['of Bun: no route, which an open connection may lose, too', byBun('ENETUNREACH')],
-    ['of Bun: a handshake that fails', byBun('EPROTO')],
+    ['of Bun: a broken connection', byBun('ECONNRESET')],
+    ['of Bun: no route, which can also end an open connection', byBun('ENETUNREACH')],
+    ['of Bun: a failed handshake', byBun('EPROTO')],
     [
-      'of Deno: a refusal, which may follow a request that was sent',
+      'of Deno: a refusal, which may follow a request already sent',
       byNode(
         new Error(
           'error sending request for url (http://x/): client error (Connect): tcp connect error: Connection refused',
@@ -58,10 +58,10 @@ describe('an error proves nothing', () => {
     ['of a browser', new TypeError('Failed to fetch')],
     ['of Workers', new Error('Network connection lost.')],
     [
-      'that is no TypeError',
+      'that is not a TypeError',
       Object.assign(new Error('fetch failed'), { code: 'ECONNREFUSED', cause: systemError('ECONNREFUSED', 'connect') }),
     ],
-    ['that is no error', { message: 'fetch failed', cause: { syscall: 'connect' } }],
-    ['that is nothing', undefined],
+    ['that is not an Error', { message: 'fetch failed', cause: { syscall: 'connect' } }],
+    ['that is undefined', undefined],
   ])('%s', (_what, error) => expect(neverSent(error)).toBeNull());
 });

@@ -18,7 +18,7 @@ const refusal = (read: () => unknown) => {
 };
 const refusedOrder = (options: object, retries = 2) =>
   refusal(() => readOrder('m-custom01', options, retries, 'new-id'));
-/** What JavaScript may pass although the types forbid it. */
+/** Values that JavaScript can pass although the types forbid them. */
 const untyped = (value: unknown) => JSON.parse(JSON.stringify({ value })).value;
 
 describe('the options of the client', () => {
@@ -40,23 +40,23 @@ describe('the options of the client', () => {
 
   it.each<[string, Partial<ImageGatewayOptions>]>([
     ['http on a host that is not loopback', { baseUrl: 'http://images.internal.example.com' }],
-    ['http on a host that only begins like loopback', { baseUrl: 'http://localhost.example.com' }],
-    ['http on another host that begins like loopback', { baseUrl: 'http://127.0.0.1.example.com' }],
+    ['http on a host that only starts like loopback', { baseUrl: 'http://localhost.example.com' }],
+    ['http on another host that starts like loopback', { baseUrl: 'http://127.0.0.1.example.com' }],
     ['a path', { baseUrl: 'https://images.internal.example.com/images' }],
     ['a query', { baseUrl: 'https://images.internal.example.com/?x' }],
     ['a fragment', { baseUrl: 'https://images.internal.example.com/#x' }],
     ['a user', { baseUrl: 'https://user:secret@images.internal.example.com' }],
     ['another scheme', { baseUrl: 'ftp://images.internal.example.com' }],
-    ['no URL', { baseUrl: 'images.internal.example.com' }],
+    ['a host without a scheme', { baseUrl: 'images.internal.example.com' }],
     ['a blank', { baseUrl: '' }],
-    ['retries that are no number', { retries: Number.NaN }],
-    ['retries that are no whole number', { retries: 1.5 }],
+    ['retries that are NaN', { retries: Number.NaN }],
+    ['fractional retries', { retries: 1.5 }],
     ['retries below 0', { retries: -1 }],
     ['retries above 9', { retries: 10 }],
-    ['patience that is no number', { patienceMs: Number.NaN }],
+    ['patience that is NaN', { patienceMs: Number.NaN }],
     ['patience below 0', { patienceMs: -1 }],
     ['patience above a day', { patienceMs: 86_400_001 }],
-    ['patience without end', { patienceMs: Number.POSITIVE_INFINITY }],
+    ['infinite patience', { patienceMs: Number.POSITIVE_INFINITY }],
   ])('refuse %s', (_what, change) => {
     expect(() => new ImageGateway({ ...WHOLE, ...change })).toThrow(TypeError);
   });
@@ -95,7 +95,7 @@ describe('the options of the client', () => {
     expect(readOptions({ ...WHOLE, fetch: send })).toMatchObject({ origin: WHOLE.baseUrl, send, token: 'key' });
   });
 
-  it('take the least and the most of each number', () => {
+  it('take the minimum and maximum of each number', () => {
     for (const retries of [0, 9]) expect(readOptions({ ...WHOLE, retries })).toMatchObject({ retries });
     for (const patienceMs of [0, 86_400_000])
       expect(readOptions({ ...WHOLE, patienceMs })).toMatchObject({ patienceMs });
@@ -105,19 +105,19 @@ describe('the options of the client', () => {
 describe('the options of a deletion', () => {
   it.each<[string, object]>([
     ['an unknown option', { dryRun: true }],
-    ['an option that is mistyped', { expectedName: 'ci-1' }],
-    ['an expected name that got lost', { expectName: undefined }],
+    ['a misspelled option', { expectedName: 'ci-1' }],
+    ['an expected name that is undefined', { expectName: undefined }],
     ['an expected name that is null', { expectName: null }],
-    ['an expected name that is no text', { expectName: 7 }],
-    ['a text in place of true', { allowMissing: 'false' }],
-    ['a number in place of true', { allowMissing: 1 }],
-    ['a blank request id', { requestId: '' }],
+    ['an expected name that is not a string', { expectName: 7 }],
+    ['a string in place of a boolean', { allowMissing: 'false' }],
+    ['a number in place of a boolean', { allowMissing: 1 }],
+    ['an empty request id', { requestId: '' }],
     ['a request id with a space', { requestId: 'job 1' }],
-    ['a request id with a newline at its end', { requestId: 'job-1\n' }],
-    ['a request id with a letter that is not ASCII', { requestId: 'jöb' }],
+    ['a request id with a trailing newline', { requestId: 'job-1\n' }],
+    ['a request id with a non-ASCII letter', { requestId: 'jöb' }],
     ['a request id that looks like a key', { requestId: 'bcg_job' }],
-    ['a request id that is no text', { requestId: 7 }],
-    ['a signal that is none', { signal: new AbortController() }],
+    ['a request id that is not a string', { requestId: 7 }],
+    ['a signal that is not an AbortSignal', { signal: new AbortController() }],
     ['a signal that is null', { signal: null }],
   ])('refuse %s', (_what, options) => {
     expect(refusedOrder(options)).toMatch(/^Nothing was sent: /);
@@ -129,10 +129,10 @@ describe('the options of a deletion', () => {
 
   it.each<[string, object]>([
     ['a map', new Map([['expectName', 'ci-1']])],
-    ['a promise that nobody awaited', Promise.resolve({ expectName: 'ci-1' })],
+    ['a promise that was not awaited', Promise.resolve({ expectName: 'ci-1' })],
     ['a list', []],
-    ['members of a prototype', Object.create({ expectName: 'ci-1' })],
-    ['a member that is hidden', Object.defineProperty({}, 'expectName', { value: 'ci-1' })],
+    ['inherited members', Object.create({ expectName: 'ci-1' })],
+    ['a non-enumerable member', Object.defineProperty({}, 'expectName', { value: 'ci-1' })],
     ['a symbol', { [Symbol('expectName')]: 'ci-1' }],
   ])('must be a plain object, and not %s', (_what, options) => {
     expect(refusedOrder(options)).toBe('Nothing was sent: the options must be a plain object');
@@ -142,7 +142,7 @@ describe('the options of a deletion', () => {
     expect(refusedOrder(Object.assign(Object.create(null), { requestId: 'job-1' }))).toBeNull();
   });
 
-  it('let a blank name go to the gateway, which refuses it', () => {
+  it('pass an empty name to the gateway, which refuses it', () => {
     expect(readOrder('m-custom01', { expectName: '' }, 2, 'new-id').target).toBe('/images/m-custom01?expectName=');
   });
 
@@ -155,7 +155,7 @@ describe('the options of a deletion', () => {
     expect(refusedOrder({ requestId: 'x'.repeat(62) }, 9)).toContain('1 to 61');
   });
 
-  it('take no request id that the gateway would replace at any attempt', () => {
+  it('take no request id that the gateway would replace in any attempt', () => {
     const text = fc.oneof(fc.string(), fc.stringMatching(/^[\w.-]{1,70}$/), fc.constant(`${KEY_PREFIX}x`));
     const keeps = (id: string) => REQUEST_ID.test(id) && !id.startsWith(KEY_PREFIX);
     fc.assert(
@@ -180,14 +180,14 @@ describe('the options of a read', () => {
 });
 
 describe('a filter', () => {
-  it('becomes a query', () => {
+  it('becomes a query string', () => {
     const since = new Date('2026-11-25T08:00:00Z');
     expect(readFilter({})).toBe('');
     expect(readFilter({ caller: 'cleaner', since })).toBe('?caller=cleaner&since=2026-11-25T08%3A00%3A00.000Z');
   });
 
   it.each([{ since: new Date('never') }, { since: 5 }, { imageId: null }, { caller: ['cleaner'] }, 'm-custom01'])(
-    'is refused as %j',
+    'is refused if it is %j',
     (filter) => {
       const given: object = typeof filter === 'object' ? filter : untyped(filter);
       expect(refusal(() => readFilter(given))).toMatch(/^Nothing was sent: /);

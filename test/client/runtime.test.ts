@@ -11,7 +11,7 @@ describe('sleep', () => {
     await expect(sleep(1, new AbortController().signal)).resolves.toBeUndefined();
   });
 
-  it('ends when the signal is given, or had been given before', async () => {
+  it('ends when the signal aborts, or at once if it already has', async () => {
     const controller = new AbortController();
     const sleeping = sleep(HOUR_MS, controller.signal);
     controller.abort();
@@ -21,7 +21,7 @@ describe('sleep', () => {
 });
 
 describe('startTimer', () => {
-  it('rings, unless it is cancelled before', async () => {
+  it('rings unless it is cancelled first', async () => {
     const rings: string[] = [];
     const cancel = startTimer(1, () => rings.push('cancelled'));
     cancel();

@@ -1,4 +1,4 @@
-/** The client takes the gateway's bodies for what they are, and nothing else for one of them. */
+/** The client accepts the gateway's bodies, and nothing else. */
 import { describe, expect, it } from 'vitest';
 import { readinessIn, rowsIn } from '../../src/client/shapes.ts';
 import { BODIES } from '../../src/openapi/bodies.ts';
@@ -81,7 +81,7 @@ function allowsNull(schema: unknown): boolean {
   return isRecord(schema) && Array.isArray(schema['type']) && schema['type'].includes('null');
 }
 
-/** What the bodies of 1.0.0 do not have. */
+/** Members that the bodies of 1.0.0 lack. */
 const SINCE_1_0_0: readonly string[] = ['HistoryRow.verified', 'Readiness.control'];
 
 /** Values of every JSON type. */
@@ -99,13 +99,13 @@ describe.each<[keyof typeof BODIES, (value: unknown) => boolean, Body]>([
   const required = Array.isArray(definition['required']) ? definition['required'] : [];
   const properties = isRecord(definition['properties']) ? definition['properties'] : {};
 
-  it('is one, with and without members that a newer gateway may add', () => {
+  it('is accepted, with or without members that a newer gateway may add', () => {
     expect(is(body)).toBe(true);
     expect(is({ ...body, color: 'red' })).toBe(true);
     expect(Object.keys(body).sort()).toEqual(Object.keys(properties).sort());
   });
 
-  it('needs every member that the schema requires and a gateway of 1.0.0 has, and no other', () => {
+  it('needs exactly the members that the schema requires and a 1.0.0 gateway sends', () => {
     for (const member of Object.keys(body)) {
       const { [member]: _left, ...rest } = body;
       const isNew = SINCE_1_0_0.includes(`${name}.${member}`);
@@ -113,10 +113,10 @@ describe.each<[keyof typeof BODIES, (value: unknown) => boolean, Body]>([
     }
   });
 
-  it('takes members only of their types', () => {
+  it('takes only members of the correct type', () => {
     for (const [name, value] of Object.entries(body)) {
       for (const other of VALUES) {
-        // Another text may be as good, and so may another number.
+        // Another string or number may be just as valid.
         if (typeof other !== 'object' && typeof other === typeof value) continue;
         const isNull = other === null && allowsNull(properties[name]);
         const isEmptyList = Array.isArray(value) && Array.isArray(other) && other.length === 0;
@@ -131,7 +131,7 @@ describe.each<[keyof typeof BODIES, (value: unknown) => boolean, Body]>([
 });
 
 describe('a history', () => {
-  it('has any number of rows, and each is a row', () => {
+  it('has any number of valid rows', () => {
     expect(isHistory({ deletions: [] })).toBe(true);
     expect(isHistory({ deletions: [ROW, ROW] })).toBe(true);
     expect(isHistory({ deletions: [ROW, DELETION] })).toBe(false);
@@ -139,7 +139,7 @@ describe('a history', () => {
     expect(isHistory([])).toBe(false);
   });
 
-  it('has no row without a time', () => {
+  it('has no row without a valid time', () => {
     expect(isRow({ ...ROW, reservedAt: 'yesterday' })).toBe(false);
   });
 });
@@ -164,7 +164,7 @@ describe('the closed words', () => {
 });
 
 describe('a code', () => {
-  it('is any of the gateway, and one that a newer gateway may have', () => {
+  it("is any of the gateway's, or one that a newer gateway may add", () => {
     for (const code of [...PROBLEM_CODES, 'identity_unavailable']) expect(isCode(code)).toBe(true);
     for (const other of ['', 'Image.X', 'two words', '<b>', '_', 7, null]) expect(isCode(other)).toBe(false);
   });

@@ -1,4 +1,4 @@
-/** The fake for callers' tests, with the real client in front of it. */
+/** The fake gateway for callers' tests, called by the real client. */
 import { describe, expect, it } from 'vitest';
 import { LostAnswerError, ProblemError } from '../../src/client/index.ts';
 import { FakeGateway } from '../../src/client/testing.ts';
@@ -6,15 +6,15 @@ import { PROBLEM_CODES, PROBLEMS } from '../../src/worker/problems/failure.ts';
 import { bodyFaults, problemFaults } from '../answers.ts';
 import { thrownBy } from './line.ts';
 
-/** A gateway and its client, which looks at every body before it passes it on. */
+/** A fake gateway and its client, which validates every body. */
 function create() {
   const gateway = new FakeGateway();
   return { gateway, images: gateway.client() };
 }
 const untyped = (value: unknown) => JSON.parse(JSON.stringify(value));
 
-describe('without an order', () => {
-  it('every deletion succeeds, and enters a row', async () => {
+describe('without instructions', () => {
+  it('every deletion succeeds and adds a row', async () => {
     const { gateway, images } = create();
     const deleted = await images.deleteImage('m-custom01', { requestId: 'job-1' });
     expect(deleted).toMatchObject({ id: 'm-custom01', outcome: 'deleted', confirmed: true, requestId: 'job-1' });
@@ -31,7 +31,7 @@ describe('without an order', () => {
     ]);
   });
 
-  it('every image can be deleted, and the client is a caller', async () => {
+  it('every image can be deleted, and the client is a known caller', async () => {
     const { gateway, images } = create();
     expect(await images.previewImage('m-custom01')).toMatchObject({ id: 'm-custom01', deletable: true, blockers: [] });
     expect(await images.readiness()).toMatchObject({ status: 'ready', caller: 'test', keepsRequestId: true });
@@ -39,8 +39,8 @@ describe('without an order', () => {
   });
 });
 
-describe('an order', () => {
-  it('is about the next call on an image alone, in the order given', async () => {
+describe('an instruction', () => {
+  it('applies to the next call on an image, and several apply in the order given', async () => {
     const { gateway, images } = create();
     gateway.nextFails('image_shared').nextSucceeds('deleted', false);
     await images.readiness();
@@ -49,7 +49,7 @@ describe('an order', () => {
     expect(await images.deleteImage('m-custom01')).toMatchObject({ outcome: 'deleted', confirmed: true });
   });
 
-  it('makes an absent image a failure, or a success for whom that is one', async () => {
+  it('makes an absent image a failure, or a success with allowMissing', async () => {
     const { gateway, images } = create();
     gateway.nextSucceeds('already_absent').nextSucceeds('already_absent').nextSucceeds('already_absent');
     expect(await thrownBy(images.deleteImage('m-absent01'))).toMatchObject({ code: 'image_not_found' });
@@ -65,7 +65,7 @@ describe('an order', () => {
     expect(error).toMatchObject({ code: 'rate_limited', retryable: true, retryAfterS: 7 });
   });
 
-  it('of an unknown outcome ends as the ledger says, with a given or generated request id', async () => {
+  it('for an unknown outcome ends as the ledger says, with a given or generated request id', async () => {
     const { gateway, images } = create();
     gateway.nextFails('upstream_timeout', { outcome: 'unknown', finally: 'deleted' });
     expect(await images.deleteImage('m-custom01', { requestId: 'job-1' })).toMatchObject({ outcome: 'deleted' });
@@ -77,7 +77,7 @@ describe('an order', () => {
     expect(error).toMatchObject({ code: 'upstream_timeout', outcome: 'unknown', retryable: false });
   });
 
-  it('of a lost answer ends as the ledger says', async () => {
+  it('for a lost answer ends as the ledger says', async () => {
     const { gateway, images } = create();
     gateway.nextIsLost('deleted');
     expect(await images.deleteImage('m-custom01', { requestId: 'job-1' })).toMatchObject({ outcome: 'deleted' });
@@ -87,7 +87,7 @@ describe('an order', () => {
     expect(await thrownBy(images.previewImage('m-custom01'))).toBeInstanceOf(LostAnswerError);
   });
 
-  it('that a check decides is inferred, and its row says when the check was', async () => {
+  it('decided by a check is not confirmed, and its row has the time of the check', async () => {
     const { gateway, images } = create();
     gateway.nextFails('upstream_timeout', { outcome: 'unknown', finally: 'deleted' });
     expect(await images.deleteImage('m-custom01')).toMatchObject({ outcome: 'deleted', confirmed: false });
@@ -120,14 +120,14 @@ describe('an order', () => {
     ['precondition_failed', ['not_attempted']],
     ['image_shared', ['rejected']],
     ['image_not_found', ['already_absent']],
-  ] as const)('that fails by %s leaves the rows %j', async (code, outcomes) => {
+  ] as const)('to fail with %s leaves the rows %j', async (code, outcomes) => {
     const { gateway, images } = create();
     gateway.nextFails(code);
     await thrownBy(images.deleteImage('m-custom01'));
     expect(gateway.rows.map(({ outcome }) => outcome)).toEqual(outcomes);
   });
 
-  it('that could not read the image leaves a row', async () => {
+  it('to fail before the image is read leaves a row', async () => {
     const { gateway, images } = create();
     gateway.nextFails('upstream_timeout', { outcome: 'not_attempted' });
     await thrownBy(images.deleteImage('m-custom01'));
@@ -141,7 +141,7 @@ describe('an order', () => {
     expect(await thrownBy(images.deleteImage('m-custom01'))).toMatchObject({ code: 'image_shared' });
   });
 
-  it('is refused if the gateway could not answer so', () => {
+  it('is refused if the gateway could never answer that way', () => {
     const { gateway } = create();
     expect(() => gateway.nextFails('image_shared', { outcome: 'already_absent' })).toThrow(
       new TypeError('image_shared is never already_absent, but rejected or unknown.'),
@@ -151,7 +151,7 @@ describe('an order', () => {
   });
 });
 
-describe('what it answers', () => {
+describe('an answer', () => {
   const bodyOf = async (gateway: FakeGateway, method: 'GET' | 'DELETE', path: string): Promise<unknown> => {
     const headers = { 'X-Request-Id': 'job-1' };
     const init = {
@@ -164,7 +164,7 @@ describe('what it answers', () => {
     return (await gateway.fetch(`https://gateway.internal${path}`, init)).json();
   };
 
-  it('has the bodies of the document', async () => {
+  it('has a body that fits the OpenAPI document', async () => {
     const { gateway } = create();
     gateway.nextSucceeds().nextSucceeds('deleted', false).nextFails('upstream_error');
     const bodies = [
@@ -177,7 +177,7 @@ describe('what it answers', () => {
     for (const [name, body] of bodies) expect(bodyFaults(name, body), name).toBe('');
   });
 
-  it('has for each code and outcome what the table says', async () => {
+  it('has what the problem table says for each code and outcome', async () => {
     const { gateway } = create();
     for (const code of PROBLEM_CODES) {
       for (const outcome of PROBLEMS[code].outcomes) {
@@ -187,7 +187,7 @@ describe('what it answers', () => {
     }
   });
 
-  it('has the rows that are asked for', async () => {
+  it('has the rows that the filter asks for', async () => {
     const { gateway, images } = create();
     await images.deleteImage('m-custom01', { requestId: 'job-1' });
     const [row] = gateway.rows;

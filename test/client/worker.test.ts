@@ -14,7 +14,7 @@ beforeEach(async () => {
 describe('a service binding', () => {
   const binding = exports.ImageGateway({ props: { caller: 'bound' } });
 
-  it('needs neither address nor token', async () => {
+  it('needs no address and no token', async () => {
     const images = new ImageGateway({ fetch: (input, init) => binding.fetch(input, init) });
     const { requestId } = await images.deleteImage('m-custom01', { expectName: 'ci-build-1842' });
     const row = { imageId: 'm-custom01', outcome: 'deleted', caller: 'bound', imageName: 'ci-build-1842' };
@@ -23,7 +23,7 @@ describe('a service binding', () => {
     expect(await thrownBy(images.previewImage('m-custom01'))).toMatchObject({ code: 'permission_denied' });
   });
 
-  it('tells the final outcome of a deletion whose answer is lost', async () => {
+  it('yields the final outcome of a deletion whose answer is lost', async () => {
     let sent = 0;
     const images = new ImageGateway({
       fetch: async (input, init) => {
@@ -36,7 +36,7 @@ describe('a service binding', () => {
     expect(await images.deleteImage('m-custom01')).toMatchObject({ outcome: 'deleted', confirmed: true });
   });
 
-  it('is sent the request id and nothing about the caller', async () => {
+  it('receives the request id and nothing about the caller', async () => {
     const headers: unknown[] = [];
     const images = new ImageGateway({
       fetch: (input, init) => {
@@ -50,7 +50,7 @@ describe('a service binding', () => {
 });
 
 describe("the platform's own fetch", () => {
-  it('is used by default, and another server is not taken for the gateway', async () => {
+  it('is the default, and another server is not mistaken for the gateway', async () => {
     const images = new ImageGateway({ baseUrl: env.BCC_ENDPOINT, token: 'any' });
     expect(await thrownBy(images.previewImage('m-custom01'))).toMatchObject({ name: 'LostAnswerError', status: 400 });
   });
