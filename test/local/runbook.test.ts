@@ -109,7 +109,7 @@ describe('the five questions', () => {
   });
 });
 
-// jq is on most machines, but npm does not bring it.
+// Most machines have jq, but npm does not install it.
 describe.skipIf(spawnSync('jq', ['--version']).status !== 0)('the answers of jq', () => {
   const folder = temporaryFolder('runbook');
   const lines: string[] = [];

@@ -1,8 +1,8 @@
 /**
- * A stand-in for Cloudflare's API behind `CLOUDFLARE_API_BASE_URL`, and for the gateway that it deploys to, over real sockets.
+ * A fake of Cloudflare's API behind `CLOUDFLARE_API_BASE_URL`, and of the gateway that it deploys to, over real sockets.
  *
- * Promises: secrets that Wrangler uploads make a new version, and the gateway answers with the newest one after a while. Never: knows
- * more of the API than Wrangler needs.
+ * Promises: each upload of secrets makes a new version, and after a while the gateway runs it. Never: implements more of the API than
+ * Wrangler needs.
  */
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
@@ -22,7 +22,7 @@ export interface StandIn {
   readonly apiUrl: string;
   readonly gatewayUrl: string;
   readonly uploads: Upload[];
-  /** Every method and path that the API was asked for. */
+  /** Every request to the API, by method and path. */
   readonly calls: string[];
   /** How often code was uploaded. */
   deployed: number;
@@ -45,7 +45,7 @@ export const READY = {
   control: 'found',
 };
 
-/** @param home a folder that Wrangler may write to, so that it reads no login of the developer */
+/** @param home a folder that Wrangler may write to, so that it does not read the developer's login */
 export async function startStandIn(home: string): Promise<StandIn> {
   const api = await serve(async (request, response) => {
     standIn.calls.push(`${request.method} ${request.url}`);
@@ -95,7 +95,7 @@ export async function startStandIn(home: string): Promise<StandIn> {
   return standIn;
 }
 
-/** What Wrangler needs of an answer to go on with a deploy. Anything else may be `null`. */
+/** The results that Wrangler needs to continue a deploy. Any other may be `null`. */
 function resultOf(url: string): unknown {
   const { pathname } = new URL(url, 'http://api.test');
   const secret = (name: string) => ({ name, type: 'secret_text' });

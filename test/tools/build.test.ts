@@ -34,18 +34,18 @@ describe('a build', () => {
     expect(readdirSync(join(dist, '..'))).toEqual(['dist']);
   });
 
-  it('makes the same bytes again', async () => {
+  it('is reproducible byte for byte', async () => {
     const again = join(temporaryFolder('build'), 'dist');
     await build(again);
     expect(contents(again)).toEqual(contents(dist));
   });
 
-  it('is what the tests run with: dist is up to date (if not: npm run build)', () => {
+  it('is up to date in dist (if not: npm run build)', () => {
     expect(readFileSync(join(DIST, 'inputs.sha256'), 'utf8')).toBe(readFileSync(join(dist, 'inputs.sha256'), 'utf8'));
     expect(contents(DIST)).toEqual(contents(dist));
   });
 
-  it.each(['swagger-ui.css', 'swagger-ui-bundle.js'])('has the %s of the version that is pinned', (file) => {
+  it.each(['swagger-ui.css', 'swagger-ui-bundle.js'])('has the %s of the pinned version', (file) => {
     const pinned = readFileSync(join(ROOT, 'node_modules/swagger-ui-dist', file));
     expect(readFileSync(page(file)).equals(pinned)).toBe(true);
   });
@@ -60,13 +60,13 @@ describe('a build', () => {
 });
 
 describe('a second build', () => {
-  it('does nothing if the inputs are as they were', async () => {
+  it('does nothing if the inputs are unchanged', async () => {
     const { ino, mtimeMs } = statSync(page('console.js'));
     expect(await build(dist)).toBe(false);
     expect(statSync(page('console.js'))).toMatchObject({ ino, mtimeMs });
   });
 
-  it('replaces what other inputs made, and removes what they no longer make', async () => {
+  it('replaces what other inputs made, and removes obsolete files', async () => {
     writeFileSync(join(dist, 'inputs.sha256'), 'of other inputs');
     writeFileSync(page('console.js'), 'old');
     writeFileSync(page('old.js'), 'old');
@@ -75,7 +75,7 @@ describe('a second build', () => {
     expect(contents(dist)).toEqual(contents(DIST));
   });
 
-  it('is made after one that broke off', async () => {
+  it('runs if the first was interrupted', async () => {
     const broken = join(temporaryFolder('build'), 'dist');
     mkdirSync(page('swagger-ui.css', broken), { recursive: true });
     await expect(build(broken)).rejects.toThrow();
@@ -92,7 +92,7 @@ describe('a second build', () => {
 });
 
 describe('without a build', () => {
-  it('Vitest ends with one sentence', () => {
+  it('Vitest exits with one sentence', () => {
     const check = `import { requireBuild } from './test/built.ts'; requireBuild(${JSON.stringify(join(dist, 'nothing'))});`;
     const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module-typescript', '-e', check], {
       cwd: ROOT,
@@ -101,11 +101,11 @@ describe('without a build', () => {
     expect([status, stdout, stderr]).toEqual([1, '', 'The pages were not built: run "npm run build".\n']);
   });
 
-  it.each(['test', 'test/browser', 'test/prometheus'])('%s asks for it before anything else', (folder) => {
+  it.each(['test', 'test/browser', 'test/prometheus'])('%s checks for it first', (folder) => {
     expect(readFileSync(join(ROOT, folder, 'vitest.config.ts'), 'utf8')).toMatch(/^requireBuild\(\);$/m);
   });
 
-  it('no script of npm runs that needs one', () => {
+  it('each npm script that needs one makes it first', () => {
     const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
     for (const name of [
       'start',

@@ -1,4 +1,4 @@
-/** `npm run callers -- FILE deploy`, with the real Wrangler against a stand-in for Cloudflare's API. */
+/** `npm run callers -- FILE deploy`, with the real Wrangler against a fake of Cloudflare's API. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -36,7 +36,7 @@ const run = (args: string[], env: World['env'] = {}) =>
   runTool(runCallers, ['c.json', 'deploy', ...args], { folder: at.folder, env: { ...standIn.env, ...env } });
 
 describe('npm run callers -- FILE deploy', () => {
-  it('uploads every shard, to the letter, names the Worker, and writes no secret to a disk', async () => {
+  it('uploads every shard verbatim, names the Worker, and writes no secret to disk', async () => {
     const { status, stdout } = await run([]);
     expect([status, stdout]).toEqual([
       0,
@@ -56,7 +56,7 @@ describe('npm run callers -- FILE deploy', () => {
     [['--env', ''], { CLOUDFLARE_ENV: 'gz' }, 'bcc-image-gateway'],
     [[], { CLOUDFLARE_ENV: 'gz' }, 'bcc-image-gateway-gz'],
     [['--env', 'gz'], { CLOUDFLARE_ENV: 'staging', WRANGLER_LOG: 'none', FORCE_COLOR: '3' }, 'bcc-image-gateway-gz'],
-  ])('goes to the environment that it names, whatever the variables say: %j with %j', async (args, env, script) => {
+  ])('deploys to the environment that it names, whatever the variables say: %j with %j', async (args, env, script) => {
     const { status, stdout } = await run(args, env);
     expect([status, stdout]).toEqual([0, expect.stringContaining(` to ${script} (`)]);
     expect(standIn.uploads.map((upload) => upload.script)).toEqual([script]);
@@ -71,7 +71,7 @@ describe('npm run callers -- FILE deploy', () => {
     expect(stderr).toMatch(/Wrangler did not say that it uploaded CALLERS, CALLERS_1\.\n$/);
   });
 
-  it('uploads nothing that the Worker would refuse, or with a configuration that it would', async () => {
+  it('uploads nothing if the Worker would refuse the callers or its configuration', async () => {
     at.put('c.json', { CALLERS: { ci: { keySha256: [D1], scopes: ['images:write'] } } });
     const unknownScope = await run([]);
     expect([unknownScope.status, unknownScope.stderr]).toEqual([
@@ -83,12 +83,12 @@ describe('npm run callers -- FILE deploy', () => {
     const broken = await run(['--config', 'w.toml']);
     expect([broken.status, broken.stderr]).toEqual([1, expect.stringMatching(/fault {4}PROTECTED_IMAGES .*\n/)]);
     expect(broken.stderr).toMatch(/Nothing was uploaded\.\n$/);
-    // Baidu's secrets are not in the file, and stay as they are.
+    // Baidu's secrets are not in the file, so they are not checked.
     expect(broken.stderr).not.toContain('BCE_');
     expect([standIn.uploads, standIn.calls]).toEqual([[], []]);
   });
 
-  it('compares another environment with the one at the top, and that one with none', async () => {
+  it('compares each environment with the top-level one, and that one with none', async () => {
     const shared = /shares its namespace_id|belongs to the top-level environment/;
     const limits =
       '[[ratelimits]]\nname = "RATE_LIMITER_BURST"\nnamespace_id = "1"\nsimple = { limit = 20, period = 10 }\n';
@@ -100,7 +100,7 @@ describe('npm run callers -- FILE deploy', () => {
     expect(other.stderr.match(new RegExp(shared, 'g'))).toHaveLength(2);
   });
 
-  it('waits until the gateway runs with another version', async () => {
+  it('waits until the gateway runs a new version', async () => {
     standIn.lagging = 3;
     let pauses = 0;
     const { status, stdout } = await runTool(runCallers, ['c.json', 'deploy', '--url', standIn.gatewayUrl], {
@@ -112,14 +112,14 @@ describe('npm run callers -- FILE deploy', () => {
     expect(stdout).toMatch(/^Uploaded .*\nhttp:\S+ runs with them as version version-1\.\n$/);
   });
 
-  it('fails if the gateway never runs with another version', async () => {
+  it('fails if the gateway never runs a new version', async () => {
     standIn.lagging = Number.POSITIVE_INFINITY;
     const { status, stderr } = await run(['--url', standIn.gatewayUrl], { GATEWAY_TOKEN: 'token' });
     expect([status, standIn.uploads.length]).toEqual([1, 1]);
     expect(stderr).toMatch(/still runs version version-0\. It may be another Worker\.\n$/);
   });
 
-  it('fails if no gateway answers, and says so before the upload to who watches', async () => {
+  it('fails if no gateway answers, and already shows that before the upload', async () => {
     const { url, stop } = await serve(() => undefined);
     await stop();
     const shown: string[] = [];
@@ -141,7 +141,7 @@ describe('npm run callers -- FILE deploy', () => {
     ]);
   });
 
-  it('uploads nothing if it could not ask the gateway afterwards', async () => {
+  it('uploads nothing if it could not check the gateway afterwards', async () => {
     const withoutToken = await run(['--url', standIn.gatewayUrl]);
     const noUrl = await run(['--url', 'http://images.test'], { GATEWAY_TOKEN: 'token' });
     expect([withoutToken.status, withoutToken.stderr]).toEqual([
@@ -153,8 +153,8 @@ describe('npm run callers -- FILE deploy', () => {
 });
 
 describe('the pipe to Wrangler that the deploy replaces', () => {
-  // A job with `revoke` and this pipe was green although nothing was revoked.
-  it('is green with Wrangler when its left side fails, and the deploy is not', async () => {
+  // With this pipe, a job that ran `revoke` was green although nothing was revoked.
+  it('succeeds when its left side fails, and the deploy does not', async () => {
     at.put('c.json', '{"CALLERS": {');
     const root = join(import.meta.dirname, '../..');
     const pipe = `npm run -s callers -- '${at.path('c.json')}' secrets | npx wrangler secret bulk --env=""`;

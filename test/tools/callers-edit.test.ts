@@ -1,4 +1,4 @@
-/** What is changed in a table of callers, and what is refused. */
+/** Edits to a table of callers, and edits that are refused. */
 import { describe, expect, it } from 'vitest';
 import { type Edit, editTable } from '../../src/tools/callers-edit.ts';
 import { bytesOf, type Fields, MAX_VALUE_BYTES, type Table } from '../../src/tools/callers-file.ts';
@@ -8,7 +8,7 @@ const D2 = '2'.repeat(64);
 const D3 = '3'.repeat(64);
 const SCOPES = { scopes: ['images:read'] };
 const keyed = (...keySha256: string[]): Fields => ({ ...SCOPES, keySha256, dailyDeletions: 1 });
-/** A caller whose entry makes a shard of its own exactly `bytes` long. */
+/** A caller whose entry alone makes a shard of exactly `bytes` bytes. */
 const filler = (name: string, bytes: number): Table[string] => {
   const withText = (text: string) => ({ [name]: { binding: true, names: [text] } });
   return withText('x'.repeat(bytes - bytesOf(withText(''))));
@@ -34,9 +34,9 @@ describe('add', () => {
     });
   });
 
-  it('fills a shard to its last byte, and makes the next one when there is no room left', () => {
+  it('fills a shard to its last byte before it adds the next', () => {
     const first = { CALLERS: filler('a', 3_000) };
-    // Two braces fall away and a comma comes in where two callers share a shard.
+    // Two callers in one shard save two braces and cost a comma.
     const fits = filler('b', MAX_VALUE_BYTES - 3_000 + 1)['b'] ?? {};
     const overflows = filler('b', MAX_VALUE_BYTES - 3_000 + 2)['b'] ?? {};
     const full = edit('add', 'b', { fields: fits }, first);
@@ -45,14 +45,14 @@ describe('add', () => {
     expect(edit('add', 'b', { fields: overflows }, first)).toEqual({ ...first, CALLERS_1: { b: overflows } });
   });
 
-  it('uses the room of a later shard, and a number that is free for a new one', () => {
+  it('uses the room in a later shard, and the first free number for a new one', () => {
     const full = { CALLERS: filler('a', 5_000), CALLERS_2: filler('b', 5_000), CALLERS_1: {} };
     expect(edit('add', 'small', { fields: SCOPES }, full)).toEqual({ ...full, CALLERS_1: { small: SCOPES } });
     const fuller = { ...full, CALLERS_1: filler('c', 5_000) };
     expect(edit('add', 'small', { fields: SCOPES }, fuller)).toEqual({ ...fuller, CALLERS_3: { small: SCOPES } });
   });
 
-  it('refuses a name that is there, in whatever shard, and an entry that no shard can hold', () => {
+  it('refuses a name that is in any shard, and an entry that no shard can hold', () => {
     expect(edit('add', 'bound')).toBe('bound is in CALLERS_1 already; "rotate" gives it a second key');
     expect(edit('add', 'big', { fields: filler('big', 5_001)['big'] ?? {} })).toBe(
       'the entry of big alone has more than the 5000 bytes that Cloudflare takes',
@@ -74,7 +74,7 @@ describe('rotate', () => {
     expect(edit('rotate', 'one', { digest: D2 }, full)).toEqual({ CALLERS: rest, CALLERS_1: { one: keyed(D1, D2) } });
   });
 
-  it('refuses a third key, a caller without a key, and a stranger', () => {
+  it('refuses a third key, a caller without a key, and an unknown caller', () => {
     expect(edit('rotate', 'two', { digest: D1 })).toBe('two has 2 keys, 22222222 and 33333333; revoke one first');
     expect(edit('rotate', 'bound', { digest: D1 })).toBe(
       'bound has no key to rotate; "npm run key -- bound --rotate" makes one',
@@ -84,7 +84,7 @@ describe('rotate', () => {
 });
 
 describe('remove', () => {
-  it('takes a caller away, and leaves its shard even if that is empty', () => {
+  it('removes a caller, and keeps its shard even if that is empty', () => {
     expect(edit('remove', 'one')).toEqual({ ...TABLE, CALLERS: { two: keyed(D2, D3) } });
     expect(edit('remove', 'bound')).toEqual({ ...TABLE, CALLERS_1: {} });
     expect(edit('remove', 'nobody')).toBe('no caller has this name; "list" shows all');
@@ -92,7 +92,7 @@ describe('remove', () => {
 });
 
 describe('revoke', () => {
-  it('removes the one key with the fingerprint, in any case', () => {
+  it('removes the key with the fingerprint, in upper or lower case', () => {
     const hex = 'abcdef01'.repeat(8);
     const table = { CALLERS: { one: keyed(hex.toUpperCase(), D2) } };
     for (const fingerprint of ['abcdef01', 'ABCDEF01']) {
@@ -119,7 +119,7 @@ describe('revoke', () => {
     );
   });
 
-  it('refuses a fingerprint or a name that nobody has', () => {
+  it('refuses an unknown fingerprint or name', () => {
     const fingerprint = '11111111';
     expect(edit('revoke', 'two', { fingerprint })).toBe(
       "two has no key with this fingerprint; it has 22222222 and 33333333; a keyFingerprint is that of Baidu's key",

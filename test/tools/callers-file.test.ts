@@ -1,4 +1,4 @@
-/** A file with the table of callers: what it must be, how it is shown, how large its shards are. */
+/** A file with the table of callers: how it is checked and listed, and how large its shards are. */
 import { describe, expect, it } from 'vitest';
 import {
   bytesOf,
@@ -38,7 +38,7 @@ const problemsOf = (text: string) => {
 const entry = (digest: string) => `{"keySha256": ["${digest}"], "scopes": []}`;
 
 describe('a file of callers', () => {
-  it('is read with shards and callers in their order, whatever ends its lines', () => {
+  it('is read with shards and callers in order, with either line ending', () => {
     const text = JSON.stringify(TABLE, null, 2);
     expect(readTable(text, issuers)).toEqual({ ok: true, value: TABLE });
     expect(readTable(text.replaceAll('\n', '\r\n'), issuers)).toEqual({ ok: true, value: TABLE });
@@ -87,7 +87,7 @@ describe('a file of callers', () => {
     expect(problemsOf(text)).toEqual(problems);
   });
 
-  it('names the caller at fault, by the order that the Worker counts', () => {
+  it("names the invalid caller, with its number in the Worker's order", () => {
     const callers = Object.fromEntries(
       Array.from({ length: 30 }, (_, n) => [`ci-${n}`, { binding: true, scopes: [] }]),
     );
@@ -97,7 +97,7 @@ describe('a file of callers', () => {
     expect(problemsOf(text)).toEqual([expect.stringMatching(/^CALLERS caller 28 \(ci-26\): scopes must be a list/)]);
   });
 
-  it('does not show a name that may be a value', () => {
+  it('does not show a name that may be a secret', () => {
     for (const callers of [{ [SECRET]: 'x' }, { [SECRET]: 1 }]) {
       expect(problemsOf(JSON.stringify({ CALLERS: callers }))).toEqual(['CALLERS caller 1: is not an object']);
     }
@@ -105,7 +105,7 @@ describe('a file of callers', () => {
     expect(problemsOf(JSON.stringify({ CALLERS: { [key.slice(0, 20)]: {} } })).join()).not.toContain(key.slice(4, 12));
   });
 
-  it('is refused if it holds a key anywhere, which is not repeated', () => {
+  it('is refused if it contains a key, which is not repeated', () => {
     const { key } = createKey();
     for (const text of [`{"CALLERS": {"${key}": {}}}`, `{"CALLERS":\n  {"a": {"keySha256": ["${key}"]}}}`, `x${key}`]) {
       const [problem = '', ...more] = problemsOf(text);
@@ -117,7 +117,7 @@ describe('a file of callers', () => {
 });
 
 describe('the secrets', () => {
-  it('are the shards, each without spaces, and give the Worker the same table', () => {
+  it('are the shards without spaces, and give the Worker the same table', () => {
     const secrets = secretsOf(TABLE);
     expect(Object.keys(secrets)).toEqual(['CALLERS', 'CALLERS_B', 'CALLERS_A']);
     expect(secrets['CALLERS_B']).toBe('{}');
@@ -133,7 +133,7 @@ describe('the secrets', () => {
     ]);
   });
 
-  it('have the size of their UTF-8', () => {
+  it('are measured in UTF-8 bytes', () => {
     const shard = (chars: number) => ({ a: { names: ['ä'.repeat(chars)] } });
     expect([bytesOf({}), bytesOf(shard(1)) - bytesOf(shard(0))]).toEqual([2, 2]);
   });
@@ -155,12 +155,12 @@ describe('the list', () => {
     expect(linesOf(callersOf({ CALLERS: {} }, ''))).toBe('No callers.\n');
   });
 
-  it('finds a caller and its shard, and no name of every object', () => {
+  it('finds a caller and its shard, and no property that every object has', () => {
     expect(findCaller(TABLE, 'a')?.shard).toBe('CALLERS_A');
     expect([findCaller(TABLE, 'constructor'), findCaller(TABLE, 'd')]).toEqual([null, null]);
   });
 
-  it('says how large each shard is, and what is too much', () => {
+  it('gives the size of each shard, and reports one that is too large', () => {
     const large = { a: { names: ['x'.repeat(MAX_VALUE_BYTES)] } };
     expect(sizesOf({ CALLERS: {}, CALLERS_22: large })).toBe(
       'CALLERS: 0 callers, 2 of 5000 bytes\n' +

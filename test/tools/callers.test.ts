@@ -34,7 +34,7 @@ const only = (list: readonly string[]) => {
   expect(list).toHaveLength(1);
   return list[0] ?? '';
 };
-/** The Worker's reading of what `secrets` prints. */
+/** What the Worker reads from the output of `secrets`. */
 const parsedSecrets = (stdout: string) => {
   const secrets = parseJson(stdout);
   return parseConfig({
@@ -52,7 +52,7 @@ const parsedSecrets = (stdout: string) => {
 const TOP = 'bcc-image-gateway (the top-level environment)';
 
 describe('npm run callers', () => {
-  it('adds, rotates, revokes, removes and hands over', async () => {
+  it('adds, rotates, revokes and removes callers, and prints the secrets', async () => {
     const added = npm('callers.json', 'add', 'ci', '--names', 'ci-*', '--daily-deletions', '5');
     expect([added.status, added.stderr]).toEqual([0, '']);
     const first = only(keysIn(added.stdout));
@@ -79,7 +79,7 @@ describe('npm run callers', () => {
     expect(textOf('callers.json')).toBe('{\n  "CALLERS": {}\n}\n');
   });
 
-  it('makes the file, and says where the caller is, which environment it was checked with, and how to deploy', async () => {
+  it("creates the file, and prints the caller's shard, the environment it was checked with, and how to deploy", async () => {
     const { status, stdout } = await run('c.json', 'add', 'ci', '--env', 'gz', '--config', 'w.toml');
     const key = only(keysIn(stdout));
     const digest = digestOf(key);
@@ -99,7 +99,7 @@ describe('npm run callers', () => {
     );
   });
 
-  it('prints a line to deploy that a shell takes as it is, with the environment that was checked', async () => {
+  it('prints a deploy command for a shell, with the environment that was checked', async () => {
     const file = "it's $HOME.json";
     const { stdout } = await run(file, 'add', 'ci');
     const [, line = ''] = /^To deploy: npm run callers (.*)$/m.exec(stdout) ?? [];
@@ -121,7 +121,7 @@ describe('npm run callers', () => {
     expect((await runWith({ env }, 'c.json', 'list', '--config', 'w.toml', ...args)).stderr).toBe(`${name}\n`);
   });
 
-  it('loses no change if many are made at once, by two names: those that are refused say so, and make none', async () => {
+  it('loses no change if many run at once on two names of a file, and those refused change nothing', async () => {
     await run('c.json', 'add', 'first');
     symlinkSync('c.json', at.path('link.json'));
     const names = Array.from({ length: 12 }, (_, index) => `caller-${index}`);
@@ -156,7 +156,7 @@ describe('npm run callers', () => {
     expect([closed.status, textOf('c.json'), readdirSync(at.folder)]).toEqual([1, before, ['c.json', 'w.toml']]);
   });
 
-  it('has shown a key before its digest is in the file, and says if that comes to nothing', async () => {
+  it('shows a key before it writes the digest, and says so if it then cannot write', async () => {
     await run('c.json', 'add', 'ci');
     const before = textOf('c.json');
     const print = async () => {
@@ -170,7 +170,7 @@ describe('npm run callers', () => {
     expect(textOf('c.json')).toBe('{"CALLERS": {}}');
   });
 
-  it('prints for a pipe what every pipe takes, and reads what Windows writes', async () => {
+  it('prints ASCII to a pipe, and reads a file that Windows wrote', async () => {
     at.put('c.json', '\ufeff{"CALLERS": {\r\n"a": {"binding": true, "scopes": [], "names": ["镜像-*"]}}}\r\n');
     const { status, stdout } = await run('c.json', 'secrets');
     expect([status, /^[\x20-\x7e]*\n$/.test(stdout)]).toEqual([0, true]);
@@ -202,7 +202,7 @@ describe('npm run callers', () => {
     ]);
   });
 
-  it('makes no key for a caller that has another credential', async () => {
+  it('makes no key for a caller with another credential', async () => {
     const binding = await run('c.json', 'add', 'bound', '--binding', '--scopes', 'images:read');
     const token = await run('c.json', 'add', 'gha', '--token', 'gha', 'a=1', 'b=x=y\n"', '--config', 'w.toml');
     expect([binding.status, token.status, keysIn(binding.stdout + token.stdout)]).toEqual([0, 0, []]);
@@ -235,7 +235,7 @@ describe('npm run callers', () => {
     );
   });
 
-  it('keeps callers of several shards below the limit of each, moves one that outgrows its shard, and empties a shard', async () => {
+  it('keeps several shards within their limit, moves a caller that outgrows its shard, and keeps a shard that is empty', async () => {
     const entries = Array.from({ length: 35 }, (_, index) => [
       `caller-${index}`,
       { keySha256: [digestOf(`${index}`)], scopes: ['images:delete', 'images:read'] },
@@ -269,12 +269,12 @@ describe('npm run callers', () => {
 
   it.each([
     ['an unknown scope', ['add', 'b', '--scopes', 'images:write'], 'CALLERS caller 2 (b): scopes must be a list of'],
-    ['a pattern that is none', ['add', 'b', '--names', '[a-z]'], 'CALLERS caller 2 (b): names must be a list of'],
+    ['an invalid pattern', ['add', 'b', '--names', '[a-z]'], 'CALLERS caller 2 (b): names must be a list of'],
     ['too many deletions', ['add', 'b', '--daily-deletions', '10001'], 'CALLERS caller 2 (b): dailyDeletions must be'],
     ['an unknown issuer', ['add', 'b', '--token', 'k8s', 'sub=x'], 'CALLERS caller 2 (b): tokens names an issuer'],
     ['a claim with a star', ['add', 'b', '--token', 'gha', 'sub=*'], 'CALLERS caller 2 (b): claims must be'],
-    ['a name that is there', ['add', 'a'], 'a is in CALLERS already'],
-    ['a caller that is not there', ['rotate', 'b'], 'no caller has this name'],
+    ['a name that is taken', ['add', 'a'], 'a is in CALLERS already'],
+    ['an unknown caller', ['rotate', 'b'], 'no caller has this name'],
     ['an issuer of another environment', ['add', 'b', '--token', 'gha', 'a=1', '--env', 'gz'], 'tokens names'],
   ])('writes nothing for %s', async (_, args, problem) => {
     await run('c.json', 'add', 'a');
@@ -303,7 +303,7 @@ describe('npm run callers', () => {
     expect(textOf('c.json')).toBe(text);
   });
 
-  it('hands over no shard that Cloudflare would refuse, but lets an operator make it smaller', async () => {
+  it('prints no shard that Cloudflare would refuse, but lets an operator make it smaller', async () => {
     const callers = Array.from({ length: 16 }, (_, index) => [
       `${index}`,
       { names: ['a'.repeat(128)], keySha256: [index.toString(16).repeat(64)], scopes: [] },
@@ -320,7 +320,7 @@ describe('npm run callers', () => {
     expect((await run('c.json', 'secrets')).status).toBe(0);
   });
 
-  it('refuses a file that is not there or that it may not replace, and says so', async () => {
+  it('refuses a file that does not exist or cannot be replaced, and says so', async () => {
     expect((await run('c.json', 'list')).stderr).toBe('c.json does not exist. "add" creates it.\n');
     expect(existsSync(at.path('c.json'))).toBe(false);
     expect((await run('.', 'add', 'a')).stderr).toBe('. cannot be read (EISDIR).\n');
@@ -398,7 +398,7 @@ describe('a command of npm run callers', () => {
     expect(existsSync(at.path('c.json'))).toBe(false);
   });
 
-  it('never repeats a key that stands in the wrong place', async () => {
+  it('never repeats a key given in the wrong place', async () => {
     const key = `bcg_${'Ab1-'.repeat(10)}xyz`;
     at.put('c.json', '{"CALLERS": {"ci": {"binding": true, "scopes": []}}}');
     for (const args of [
@@ -419,7 +419,7 @@ describe('a command of npm run callers', () => {
     [['--name', 'ci-*'], 'names'],
     [['--daily-deletion=3'], 'daily-deletions'],
     [['--tok', 'gha', 'a=1'], 'token'],
-  ])('whose options npm has taken is refused, and makes no caller: %j', (options, option) => {
+  ])('is refused if npm has taken its options, and adds no caller: %j', (options, option) => {
     const args = npmArgs('callers', 'c.json', 'add', 'ci', ...options).filter((arg) => arg !== '--');
     const { status, stderr } = spawnSync('npm', args, { cwd: at.folder, encoding: 'utf8' });
     expect([status, stderr]).toEqual([

@@ -38,7 +38,7 @@ const check = (...args: string[]) => runTool(runCheckConfig, args, { folder });
 const checkWith = (world: Partial<World>, ...args: string[]) => runTool(runCheckConfig, args, { folder, ...world });
 
 describe('npm run check-config', () => {
-  it('finds no fault in the credentials of one file and the callers of another, as an operator runs it', () => {
+  it('finds no fault in two files, one with credentials and one with callers, as an operator runs it', () => {
     const npm = (...args: string[]) =>
       spawnSync('npm', npmArgs('check-config', ...args), { cwd: folder, encoding: 'utf8' });
     const { status, stdout, stderr } = npm('baidu.json', 'callers.json');
@@ -46,11 +46,11 @@ describe('npm run check-config', () => {
     expect(npm('baidu.json').status).toBe(1);
   });
 
-  it('takes the environment "" for the deployment at the top', async () => {
+  it('takes the environment "" for the top-level one', async () => {
     expect(await check('baidu.json', 'callers.json', '--env', '')).toEqual(await check('baidu.json', 'callers.json'));
   });
 
-  it('takes everything in one file', async () => {
+  it('accepts one file with everything', async () => {
     write('secrets.json', { ...BAIDU, CALLERS: JSON.stringify(CALLERS) });
     expect(await check('secrets.json')).toMatchObject({ status: 0 });
   });
@@ -89,7 +89,7 @@ describe('npm run check-config', () => {
     expect((await check('.', 'callers.json')).stdout).toContain('fault    . cannot be read (EISDIR)\n');
   });
 
-  it('checks an environment with what it has itself', async () => {
+  it('checks an environment without what it does not inherit', async () => {
     const base = readFileSync(WRANGLER_CONFIG, 'utf8');
     const su = `
 [env.su]
@@ -111,7 +111,7 @@ ratelimits = [{ name = "RATE_LIMITER_BURST", namespace_id = "1", simple = { limi
     expect(await check('baidu.json', '--env', 'su')).toMatchObject({ status: 1, stdout: '' });
   });
 
-  it('refuses a configuration of Wrangler that cannot be read, and arguments that it does not take', async () => {
+  it('refuses an unreadable Wrangler configuration, and unknown arguments', async () => {
     const absent = await check('baidu.json', '--config', 'absent.toml');
     expect([absent.status, absent.stderr]).toEqual([1, expect.stringMatching(/^absent\.toml does not exist\./)]);
     expect((await check()).stderr).toBe('FILE missing. See: npm run check-config -- --help\n');
@@ -120,7 +120,7 @@ ratelimits = [{ name = "RATE_LIMITER_BURST", namespace_id = "1", simple = { limi
     expect((await check('--help')).stdout).toMatch(/^Usage: npm run check-config -- FILE…/);
   });
 
-  it('checks the environment that it names, and no other, whatever the variables say', async () => {
+  it('checks only the environment that it names, whatever the variables say', async () => {
     const of = async (env: World['env'], ...args: string[]) => {
       const { status, stdout } = await checkWith({ env }, 'baidu.json', 'callers.json', ...args);
       return [status, linesOf(stdout).at(-1)];
@@ -131,14 +131,14 @@ ratelimits = [{ name = "RATE_LIMITER_BURST", namespace_id = "1", simple = { limi
     expect(await of({ CLOUDFLARE_ENV: 'staging' }, '--env', 'gz')).toEqual([0, `No fault. ${gz}`]);
   });
 
-  it('finds faults in the environment that is meant, also if that of the variable has none', async () => {
+  it('finds faults in the environment it names, even if the one in the variable has none', async () => {
     const base = readFileSync(WRANGLER_CONFIG, 'utf8');
     write('w.toml', base.replace('PROTECTED_IMAGES = "[]"', 'PROTECTED_IMAGES = "x"'));
     const args = ['baidu.json', 'callers.json', '--config', 'w.toml', '--env', ''];
     expect((await checkWith({ env: { CLOUDFLARE_ENV: 'gz' } }, ...args)).status).toBe(1);
   });
 
-  it('prints JSON of ASCII on demand', async () => {
+  it('prints ASCII JSON on request', async () => {
     write('ä.json', '{');
     const { status, stdout, stderr } = await check('ä.json', 'callers.json', '--json', '--env', 'gz');
     expect([status, stderr, /^[\x20-\x7e\n]*$/.test(stdout)]).toEqual([1, '', true]);
@@ -149,7 +149,7 @@ ratelimits = [{ name = "RATE_LIMITER_BURST", namespace_id = "1", simple = { limi
     });
   });
 
-  it('shows no name of a file that could act on a terminal', () => {
+  it('escapes a file name that could control a terminal', () => {
     const { stdout } = spawnSync('npm', npmArgs('check-config', '\u001b[2J\u202e.json'), {
       cwd: folder,
       encoding: 'utf8',
@@ -157,7 +157,7 @@ ratelimits = [{ name = "RATE_LIMITER_BURST", namespace_id = "1", simple = { limi
     expect(stdout).toContain('fault    \\u001b[2J\\u202e.json does not exist\n');
   });
 
-  it('asks the gateway whether Baidu knows what it must know', async () => {
+  it('asks the gateway whether Baidu has the control', async () => {
     const standIn = await startStandIn(folder);
     const last = async (url: string, env: World['env'] = { GATEWAY_TOKEN: 'token' }) => {
       const { status, stdout } = await checkWith({ env }, 'baidu.json', 'callers.json', '--upstream', url);

@@ -1,4 +1,4 @@
-/** How a tool reads its command line, and what it does with what it says. */
+/** How a tool reads its command line, and how it prints and exits. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -38,7 +38,7 @@ describe('a command line', () => {
     ]);
   });
 
-  it('may begin with the mark that pnpm and yarn hand on', () => {
+  it('may start with the "--" that pnpm and yarn pass on', () => {
     expect(parse(['--', 'a', '--key'])).toMatchObject({ ok: true, value: { words: ['a'] } });
   });
 
@@ -50,11 +50,11 @@ describe('a command line', () => {
     [['--names', '--key'], 'Option --names argument is ambiguous.'],
     [['--key=x'], 'Option --key does not take an argument.'],
     [['--names', 'a', '--names', 'b'], '--names is given twice.'],
-  ])('is refused with the name of the culprit: %j', (args, sentence) => {
+  ])('is refused with the name of the bad option: %j', (args, sentence) => {
     expect(failureOf(args)).toEqual(refusal(sentence));
   });
 
-  it('never repeats a key, wherever that stands', () => {
+  it('is refused without repeating a key, wherever it is', () => {
     const { key } = createKey();
     for (const args of [[`--${key}`], [`-${key}`], [`--key=${key}`], ['--names', `-${key}`], [`--${key}=a`]]) {
       const failure = failureOf(args);
@@ -83,7 +83,7 @@ describe('a command line', () => {
     );
   });
 
-  it('is not refused for what a file of npm sets', () => {
+  it('is not refused for settings in .npmrc', () => {
     const at = temporary('npmrc');
     at.put('.npmrc', 'registry=https://npm.test/=\n daily-deletion = 3\nname=x');
     const variables = { npm_config_name: 'x', npm_config_daily_deletion: '3' };
@@ -98,7 +98,7 @@ describe('a command line', () => {
     at.remove();
   });
 
-  it('is answered with the help that the page has, whatever else is there', () => {
+  it('gets the help from the page if it has --help, whatever else it has', () => {
     for (const args of [['--help'], ['-h'], ['a', '--help', '--names', 'b']]) {
       expect(failureOf(args)).toMatchObject({
         status: 0,
@@ -110,7 +110,7 @@ describe('a command line', () => {
 
 describe('the page of the tools', () => {
   it.each(['callers', 'check-config', 'export', 'key'])(
-    'has a block of help for %s, with each of its options',
+    'has the help for %s, with all of its options',
     (script) => {
       const { stdout, status } = spawnSync('npm', ['run', '-s', script, '--', '--help'], { encoding: 'utf8' });
       expect([status, stdout.endsWith('\n'), stdout.includes('```')]).toEqual([0, true, false]);
@@ -122,7 +122,7 @@ describe('the page of the tools', () => {
     },
   );
 
-  it('has the values that the code has', () => {
+  it('has the same values as the code', () => {
     expect(HELP).toContain(`What it may do: ${SCOPES.join(', ')}.`);
     expect(HELP).toContain(`Default: ${DEFAULT_SCOPES.join(',')}\n`);
     expect(HELP).toContain(`Distinct images within any 24 hours, 0 to ${MAX_DAILY_DELETIONS}\n`);
@@ -151,14 +151,14 @@ describe('a tool as a program', () => {
     expect([status, stdout, stderr]).toEqual([1, 'first\\u200b\nout \\u202e\n', 'err \\u001b\n']);
   });
 
-  it('says in one sentence that the disk is full, to the tool or at the end', () => {
+  it('reports a full disk in one sentence, while it runs or at the end', () => {
     const atEnd = run(`return { status: 0, stdout: 'a', stderr: 'b' };`, '> /dev/full');
     expect([atEnd.status, atEnd.stderr]).toEqual([1, 'Standard output cannot be written (ENOSPC).\n']);
     const atOnce = run(`return { status: 0, stdout: '', stderr: String(await world.print('a')) };`, '> /dev/full');
     expect([atOnce.status, atOnce.stderr]).toEqual([0, 'ENOSPC']);
   });
 
-  it('ends without a word if nobody reads any more', () => {
+  it('ends silently if its reader is gone', () => {
     const { stderr } = run(
       `for (;;) if (await world.print('a'.repeat(100_000)) !== null) break; return { status: 0, stdout: 'b', stderr: '' };`,
       '| head -c 1 > /dev/null',

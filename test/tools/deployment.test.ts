@@ -1,4 +1,4 @@
-/** What would be wrong with a deployment. */
+/** What can be wrong with a deployment. */
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,14 +10,14 @@ import { readWranglerConfig, type WranglerConfig } from '../../src/tools/wrangle
 import { CALLER_ID_RULE } from '../../src/worker/callers/caller.ts';
 import { CALLERS, EMULATOR_CREDENTIALS, FAULTY_ENV, SECRET } from '../fixtures.ts';
 
-/** Where an operator copies from. */
+/** The files that operators copy examples from. */
 const EXAMPLES = ['src/docs/operating.md', 'wrangler.toml']
   .map((file) => readFileSync(join(import.meta.dirname, '../..', file), 'utf8'))
   .join();
 const read = await readWranglerConfig({ folder: '/', env: {} });
 if (!read.ok) throw new Error(read.failure);
 const BARE = read.value;
-/** The Worker's own configuration, after the operator has said what is protected and opened a way in. */
+/** This repository's configuration, with protected names and a route. */
 const CONFIG: WranglerConfig = {
   ...BARE,
   vars: { ...BARE.vars, PROTECTED_NAMES: '["golden-*"]' },
@@ -57,7 +57,7 @@ describe('a deployment', () => {
     ]);
   });
 
-  it('says how many bytes pasted keys need that are too long, without what verifies nothing', () => {
+  it('is invalid with pasted keys that are too long, and gives their size without useless members', () => {
     const keyOf = (kid: string) => {
       const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
       return { ...publicKey.export({ format: 'jwk' }), kid, alg: 'RS256' };
@@ -86,12 +86,12 @@ describe('a deployment', () => {
 
   it.each<[string, Readonly<Record<string, string>>, string]>([
     ['a typo', { CALLER: '{}' }, 'CALLER is an unknown secret'],
-    ['a setting that is none', { PROTECTED_IMAGE: '[]' }, 'PROTECTED_IMAGE is an unknown secret'],
-    ['a value as a name', { [SECRET]: 'x' }, 'member 4 is an unknown secret'],
-    ['a name of every object', { constructor: 'x' }, 'member 4 is an unknown secret'],
+    ['an unknown setting', { PROTECTED_IMAGE: '[]' }, 'PROTECTED_IMAGE is an unknown secret'],
+    ['a secret as a name', { [SECRET]: 'x' }, 'member 4 is an unknown secret'],
+    ['a property of every object', { constructor: 'x' }, 'member 4 is an unknown secret'],
     ['a binding', { LEDGER: 'x' }, 'LEDGER is an unknown secret'],
     ['a variable', { DELETIONS: 'enabled' }, 'DELETIONS is a secret and a variable'],
-    ['a part that is not JSON', { CALLERS_1: 'x' }, 'CALLERS_1 is not a JSON object'],
+    ['a shard that is not JSON', { CALLERS_1: 'x' }, 'CALLERS_1 is not a JSON object'],
     ['a placeholder', { BCE_SECRET_ACCESS_KEY: 'your-secret-access-key' }, 'BCE_SECRET_ACCESS_KEY is a placeholder'],
     [
       'a newline',
@@ -164,7 +164,7 @@ describe('a deployment', () => {
     ).toHaveLength(2);
   });
 
-  it('has the faults that the Worker would find, and repeats no value', () => {
+  it('has the faults that the Worker would find, which repeat no value', () => {
     const { BCE_ACCESS_KEY_ID, BCE_SECRET_ACCESS_KEY, ...vars } = FAULTY_ENV;
     const secrets = secretsFrom({
       ...VALUES,
@@ -183,7 +183,7 @@ describe('a deployment', () => {
 });
 
 describe('a note', () => {
-  it('tells that nothing is protected, and that nobody can reach the Worker', () => {
+  it('says that nothing is protected, and that only a binding reaches the Worker', () => {
     expect(check(BARE)).toEqual([
       'note: no route, and workers_dev is off: only a service binding leads to the Worker',
       'note: PROTECTED_IMAGES and PROTECTED_NAMES are empty: nothing is protected',
@@ -191,7 +191,7 @@ describe('a note', () => {
     expect(check(withVars({ PROTECTED_IMAGES: '["m-nky7qeom"]', PROTECTED_NAMES: '[]' }))).toEqual([]);
   });
 
-  it('says that the Worker is placed elsewhere than the endpoint, unless that is on this machine', () => {
+  it('says that the Worker is placed away from the endpoint, unless that is on this machine', () => {
     const placed = (placement: string | null, endpoint?: string) =>
       check({ ...withVars(endpoint === undefined ? {} : { BCC_ENDPOINT: endpoint }), placement });
     const note = 'note: placement.hostname is not the host of BCC_ENDPOINT: the Worker may run far from it';
@@ -202,7 +202,7 @@ describe('a note', () => {
     expect(placed('bcc.bj.baidubce.com', 'http://localhost:8788')).toEqual([]);
   });
 
-  it('says that a rule for a fetched issuer names nobody, unless the issuer is one whose tenants are known', () => {
+  it('says that a rule for a fetched issuer matches anyone there without "sub", except on platforms with known tenants', () => {
     const checkRule = (issuer: object, claims: object) =>
       check(
         withVars({
@@ -223,7 +223,7 @@ describe('a note', () => {
     expect(checkRule({ issuer: 'https://gitlab.com' }, { project_id: '23' })).toEqual([]);
   });
 
-  it('tells that deletions are disabled', () => {
+  it('says that deletions are disabled', () => {
     expect(check(withVars({ DELETIONS: 'disabled' }))).toEqual(['note: DELETIONS is disabled: nobody can delete']);
   });
 
@@ -256,13 +256,13 @@ describe('a note', () => {
 });
 
 describe('a warning', () => {
-  it('tells that everyone can reach the Worker', () => {
+  it('says that everyone can reach the Worker', () => {
     const open = 'warning: workers_dev is on: everyone can reach the Worker at a name below workers.dev';
     expect(check({ ...CONFIG, isOnWorkersDev: true })).toEqual([open]);
     expect(check({ ...CONFIG, routes: [], isOnWorkersDev: true })).toEqual([open]);
   });
 
-  it('tells of a budget above that of all callers', () => {
+  it('says that a budget exceeds that of all callers', () => {
     const callers = { a: { binding: true, scopes: ['images:delete'], dailyDeletions: 501 } };
     const secrets = secretsFrom({ ...VALUES, CALLERS: JSON.stringify(callers) });
     const only = 'deletions a day, but DAILY_DELETIONS_TOTAL only';
@@ -300,7 +300,7 @@ describe('a warning', () => {
 });
 
 describe('a fault of a caller', () => {
-  it('is reported with its name, unless that may be a value', () => {
+  it("is reported with the caller's name, unless that may be a secret", () => {
     const callers = { ci: { binding: true, scopes: [] }, 'ci-cleaner': { binding: true }, [SECRET]: 'x' };
     const secrets = secretsFrom({ ...VALUES, CALLERS_1: JSON.stringify(callers) });
     const texts = check(CONFIG, secrets);
@@ -311,7 +311,7 @@ describe('a fault of a caller', () => {
 });
 
 describe('an environment', () => {
-  it('is warned of what it does not inherit, of what it does, and of what it shares', () => {
+  it('has warnings for what it does not inherit, what it does inherit, and what it shares', () => {
     const { BCC_ENDPOINT: _, ...vars } = CONFIG.vars;
     expect(check({ ...CONFIG, vars }, SECRETS, CONFIG)).toEqual([
       "warning: BCC_ENDPOINT is not inherited: this environment has the Worker's default",
@@ -321,7 +321,7 @@ describe('an environment', () => {
     ]);
   });
 
-  it('with variables, routes and namespaces of its own is not', () => {
+  it('has no warnings with its own variables, routes and namespaces', () => {
     const own = [...CONFIG.rateLimits].map(
       ([name, limit]) => [name, { ...limit, namespaceId: `9${limit.namespaceId}` }] as const,
     );
@@ -330,7 +330,7 @@ describe('an environment', () => {
 });
 
 describe('a file of secrets', () => {
-  it('may be strings by name', () => {
+  it('may map names to strings', () => {
     expect(readSecretsFile('{"A": "ä", "CALLERS": "{ }"}')).toEqual({
       isConfidential: true,
       problems: [],
@@ -377,7 +377,7 @@ describe('a file of secrets', () => {
     ]);
   });
 
-  it('is invalid if it holds the key of a caller, which is not repeated', () => {
+  it("is invalid if it contains a caller's key, which is not repeated", () => {
     const { key } = createKey();
     const { problems } = readSecretsFile(JSON.stringify({ CALLERS: key }));
     expect(problems).toEqual(['holds a key (line 1, column 13): revoke it, because only digests belong here']);

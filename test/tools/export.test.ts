@@ -1,4 +1,4 @@
-/** `npm run export`: of the running gateway, and of a fake with as many rows as a test wants. */
+/** `npm run export`: against the running gateway, and against a fake with as many rows as a test wants. */
 import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
@@ -34,7 +34,7 @@ beforeEach(() => {
 });
 afterEach(() => at.remove());
 
-/** A row that is so many seconds older than the newest. */
+/** A row that is `seconds` older than the newest. */
 const row = (seconds: number, fields: Partial<DeletionJson> = {}): DeletionJson =>
   deletionRow({
     requestId: `job-${seconds}`,
@@ -63,7 +63,7 @@ const asProgram = (args: readonly string[], options: readonly string[] = []) =>
   });
 
 describe('npm run export', () => {
-  it('writes every row once, newest first, in pages of 500, for the owner alone, as ASCII', async () => {
+  it('writes every row once, newest first, as ASCII that only the owner can read, from pages of 500', async () => {
     const { status, stdout, stderr } = await run([history.url, 'h.jsonl']);
     expect([status, stdout, stderr]).toEqual([
       0,
@@ -76,14 +76,14 @@ describe('npm run export', () => {
     expect([statSync(at.path('h.jsonl')).mode & 0o777, readdirSync(at.folder)]).toEqual([0o600, ['h.jsonl']]);
   });
 
-  it('writes to standard output, and says the rest elsewhere', async () => {
+  it('writes rows to standard output, and the rest to standard error', async () => {
     const { status, stdout, stderr } = await run([history.url, '-']);
     expect([status, stderr]).toEqual([0, expect.stringMatching(/^1203 rows .* Next time: --since 2026-11-25T07:/)]);
     expect(rowsIn(stdout)).toEqual(all());
     expect(readdirSync(at.folder)).toEqual([]);
   });
 
-  it('reads again what was lost, and has each row once, also of one millisecond', async () => {
+  it('reads lost pages again, and writes each row once, even rows of the same millisecond', async () => {
     const rows = Array.from({ length: 1_500 }, (_, index) => ({
       ...row(Math.floor(index / 300)),
       requestId: `r-${index}`,
@@ -97,7 +97,7 @@ describe('npm run export', () => {
     expect(pauses.length).toBeGreaterThan(1);
   });
 
-  it('gives up in the end, and then there is no FILE', async () => {
+  it('gives up in the end, and leaves no FILE', async () => {
     history.isLost = (page) => page > 0;
     const pauses: number[] = [];
     const { status, stdout, stderr } = await run([history.url, 'h.jsonl'], { sleep: async (ms) => pauses.push(ms) });
@@ -120,7 +120,7 @@ describe('npm run export', () => {
   });
 
   it('keeps no rows in memory', async () => {
-    // As objects these rows take some 50 MB.
+    // As objects, these rows take about 50 MB.
     history.length = 60_000;
     const child = asProgram([history.url, 'h.jsonl'], ['--max-old-space-size=24']);
     const stderr = child.stderr.toArray();
@@ -132,7 +132,7 @@ describe('npm run export', () => {
     expect(execFileSync('wc', ['-l', at.path('h.jsonl')], { encoding: 'utf8' })).toMatch(/^ *60000 /);
   });
 
-  it('ends without a word if nobody reads any more', async () => {
+  it('ends silently if its reader is gone', async () => {
     history.length = 100_000;
     const child = asProgram([history.url, '-']);
     const stderr = child.stderr.toArray();
@@ -144,7 +144,7 @@ describe('npm run export', () => {
   it.each([
     ['h.jsonl', 'ulimit -f 100; exec "$@"', 'h.jsonl cannot be written (EFBIG).\n'],
     ['-', 'exec "$@" > /dev/full', 'Standard output cannot be written (ENOSPC).\n'],
-  ])('says in one sentence that the disk is full: %s', async (file, command, sentence) => {
+  ])('reports a full disk in one sentence: %s', async (file, command, sentence) => {
     const child = spawn('sh', ['-c', command, 'sh', process.execPath, TOOL, history.url, file], {
       cwd: at.folder,
       env: { ...process.env, INIT_CWD: at.folder, GATEWAY_TOKEN: 'token' },
@@ -155,7 +155,7 @@ describe('npm run export', () => {
     expect([status, Buffer.concat(await stderr).toString(), readdirSync(at.folder)]).toEqual([1, sentence, []]);
   });
 
-  it('replaces no file', async () => {
+  it('never replaces a file', async () => {
     at.put('h.jsonl', 'old');
     const { status, stderr } = await run([history.url, 'h.jsonl']);
     expect([status, stderr, at.textOf('h.jsonl')]).toEqual([1, 'h.jsonl already exists. Give another FILE.\n', 'old']);
@@ -179,7 +179,7 @@ describe('npm run export', () => {
     ]);
   });
 
-  it('says what is wrong, and never the token', async () => {
+  it('says what is wrong, and never prints the token', async () => {
     const secret = { GATEWAY_TOKEN: 'bcg_secret-token' };
     for (const args of [[], ['a', 'b', 'c'], ['--token', 'x'], ['nowhere'], ['http://images.test']]) {
       const { status, stdout, stderr } = await run(args, { env: secret });
@@ -194,7 +194,7 @@ describe('npm run export', () => {
     expect(readdirSync(at.folder)).toEqual([]);
   });
 
-  it('has a FILE by default that git ignores', async () => {
+  it('writes by default to a FILE that git ignores', async () => {
     await run([history.url]);
     const [file = ''] = readdirSync(at.folder);
     expect(file).toBe('127.0.0.1.jsonl');
@@ -220,7 +220,7 @@ describe('the time for the next run', () => {
     expect(await nextOf(rows)).toBe(`4 rows (2 may still change). Next time: ${since(9_000)}`);
   });
 
-  it('counts a deletion that was not read back yet, until its last check and an hour are over', async () => {
+  it('waits for a deletion that was not read back, until an hour after its last check', async () => {
     const unverified = row(7_200, { verified: null });
     const rows = [row(0), unverified];
     const untilMs = Date.parse(unverified.reservedAt) + 25 * HOUR_MS;
@@ -236,7 +236,7 @@ describe('the time for the next run', () => {
     }
   });
 
-  it('is the given one if there is no row', async () => {
+  it('is the given time if there are no rows', async () => {
     useRows([]);
     const { stderr } = await run([history.url, '-', '--since', '2026-01-01T00:00:00Z']);
     expect([stderr, history.pages.at(-1)?.get('since')]).toEqual([
@@ -246,9 +246,9 @@ describe('the time for the next run', () => {
     expect((await run([history.url, '-'])).stderr).toContain('--since 1970-01-01T00:00:00.000Z\n');
   });
 
-  // jq is on most machines, but npm does not bring it.
+  // Most machines have jq, but npm does not install it.
   it.skipIf(spawnSync('jq', ['--version']).status !== 0)(
-    'leads to the same history as a run from the beginning, merged by the line that the page has',
+    "gives the same history as a full export, when merged by the page's command",
     async () => {
       const page = readFileSync(join(ROOT, 'src/docs/tools.md'), 'utf8');
       const [, merge = ''] = /^\$ (cat first\.jsonl .*)$/m.exec(page) ?? [];
@@ -284,7 +284,7 @@ describe('an export of the running gateway', () => {
   });
   const headersOf = ({ key }: { key: string }) => ({ authorization: `Bearer ${key}` });
 
-  it('is its history, as an operator runs it', async () => {
+  it('has its history, as an operator runs it', async () => {
     for (let number = 1; number <= 5; number++) {
       await fetch(`${gateway.url}/images/m-absent01`, { method: 'DELETE', headers: headersOf(cleaner) });
     }

@@ -38,7 +38,7 @@ const found = (file: string) => {
   return read.value;
 };
 
-/** A process that reads FILE, says so, waits for a line, and then replaces the text by what `change` makes of it. */
+/** A process that reads FILE, says so, waits for a line, and then replaces the text with the result of `change`. */
 function changer(file: string, change: string, confirm = ''): ChildProcess {
   const program = `import { readFile, replaceFile } from ${JSON.stringify(FILES)};
     const found = readFile(${JSON.stringify(folder)}, ${JSON.stringify(file)});
@@ -57,7 +57,7 @@ const lineOf = async ({ stdout }: ChildProcess): Promise<string> =>
   stdout === null ? '' : String((await once(stdout, 'data'))[0]).trim();
 
 describe('a file', () => {
-  it('is read as UTF-8, with a byte order mark or without', () => {
+  it('is read as UTF-8, with or without a byte order mark', () => {
     put('a.json', '镜像');
     put('b.json', '\ufeff{}\r\n');
     expect([found('a.json').text, found('b.json').text]).toEqual(['镜像', '{}\r\n']);
@@ -65,7 +65,7 @@ describe('a file', () => {
     expect(readFile('/', join(folder, 'a.json'))).toEqual(readFile(folder, 'a.json'));
   });
 
-  it('is not read in another encoding, and the failure names it', () => {
+  it('is refused in another encoding, which the failure names', () => {
     const utf16 = { ok: false, failure: 'is UTF-16, as PowerShell writes it: save it as UTF-8' };
     put('le.json', Buffer.from('\ufeff{}', 'utf16le'));
     put('be.json', Buffer.from('\ufeff{}', 'utf16le').swap16());
@@ -99,7 +99,7 @@ describe('a file', () => {
 });
 
 describe('a file that is replaced', () => {
-  it('is made if it does not exist, and leaves nothing beside it', async () => {
+  it('is created if it does not exist, and leaves nothing beside it', async () => {
     expect(await replaceFile(found('a.json'), 'new')).toEqual({ ok: true, value: null });
     expect([textOf('a.json'), readdirSync(folder)]).toEqual(['new', ['a.json']]);
   });
@@ -121,7 +121,7 @@ describe('a file that is replaced', () => {
     expect(statSync(join(folder, 'a.json'))).toMatchObject({ uid: 1234, gid: 2345 });
   });
 
-  it('stays behind the links that lead to it, also if it does not exist yet', async () => {
+  it('is written through links, which stay, even if it does not exist yet', async () => {
     mkdirSync(join(folder, 'real'));
     put('real/a.json', 'old');
     symlinkSync('real/a.json', join(folder, 'a.json'));
@@ -138,13 +138,13 @@ describe('a file that is replaced', () => {
     expect(readdirSync(join(folder, 'real'))).toEqual(['a.json', 'b.json']);
   });
 
-  it('is not replaced through links in a circle', async () => {
+  it('is not replaced through circular links', async () => {
     symlinkSync('b.json', join(folder, 'a.json'));
     symlinkSync('a.json', join(folder, 'b.json'));
     expect(readFile(folder, 'a.json')).toEqual({ ok: false, failure: 'cannot be read (ELOOP)' });
   });
 
-  it('stays as it is if it has changed since it was read, or was made meanwhile', async () => {
+  it('stays as it is if it was changed or created since it was read', async () => {
     put('a.json', 'old');
     const [read, absent] = [found('a.json'), found('b.json')];
     put('a.json', 'newer');
@@ -165,15 +165,15 @@ describe('a file that is replaced', () => {
     expect([textOf('a.json'), readdirSync(folder)]).toEqual(['old', ['a.json']]);
   });
 
-  it('stays as it is in a folder that does not exist', async () => {
+  it('is not created in a folder that does not exist', async () => {
     expect(await replaceFile(found('absent/a.json'), 'new')).toEqual({
       ok: false,
       failure: 'cannot be written (ENOENT)',
     });
   });
 
-  it('stays as it is on a full disk, and alone', async () => {
-    // A limit of the shell on the size of files is what a full disk is to the program, without the right to mount one.
+  it('stays as it is on a full disk, with nothing beside it', async () => {
+    // The shell's limit on file size acts like a full disk, and needs no right to mount one.
     put('a.json', 'old');
     const program = `import { readFile, replaceFile } from ${JSON.stringify(FILES)};
       process.on('SIGXFSZ', () => undefined);
@@ -185,10 +185,10 @@ describe('a file that is replaced', () => {
   });
 });
 
-describe('of the processes that change one file at the same time', () => {
+describe('of several processes that change a file at the same time', () => {
   const add = (index: number) => `text + ${JSON.stringify(` ${index}`)}`;
 
-  it('exactly one succeeds if all have read the same content, also by different names', async () => {
+  it('exactly one succeeds if all have read the same content, even by different names', async () => {
     put('a.json', 'old');
     symlinkSync('a.json', join(folder, 'link.json'));
     const many = Array.from({ length: 12 }, (_, index) => changer(index % 2 ? 'a.json' : 'link.json', add(index)));
@@ -203,7 +203,7 @@ describe('of the processes that change one file at the same time', () => {
     expect(readdirSync(folder)).toEqual(['a.json', 'link.json']);
   });
 
-  it('at most one takes over what a killed process has left', async () => {
+  it('at most one takes over what a killed process left behind', async () => {
     put('a.json', 'old');
     await killed('a.json');
     makeOld(leftBeside('a.json'));
@@ -218,7 +218,7 @@ describe('of the processes that change one file at the same time', () => {
     expect(readdirSync(folder)).toEqual(['a.json']);
   });
 
-  it('one that was stopped for more than a minute does not write over the change of another', async () => {
+  it('one that was stopped for over a minute does not overwrite the change of another', async () => {
     put('a.json', 'old');
     const wait = `, () => { console.log('ready'); return new Promise((resolve) =>
       process.stdin.once('data', () => resolve({ ok: true, value: null }))); }`;
@@ -249,7 +249,7 @@ describe('of the processes that change one file at the same time', () => {
     utimesSync(join(folder, file), past, past);
   };
 
-  it('one that is killed leaves the file as it was, and hinders the next for a minute at most', async () => {
+  it('one that is killed leaves the file as it was, and blocks the next for a minute at most', async () => {
     put('a.json', 'old');
     await killed('a.json');
     const left = leftBeside('a.json');

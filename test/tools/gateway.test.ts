@@ -37,7 +37,7 @@ describe('the readiness of a gateway', () => {
       'absent',
       { fault: expect.stringContaining('does not have the first of PROTECTED_IMAGES'), isControlFound: false },
     ],
-  ])('with the control %s is reported with the version', async (control, value) => {
+  ])('is reported with the version if the control is %s', async (control, value) => {
     standIn.readiness = { status: 200, body: { ...READY, control } };
     expect(await askReadiness(standIn.gatewayUrl, 'token')).toEqual({
       ok: true,
@@ -45,7 +45,7 @@ describe('the readiness of a gateway', () => {
     });
   });
 
-  it('is a fault, still with the version, if it refuses', async () => {
+  it('is a fault, still with the version, if the gateway refuses the token', async () => {
     standIn.readiness = { status: 401, body: problem };
     expect(await askReadiness(standIn.gatewayUrl, 'token')).toEqual({
       ok: true,
@@ -53,12 +53,12 @@ describe('the readiness of a gateway', () => {
     });
   });
 
-  it('is a fault without a version if nobody answers', async () => {
+  it('is a fault without a version if no gateway answers', async () => {
     const answered = await askReadiness('http://127.0.0.1:1', 'token');
     expect(answered).toMatchObject({ ok: true, value: { version: null, fault: expect.stringMatching(/./) } });
   });
 
-  it('cannot be asked without a token, or at what is not the address of a gateway', async () => {
+  it('cannot be checked without a token, or at an invalid address', async () => {
     expect(await askReadiness(standIn.gatewayUrl)).toEqual({
       ok: false,
       failure: 'the variable GATEWAY_TOKEN is not set',

@@ -1,19 +1,19 @@
 /**
- * A stand-in for the history of a gateway, with as many rows as a test wants: `GET /deletions` alone, over a real socket.
+ * A fake of a gateway's history, with as many rows as a test wants: only `GET /deletions`, over a real socket.
  *
- * Promises: order, filters and pages are those of the gateway. Never: keeps a row.
+ * Promises: order, filters and pages are those of the gateway. Never: stores a row.
  */
 import type { DeletionJson } from '../../src/client/index.ts';
 import { serve } from './api.ts';
 
 export interface History {
   readonly url: string;
-  /** The query of each page that was asked for. */
+  /** The query of each page requested. */
   readonly pages: URLSearchParams[];
   /** Newest first. */
   rowAt: (index: number) => DeletionJson;
   length: number;
-  /** Whether the answer to the page of this number, from 0, is lost. */
+  /** Whether the answer to this page, counted from 0, is lost. */
   isLost: (page: number) => boolean;
   readonly stop: () => Promise<void>;
 }

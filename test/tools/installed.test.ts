@@ -1,4 +1,4 @@
-/** What the scripts say if the installation lacks something. */
+/** What the scripts say if the installation is incomplete. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -25,7 +25,7 @@ describe('a script', () => {
     expect(run()).toMatchObject(sentence(/^The development dependencies are missing: run "npm ci --include=dev"\.\n$/));
   });
 
-  it('says what to do with a Node.js that reads no TypeScript, which --ignore-scripts leaves in place', () => {
+  it('says what to do with a Node.js that cannot read TypeScript, which --ignore-scripts leaves in place', () => {
     mkdirSync(path('node_modules/wrangler'), { recursive: true });
     put('node_modules/wrangler/package.json', {});
     expect(run('--no-experimental-strip-types')).toMatchObject(
@@ -34,7 +34,7 @@ describe('a script', () => {
     expect(run()).toMatchObject({ status: 0, stdout: 'ran\n', stderr: '' });
   });
 
-  it('has this check in front of it if it is TypeScript', () => {
+  it('in TypeScript runs this check first', () => {
     const { scripts } = recordOf(parseJson(readFileSync(join(ROOT, 'package.json'), 'utf8')));
     const typescript = Object.values(recordOf(scripts)).filter((script) => /\bnode .*\.ts\b/.test(String(script)));
     expect(typescript.length).toBeGreaterThan(5);
@@ -43,7 +43,7 @@ describe('a script', () => {
 });
 
 describe('npm in this repository', () => {
-  it('prints errors only: each package that wants a newer Node.js would be five lines of warnings', () => {
+  it('prints only errors, because each package that wants a newer Node.js warns in five lines', () => {
     const { stdout } = spawnSync('npm', ['config', 'get', 'loglevel'], {
       cwd: ROOT,
       encoding: 'utf8',
@@ -53,7 +53,7 @@ describe('npm in this repository', () => {
   });
 });
 
-/** Without what npm has set for the tests. */
+/** The environment without what npm has set for the tests. */
 function envOfOperator(): NodeJS.ProcessEnv {
   const names = Object.keys(process.env).filter((name) => name.startsWith('npm_config_'));
   return { ...process.env, ...Object.fromEntries(names.map((name) => [name, undefined])) };

@@ -1,11 +1,11 @@
-/** What a JSON text holds, and where it is broken. */
+/** What a JSON text contains, and where it is invalid. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseObject, placeOf, recordOf } from '../../src/tools/json-text.ts';
 import { isRecord, outlineOf, parseJson } from '../../src/worker/json.ts';
 
 describe('a JSON object', () => {
-  it('is read, with a carriage return at the end of each line or without', () => {
+  it('is read with either line ending', () => {
     expect(parseObject('{ "b": {"x": 1,\r\n"y" : [ 2, {} ]} , "a":"{, \\"}","c": -1.5e+3 }\r\n')).toEqual({
       ok: true,
       value: { b: { x: 1, y: [2, {}] }, a: '{, "}', c: -1500 },
@@ -13,7 +13,7 @@ describe('a JSON object', () => {
     expect(parseObject('\t{\r\n}')).toEqual({ ok: true, value: {} });
   });
 
-  it('keeps a member that is called __proto__ as a member', () => {
+  it('may have an ordinary member called __proto__', () => {
     const parsed = parseObject('{"__proto__": {"a": 1}}');
     expect(parsed.ok && Object.keys(parsed.value)).toEqual(['__proto__']);
   });
@@ -44,7 +44,7 @@ describe('a JSON object', () => {
     expect(parseObject(text)).toEqual({ ok: false, failure });
   });
 
-  it('is what JSON.parse finds, unless a name is repeated', () => {
+  it('is what JSON.parse returns, unless a name is repeated', () => {
     const value = fc.oneof(fc.dictionary(fc.string(), fc.jsonValue()), fc.jsonValue({ maxDepth: 4 }));
     const json = fc
       .record({ value, space: fc.constantFrom(0, 1, '\t') })
@@ -68,13 +68,13 @@ describe('a JSON object', () => {
     );
   });
 
-  it('of a hundred thousand tokens with an error at its end is reported at once', () => {
+  it('may have an error after a hundred thousand tokens', () => {
     const text = `{"a": [${'{"b": "c"}, '.repeat(20_000)}}`;
     expect(parseObject(text)).toEqual({ ok: false, failure: `is not valid JSON at line 1, column ${text.length}` });
   });
 });
 
-it('tells a place by line and column, from 1', () => {
+it('a place is a line and a column, counted from 1', () => {
   expect([placeOf('', 0), placeOf('ab\ncd', 1), placeOf('ab\ncd', 3), placeOf('ab\ncd', 5)]).toEqual([
     'line 1, column 1',
     'line 1, column 2',
@@ -83,6 +83,6 @@ it('tells a place by line and column, from 1', () => {
   ]);
 });
 
-it('takes what is not an object for an empty one', () => {
+it('anything but an object counts as an empty one', () => {
   expect([recordOf({ a: 1 }), recordOf(null), recordOf([1]), recordOf('a')]).toEqual([{ a: 1 }, {}, {}, {}]);
 });

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { asciiJson, bulleted, counted, printable, quoted } from '../../src/tools/print.ts';
 
 describe('a text for a terminal', () => {
-  it('shows what controls it, turns text around or cannot be seen as escapes, and keeps the rest', () => {
+  it('escapes control, bidirectional and invisible characters, and keeps the rest', () => {
     expect(printable('镜像 – ä\n\u001b[2J\r\u202e\u200b\u00ad\u2028\u{e0001}')).toBe(
       '镜像 – ä\n\\u001b[2J\\u000d\\u202e\\u200b\\u00ad\\u2028\\udb40\\udc01',
     );
@@ -13,7 +13,7 @@ describe('a text for a terminal', () => {
 });
 
 describe('JSON for a pipe', () => {
-  it('is ASCII, and the same value', () => {
+  it('is ASCII with the same value', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         expect(asciiJson(value)).toMatch(/^[\x20-\x7e]*$/);
@@ -25,14 +25,14 @@ describe('JSON for a pipe', () => {
 });
 
 describe('a word for a shell', () => {
-  it('is taken as it is', () => {
+  it('reaches the program unchanged', () => {
     const words = ['', 'a b', "it's", '$HOME', '`id`', '--env', 'c.json', 'a\nb', '*', '~', '!', '"', '\\'];
     const program = 'for word in "$@"; do printf "%s\\0" "$word"; done';
     const line = `sh -c '${program}' sh ${words.map(quoted).join(' ')}`;
     expect(execFileSync('sh', ['-c', line], { encoding: 'utf8' })).toBe(words.map((word) => `${word}\0`).join(''));
   });
 
-  it('is quoted only if it must be', () => {
+  it('is quoted only if necessary', () => {
     expect([quoted('/a/c-1.json'), quoted('')]).toEqual(['/a/c-1.json', "''"]);
   });
 });

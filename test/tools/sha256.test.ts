@@ -9,7 +9,7 @@ import { npmArgs } from './world.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-it('is a line for the Worker and for each file beside it, the same each time', () => {
+it('npm run sha256 prints a line for the Worker and for each of its assets, the same each time', () => {
   const lines = sha256Lines();
   expect(lines[0]).toMatch(/^[0-9a-f]{64} {2}index\.js$/);
   expect(lines.length).toBeGreaterThan(8);

@@ -1,4 +1,4 @@
-/** The machine of a tool in a test: a folder of its own, and everything that the tool prints as one text. */
+/** Runs a tool in a test, with its own folder, and collects everything that it prints. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '../..');
 
 export type Tool = (args: readonly string[], world: World) => Promise<Outcome>;
 
-/** A new folder, with what a test does in it. */
+/** A new folder, with functions to use and remove it. */
 export function temporary(name: string) {
   const folder = mkdtempSync(join(tmpdir(), `bcg-${name}-`));
   const path = (file: string) => join(folder, file);
@@ -22,7 +22,7 @@ export function temporary(name: string) {
   };
 }
 
-/** Runs a tool in this process. `stdout` has what it printed at once, too. */
+/** Runs a tool in this process. `stdout` includes what it printed while it ran. */
 export async function runTool(
   tool: Tool,
   args: readonly string[],
@@ -44,7 +44,7 @@ export async function runTool(
   return { status, stdout: printed + stdout, stderr };
 }
 
-/** The arguments with which npm runs a script of this repository from any folder. */
+/** The arguments for npm to run a script of this repository from any folder. */
 export const npmArgs = (script: string, ...args: string[]) => [
   '--prefix',
   ROOT,

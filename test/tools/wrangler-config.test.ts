@@ -1,4 +1,4 @@
-/** What is read from Wrangler's configuration, with Wrangler's own reader. */
+/** What is read from Wrangler's configuration, by Wrangler's own reader. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,7 +49,7 @@ describe('the configuration of Wrangler', () => {
     expect(await failureOf('.')).toEqual({ ok: false, failure: '. cannot be read (EISDIR).' });
   });
 
-  it('that the Worker has says what the Worker needs', async () => {
+  it('has what the Worker needs, in this repository', async () => {
     const config = await readWranglerConfig({ folder: '/', env: {} });
     expect(config).toMatchObject({
       ok: true,
@@ -69,7 +69,7 @@ describe('the configuration of Wrangler', () => {
     expect(limits.size).toBe(2);
   });
 
-  it('may lack everything, and puts a Worker without routes on workers.dev', async () => {
+  it('may lack everything; a Worker without routes is then on workers.dev', async () => {
     expect(await read('name = "a"')).toEqual({ ok: true, value: EMPTY });
     expect(await read('name = "a"\nworkers_dev = false')).toMatchObject({ value: { isOnWorkersDev: false } });
   });
@@ -80,7 +80,7 @@ describe('the configuration of Wrangler', () => {
     [undefined, { CLOUDFLARE_ENV: 'gz' }, 'a-gz (environment gz)'],
     ['gz', { CLOUDFLARE_ENV: 'other' }, 'a-gz (environment gz)'],
   ])('is that of the environment %j with the variables %j: %s', async (env, variables, name) => {
-    // The reader must not look at the process, which in a job may have another environment.
+    // The reader must ignore the variables of this process, which in a job may name another environment.
     process.env['CLOUDFLARE_ENV'] = 'nowhere';
     const config = await read(WITH_ENV, env, variables);
     delete process.env['CLOUDFLARE_ENV'];
@@ -116,7 +116,7 @@ describe('the configuration of Wrangler', () => {
     });
   });
 
-  it('is refused with the words of Wrangler', async () => {
+  it("is refused with Wrangler's message", async () => {
     expect(await read('name = "a"\nb = c')).toEqual({
       ok: false,
       failure: 'w.toml: Invalid TOML document: invalid value (line 2)',
@@ -129,7 +129,7 @@ describe('the configuration of Wrangler', () => {
     });
   });
 
-  it('is refused if it has no environment of the name, even if it has none at all', async () => {
+  it('is refused if it lacks the environment, even if it has none at all', async () => {
     expect(await read(WITH_ENV, 'bj')).toMatchObject({
       failure: expect.stringContaining('No environment found in configuration with name "bj"'),
     });
