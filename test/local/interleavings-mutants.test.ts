@@ -1,6 +1,6 @@
 /**
- * Each invariant of `interleavings.test.ts` can fail. The Worker is broken in one place at a time, and the search must find the
- * break by the invariant it was made for. It prints the shortest path.
+ * Shows that each invariant of `interleavings.test.ts` can fail. Each mutant breaks the Worker in one place, and the search must find
+ * a violation of the invariant that the mutant is for. It prints the shortest path.
  */
 import { describe, expect, it } from 'vitest';
 import { loadMutant } from './interleavings/code.ts';
@@ -11,7 +11,7 @@ import { Search } from './interleavings/search.ts';
 
 describe('the search', () => {
   it.each(MUTANTS.map((mutant) => [mutant.breaks, mutant.name, mutant] as const))(
-    'notices by %s: %s',
+    'finds a violation of %s if %s',
     async (_, name, mutant) => {
       const scenario = [SMALL, ...SCENARIOS].find(({ title }) => title === (mutant.scenario ?? SMALL.title));
       if (scenario === undefined) throw new Error(`There is no scenario "${mutant.scenario}".`);

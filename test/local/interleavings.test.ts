@@ -1,8 +1,8 @@
 /**
  * Every interleaving of several deletions, through the real deletion, the real store and the real checks.
  *
- * A record of its own says what Baidu did, and each state is held against the invariants by name. `interleavings-mutants.test.ts`
- * shows that each invariant can fail. `interleavings/search.ts` says what a state is.
+ * The search keeps its own record of what Baidu did, and checks every invariant in each state. `interleavings-mutants.test.ts` shows
+ * that each invariant can fail. `interleavings/search.ts` defines a state.
  */
 import { describe, expect, it } from 'vitest';
 import { loadCode } from './interleavings/code.ts';

@@ -22,7 +22,7 @@ export const DELETE_ANSWERS = {
 } as const satisfies Answers;
 export type DeleteAnswer = keyof typeof DELETE_ANSWERS;
 
-/** Answers to the read of an image. `undocumented`: its status is one that nobody has documented. */
+/** Answers to the read of an image. `undocumented`: the image's status is undocumented. */
 export const READ_ANSWERS = {
   found: (id) => found(id, 'Available'),
   undocumented: (id) => found(id, 'Deleting'),
@@ -35,7 +35,7 @@ export type ReadAnswer = keyof typeof READ_ANSWERS;
 
 type Answers = Readonly<Record<string, ((imageId: string) => Response) | null>>;
 
-/** The name of every image. */
+/** The name that every image has. */
 export const IMAGE_NAME = 'ci-build-1842';
 
 function found(id: string, status: string): Response {

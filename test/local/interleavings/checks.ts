@@ -1,7 +1,7 @@
 /**
- * What one check makes of each answer of Baidu: the real `checkImage`, run once for each answer.
+ * What a check concludes from each of Baidu's answers: the real `checkImage`, run once for each.
  *
- * A check is a function of what it reads, so the search applies these findings to the ledger and reads nothing.
+ * A check depends only on what it reads, so the search applies these findings to the ledger and reads nothing.
  */
 import type { Check } from '../../../src/worker/ledger/schedule.ts';
 import { platformRuntime } from '../../../src/worker/platform.ts';
@@ -10,7 +10,7 @@ import { READ_ANSWERS, type ReadAnswer } from './answers.ts';
 import type { Code } from './code.ts';
 import { gatewayOf, IMAGE_ID, START_MS } from './gateway.ts';
 
-/** `isFromItsBegin`: whether the check uses the time at which its read began, not the time of the response. */
+/** `isFromItsBegin`: whether the check uses the time when its read began, not the time of the response. */
 export interface Seen extends Pick<Check, 'finding' | 'unlistedAbsence'> {
   readonly isFromItsBegin: boolean;
 }

@@ -1,7 +1,7 @@
 /**
- * The Worker's modules that a search runs: those of `src/worker`, or a copy of them with one text replaced.
+ * The Worker's modules that a search runs: `src/worker`, or a copy of it with one text replaced.
  *
- * Promises: `src` stays as it is; a text that does not occur exactly once is an error.
+ * Promises: `src` is never changed; a text that does not occur exactly once is an error.
  */
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,13 +21,13 @@ export interface Code {
 
 /** A deliberate break: the first occurrence of `from` in `file` becomes `to`. */
 export interface Replacement {
-  /** Below `src/worker`. */
+  /** A path below `src/worker`. */
   readonly file: string;
   readonly from: string;
   readonly to: string;
 }
 
-/** The modules as they are. */
+/** The unchanged modules. */
 export function loadCode(): Promise<Code> {
   return loadFrom(WORKER);
 }

@@ -1,7 +1,7 @@
 /**
- * What can happen next: every event that can follow a state, with the state that it leads to and what is wrong with it.
+ * Every event that can follow a state, with the next state and what is wrong in it.
  *
- * A request takes a step of its table, the ledger is called as the Worker calls it, and Baidu answers whatever its record allows.
+ * A request takes a step of its table, the ledger is called as the Worker calls it, and Baidu gives any answer that its record allows.
  */
 import type { Reservation, Reserved, Settlement } from '../../../src/worker/ledger/rows.ts';
 import type { Check } from '../../../src/worker/ledger/schedule.ts';
@@ -28,19 +28,19 @@ import {
   withSlot,
 } from './state.ts';
 
-/** What a code under search consists of. */
+/** The code that a search runs. */
 export interface Subject {
   readonly code: Code;
   readonly findings: Findings;
   readonly requests: { readonly reading: Requests; readonly plain: Requests };
 }
-/** A check takes no longer. */
+/** The longest that a check takes. */
 const CHECK_MS = 3_000;
 const SOMEBODY_ELSE = -1;
 const KEY = 'key-1';
 const OTHER_KEY = 'key-2';
 const REPORT = { code: 'again', attempts: 9, upstreamRequestId: 'again', imageName: 'again' };
-/** What may arrive for a row that is settled. */
+/** Settlements that may arrive for a row already settled. */
 const REPEATED = [
   { outcome: 'deleted', confirmed: true, ...REPORT },
   { outcome: 'rejected', confirmed: null, ...REPORT },
@@ -50,7 +50,7 @@ const REPEATED = [
 /** An event that can follow a state. */
 export interface Step {
   readonly event: string;
-  /** What the path says: the event, with whose it is. */
+  /** The event as a path shows it: with the deletion or image. */
   readonly label: string;
   readonly state: State;
   readonly problems: readonly Problem[];
@@ -62,7 +62,7 @@ export class Events {
   readonly #subject: Subject;
   readonly #scenario: Scenario;
   readonly #setting: Setting;
-  /** The ledgers whose settled rows were settled again. */
+  /** The ledgers whose settled rows have been settled again. */
   readonly #written = new Set<Ledger>();
   #steps: Step[] = [];
 
@@ -106,7 +106,7 @@ export class Events {
   }
 
   #reserve(state: State, index: number): void {
-    // They begin in one order: a scenario for each order would be the same one under other names, or stands beside this one.
+    // Deletions begin in one order. Any other order is this scenario with names swapped, or a scenario of its own.
     if (state.slots[index - 1]?.phase === 'idle' || state.nowMs > lastMs(this.#scenario.rules)) return;
     const spec = this.#spec(index);
     const { specs, budgets } = this.#scenario;
@@ -162,7 +162,7 @@ export class Events {
     this.#arrive('reply lost', label, state, index, { ...slot, losses: this.#lossesOf(slot, true) }, lost, null);
   }
 
-  /** Ends what a request waits for, in each way that is possible now. */
+  /** Ends what a request waits for, in each possible way. */
   #goOn(state: State, index: number, slot: Slot): void {
     const { position } = slot;
     const isThere = state.gone[this.#imageOf(index)] === null;
@@ -201,7 +201,7 @@ export class Events {
     }
   }
 
-  /** The answers to a deletion that Baidu's own record allows. */
+  /** The answers to a deletion that Baidu's record allows. */
   #answers({ attempt, noticesRepeats }: Slot, isThere: boolean): (readonly [answer: string, variant: string])[] {
     const { isComplete } = this.#scenario;
     const rare = (...answers: (readonly [string, string])[]) => (isComplete ? answers : []);
@@ -210,7 +210,7 @@ export class Events {
         ['done', ''],
         ['lost', ' after the effect'],
         ...rare(['error', ' after the effect'], ['garbled', ' after the effect']),
-        // Somebody on the way has sent it twice, and this answers the second.
+        // A proxy sent it twice, and this answers the second.
         ...(noticesRepeats ? rare(['absent', ', because it was repeated']) : []),
       ];
     }
@@ -231,7 +231,7 @@ export class Events {
     this.#arrive(event, label, state, index, slot, position, answer);
   }
 
-  /** Brings a request to its next position; there it may send a deletion, or end. */
+  /** Moves a request to its next position, where it may send a deletion or end. */
   #arrive(
     event: string,
     label: string,
@@ -288,7 +288,7 @@ export class Events {
     this.#lose(state, index, slot, `${what} lost`, `loses its ${what}`);
   }
 
-  /** Whatever comes for a row that is settled changes nothing. */
+  /** A second settlement of a row changes nothing. */
   #writeAgain(state: State): void {
     const { ledger, nowMs } = state;
     if (this.#written.has(ledger)) return;
@@ -307,7 +307,7 @@ export class Events {
     }
   }
 
-  /** A process or its message is gone. */
+  /** A process is killed, or its message is lost. */
   #lose(state: State, index: number, slot: Slot, event: string, does: string): void {
     if (slot.losses >= this.#scenario.maxLosses) return;
     const mayAct = slot.attempt === 'nothing yet' && state.gone[this.#imageOf(index)] === null;
@@ -315,7 +315,7 @@ export class Events {
     this.#add(event, `${this.nameOf(index)} ${does}`, withSlot(state, index, over));
   }
 
-  /** Baidu deletes the image: by the attempt under way, or by one that nobody waits for. */
+  /** Baidu deletes the image: by the current attempt, or by one that nobody waits for any more. */
   #takeEffect(state: State, index: number, slot: Slot): void {
     const image = this.#imageOf(index);
     if (state.gone[image] !== null) return;
@@ -347,7 +347,7 @@ export class Events {
       );
       if (due !== id) return;
       const begun = { beganAtMs: nowMs, isFound: false, isOtherAccount: false };
-      // Within one moment a check that begins is like one that begins as late as it reads.
+      // If no time passes, a check that begins first is like one that begins when it reads.
       const isSlow = this.#scenario.hasSplitChecks || this.#nextMs(state) <= nowMs + CHECK_MS;
       if (isSlow) this.#add('check begins', `a check of ${id} begins`, withCheck(state, image, begun));
       this.#read(state, image, id, begun);
@@ -362,7 +362,7 @@ export class Events {
     }
   }
 
-  /** Baidu answers a check. What it found can be out of date when the check ends; an image that is gone stays gone. */
+  /** Baidu answers a check. An image that it found may be gone when the check ends. An image that is gone stays gone. */
   #read(state: State, image: number, id: string, check: CheckUnderWay): void {
     const isThere = state.gone[image] === null;
     const mayGo = state.slots.some(
@@ -402,7 +402,7 @@ export class Events {
     this.#add(`${slow}check: ${seen}${by}`, `a check of ${id} ends: ${seen}${by}`, after, [...problems, ...wrong]);
   }
 
-  /** When something falls due next, or may end. */
+  /** When something is next due, or may end. */
   #nextMs({ nowMs, ledger, slots }: State): number {
     const { schedule, deadlineMs, overMs } = this.#scenario.rules;
     const planned = schedule.map((afterS) => afterS * 1000);
@@ -418,12 +418,12 @@ export class Events {
     return nextMs > newestMs + (planned.at(-1) ?? 0) + HOUR_MS ? Number.POSITIVE_INFINITY : nextMs;
   }
 
-  /** Time passes until something falls due or may end. */
+  /** Time passes until something is due or may end. */
   #pass(state: State): void {
     const { nowMs, slots, checks } = state;
     const { schedule, deadlineMs } = this.#scenario.rules;
     const nextMs = this.#nextMs(state);
-    // An attempt has a time limit; none of our requests hangs until the first check.
+    // An attempt has a time limit, and no request of ours hangs until the first check.
     const isWaiting = slots.filter(isAlive).some(({ position, reservedAtMs }) => {
       const standsForMs = this.#scenario.isComplete ? (schedule[0] ?? 0) * 1000 : deadlineMs;
       const endsAfterMs = position !== null && position.waitsFor !== 'pause' ? deadlineMs : standsForMs;
@@ -434,7 +434,7 @@ export class Events {
     this.#add('time passes', `${(nextMs - nowMs) / 1000} s pass`, { ...state, nowMs: nextMs });
   }
 
-  /** Applies a check that reads and ends at once. */
+  /** Applies a check that begins and ends at this time. */
   check(from: Ledger, nowMs: number, image: string, seen: ReadAnswer): Applied<null> {
     return this.#applyCheck(from, nowMs, image, this.#checkBy(seen, nowMs, KEY));
   }
@@ -453,7 +453,7 @@ export class Events {
     return { finding, unlistedAbsence, beganAtMs: isFromItsBegin ? beganAtMs : nowMs, keyFingerprint };
   }
 
-  /** A deletion was done: the image was there when the older ones of it were over. */
+  /** A deletion was done, so the image was still there when older requests for it were over. */
   #withSeenAfter(state: State, index: number): State {
     const { reservedAtMs = 0 } = state.ledger.rows.find(({ id }) => id === this.nameOf(index)) ?? {};
     const slots = state.slots.map((slot, at) => {
@@ -476,14 +476,14 @@ export class Events {
     return row !== undefined && row.reservedAtMs + this.#scenario.rules.overMs <= timeMs;
   }
 
-  /** They are counted only where they are limited. */
+  /** Losses are counted only if they are limited. */
   #lossesOf({ losses }: Slot, isLoss: boolean): number {
     return isLoss && Number.isFinite(this.#scenario.maxLosses) ? losses + 1 : losses;
   }
 
   /**
-   * Whether an unknown row of the image has one of its own times. A refusal brings a check forward only then: later in between, the
-   * same would happen again every five seconds.
+   * Whether an unknown row of the image is at a planned time. A refusal brings a check forward only then, because between these times
+   * the same would happen again every five seconds.
    */
   #isPlannedTime({ ledger, nowMs }: State, image: string): boolean {
     const { schedule, overMs } = this.#scenario.rules;

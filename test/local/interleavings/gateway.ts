@@ -1,4 +1,4 @@
-/** A gateway over the code under search, for one deletion or one check. */
+/** A gateway that runs the code under search, for one deletion or check. */
 import type { Gateway } from '../../../src/worker/deletions/gateway.ts';
 import type { ImageId } from '../../../src/worker/image-id.ts';
 import type { Ledger } from '../../../src/worker/ledger/rows.ts';
@@ -13,7 +13,7 @@ const MAX_DEADLINE_MS = 20_000;
 const PASS = { limit: async () => ({ success: true }) };
 const never = () => new Promise<never>(() => undefined);
 
-/** `ledger` has the calls that the run needs. */
+/** @param ledger the calls that the run needs */
 export function gatewayOf(
   { createGateway }: Code,
   runtime: Runtime,

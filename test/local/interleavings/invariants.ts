@@ -1,14 +1,15 @@
 /**
  * What must hold in every state.
  *
- * - `lock`: no deletion of an image is sent while another of it may run, nor before a check has found the image or all planned ones are
- *   over; none is sent without a row, or when its request is over.
- * - `no-false-outcome`: no answer and no row says what Baidu's record contradicts.
- * - `budget`: no more images are deleted than the budgets allow, and none is refused while there is room.
- * - `final-words`: a final outcome stays; after it only `confirmed` and `verified` change, once. What the log must show has its line.
+ * - `lock`: a deletion is sent only if no other of its image may still run, and a check has found the image or all planned checks are
+ *   over. It is never sent without a row, or after its request is over.
+ * - `no-false-outcome`: Baidu's record contradicts no answer and no row.
+ * - `budget`: no more images are deleted than the budgets allow, and no deletion is refused while there is room.
+ * - `final-words`: a final outcome never changes. After it, only `confirmed` and `verified` change, once each, and the log has the lines
+ *   it must have.
  * - `counters`: rows and counters agree.
  * - `final`, `verified`, `free`: if Baidu answers from now on, each unknown row becomes final, each deletion is read back, and each image
- *   is free in time.
+ *   becomes free in time.
  */
 export const INVARIANTS = [
   'lock',
@@ -22,7 +23,7 @@ export const INVARIANTS = [
 ] as const;
 export type Invariant = (typeof INVARIANTS)[number];
 
-/** What is wrong, by the invariant that it breaks. */
+/** A violation of an invariant. */
 export interface Problem {
   readonly invariant: Invariant;
   readonly text: string;

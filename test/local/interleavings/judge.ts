@@ -1,5 +1,5 @@
 /**
- * Holds what rows and answers say, and what is sent, against the record of what Baidu did.
+ * Compares rows, answers and sent deletions with the record of what Baidu did.
  */
 import type { Budgets, Refusal } from '../../../src/worker/ledger/rows.ts';
 import type { ReadAnswer } from './answers.ts';
@@ -14,7 +14,7 @@ export interface EndedCheck extends CheckUnderWay {
   readonly seen: ReadAnswer;
 }
 
-/** What the judge knows of a scenario. */
+/** What the judge needs to know about a scenario. */
 export interface Setting {
   readonly specs: readonly Spec[];
   readonly budgets: Budgets;
@@ -27,8 +27,7 @@ export interface Setting {
 const falsehood = (text: string): Problem => ({ invariant: 'no-false-outcome', text });
 
 /**
- * What is false in the words with which a request ends. `answer`: Baidu's last one. `by`: who has deleted the image, or `null` if
- * it is there.
+ * What is false in the outcome of a request. `answer`: Baidu's last one. `by`: who deleted the image, or `null` if it still exists.
  */
 export function wrongEnd(
   { answer: words, isOfFirst, message }: End,
@@ -55,32 +54,32 @@ function wrongWords(
   by: Gone | 'this',
   isOfFirst: boolean,
 ): string[] {
-  // Nobody has seen the code, so what follows from the status is a guess, and says so by `confirmed: false`.
+  // The code is unlisted, so the outcome is a guess from the status and has `confirmed: false`.
   const isGuess = answer === 'absent, unlisted';
   switch (outcome) {
     case 'deleted':
       if (!isOfFirst && confirmed === true)
-        return answer === 'done' ? [] : ['says that Baidu deleted it, and Baidu did not say so'];
-      if (!isOfFirst && !isSent) return ['says that it was deleted, and no deletion was sent'];
-      // The outcome of the first request may be repeated: Baidu said so then.
-      return by === null && !(isGuess && isOfFirst) ? ['says that it is gone, and it is there'] : [];
+        return answer === 'done' ? [] : ['says that Baidu deleted it, but Baidu did not say so'];
+      if (!isOfFirst && !isSent) return ['says that it was deleted, but no deletion was sent'];
+      // It may repeat the outcome of the first request, which Baidu confirmed then.
+      return by === null && !(isGuess && isOfFirst) ? ['says that it is gone, but it exists'] : [];
     case 'already_absent':
-      if (confirmed === true && isGuess) return ['says that Baidu has no such image, by a code that nobody has seen'];
-      if (by === null && !isGuess) return ['says that it was absent, and it is there'];
-      if (by === 'this') return ['says that it was absent, and this very request deleted it'];
-      return isSent && noticesRepeats ? ['says that it was absent, and it was there before'] : [];
+      if (confirmed === true && isGuess) return ['says that Baidu has no such image, because of an unlisted code'];
+      if (by === null && !isGuess) return ['says that it was absent, but it exists'];
+      if (by === 'this') return ['says that it was absent, but this request deleted it'];
+      return isSent && noticesRepeats ? ['says that it was absent, but it existed before'] : [];
     case 'rejected':
-      return by === 'this' || mayActLate ? ['says that nothing was done, and something was or may be'] : [];
+      return by === 'this' || mayActLate ? ['says that nothing was done, but something was or may be'] : [];
     case 'not_attempted':
-      return isSent ? ['says that nothing was sent, and a deletion was'] : [];
+      return isSent ? ['says that nothing was sent, but a deletion was'] : [];
     case 'unknown':
-      return answer === 'done' ? ['says that it does not know, and Baidu has said so'] : [];
+      return answer === 'done' ? ['says that it does not know, but Baidu confirmed it'] : [];
     default:
       return [`has the outcome ${outcome}`];
   }
 }
 
-/** What a refusal answers wrongly, and whether it had a reason. */
+/** What is wrong in the answer to a refusal, and whether it had no reason. */
 export function wrongRefusal(
   { ledger, slots, nowMs }: State,
   { open, of }: Refusal,
@@ -116,7 +115,7 @@ export function wrongRefusal(
   return problems;
 }
 
-/** Whether a deletion may be sent now. */
+/** Why a deletion must not be sent now. */
 export function wrongSend(
   { nowMs, ledger, slots }: State,
   index: number,
@@ -125,8 +124,8 @@ export function wrongSend(
 ): Problem[] {
   const { specs, rules, names } = setting;
   const wrong: string[] = [];
-  if (nowMs - reservedAtMs >= rules.overMs) wrong.push('a DELETE is sent when its request is over');
-  if (!ledger.rows.some(({ id }) => id === names[index])) wrong.push('a DELETE is sent that has no row');
+  if (nowMs - reservedAtMs >= rules.overMs) wrong.push('a DELETE is sent after its request is over');
+  if (!ledger.rows.some(({ id }) => id === names[index])) wrong.push('a DELETE is sent without a row');
   for (const [at, other] of slots.entries()) {
     if (at === index || specs[at]?.image !== specs[index]?.image || other.phase === 'idle') continue;
     const mayRun = other.attempt !== null || nowMs - other.reservedAtMs < rules.overMs;
@@ -134,20 +133,20 @@ export function wrongSend(
     const row = ledger.rows.find(({ id }) => id === names[at]);
     const isUndecided = row?.outcome === 'unknown' && !other.isSeenAfter;
     if (isUndecided && reservedAtMs < row.reservedAtMs + lastMs(rules)) {
-      wrong.push(`a DELETE is sent while the planned checks of ${names[at]} are not over and none has found the image`);
+      wrong.push(`a DELETE is sent before the planned checks of ${names[at]} are over, and none has found the image`);
     }
   }
   return wrong.map((text) => ({ invariant: 'lock', text }));
 }
 
-/** What is false in the rows after an event, and whether a budget is passed. `check`: the one that the event has applied. */
+/** What is false in the rows after an event, and whether a budget is exceeded. `check`: the one that the event applied. */
 export function wrongRows(before: State, after: State, check: EndedCheck | null, setting: Setting): Problem[] {
   const { names, images } = setting;
   const problems: Problem[] = [];
   for (const row of after.ledger.rows) {
     const index = names.indexOf(row.id);
     const slot = after.slots[index];
-    if (slot === undefined) throw new Error(`The row ${row.id} is of no deletion.`);
+    if (slot === undefined) throw new Error(`The row ${row.id} belongs to no deletion.`);
     const image = images.indexOf(row.imageId);
     const by = after.gone[image] ?? null;
     const was = before.ledger.rows.find(({ id }) => id === row.id);
@@ -169,7 +168,7 @@ export function wrongRows(before: State, after: State, check: EndedCheck | null,
   return [...problems, ...passedBudgets(after, setting)];
 }
 
-/** An unknown outcome has become final without its own settlement. */
+/** For an unknown outcome that became final without its own settlement. */
 function wrongResolution(
   { outcome, confirmed }: Row,
   reservedAtMs: number,
@@ -179,16 +178,16 @@ function wrongResolution(
   rules: Rules,
 ): string[] {
   if (outcome === 'deleted') {
-    if (confirmed !== false) return [`is confirmed ${confirmed}, and Baidu has confirmed nothing`];
-    return by === null ? ['says that the image is gone, and it is there'] : [];
+    if (confirmed !== false) return [`is confirmed ${confirmed}, but Baidu confirmed nothing`];
+    return by === null ? ['says that the image is gone, but it exists'] : [];
   }
   if (outcome !== 'not_deleted') return [`has become ${outcome} without its request`];
-  if (!isSeenAfter) return ['says that the image is there, and nothing has found it after the request was over'];
+  if (!isSeenAfter) return ['says that the image exists, but no check found it after the request was over'];
   if (check === null) return [];
   const isLast = check.beganAtMs >= reservedAtMs + lastMs(rules);
   return check.seen === 'found' && isLast
     ? []
-    : ['says that the image is there, and its last planned check has not said so'];
+    : ['says that the image exists, but its last planned check did not find it'];
 }
 
 function wrongVerification(
@@ -200,22 +199,22 @@ function wrongVerification(
 ): string[] {
   if (outcome !== 'deleted') return [`is ${outcome} and verified`];
   if (check === null) return ['is verified without a check'];
-  if (check.isOtherAccount) return ['is verified by a check of another account'];
+  if (check.isOtherAccount) return ['is verified by a check with another account'];
   if (check.beganAtMs < reservedAtMs + rules.overMs)
     return ['is verified by a check that began before its request was over'];
-  if (verified === true) return by === null ? ['is verified, and the image is there'] : [];
+  if (verified === true) return by === null ? ['is verified, but the image exists'] : [];
   const isLast = check.beganAtMs >= reservedAtMs + lastMs(rules);
-  return check.seen === 'found' && isLast ? [] : ['is disproved, and its last planned check has not found the image'];
+  return check.seen === 'found' && isLast ? [] : ['is disproved, but its last planned check did not find the image'];
 }
 
-/** What a row says of its deletion, which takes effect just now. What Baidu does after a check that has found the image is not seen. */
+/** What is false in the row of a deletion that takes effect just now. After a check has found the image, no row can show what Baidu does. */
 function wrongSince({ outcome }: Row, { isSeenAfter }: Slot): string[] {
-  if (outcome === 'rejected' || outcome === 'not_attempted') return [`says ${outcome}, and its deletion takes effect`];
-  if (outcome === 'already_absent') return ['says that the image was absent, and its deletion takes effect'];
-  return outcome === 'not_deleted' && !isSeenAfter ? ['says not_deleted, and its deletion takes effect'] : [];
+  if (outcome === 'rejected' || outcome === 'not_attempted') return [`says ${outcome}, but its deletion takes effect`];
+  if (outcome === 'already_absent') return ['says that the image was absent, but its deletion takes effect'];
+  return outcome === 'not_deleted' && !isSeenAfter ? ['says not_deleted, but its deletion takes effect'] : [];
 }
 
-/** Counts the images that we have deleted, without those whose row says `not_deleted`: `wrongResolution` judges that. */
+/** Counts the images that we deleted, except those whose row says `not_deleted`, which `wrongResolution` judges. */
 function passedBudgets({ gone, ledger }: State, { specs, budgets, names, images }: Setting): Problem[] {
   const deleters = gone.flatMap((by) => {
     const row = by === null || by < 0 ? undefined : ledger.rows.find(({ id }) => id === names[by]);

@@ -1,10 +1,10 @@
 /**
- * Every ledger that a search meets, each remembered once, and what the real store makes of it.
+ * Every ledger that a search meets, stored once, and the effect of the real store on it.
  *
- * A ledger is the rows of its table. To run a call of the store, the rows are put into SQLite, with the counters that they imply;
- * what the call leaves is read back and remembered. The same call on the same ledger at the same time runs once.
+ * A ledger is the rows of its table. To run a call of the store, the rows and the counters that they imply are put into SQLite, and
+ * the result is read back and remembered. The same call on the same ledger at the same time runs once.
  *
- * Promises: holds each call against what it may change, by the rows before and after: `final-words` and `counters`.
+ * Promises: checks what each call changes, by the rows before and after: `final-words` and `counters`.
  */
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { DeletionRow } from '../../../src/worker/ledger/rows.ts';
@@ -16,7 +16,7 @@ import type { Code } from './code.ts';
 import type { Problem } from './invariants.ts';
 import { countersOf, type Row, rowOf, wrongChanges } from './words.ts';
 
-/** The rows of one ledger, in the order in which they were entered. */
+/** The rows of one ledger, in the order of their insertion. */
 export interface Ledger {
   readonly id: number;
   readonly rows: readonly Row[];
@@ -24,12 +24,12 @@ export interface Ledger {
   readonly stored: readonly StoredRow[];
 }
 
-/** No call tells these apart when the row is closed. */
+/** No call distinguishes these in a closed row. */
 const WITHOUT_EFFECT: Readonly<Record<string, string>> = { rejected: 'nothing done', not_attempted: 'nothing done' };
 
 type StoredRow = Readonly<Record<string, string | number | null>>;
 
-/** What a call did. */
+/** The result of a call. */
 export interface Applied<T> {
   readonly ledger: Ledger;
   readonly result: T;
@@ -38,16 +38,16 @@ export interface Applied<T> {
 
 /** A call of the store. */
 export interface Call<T> {
-  /** Tells this call from every other. */
+  /** Identifies the call. */
   readonly key: string;
   /** The row that the call settles. */
   readonly settles?: { readonly id: string; readonly words: Pick<DeletionRow, 'outcome' | 'confirmed'> };
   readonly act: (store: LedgerStore) => { readonly result: T; readonly events: readonly LedgerEvent[] };
-  /** What the call counts beyond what its rows imply, by the counter's name and label. */
+  /** What the call counts in addition to what its rows imply, by name and label of the counter. */
   readonly counts: (result: T, before: Ledger) => readonly string[];
 }
 
-/** Closed rows that are older than all others keep only their order. */
+/** Closed rows older than all open ones keep only their order. */
 const CLOSED_BEFORE_MS = HOUR_MS;
 const TIMES = ['reserved_at', 'began_at', 'settled_at', 'resolved_at', 'next_check_at', 'looked_at', 'found_at'];
 
@@ -61,7 +61,7 @@ export class Ledgers {
   readonly #reduced = new Map<string, Ledger>();
   readonly #applied = new Map<string, Applied<unknown>>();
   readonly #asked = new Map<string, unknown>();
-  /** The ledger that is in the database now. */
+  /** The ledger now in the database. */
   #loaded: Ledger | null = null;
 
   constructor(code: Code, schedule: Schedule) {
@@ -70,12 +70,12 @@ export class Ledgers {
     this.empty = this.#remember([]);
   }
 
-  /** How many ledgers differ in what follows from them. */
+  /** The number of ledgers that differ in what can follow. */
   get size(): number {
     return this.#reduced.size;
   }
 
-  /** A ledger from which the same follows, with every time earlier by `byMs`. */
+  /** An equivalent ledger, with every time earlier by `byMs`. */
   earlier(ledger: Ledger, byMs: number): Ledger {
     const key = `${ledger.id} ${byMs}`;
     const known = this.#earlier.get(key);
@@ -103,7 +103,7 @@ export class Ledgers {
   apply<T>(ledger: Ledger, nowMs: number, call: Call<T>): Applied<T> {
     const key = `${ledger.id} ${nowMs} ${call.key}`;
     const known = this.#applied.get(key);
-    // The key names the call, and with it the type of what it returns.
+    // The key identifies the call, and so the type of its result.
     if (known !== undefined) return known as Applied<T>;
     const applied = this.#run(ledger, call);
     this.#applied.set(key, applied);
@@ -195,7 +195,7 @@ export function isOpen({ outcome, nextCheckAtMs }: Row): boolean {
   return outcome === 'unknown' || nextCheckAtMs !== null;
 }
 
-/** Of a closed row only its place among the others counts, so its time is made to follow from those. */
+/** Only the order of a closed row matters, so its time is derived from its neighbours. */
 function withClosedTimes(raw: readonly StoredRow[]): StoredRow[] {
   const rows = raw.map(rowOf);
   const firstOpen = rows.find(isOpen);
@@ -212,14 +212,14 @@ function withClosedTimes(raw: readonly StoredRow[]): StoredRow[] {
   });
 }
 
-/** What of a row a later call can go by. A closed row that is settled is only one of its image and its request. */
+/** What can affect a later call. For a closed, settled row that is little more than its id and outcome. */
 function reducedKeyOf(row: Row): string {
   const { id, outcome, confirmed, reservedAtMs, settledAtMs } = row;
   if (isOpen(row) || settledAtMs === null) return keyOf(row);
   return `${id},${WITHOUT_EFFECT[outcome] ?? outcome},${confirmed},${reservedAtMs}`;
 }
 
-/** All of a row but how often it was checked, and when what has happened once did. */
+/** Everything in a row but the number of its checks and the times of single events. */
 function keyOf(row: Row): string {
   const { id, outcome, confirmed, verified, reservedAtMs, settledAtMs, resolvedAtMs, nextCheckAtMs } = row;
   return [

@@ -1,5 +1,5 @@
 /**
- * What must come of every state in which Baidu answers from now on and nothing else happens: no request goes on, no message arrives,
+ * What must follow from every state if Baidu answers from now on and nothing else happens: no request continues, no message arrives,
  * no deletion takes effect. Only the alarm runs.
  */
 import { HOUR_MS } from '../../../src/worker/time.ts';
@@ -21,7 +21,7 @@ export interface Alarm {
 }
 type Ask = Ledgers['ask'];
 
-/** More than two rows of each of two images need. */
+/** More than two images with two rows each need. */
 const MAX_CHECKS = 30;
 
 export function wrongFuture({ ledger, nowMs, isThere }: Future, rules: Rules, alarm: Alarm): Problem[] {
@@ -59,7 +59,7 @@ export function wrongFuture({ ledger, nowMs, isThere }: Future, rules: Rules, al
   return [...problems, ...takenBy(at, timeMs, ask)];
 }
 
-/** What a check of a Baidu that answers must decide, and has not. */
+/** What a check must decide when Baidu answers, and did not. */
 function undecided(
   before: Ledger,
   after: Ledger,
@@ -84,7 +84,7 @@ function undecided(
   return problems;
 }
 
-/** Rows deleted by a request that nobody will check, though their planned checks are not over. */
+/** Rows that a request deleted and nobody will check, although their planned checks are not over. */
 function neverVerified({ rows }: Ledger, nowMs: number, rules: Rules): Problem[] {
   const forgotten = rows.filter(
     ({ outcome, verified, resolvedAtMs, nextCheckAtMs, reservedAtMs }) =>
@@ -101,7 +101,7 @@ function neverVerified({ rows }: Ledger, nowMs: number, rules: Rules): Problem[]
   }));
 }
 
-/** Whatever cannot be read: an image is free when the planned checks of all its rows are over. */
+/** An image must be free once the planned checks of all its rows are over, even if it could not be read. */
 function takenTooLong(ledger: Ledger, nowMs: number, rules: Rules, ask: Ask): Problem[] {
   const unknown = ledger.rows.filter(isUnknown);
   return [...new Set(unknown.map(({ imageId }) => imageId))].flatMap((image) => {
@@ -125,7 +125,7 @@ function takenAt(ledger: Ledger, timeMs: number, image: string, ask: Ask): Probl
   return open === null ? [] : [{ invariant: 'free', text: `${image} is still taken by ${open.id}` }];
 }
 
-/** A check at this time that finds the image frees it from this row. */
+/** Whether a check that finds the image at this time frees it from this row. */
 function isOverAt({ outcome, reservedAtMs }: Row, timeMs: number, { overMs }: Rules): boolean {
   return outcome !== 'unknown' || reservedAtMs + overMs <= timeMs;
 }

@@ -1,7 +1,7 @@
 /**
  * Deliberate breaks of the Worker, each with the invariant that must notice it.
  *
- * Promises: each replaces a text that occurs once in its file, and the search fails if it does not.
+ * Promises: each replaces a text that occurs exactly once in its file; otherwise the test fails.
  */
 import type { Replacement } from './code.ts';
 import type { Invariant } from './invariants.ts';
@@ -9,7 +9,7 @@ import type { Invariant } from './invariants.ts';
 export interface Mutant extends Replacement {
   readonly name: string;
   readonly breaks: Invariant;
-  /** The title of the scenario in which it is searched for. The first of them has all that most need. */
+  /** The title of the scenario to search; by default the smallest, which most need. */
   readonly scenario?: string;
 }
 
@@ -25,21 +25,21 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'reservedAtMs > overBeforeMs',
   },
   {
-    name: 'an image is free from the first planned check on',
+    name: 'an image is free after the first planned check',
     breaks: 'lock',
     file: 'ledger/store.ts',
     from: 'nowMs - lastCheckMs(this.#schedule)',
     to: 'nowMs - firstCheckMs(this.#schedule)',
   },
   {
-    name: 'an image is never taken',
+    name: 'an image is always free',
     breaks: 'lock',
     file: 'ledger/store.ts',
     from: 'if (open !== null) {',
     to: 'if (open === undefined) {',
   },
   {
-    name: 'an attempt is sent after a pause that lasted too long',
+    name: 'an attempt is sent after too long a pause',
     breaks: 'lock',
     scenario: COMPLETE,
     file: 'baidu/attempts.ts',
@@ -55,7 +55,7 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'if (ageMs < 0) {',
   },
   {
-    name: 'a check uses the time at which it ends',
+    name: 'a check uses the time when it ends',
     breaks: 'no-false-outcome',
     scenario: THREE,
     file: 'deletions/check.ts',
@@ -70,7 +70,7 @@ export const MUTANTS: readonly Mutant[] = [
     to: "if (finding === 'found')",
   },
   {
-    name: 'an image whose status nobody has documented is found',
+    name: 'an image with an undocumented status counts as found',
     breaks: 'no-false-outcome',
     scenario: COMPLETE,
     file: 'deletions/check.ts',
@@ -78,7 +78,7 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'check.seen',
   },
   {
-    name: 'a check takes an unlisted absence for an absence',
+    name: 'an unlisted absence counts as an absence in a check',
     breaks: 'no-false-outcome',
     scenario: COMPLETE,
     file: 'baidu/images.ts',
@@ -86,14 +86,14 @@ export const MUTANTS: readonly Mutant[] = [
     to: "if (verdict.code === 'image_not_found') return { seen: 'absent' };",
   },
   {
-    name: 'an absence of something else is one of the image',
+    name: 'an absence of something else counts as one of the image',
     breaks: 'no-false-outcome',
     file: 'baidu/verdict.ts',
     from: "if (!isAbsence(answer) || absences.includes('other'))",
     to: 'if (!isAbsence(answer))',
   },
   {
-    name: 'an unlisted absence is evidence about older deletions',
+    name: 'an unlisted absence decides older deletions',
     breaks: 'no-false-outcome',
     scenario: COMPLETE,
     file: 'ledger/store.ts',
@@ -108,14 +108,14 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'return this.#unknownBefore(imageId, nowMs).map(',
   },
   {
-    name: 'an absence after a lost attempt says that the image was absent',
+    name: 'an absence after a lost attempt counts as already absent',
     breaks: 'no-false-outcome',
     file: 'baidu/images.ts',
     from: 'return verdict.listed ? ok({ confirmed: false }) :',
     to: 'return verdict.listed ? failed(verdict) :',
   },
   {
-    name: 'an unlisted absence after a lost attempt says that the image was deleted',
+    name: 'an unlisted absence after a lost attempt counts as deleted',
     breaks: 'no-false-outcome',
     scenario: COMPLETE,
     file: 'baidu/images.ts',
@@ -123,7 +123,7 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'return verdict.code ? ok({ confirmed: false }) :',
   },
   {
-    name: 'an unlisted absence of an image that was there says that it was deleted',
+    name: 'an unlisted absence of an image that was read counts as deleted',
     breaks: 'no-false-outcome',
     scenario: COMPLETE,
     file: 'deletions/deletion.ts',
@@ -131,7 +131,7 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'if (failure.code) return',
   },
   {
-    name: 'a refusal after a lost attempt says that nothing was done',
+    name: 'a refusal after a lost attempt counts as nothing done',
     breaks: 'no-false-outcome',
     file: 'baidu/images.ts',
     from: "if (earlier === 'nothing') return failed(verdict);",
@@ -140,7 +140,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a read that found the image is forgotten',
     breaks: 'no-false-outcome',
-    scenario: 'two that read',
+    scenario: 'two that read first',
     file: 'deletions/deletion.ts',
     from: 'imageName !== null || entered.isAfterNotDeleted',
     to: 'entered.isAfterNotDeleted',
@@ -153,7 +153,7 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'imageName !== null',
   },
   {
-    name: 'a check of another account reads a deletion back',
+    name: 'a check with another account reads a deletion back',
     breaks: 'no-false-outcome',
     scenario: COMPLETE,
     file: 'ledger/schedule.ts',
@@ -177,7 +177,7 @@ export const MUTANTS: readonly Mutant[] = [
     to: "outcome IN ('deleted') AND reserved_at > ?1",
   },
   {
-    name: 'the budget of the account is not asked',
+    name: 'the account budget is not checked',
     breaks: 'budget',
     scenario: 'two images of two callers',
     file: 'ledger/budgets.ts',
@@ -185,7 +185,7 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'if (ofCaller === null || ofAccount === null) return ofCaller;',
   },
   {
-    name: 'what was not deleted counts against a budget',
+    name: 'an image that was not deleted counts against a budget',
     breaks: 'budget',
     scenario: 'two images of one caller',
     file: 'ledger/schema.ts',
@@ -214,7 +214,7 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'const isConfirmedNow = false;',
   },
   {
-    name: 'a contradiction has no line in the log',
+    name: 'a contradiction is not logged',
     breaks: 'final-words',
     scenario: COMPLETE,
     file: 'ledger/store.ts',
@@ -224,13 +224,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a deletion that was read back is read back again',
     breaks: 'final-words',
-    scenario: 'two of two callers, and somebody else',
+    scenario: 'two callers and an outsider',
     file: 'ledger/schema.ts',
     from: "outcome IN ('unknown', 'deleted') AND next_check_at IS NOT NULL",
     to: "outcome IN ('unknown', 'deleted')",
   },
   {
-    name: 'an outcome that a check decides is not counted',
+    name: 'an outcome decided by a check is not counted',
     breaks: 'counters',
     file: 'ledger/store.ts',
     from: "this.#counters.add('resolutions', { label: outcome });",
@@ -244,14 +244,14 @@ export const MUTANTS: readonly Mutant[] = [
     to: '',
   },
   {
-    name: 'a deletion is counted again when its settlement comes late',
+    name: 'a late settlement counts a deletion again',
     breaks: 'counters',
     file: 'ledger/store.ts',
     from: 'const words = toInteger(isConfirmedNow ? true : row.confirmed);',
     to: 'const words = toInteger(isConfirmedNow ? true : row.confirmed); this.#countFinal(row.caller, outcome);',
   },
   {
-    name: 'a deletion that was disproved is not counted',
+    name: 'a disproved deletion is not counted',
     breaks: 'counters',
     scenario: COMPLETE,
     file: 'ledger/store.ts',
@@ -259,21 +259,21 @@ export const MUTANTS: readonly Mutant[] = [
     to: '',
   },
   {
-    name: 'a settled row whose outcome is unknown is not checked',
+    name: 'a settled row with an unknown outcome is not checked',
     breaks: 'final',
     file: 'ledger/store.ts',
     from: "if (outcome !== 'unknown' && outcome !== 'deleted')",
     to: "if (outcome !== 'deleted')",
   },
   {
-    name: 'an image is checked no more after a check that failed',
+    name: 'an image is not checked again after a failed check',
     breaks: 'final',
     file: 'ledger/store.ts',
     from: 'for (const wasChecked of [0, 1]) {',
     to: 'for (const wasChecked of [0]) {',
   },
   {
-    name: 'a failed check is repeated a day later',
+    name: 'a failed check is repeated only a day later',
     breaks: 'final',
     file: 'ledger/schedule.ts',
     from: '(isFirstDay ? HOUR_MS : DAY_MS)',
@@ -287,7 +287,7 @@ export const MUTANTS: readonly Mutant[] = [
     to: "if (outcome !== 'unknown')",
   },
   {
-    name: 'a deletion is given up when its last planned check finds the image',
+    name: 'a deletion is dropped when its last planned check finds the image',
     breaks: 'verified',
     scenario: COMPLETE,
     file: 'ledger/schedule.ts',
@@ -295,14 +295,14 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'verified: null',
   },
   {
-    name: 'an image is taken until its row is final',
+    name: 'an image is not free until its row is final',
     breaks: 'free',
     file: 'ledger/store.ts',
     from: 'const allChecksBeforeMs = nowMs - lastCheckMs(this.#schedule);',
     to: 'const allChecksBeforeMs = nowMs - 864_000_000;',
   },
   {
-    name: 'an image is taken although a check has found it',
+    name: 'an image is not free although a check has found it',
     breaks: 'free',
     file: 'ledger/schedule.ts',
     from: "foundAtMs: finding === 'found' ? beganAtMs : row.foundAtMs,",

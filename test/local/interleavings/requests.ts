@@ -1,10 +1,9 @@
 /**
- * Everything that one deletion can do, as a table: the real `deleteImage`, run to each of its awaits with each way in which that
+ * Everything that one deletion can do, as a table: the real `deleteImage`, run to each of its awaits, with every way in which that
  * await can end.
  *
- * A promise cannot be forked, but a deletion is a function of what it has been given. So it is run from its beginning for each list
- * of inputs, and what it asks for next is written down. Positions from which the same follows are one position. The search then
- * steps through the table and runs nothing twice.
+ * A promise cannot be forked, but a deletion depends only on its inputs. So it is run from the start for each list of inputs, and the
+ * table records what it asks for next. Equivalent positions are merged. The search then steps through the table and runs nothing twice.
  */
 import { vi } from 'vitest';
 import type { Ledger, Reserved, Settlement } from '../../../src/worker/ledger/rows.ts';
@@ -21,28 +20,28 @@ export interface Words {
   readonly confirmed: boolean | null;
 }
 
-/** How a deletion ends: what the caller is answered, and what is written to the ledger. */
+/** How a deletion ends: the answer to the caller, and what is written to the ledger. */
 export interface End {
   readonly id: number;
-  /** The same for ends that write the same. */
+  /** Equal for ends that write the same. */
   readonly messageId: number;
   readonly answer: Words;
-  /** Whether the answer is the outcome of the same request, sent before. */
+  /** Whether the answer repeats the outcome of the same request, sent earlier. */
   readonly isOfFirst: boolean;
   /** `cancel` if the reply of the reservation was lost. `null` if the reservation was refused. */
   readonly message: { readonly kind: 'settle' | 'cancel'; readonly settlement: Settlement } | null;
 }
 
-/** A position of a deletion: what it waits for, and where each way in which that can end leads. */
+/** A position of a deletion: what it waits for, and the next position for each way that can end. */
 export interface Position {
   readonly id: number;
   readonly waitsFor: 'DELETE' | 'GET' | 'pause' | 'nothing';
-  /** By the name of the input, and whether it comes after the deadline. */
+  /** By `inputKey`: the name of the input, and whether it comes after the deadline. */
   readonly next: ReadonlyMap<string, Position>;
   readonly end: End | null;
 }
 
-/** By how the reservation ended. */
+/** The first position, by `replyKey`. */
 export type Requests = ReadonlyMap<string, Position>;
 
 interface Input {
@@ -56,7 +55,7 @@ type Asked = { readonly waitsFor: 'DELETE' | 'GET' | 'pause' } | { readonly wait
 const never = () => new Promise<never>(() => undefined);
 const INPUTS = {
   DELETE: Object.keys(DELETE_ANSWERS),
-  // A read that fails ends the deletion before it is sent, whatever the failure.
+  // Any failed read ends the deletion before it is sent.
   GET: ['found', 'absent', 'absent, unlisted', 'absent, something else'],
   pause: ['goes on'],
 };
@@ -66,7 +65,7 @@ export function inputKey(name: string, isLate: boolean): string {
   return isLate ? `${name}, late` : name;
 }
 
-/** What of a reservation's reply changes what a deletion does. `isOwn`: whether the open row is of the same request. */
+/** The part of a reservation's reply that affects a deletion. `isOwn`: whether the open row is of the same request. */
 export function replyKey(reserved: Reserved, isOwn: boolean): string {
   if (!reserved.ok) {
     if (reserved.failure.open === undefined) return 'refused by a budget';
@@ -80,7 +79,7 @@ export function replyKey(reserved: Reserved, isOwn: boolean): string {
 const SAME_REQUESTS = [null, [true, true], [true, false], [false, false]] as const;
 const REFUSAL = { of: 'caller', budget: 1, retryAfterS: 5 } as const;
 
-/** Each end of a reservation: admitted or refused. */
+/** Every result of a reservation, admitted or refused. */
 function replies(caller: string, requestId: string): (readonly [key: string, reserved: Reserved])[] {
   const admitted = [false, true].flatMap((isAfterNotDeleted) =>
     SAME_REQUESTS.map((same): Reserved => {
@@ -101,7 +100,7 @@ function replies(caller: string, requestId: string): (readonly [key: string, res
   ];
 }
 
-/** The ends and positions of one code, each with a number. */
+/** The numbered ends and positions of one version of the code. */
 export class RequestTables {
   readonly #code: Code;
   readonly #deadlineMs: number;
@@ -114,7 +113,7 @@ export class RequestTables {
     this.#deadlineMs = deadlineMs;
   }
 
-  /** `reads`: whether a rule needs the image's name, so that the deletion reads the image first. */
+  /** @param reads whether a rule needs the image's name, so that the deletion reads the image first */
   async build(reads: boolean): Promise<Requests> {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
@@ -162,7 +161,7 @@ export class RequestTables {
     return known;
   }
 
-  /** Runs a deletion with these inputs. Resolves with what it asks for after the last one. */
+  /** Runs a deletion with these inputs. Resolves with what it asks for after the last. */
   #run(reads: boolean, inputs: readonly Input[]): Promise<Asked> {
     const { deleteImage, outcomeOf } = this.#code;
     const { promise, resolve, reject } = Promise.withResolvers<Asked>();
@@ -201,7 +200,7 @@ export class RequestTables {
       },
       startTimer: platformRuntime.startTimer,
       fetch: async (url, request) => {
-        if (!url.endsWith(`/v2/image/${IMAGE_ID}`)) throw new Error(`Nobody may call ${url}.`);
+        if (!url.endsWith(`/v2/image/${IMAGE_ID}`)) throw new Error(`Unexpected call of ${url}.`);
         const input = take(request.method);
         if (input === null) return never();
         if (input.name === 'lost' && input.isLate) return this.#timedOut(request, () => pass(true));
@@ -228,7 +227,7 @@ export class RequestTables {
     return promise;
   }
 
-  /** Lets the time of an attempt run out. */
+  /** Makes an attempt time out. */
   #timedOut({ signal }: OutgoingRequest, pass: () => void): Promise<never> {
     if (signal === undefined) throw new Error('An attempt without a signal never ends.');
     return new Promise((_, reject) => {
@@ -249,7 +248,7 @@ function answerTo(method: OutgoingRequest['method'], name: string): Response {
   return answer(IMAGE_ID);
 }
 
-/** Whether an answer leaves open what the attempt did, or may do yet. */
+/** Whether an answer leaves open what the attempt did, or may still do. */
 export function isLoss(answer: string): boolean {
   const losses: readonly DeleteAnswer[] = ['lost', 'error', 'garbled'];
   return losses.some((loss) => loss === answer);

@@ -1,5 +1,5 @@
 /**
- * A search over every state that several deletions can get into, in the order of their distance from the start.
+ * A breadth-first search of every state that several deletions can reach.
  *
  * A state consists of the rows, the progress of each request, what Baidu has done and may still do, and the running check. It
  * also has the time since the oldest of these that still matters. Each event leads to another state, and no state is entered
@@ -21,11 +21,11 @@ export interface Report {
   readonly states: number;
   readonly ledgers: number;
   readonly events: ReadonlyMap<string, number>;
-  /** The first of each invariant: none has a shorter path. */
+  /** The first violation of each invariant. No other has a shorter path. */
   readonly violations: ReadonlyMap<Invariant, Violation>;
 }
 
-/** How a state was reached first. */
+/** How a state was first reached. */
 interface Origin {
   readonly before: number;
   readonly label: string;
@@ -41,7 +41,7 @@ export class Search {
     this.#events = new Events(subject, scenario);
   }
 
-  /** Searches everything, or until one of `wanted` is broken. A state that breaks one has no successors. */
+  /** Searches every state, or stops at the first violation of `wanted`. A state with a violation has no successors. */
   run(wanted: readonly Invariant[], stopsAtFirst = false): Report {
     const known = new Set<string>();
     const states: State[] = [];
@@ -63,7 +63,7 @@ export class Search {
       return broken.length > 0;
     };
     enter(this.#start(), { before: 0, label: '' });
-    // The list grows while it is gone through.
+    // The list grows during the loop.
     for (const [index, state] of states.entries()) {
       if (stopsAtFirst && violations.size > 0) break;
       if (isBroken(this.#future(state, wanted), () => pathTo(index, origins))) continue;
@@ -103,7 +103,7 @@ export class Search {
       ledger: this.#events.ledgers.earlier(ledger, byMs),
       slots: slots.map((slot, index) => {
         const { outcome } = ledger.rows.find(({ id }) => id === this.#events.nameOf(index)) ?? {};
-        // Of a row that is final for another reason it does not matter whether the image was seen.
+        // For a row with any other final outcome, it does not matter whether the image was seen.
         const isSeenAfter = slot.isSeenAfter && (outcome === 'unknown' || outcome === 'not_deleted');
         return { ...slot, isSeenAfter, reservedAtMs: isAlive(slot) ? slot.reservedAtMs - byMs : 0 };
       }),

@@ -1,7 +1,7 @@
 /**
- * What a search is in the middle of: how far each deletion is, what Baidu has done and may do yet, and the check under way.
+ * A state of a search: how far each deletion is, what Baidu has done and may still do, and the check under way.
  *
- * The ledger's rows are the product's. All else here is the search's own record, by which the rows are judged.
+ * The ledger's rows are the product's. All else here is the search's own record, against which the rows are judged.
  */
 import type { Budgets } from '../../../src/worker/ledger/rows.ts';
 import type { Schedule } from '../../../src/worker/ledger/schedule.ts';
@@ -29,38 +29,38 @@ export interface Scenario {
   readonly maxFailedChecks: number;
   /**
    * Whether rare events happen, too: a reservation whose reply is lost, a request that hangs, responses of every class, and
-   * checks by another account. Also a deletion that something on the way repeats, or that Baidu confirms but does not do.
+   * checks by another account. Also a deletion that a proxy repeats, or that Baidu confirms but does not do.
    */
   readonly isComplete: boolean;
-  /** Whether other events may come between the begin of a check and its read, even if no time passes. */
+  /** Whether other events may come between the start of a check and its read, even if no time passes. */
   readonly hasSplitChecks: boolean;
-  /** Whether somebody else may delete an image. */
+  /** Whether someone may delete an image without the gateway. */
   readonly hasStrangers: boolean;
 }
 
 /** How far one deletion is. */
 export interface Slot {
-  /** `reply`: its row is entered, and the reply is on its way. `waits`: at a position. `writes`: its settlement is on its way. */
+  /** `reply`: the row exists, and the reply is on its way. `waits`: at a position. `writes`: the settlement is on its way. */
   readonly phase: 'idle' | 'reply' | 'waits' | 'writes' | 'over';
   readonly reservedAtMs: number;
-  /** What the reservation said, as `replyKey` words it. */
+  /** The reservation's reply, as `replyKey` returns it. */
   readonly reply: string;
   readonly position: Position | null;
   readonly end: End | null;
   /** Whether a `DELETE` was sent. */
   readonly isSent: boolean;
-  /** What the attempt under way has done; `null` if none is. */
+  /** What the current attempt has done; `null` without one. */
   readonly attempt: 'nothing yet' | 'deleted' | null;
-  /** Whether an attempt that nobody waits for any more may still take effect. */
+  /** Whether an abandoned attempt may still take effect. */
   readonly mayActLate: boolean;
   /** Whether the image was seen after this request was over: by a check, or because a later deletion was done. */
   readonly isSeenAfter: boolean;
-  /** Whether the contract promises to notice that somebody on the way has repeated this deletion. */
+  /** Whether the contract promises to notice that a proxy repeated this deletion. */
   readonly noticesRepeats: boolean;
   readonly losses: number;
 }
 
-/** A check whose read has begun. */
+/** A check whose read has started. */
 export interface CheckUnderWay {
   readonly beganAtMs: number;
   /** Whether Baidu has answered that the image is there. */
@@ -68,7 +68,7 @@ export interface CheckUnderWay {
   readonly isOtherAccount: boolean;
 }
 
-/** An image: there, or deleted by the deletion of this index, or by somebody else (-1). */
+/** Who deleted an image: the deletion with this index, or someone else (-1). `null`: the image exists. */
 export type Gone = number | null;
 
 export interface State {
@@ -78,11 +78,11 @@ export interface State {
   /** By image. */
   readonly gone: readonly Gone[];
   readonly checks: readonly (CheckUnderWay | null)[];
-  /** Counted only where it is limited. */
+  /** Counted only if it is limited. */
   readonly failedChecks: number;
 }
 
-/** The times by which requests and checks go. */
+/** The times of requests and checks. */
 export interface Rules {
   readonly schedule: Schedule;
   readonly deadlineMs: number;
@@ -90,7 +90,7 @@ export interface Rules {
   readonly overMs: number;
 }
 
-/** A deletion that nobody has sent yet. */
+/** A deletion not yet sent. */
 export const IDLE: Slot = {
   phase: 'idle',
   reservedAtMs: 0,
@@ -105,22 +105,22 @@ export const IDLE: Slot = {
   losses: 0,
 };
 
-/** When the last planned check of a row comes, after its reservation. */
+/** When the last planned check of a row is, in milliseconds after its reservation. */
 export function lastMs({ schedule }: Rules): number {
   return (schedule.at(-1) ?? 0) * 1000;
 }
 
-/** Whether the request goes on by itself. */
+/** Whether the request still runs. */
 export function isAlive({ phase }: Slot): boolean {
   return phase === 'reply' || phase === 'waits';
 }
 
-/** The request has ended: it sends nothing more. */
+/** The request has ended, and sends no more deletions. */
 export function ending({ mayActLate, isSeenAfter, losses }: Slot, end: End): Slot {
   return { ...IDLE, phase: 'writes', end, mayActLate, isSeenAfter, losses };
 }
 
-/** The request does nothing more, and nothing of it is on its way. */
+/** The request is over, and none of its messages is on its way. */
 export function overSlot({ mayActLate, isSeenAfter }: Slot): Slot {
   return { ...IDLE, phase: 'over', mayActLate, isSeenAfter };
 }
@@ -133,7 +133,7 @@ export function withCheck(state: State, image: number, check: CheckUnderWay | nu
   return { ...state, checks: state.checks.map((was, at) => (at === image ? check : was)) };
 }
 
-/** Tells a state from every other. */
+/** Identifies a state. */
 export function keyOf({ nowMs, ledger, slots, gone, checks, failedChecks }: State): string {
   return `${nowMs} ${ledger.id} ${slots.map(slotKey).join('/')} ${gone.join()} ${checks.map(checkKey).join()} ${failedChecks}`;
 }

@@ -1,5 +1,5 @@
 /**
- * What a row says, read without the product's code, and what one call may change of it.
+ * What a row says, read without the product's code, and what a call may change in it.
  *
  * An unknown outcome becomes final once. Then only these change: `confirmed` from `false` to `true`, if a late settlement brings Baidu's
  * own word for the same outcome, and `verified` from `null`, once. What the request reports is written once, by its settlement.
@@ -20,7 +20,7 @@ export interface Row extends Words {
   readonly nextCheckAtMs: number | null;
   readonly checkedAtMs: number | null;
   readonly foundAtMs: number | null;
-  /** What the request reported, in one text. */
+  /** What the request reported, as one string. */
   readonly report: string;
 }
 
@@ -51,7 +51,7 @@ export function rowOf(columns: Readonly<Record<string, string | number | null>>)
   };
 }
 
-/** The counters that follow from the rows, as `name|caller|label`. */
+/** The counters implied by the rows, as `name|caller|label`. */
 export function countersOf(rows: readonly Row[]): Map<string, number> {
   const counters = new Map<string, number>();
   const add = (name: string) => counters.set(name, (counters.get(name) ?? 0) + 1);
@@ -65,7 +65,7 @@ export function countersOf(rows: readonly Row[]): Map<string, number> {
   return counters;
 }
 
-/** What one call changed that it must not change, and the log lines that it forgot. */
+/** What a call wrongly changed, and log lines that are missing or too many. */
 export function wrongChanges(
   before: readonly Row[],
   after: readonly Row[],
@@ -91,7 +91,7 @@ export function wrongChanges(
   return wrong;
 }
 
-/** `words`: those of the settlement, if this call settles the row. */
+/** @param words the settlement's, if this call settles the row */
 function wrongWords(was: Row, is: Row, words: Words | null): string[] {
   const wrong: string[] = [];
   const isFinalNow = was.outcome === 'unknown' && is.outcome !== 'unknown';
@@ -102,17 +102,17 @@ function wrongWords(was: Row, is: Row, words: Words | null): string[] {
   const expected = isConfirmedNow ? true : was.confirmed;
   if (!isFinalNow && is.confirmed !== expected) wrong.push(`was confirmed ${was.confirmed}, is ${is.confirmed}`);
   if (was.outcome === 'unknown' && words !== null && !isSame(is, words)) {
-    wrong.push(`is settled as ${words.outcome}, ${words.confirmed}, and says ${is.outcome}, ${is.confirmed}`);
+    wrong.push(`was settled as ${words.outcome}, ${words.confirmed}, but says ${is.outcome}, ${is.confirmed}`);
   }
   const isVerifiedNow = was.verified === null && is.outcome === 'deleted' && words === null && !isFinalNow;
   if (is.verified !== was.verified && !isVerifiedNow) wrong.push(`was verified ${was.verified}, is ${is.verified}`);
   if (is.report !== was.report && words === null) wrong.push(`had the report ${was.report}, has ${is.report}`);
-  if (words !== null && is.settledAtMs === null) wrong.push('is settled, and has no time of it');
+  if (words !== null && is.settledAtMs === null) wrong.push('is settled, but has no time for it');
   if ((is.resolvedAtMs !== was.resolvedAtMs) !== isResolvedNow) {
     wrong.push(`was resolved at ${was.resolvedAtMs}, is at ${is.resolvedAtMs}`);
   }
   if (is.reservedAtMs !== was.reservedAtMs || is.caller !== was.caller || is.imageId !== was.imageId) {
-    wrong.push('has changed who, what or when');
+    wrong.push('has changed its caller, image or time');
   }
   return wrong;
 }
