@@ -1,4 +1,4 @@
-/** `/console` as Chromium shows it, with a month of history, to callers who may see much or little. */
+/** `/console` in Chromium, with a month of history, for callers with many scopes or few. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inflateSync } from 'node:zlib';
@@ -16,7 +16,7 @@ const SCREEN = { width: 1280, height: 900 };
 const WIDE = { width: 1920, height: 1080 };
 const LOADED = /^(?:Loaded at|已于)/;
 
-/** The test itself, and the callers that tests may use, each once. */
+/** The caller of the test itself, and callers that each test may use once. */
 const [READER = '', ...operators] = OPERATORS;
 
 let gateway: Awaited<ReturnType<typeof startWithHistory>>;
@@ -35,13 +35,13 @@ afterAll(async () => {
 const find = (script: string) => watched.find(script);
 const click = (selector: string) => watched.page.locator(selector).click();
 const fill = (selector: string, text: string) => watched.page.locator(selector).fill(text);
-/** What is read, a line for each paragraph. */
+/** The visible text, one line for each paragraph. */
 const textOf = (selector: string) =>
   find(`document.querySelector('${selector}')?.innerText.replace(/\\n+/g, '\\n') ?? null`);
 const until = (script: string) => watched.page.waitForFunction(script);
 const untilLoaded = () => until(`${LOADED}.test(document.querySelector('#status').textContent)`);
 const untilNotice = (place: string) => until(`document.querySelector('${place} .notice')?.innerText`);
-/** The cells of a column of a table, from the top. */
+/** The cells of a table column, from the top. */
 const column = (section: string, n: number) =>
   find(`[...document.querySelectorAll('#${section} tbody tr')].map((row) => row.cells[${n}].innerText)`);
 /** The request ids in the history, from the top. */
@@ -49,7 +49,7 @@ const requestIds = () =>
   find(`[...document.querySelectorAll('#history tbody details dd:first-of-type')].map(({ textContent }) => textContent)
     .filter((_, n) => n % 8 === 0)`);
 
-/** Opens the page anew, as somebody who has shown nothing yet. */
+/** Opens the page as a person who has not signed in. */
 async function openPage(viewport = SCREEN, inBrowser = browser): Promise<void> {
   watched = await WatchedPage.create(inBrowser, gateway.url);
   await watched.page.setViewport(viewport);
@@ -68,18 +68,18 @@ async function openAs(caller: string, viewport = SCREEN, inBrowser = browser): P
   await untilLoaded();
 }
 
-/** The name of somebody who may read everything, and has not asked for anything before. */
+/** A caller that may read everything, and that no test has used. */
 const operator = () => operators.pop() ?? 'no operator is left';
 const openAsOperator = () => openAs(operator());
 
-/** What the API answers about deletions. */
+/** The rows of deletions in the API's response. */
 async function rowsOf(caller: string, query: string) {
   const headers = { Authorization: `Bearer ${gateway.keyOf(caller)}` };
   const body: unknown = await (await fetch(`${gateway.url}/deletions?${query}`, { headers })).json();
   return isRecord(body) ? listOf(body['deletions']).filter(isRecord) : [];
 }
 
-/** The colours that are seen of an element, as a screenshot has them. */
+/** The colours of an element in a screenshot. */
 async function coloursOf(selector: string): Promise<unknown> {
   const shot = await (await watched.page.$(selector))?.screenshot({ encoding: 'base64' });
   return find(`new Promise((resolve) => {
@@ -98,7 +98,7 @@ async function coloursOf(selector: string): Promise<unknown> {
   })`);
 }
 const colourOf = (outcome: string) => find(`getComputedStyle(document.querySelector('#legend .${outcome}')).fill`);
-/** The outcomes whose colours are seen in the chart, of those that today's bars have. */
+/** The outcomes whose colours are visible in the chart. */
 async function outcomesSeen(): Promise<unknown> {
   const seen = [await coloursOf('#chart')].flat();
   const found = [];
@@ -106,7 +106,7 @@ async function outcomesSeen(): Promise<unknown> {
   return found;
 }
 
-/** What axe finds wrong in the page, each with the first place. */
+/** The problems that axe finds in the page, each with its first place. */
 async function axe(): Promise<unknown> {
   await find(readFileSync(join(import.meta.dirname, 'node_modules/axe-core/axe.min.js'), 'utf8'));
   return find(`axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ' ' + nodes[0].html))`);
@@ -115,14 +115,14 @@ async function axe(): Promise<unknown> {
 const isWider = () => find('document.documentElement.scrollWidth > innerWidth');
 
 afterEach(async () => {
-  // A test that lets the script fail closes its page itself.
+  // A test that makes the script fail closes its page itself.
   if (watched.page.isClosed()) return;
   expect(await watched.faults()).toEqual([]);
   await watched.page.close();
 });
 
-describe('the door', () => {
-  it('asks the gateway nothing before somebody presses the button', async () => {
+describe('the sign-in', () => {
+  it('calls the gateway only after the button is pressed', async () => {
     await openPage();
     await until(`document.activeElement.type === 'password'`);
     expect(watched.paths().sort()).toEqual(['/assets/console.css', '/assets/console.js', '/console']);
@@ -136,7 +136,7 @@ describe('the door', () => {
     expect(watched.paths().filter((path) => path === '/readyz')).toHaveLength(1);
   });
 
-  it('refuses a malformed key without a request, and shows the message of the gateway for a wrong one', async () => {
+  it("refuses a malformed key without a request, and shows the gateway's message for a wrong one", async () => {
     await openPage();
     await enter('bcg_ two keys');
     await untilNotice('form');
@@ -149,7 +149,7 @@ describe('the door', () => {
     );
   });
 
-  it('takes a key with blanks around it, and keeps it nowhere', async () => {
+  it('accepts a key with spaces around it, and stores it nowhere', async () => {
     await openPage();
     await enter(` ${gateway.keyOf('ci-cleaner')} `);
     await untilLoaded();
@@ -159,7 +159,7 @@ describe('the door', () => {
     expect(await find(`document.activeElement.innerText`)).toBe(TEXTS.gateway.en);
   });
 
-  it('opens one console, however often somebody presses the button', async () => {
+  it('opens one console, however often the button is pressed', async () => {
     await openPage();
     let held = 0;
     await watched.intercept(async ({ pathname }): Promise<RequestAction> => {
@@ -176,7 +176,7 @@ describe('the door', () => {
     expect(new Set([await column('history', 3)].flat())).toEqual(new Set(['release']));
   });
 
-  it('takes the button pressed twice for pressed once', async () => {
+  it('ignores a second press of the button', async () => {
     await openPage();
     await watched.intercept(async ({ pathname }): Promise<RequestAction> => {
       if (pathname === '/readyz') await new Promise((resolve) => setTimeout(resolve, 1_000));
@@ -189,7 +189,7 @@ describe('the door', () => {
     expect(watched.paths().filter((path) => path === '/readyz')).toHaveLength(1);
   });
 
-  it('lets a caller leave, and then shows nothing of what it saw', async () => {
+  it('lets a caller sign out, and then shows nothing that it saw', async () => {
     await openAs('ci-cleaner');
     await click('#leave');
     await until(`document.activeElement.type === 'password'`);
@@ -207,7 +207,7 @@ describe('behind Cloudflare Access', () => {
     await untilLoaded();
   };
 
-  it('a blank field is enough, until the sign-in ends', async () => {
+  it('an empty field is enough, until the Access session ends', async () => {
     await openBehindAccess('sre');
     expect(await textOf('#gateway dl')).toMatch(/\naccess\n/);
     await watched.page.setExtraHTTPHeaders({});
@@ -217,7 +217,7 @@ describe('behind Cloudflare Access', () => {
     expect(await find(`document.querySelector('#console')`)).toBeNull();
   });
 
-  it('what one person saw is gone when another has signed in', async () => {
+  it('nothing that one person saw remains after another signs in', async () => {
     await openBehindAccess('oncall');
     await signIn('sre');
     await click('#reload');
@@ -228,7 +228,7 @@ describe('behind Cloudflare Access', () => {
 });
 
 describe('a caller with one scope', () => {
-  it('sees and is asked only what it may, and learns what it may not', async () => {
+  it('sees and is offered only what it may use, and is told what is hidden', async () => {
     await openAs('ci-cleaner');
     const headings = `[...document.querySelectorAll('h2')].filter((each) => each.checkVisibility()).map(({ innerText }) => innerText)`;
     expect(await find(headings)).toEqual(['Gateway', 'Open deletions', 'Deletions per day', 'History']);
@@ -283,7 +283,7 @@ describe('a caller who may read everything', () => {
     expect(await find(bars)).toContainEqual([2, 4, 'Used by ci-cleaner']);
   });
 
-  it('sees what was not read, and can read it', async () => {
+  it('sees which days were not read, and can read them', async () => {
     await openAsOperator();
     expect(await textOf('#days-summary')).toMatch(
       /^Only the newest 4000 were read, those since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: .*\. Days before that are not read\.$/,
@@ -293,7 +293,7 @@ describe('a caller who may read everything', () => {
     const days = [await find(lines)].flat().map((line) => [line].flat().map(String));
     const unread = days.filter(([, ...counts]) => counts.every((count) => count === 'not read'));
     expect(unread.length).toBeGreaterThan(0);
-    // Newest first: the day before them was read in part.
+    // Newest first: the last day read was read only in part.
     expect(days.at(-1 - unread.length)?.[0]).toMatch(/^\d{4}-\d\d-\d\d \(read in part\)$/);
     expect(await find(`document.querySelectorAll('#chart .unread').length`)).toBe(unread.length);
     await click('#more-days');
@@ -304,7 +304,7 @@ describe('a caller who may read everything', () => {
     expect(await textOf('#days tbody')).not.toContain('not read');
   });
 
-  it('sees what is open, and what Baidu confirmed and did not do', async () => {
+  it('sees open deletions, and those that Baidu confirmed but did not do', async () => {
     await openAsOperator();
     expect(await textOf('#open-summary')).toBe(TEXTS.open_one.en);
     expect([await column('open', 1), await column('open', 3)]).toEqual([['m-custom04'], ['upstream_error']]);
@@ -314,7 +314,7 @@ describe('a caller who may read everything', () => {
     expect([await column('history', 1)].flat()).toContain('deleted\nBaidu said so; found still there');
   });
 
-  it('turns the pages of the history, there and back', async () => {
+  it('pages through the history, forward and back', async () => {
     await openAsOperator();
     const ids = (await rowsOf(READER, 'limit=100')).map((row) => row['requestId']);
     const buttons = `[document.querySelector('#newer').disabled, document.querySelector('#older').disabled]`;
@@ -327,7 +327,7 @@ describe('a caller who may read everything', () => {
     expect(await requestIds()).toEqual(ids.slice(0, 50));
   });
 
-  it('finds every member of a deletion in its row', async () => {
+  it('finds every field of a deletion in its row', async () => {
     await openAsOperator();
     const [row] = await rowsOf(READER, 'imageId=m-shared01&limit=1');
     await fill('#history [name=imageId]', 'm-shared01');
@@ -347,7 +347,7 @@ describe('a caller who may read everything', () => {
       expect(text).toContain(TEXTS[key].en);
   });
 
-  it('filters the history, with Enter, by all that the API filters by, and clears the filters', async () => {
+  it('filters the history by every filter of the API, with Enter, and clears the filters', async () => {
     await openAsOperator();
     const [row] = await rowsOf(READER, 'imageId=m-system01&limit=1');
     const at = String(row?.['reservedAt']);
@@ -376,7 +376,7 @@ describe('a caller who may read everything', () => {
     await until(`document.querySelector('#range').innerText === 'Deletions 1 to 50'`);
   });
 
-  it('turns no page of another list while a filter waits for its answer', async () => {
+  it('does not page through the old list while a new filter loads', async () => {
     await openAsOperator();
     await watched.intercept(async ({ searchParams }): Promise<RequestAction> => {
       if (searchParams.has('imageId')) await new Promise((resolve) => setTimeout(resolve, 1_000));
@@ -390,7 +390,7 @@ describe('a caller who may read everything', () => {
     expect(new Set(images)).toEqual(new Set(['m-system01']));
   });
 
-  it('says what is wrong with a filter, and goes on', async () => {
+  it('says what is wrong with a filter, and continues', async () => {
     await openAsOperator();
     await find(`document.querySelector('#history [name=since]').value = '12026-11-25T08:00'`);
     await find(`document.querySelector('#history form').requestSubmit()`);
@@ -410,7 +410,7 @@ describe('a caller who may read everything', () => {
     expect(await textOf('#range')).toBe('Deletions 1 to 50');
   });
 
-  it('sees an image that it picks from a table, and what stands in its way', async () => {
+  it('sees an image that it picks from a table, and what prevents its deletion', async () => {
     await openAsOperator();
     await click('#history td button[value=m-shared01]');
     await until(`document.querySelector('#image dl').innerText !== ''`);
@@ -421,7 +421,7 @@ describe('a caller who may read everything', () => {
     expect(await find('document.activeElement.value')).toBe('m-shared01');
   });
 
-  it('sees that Baidu accepts the credential and has the control, when it asks', async () => {
+  it('sees on request that Baidu accepts the credential and has the control', async () => {
     await openAsOperator();
     expect(await textOf('#gateway dl')).toMatch(/^Baidu accepts that key\nnot asked$/m);
     await click('#probe');
@@ -431,7 +431,7 @@ describe('a caller who may read everything', () => {
     expect(watched.requests.filter(({ url }) => url.endsWith('/readyz?upstream=true'))).toHaveLength(1);
   });
 
-  it('sees each time in UTC and by its own clock', async () => {
+  it('sees each time in UTC and in its own time zone', async () => {
     await openPage();
     await watched.page.emulateTimezone('Asia/Shanghai');
     await enter(gateway.keyOf(operator()));
@@ -442,7 +442,7 @@ describe('a caller who may read everything', () => {
     expect([await column('history', 0)].flat()[0]).toBe(`${shown(at)}\n${shown(at + 8 * HOUR_MS)}\nDetails`);
   });
 
-  it('is shown what comes from the API as text that can be seen, never as HTML', async () => {
+  it('sees values from the API as visible text, never as HTML', async () => {
     await openAsOperator();
     expect(await column('history', 2)).toContain(`m-hostile1\n${HOSTILE_NAME}`);
     expect(await column('history', 2)).toContain(`m-hostile2\n${DECEPTIVE_NAME[1]}`);
@@ -454,8 +454,8 @@ describe('a caller who may read everything', () => {
   });
 });
 
-describe('loading again', () => {
-  it('asks for everything, and marks as old what could not be loaded', async () => {
+describe('reloading', () => {
+  it('loads everything, and marks as old what could not be loaded', async () => {
     await openAs('scraper');
     const before = watched.requests.length;
     let failing: string[] = [];
@@ -525,7 +525,7 @@ describe('when something fails', () => {
     expect([await column('history', 3)].flat()).toContain('release');
   });
 
-  it('each section says so in its place, and the others are there', async () => {
+  it('each section says so in its place, and the others are shown', async () => {
     let failing = '';
     const actions: Readonly<Record<string, RequestAction>> = {
       '/metrics': answer(502, '<h1>Bad Gateway</h1>'),
@@ -561,7 +561,7 @@ describe('when something fails', () => {
     expect(await textOf('#budgets .notice')).toBe('');
   });
 
-  it('the table of days is there even if the chart cannot be drawn', async () => {
+  it('the table of days is shown even if the chart cannot be drawn', async () => {
     watched = await WatchedPage.create(browser, gateway.url);
     await watched.page.evaluateOnNewDocument(`document.createElementNS = () => { throw new Error('no shapes'); };`);
     await watched.page.goto(`${gateway.url}/console`);
@@ -572,7 +572,7 @@ describe('when something fails', () => {
   });
 });
 
-describe('a person whose system is', () => {
+describe('a person whose system is in', () => {
   const inBrowserOf = async (language: string, see: (own: Browser) => Promise<void>) => {
     const own = await launchChromium(language);
     try {
@@ -583,13 +583,13 @@ describe('a person whose system is', () => {
     }
   };
 
-  it('in no language that there is (en-US@posix), light, at 1280 px, sees everything', () =>
+  it('an invalid language (en-US@posix), light, at 1280 px, sees everything', () =>
     inBrowserOf('en-US@posix', async (own) => {
       await openAs('release', SCREEN, own);
       expect(await find('navigator.language')).toBe('en-US@posix');
       expect([await textOf('#console h2'), await isWider()]).toEqual(['Gateway', false]);
       expect(await outcomesSeen()).toEqual(['deleted', 'not_attempted', 'not_deleted', 'unknown']);
-      // No row of sections has a hole, and no button of the filters stands alone.
+      // No row of sections has a gap, and no filter button is alone in its row.
       const edges = `[...document.querySelectorAll('#console > section')].filter((each) => each.checkVisibility())
         .map((each) => each.getBoundingClientRect().right)`;
       expect(new Set([await find(edges)].flat()).size).toBe(1);
@@ -607,14 +607,14 @@ describe('a person whose system is', () => {
       expect(await find('[document.documentElement.lang, document.title]')).toEqual(['zh-CN', TEXTS.page_title.zh]);
       expect(await textOf('#open-summary')).toBe(TEXTS.open_one.zh);
       expect(await isWider()).toBe(false);
-      // What is not Chinese are names of the gateway and of people, numbers and codes.
+      // Only names, numbers and codes are not Chinese.
       await click('#history td button[value=m-shared01]');
       await until(`document.querySelector('#image dl').innerText !== ''`);
       const english = `[...document.querySelectorAll('h2, dt, caption, label, button:not(td button), summary, th[scope=col], li')]
         .map((each) => each.innerText).filter((text) => text && !/\\p{Script=Han}/u.test(text))`;
       expect(await find(english)).toEqual([]);
       expect(await axe()).toEqual([]);
-      // One day has so many that the others are too low to be seen.
+      // One day has so many that other outcomes are too low to see.
       expect(await outcomesSeen()).toEqual(['deleted']);
     }));
 
@@ -630,7 +630,7 @@ describe('a person whose system is', () => {
 });
 
 describe('the page', () => {
-  it('is printed with its chart in the colours of paper, and without what only a screen needs', async () => {
+  it('prints its chart in light colours, without what only a screen needs', async () => {
     await openAs('release');
     await watched.emulateMedia({ 'prefers-color-scheme': 'dark' });
     const pdf = Buffer.from(await watched.page.pdf({ format: 'a4' }));
@@ -645,7 +645,7 @@ describe('the page', () => {
     await watched.emulateMedia({});
   });
 
-  it('follows a change between light and dark, and the width of the window', async () => {
+  it('follows a change between light and dark, and of the window width', async () => {
     await openAs('release');
     const light = await colourOf('unknown');
     expect(await coloursOf('#chart')).toContain(light);
@@ -661,7 +661,7 @@ describe('the page', () => {
     expect(await coloursOf('#chart')).toContain(dark);
   });
 
-  it('has the order and the visible focus that a keyboard needs, and no ring covers a label', async () => {
+  it('has a focus order and visible focus for keyboards, and no focus ring covers a label', async () => {
     await openAs('release');
     const stops: unknown[] = [];
     for (let n = 0; n < 16; n++) {
@@ -687,7 +687,7 @@ describe('the page', () => {
     expect(order).toEqual([...order].sort((a, b) => a - b));
   });
 
-  it('has nothing that axe finds wrong, before and after somebody has signed in', async () => {
+  it('has no problem that axe finds, before and after sign-in', async () => {
     await openPage();
     await until(`document.activeElement.type === 'password'`);
     expect(await axe()).toEqual([]);
@@ -698,7 +698,7 @@ describe('the page', () => {
     expect(await axe()).toEqual([]);
   });
 
-  it('has landmarks, headings, captions and names for who cannot see it', async () => {
+  it('has landmarks, headings, captions and names for screen readers', async () => {
     await openAs('release');
     const tree = await watched.page.accessibility.snapshot({ interestingOnly: false });
     const found: string[] = [];
@@ -727,7 +727,7 @@ describe('the page', () => {
     expect(found.filter((each) => /^(?:button|textbox|combobox|link)$/.test(each))).toEqual([]);
   });
 
-  it('leads to the API description, and that leads back', async () => {
+  it('links to the API description, which links back', async () => {
     await openPage();
     expect(await find(`document.querySelector('nav a').getAttribute('href')`)).toBe('/docs');
     const docs = await (await fetch(`${gateway.url}/docs`)).text();
@@ -735,7 +735,7 @@ describe('the page', () => {
   });
 });
 
-/** The colours with which a PDF fills shapes, as CSS writes them. */
+/** The fill colours in a PDF, as CSS writes them. */
 function coloursInPdf(pdf: Buffer): string[] {
   const found = new Set<string>();
   for (const [stream] of streamsIn(pdf)) {
@@ -755,7 +755,7 @@ function* streamsIn(pdf: Buffer): Generator<[string]> {
     try {
       yield [inflateSync(pdf.subarray(begin + 'stream\n'.length, end)).toString('latin1')];
     } catch {
-      // A stream that is not compressed has no drawing.
+      // A stream that is not compressed draws nothing.
     }
     start = end + 'endstream'.length;
   }

@@ -1,4 +1,4 @@
-/** `/docs` as Chromium shows it: complete, under its policy, from one origin. */
+/** `/docs` in Chromium: complete, within its content security policy, from one origin. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'puppeteer-core';
@@ -8,7 +8,7 @@ import { DOCUMENT } from '../answers.ts';
 import { type Gateway, type Server, startEmulator, startGateway, varsFor } from '../local/stack.ts';
 import { launchChromium, WatchedPage } from './watched-page.ts';
 
-/** Chromium without a graphics card may take a minute for the entire document. */
+/** Without a graphics card, Chromium may take a minute for the entire document. */
 const PATIENCE_MS = 180_000;
 
 const { key, keySha256 } = createKey();
@@ -26,7 +26,7 @@ const operationIds = (isMeant: (method: string) => boolean) =>
       isMeant(method) && typeof operation === 'object' && 'operationId' in operation ? [operation.operationId] : [],
     ),
   );
-/** The operations that have this within them, by their ids. */
+/** The ids of the operations that contain this. */
 const operationsWith = (selector: string) =>
   find(`[...document.querySelectorAll('.opblock')].filter((each) => each.querySelector('${selector}'))
     .map(({ id }) => id.split('-').at(-1)).sort()`);
@@ -55,7 +55,7 @@ it('shows every operation of the document', async () => {
   expect(await find('document.body.innerText')).toContain('Delete a custom image. It cannot be recovered.');
 });
 
-it('calls the gateway with the key that somebody has entered', async () => {
+it('calls the gateway with the entered key', async () => {
   await click('.btn.authorize');
   await page.locator('.auth-container input').fill(key);
   await click('.auth-btn-wrapper .authorize');
@@ -72,7 +72,7 @@ it('calls the gateway with the key that somebody has entered', async () => {
   expect(answer).toContain('"id": "m-custom01"');
 });
 
-it('lets every GET be tried out, and no deletion', async () => {
+it('can try out every GET, and no deletion', async () => {
   const closed = operationIds(() => true).length - 1;
   const opened = await find(`{
     const closed = document.querySelectorAll('.opblock:not(.is-open) .opblock-summary-control');
@@ -86,17 +86,17 @@ it('lets every GET be tried out, and no deletion', async () => {
   expect(await operationsWith('.try-out')).toEqual(operationIds((method) => method === 'get').sort());
 });
 
-it('leads to the console, and has removed the sentence that it has not started', async () => {
+it('links to the console, and removes the sentence that it has not started', async () => {
   expect(await find(`document.querySelector('nav a').getAttribute('href')`)).toBe('/console');
   expect(await find(`document.querySelector('#broken')`)).toBeNull();
 });
 
-it('has asked no other origin for anything, broken no rule of its policy, and reported no error', async () => {
+it('calls no other origin, violates no policy, and reports no error', async () => {
   expect(await watched.faults()).toEqual([]);
   expect(watched.requests).toContainEqual({ method: 'GET', url: `${gateway.url}/openapi.json` });
 });
 
-it.each(['light', 'dark'])('has nothing critical that axe finds wrong, %s', async (value) => {
+it.each(['light', 'dark'])('has no critical problem that axe finds, in %s mode', async (value) => {
   const other = await WatchedPage.create(browser, gateway.url);
   other.page.setDefaultTimeout(PATIENCE_MS);
   await other.emulateMedia({ 'prefers-color-scheme': value });
@@ -107,7 +107,7 @@ it.each(['light', 'dark'])('has nothing critical that axe finds wrong, %s', asyn
   expect(await other.find(`document.documentElement.classList.contains('dark-mode')`)).toBe(value === 'dark');
   await other.find(readFileSync(join(import.meta.dirname, 'node_modules/axe-core/axe.min.js'), 'utf8'));
   const violations = await other.find(`axe.run().then(({ violations }) => violations.map(({ id }) => id).sort())`);
-  // Swagger UI's own structure, which neither its configuration nor a style can fix; axe rates neither as critical.
+  // These are in Swagger UI's own structure, so no configuration or style can fix them. axe does not rate them as critical.
   expect(violations).toEqual(['heading-order', 'nested-interactive', 'region']);
   await other.page.close();
 });
@@ -128,7 +128,7 @@ it.each(['/assets/docs.js', '/assets/swagger-ui-bundle.js'])(
   },
 );
 
-it('would notice a style or script in the page, which the policy stops', async () => {
+it('would notice an inline style or script, which the policy blocks', async () => {
   await find(`{
     const script = document.createElement('script');
     script.textContent = 'window.hasRun = true';

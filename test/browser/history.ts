@@ -1,8 +1,8 @@
 /**
  * A running gateway with a month of history.
  *
- * Promises: every row was once made by a deletion through the gateway. The rows of the days before are copies of today's, put into
- * the ledger's file while the gateway is down.
+ * Promises: every row comes from a deletion through the gateway. The rows of earlier days are copies of today's, written to the
+ * ledger's file while the gateway is down.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,11 +17,11 @@ export const HEADER_OF_ACCESS = 'Cf-Access-Jwt-Assertion';
 /** More than the console reads. */
 const MANY = 4_200;
 
-/** Callers who may read everything: so many that none reaches the rate limit. */
+/** Callers that may read everything: enough that none reaches the rate limit. */
 export const OPERATORS = Array.from({ length: 24 }, (_, n) => `operator-${n}`);
-/** A name that would do something if a page took it for HTML. */
+/** A name that would run code if a page treated it as HTML. */
 export const HOSTILE_NAME = '<img src=/images/hostile onerror=alert(1)>';
-/** A name that is read as another one, and how it must be shown. */
+/** A name that looks like another, and how it must be shown. */
 export const DECEPTIVE_NAME = ['ci-\u202egnp.\u200b', 'ci-\\u{202E}gnp.\\u{200B}'] as const;
 
 const keys = new Map(['ci-cleaner', 'release', 'bulk', 'scraper', ...OPERATORS].map((caller) => [caller, createKey()]));
@@ -57,7 +57,7 @@ export async function startWithHistory({ port = 0, hasMany }: HistoryOptions) {
         ...varsFor(emulator),
         CALLERS: JSON.stringify(callers),
         ISSUERS: JSON.stringify({ access: issuer.entry({ header: HEADER_OF_ACCESS }) }),
-        // What is unknown stays so.
+        // The unknown deletion stays unknown.
         RESOLVE_UNKNOWN_AFTER_S: '[3600]',
         PROTECTED_IMAGES: '["m-create01"]',
       },
@@ -89,13 +89,13 @@ export async function startWithHistory({ port = 0, hasMany }: HistoryOptions) {
   return {
     url: gateway.url,
     keyOf,
-    /** What Cloudflare Access would send along. */
+    /** The token that Cloudflare Access would add. */
     token: (person = 'sre') => issuer.token({ email: `${person}@example.com` }),
     stop: () => Promise.all([gateway.stop(), emulator.stop(), server.stop()]),
   };
 }
 
-/** Copies today's rows to the days before, on some days more and on some fewer. */
+/** Copies today's rows to earlier days, more on some days than on others. */
 function spread(persistTo: string, many: number): void {
   const files = readdirSync(persistTo, { recursive: true, encoding: 'utf8' });
   const file = files.find((name) => /Ledger.*\.sqlite$/.test(name) && !name.endsWith('metadata.sqlite'));
@@ -124,7 +124,7 @@ function spread(persistTo: string, many: number): void {
       for (let day = 1; day < 29; day++)
         repeat(row, (day * (n + 3) + n * n) % (row['outcome'] === 'deleted' ? 5 : 2), day * DAY_MS);
   }
-  // A deletion that Baidu confirmed and did not do.
+  // A deletion that Baidu confirmed but did not do.
   database.exec(
     "UPDATE deletions SET verified = 0 WHERE image_id = 'm-custom03' AND reserved_at = (SELECT MAX(reserved_at) FROM deletions WHERE image_id = 'm-custom03')",
   );

@@ -1,7 +1,7 @@
 /**
  * `npm run test:browser`: a real Chromium opens the pages of the running gateway.
  *
- * Promises: the browser is installed on demand, below this folder, from npm; it leaves nothing behind elsewhere. Arguments go to
+ * Promises: the browser is installed on demand, below this folder, from npm; it leaves nothing elsewhere. Arguments go to
  * Vitest.
  */
 import { installTools, run } from '../local/on-demand.ts';
@@ -11,7 +11,7 @@ const FOLDER = 'test/browser';
 
 installTools(FOLDER);
 run('tsc', ['-p', FOLDER]);
-// Chromium unpacks itself into the folder for temporary files.
+// Chromium unpacks itself into the temporary folder.
 run('vitest', ['run', '--config', `${FOLDER}/vitest.config.ts`, ...process.argv.slice(2)], {
   TMPDIR: temporaryFolder('browser'),
 });

@@ -1,4 +1,4 @@
-/** `npm run screenshot`: the picture of the console in README and docs, made anew. */
+/** `npm run screenshot`: makes the picture of the console in README and docs. */
 import { join } from 'node:path';
 import { installTools } from '../local/on-demand.ts';
 import { temporaryFolder } from '../local/stack.ts';
@@ -7,7 +7,7 @@ const PICTURE = join(import.meta.dirname, '../../src/docs/console.png');
 const SIZE = { width: 1280, height: 1180 };
 
 installTools('test/browser');
-// Chromium unpacks itself into the folder for temporary files.
+// Chromium unpacks itself into the temporary folder.
 process.env['TMPDIR'] = temporaryFolder('browser');
 const { OPERATORS, startWithHistory } = await import('./history.ts');
 const { launchChromium } = await import('./watched-page.ts');

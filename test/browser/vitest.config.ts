@@ -1,4 +1,4 @@
-/** The tests in a real browser, which is not installed with the rest, so they are no part of `npm test`. */
+/** The tests in a real browser. It is not a dependency, so they are not part of `npm test`. */
 import { defineConfig } from 'vitest/config';
 import { requireBuild } from '../built.ts';
 

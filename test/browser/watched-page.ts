@@ -1,8 +1,8 @@
-/** A page in Chromium, everything that must not happen in it, and what may be done to its requests. */
+/** A page in Chromium that records everything that must not happen, and can intercept its requests. */
 import chromium from '@sparticuz/chromium';
 import { type Browser, type CDPSession, launch, type Page } from 'puppeteer-core';
 
-/** `language` is what the browser takes itself to be in; it need not be one. */
+/** @param language the browser's language, which may be invalid */
 export async function launchChromium(language = 'en-US'): Promise<Browser> {
   return launch({
     executablePath: await chromium.executablePath(),
@@ -14,7 +14,7 @@ export async function launchChromium(language = 'en-US'): Promise<Browser> {
 /** What happens to a request: it passes, it fails, or it gets this response. */
 export type RequestAction = 'pass' | 'fail' | { status: number; contentType: string; body: string };
 
-/** Chromium reports each response that is not 2xx, and each request that a test lets fail. */
+/** Chromium reports each response that is not 2xx, and each request that a test makes fail. */
 const REPORT_OF_REQUEST = /^Failed to load resource: (?:the server responded with|net::ERR_FAILED)/;
 
 export class WatchedPage {
@@ -44,17 +44,17 @@ export class WatchedPage {
     return watched;
   }
 
-  /** What a script finds in the page. A text, because the types of a page are not those of this project. */
+  /** Runs a script in the page and returns its result. A string, because this project has no types for the page. */
   find(script: string): Promise<unknown> {
     return this.page.evaluate(script);
   }
 
-  /** The paths that were asked for, of all that the page has loaded. */
+  /** The paths of all requests of the page. */
   paths(): string[] {
     return this.requests.filter(({ url }) => !url.startsWith('data:')).map(({ url }) => new URL(url).pathname);
   }
 
-  /** Decides about every request from now on. */
+  /** Decides what happens to every request from now on. */
   async intercept(decide: (url: URL) => RequestAction | Promise<RequestAction>): Promise<void> {
     this.page.removeAllListeners('request');
     this.page.on('request', async (request) => {
@@ -67,18 +67,18 @@ export class WatchedPage {
     await this.page.setRequestInterception(true);
   }
 
-  /** What the person has set in their system: puppeteer does not know of forced colours. */
+  /** Emulates system settings. Puppeteer itself does not support forced colours. */
   async emulateMedia(features: Readonly<Record<string, string>>, media = ''): Promise<void> {
     const list = Object.entries(features).map(([name, value]) => ({ name, value }));
     await this.#session.send('Emulation.setEmulatedMedia', { media, features: list });
   }
 
-  /** Ends every animation, as if its time had passed. */
+  /** Ends every animation at once. */
   passTime(): Promise<unknown> {
     return this.find(`document.getAnimations().forEach((each) => each.finish())`);
   }
 
-  /** Requests to other origins or with other methods than GET, breaches of the policy, and errors. */
+  /** Requests to other origins, methods other than GET, policy violations, and errors. */
   async faults(): Promise<unknown[]> {
     const isFine = ({ method, url }: { method: string; url: string }) =>
       url.startsWith('data:') || (method === 'GET' && url.startsWith(`${this.#origin}/`));
