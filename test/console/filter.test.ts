@@ -3,7 +3,7 @@ import { FilterError, filterOf } from '../../src/console/filter.ts';
 
 const read = (fields: Readonly<Record<string, string>>) => filterOf((name) => fields[name] ?? '');
 
-it('asks for nothing that is blank, and for what is given without the blanks around it', () => {
+it('leaves out blank fields, and trims the others', () => {
   expect(read({})).toEqual({});
   expect(read({ caller: ' ', imageId: ' m-custom01\t', outcome: '', requestId: 'job-1' })).toEqual({
     imageId: 'm-custom01',
@@ -17,6 +17,6 @@ it('asks for nothing that is blank, and for what is given without the blanks aro
   });
 });
 
-it.each(['since', 'until'])('refuses a time that is none in %s', (name) => {
+it.each(['since', 'until'])('refuses an invalid time in %s', (name) => {
   expect(() => read({ [name]: '12026-11-25T08:00' })).toThrow(FilterError);
 });

@@ -14,8 +14,8 @@ const problem = (...order: Parameters<FakeGateway['nextFails']>) =>
       .previewImage('m-custom01'),
   );
 
-describe('the message for a person', () => {
-  it('of a problem is what the gateway says, with its title in their language', async () => {
+describe('the message', () => {
+  it("for a problem is the gateway's, with its title in the reader's language", async () => {
     const error = await problem('rate_limited', { retryAfterS: 10 });
     expect(noticeOf(error, english)).toMatchObject({
       title: 'Too many requests',
@@ -31,11 +31,11 @@ describe('the message for a person', () => {
     [null, 'The gateway does not answer'],
     [0, 'Your sign-in has ended'],
     [502, 'Something else answered in place of the gateway'],
-  ])('of a lost answer with status %j is %s', (status, title) => {
+  ])('for a lost answer with status %j is %s', (status, title) => {
     expect(noticeOf(new LostAnswerError('job-1', status), english).title).toBe(title);
   });
 
-  it('of anything else is what it is called, and never its text', () => {
+  it('for any other error has its name, and never its text', () => {
     for (const thrown of [new TypeError('bcg_secret'), 'bcg_secret', null]) {
       const { title, detail } = noticeOf(thrown, english);
       expect(title).toBe('This part could not be shown');
@@ -45,7 +45,7 @@ describe('the message for a person', () => {
 });
 
 describe('a call', () => {
-  it('has ended with its caller only if it failed because of that', () => {
+  it('counts as ended with its caller only if that is why it failed', () => {
     const given = AbortSignal.abort();
     expect(isEnded(new NotSentError('x'), given)).toBe(true);
     expect(isEnded(new LostAnswerError('job-1', null), given)).toBe(true);

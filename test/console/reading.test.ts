@@ -11,7 +11,7 @@ async function* source(count: number, end: () => void = () => undefined, caller 
 const idsOf = (rows: readonly DeletionJson[]) => rows.map(({ requestId }) => requestId);
 
 describe('a reading', () => {
-  it('reads as far as it is asked to, goes on, and knows when there is no more', async () => {
+  it('reads only as many rows as asked for, continues, and knows its end', async () => {
     const reading = new Reading(source(3), null);
     await reading.pull(2);
     expect([idsOf(reading.rows), reading.isOver]).toEqual([['0', '1'], false]);
@@ -21,13 +21,13 @@ describe('a reading', () => {
     expect([idsOf(reading.rows), reading.isOver]).toEqual([['0', '1', '2'], true]);
   });
 
-  it('keeps the order if it is asked twice at once', async () => {
+  it('keeps the order if it is called twice at once', async () => {
     const reading = new Reading(source(9), null);
     await Promise.all([reading.pull(3), reading.pull(6)]);
     expect(idsOf(reading.rows)).toEqual(['0', '1', '2', '3', '4', '5']);
   });
 
-  it('that has failed is broken, and never over', async () => {
+  it('that fails is broken, and never over', async () => {
     const reading = new Reading(
       source(1, () => {
         throw new Error('lost');
@@ -38,7 +38,7 @@ describe('a reading', () => {
     expect([reading.isBroken, reading.isOver]).toEqual([true, false]);
   });
 
-  it('has no row of another caller, unless it may have those of all', async () => {
+  it('refuses a row of another caller, unless it may read all callers', async () => {
     const own = new Reading(source(1), 'cleaner');
     await own.pull(9);
     expect(own.rows).toHaveLength(1);

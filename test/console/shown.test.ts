@@ -7,12 +7,12 @@ describe('visible', () => {
     ['a change of direction', 'ci\u202egnp.exe', 'ci\\u{202E}gnp.exe'],
     ['an isolate', 'a\u2066b\u2069', 'a\\u{2066}b\\u{2069}'],
     ['control characters', 'a\u0000b\nc\u009f', 'a\\u{0}b\\u{A}c\\u{9F}'],
-    ['what has no width', 'ci\u200bx\ufeff\u00ad\u2060', 'ci\\u{200B}x\\u{FEFF}\\u{AD}\\u{2060}'],
-    ['letters that nobody sees', 'a\u3164\u115f\ufe0f', 'a\\u{3164}\\u{115F}\\u{FE0F}'],
-    ['other blanks', 'a\u00a0b\u3000c\u2028', 'a\\u{A0}b\\u{3000}c\\u{2028}'],
-    ['what is not assigned', 'a\u{e0001}\u{10ffff}', 'a\\u{E0001}\\u{10FFFF}'],
-    ['half of a character', 'a\ud83d', 'a\\u{D83D}'],
-    ['characters beyond the first plane, undivided', '😀𠮷', '😀𠮷'],
+    ['characters without width', 'ci\u200bx\ufeff\u00ad\u2060', 'ci\\u{200B}x\\u{FEFF}\\u{AD}\\u{2060}'],
+    ['invisible letters', 'a\u3164\u115f\ufe0f', 'a\\u{3164}\\u{115F}\\u{FE0F}'],
+    ['other spaces', 'a\u00a0b\u3000c\u2028', 'a\\u{A0}b\\u{3000}c\\u{2028}'],
+    ['unassigned code points', 'a\u{e0001}\u{10ffff}', 'a\\u{E0001}\\u{10FFFF}'],
+    ['half of a surrogate pair', 'a\ud83d', 'a\\u{D83D}'],
+    ['characters beyond the first plane, in one piece', '😀𠮷', '😀𠮷'],
   ])('shows %s', (_what, text, shown) => {
     expect(visible(text)).toBe(shown);
   });

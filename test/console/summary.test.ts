@@ -5,7 +5,7 @@ import type { RowOutcome } from '../../src/worker/outcome.ts';
 import { NO_METRICS } from '../fixtures.ts';
 
 describe('lastDays', () => {
-  it('ends with today in UTC, and passes the end of a month', () => {
+  it('ends with today in UTC, and crosses the end of a month', () => {
     expect(lastDays(3, Date.parse('2026-03-01T23:59:59.999Z'))).toEqual(['2026-02-27', '2026-02-28', '2026-03-01']);
     expect(lastDays(2, Date.parse('2026-03-01T00:00:00Z'))).toEqual(['2026-02-28', '2026-03-01']);
   });
@@ -20,14 +20,14 @@ describe('countByDay', () => {
     row('2026-11-23T23:59:59.999Z', 'deleted'),
   ];
 
-  it('counts by outcome, and has days without any', () => {
+  it('counts by outcome, and includes days without deletions', () => {
     expect(countByDay(rows, ['2026-11-24', '2026-11-25'], null)).toEqual([
       { day: '2026-11-24', counts: [2, 0, 0, 0, 0, 1], isPartial: false },
       { day: '2026-11-25', counts: [0, 0, 0, 0, 0, 0], isPartial: false },
     ]);
   });
 
-  it('tells days that were not read from days without any, and the one that was read in part', () => {
+  it('distinguishes days not read, a day read in part, and days without deletions', () => {
     const days = countByDay(rows, ['2026-11-22', '2026-11-23', '2026-11-24'], '2026-11-23T23:59:59.999Z');
     expect(days).toEqual([
       { day: '2026-11-22', counts: null, isPartial: false },
@@ -46,7 +46,7 @@ describe('countByDay', () => {
 });
 
 describe('budgetsIn', () => {
-  it('reads what GET /metrics answers: the account first, then callers by the share that they have used, then by name', () => {
+  it('reads GET /metrics: the account first, then callers by the share they have used, then by name', () => {
     const budgets = new Map(Object.entries({ small: 2, 'ci-cleaner': 50, lowered: 1 }));
     const text = metricsText(
       { ...NO_METRICS, counting: { callers: { small: 2, 'ci-cleaner': 3, lowered: 4, gone: 5 }, account: 7 } },
@@ -60,7 +60,7 @@ describe('budgetsIn', () => {
     ]);
   });
 
-  it('does not take what is not known for unused', () => {
+  it('does not count an unknown budget as unused', () => {
     const limit = (caller: string) => `bcc_image_gateway_caller_budget{caller="${caller}"} 50\n`;
     const text = `${limit('silent')}${limit('unused')}bcc_image_gateway_caller_budget_remaining{caller="unused"} 50\n`;
     expect(budgetsIn(text)).toEqual([
@@ -69,7 +69,7 @@ describe('budgetsIn', () => {
     ]);
   });
 
-  it('of any other text are none', () => {
+  it('finds none in any other text', () => {
     expect(budgetsIn('<html>')).toEqual([]);
   });
 });

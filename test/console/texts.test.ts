@@ -1,4 +1,4 @@
-/** The texts of the console. That the page itself has the same ones is tested in `browser`. */
+/** The texts of the console. `browser` tests that the page has the same ones. */
 import { describe, expect, it } from 'vitest';
 import { isTextKey, languageOf, NOTICES, OUTCOMES, PROBLEM_TITLES_ZH, TEXTS, Texts } from '../../src/console/texts.ts';
 import { ROW_OUTCOMES } from '../../src/worker/outcome.ts';
@@ -15,7 +15,7 @@ describe('the language', () => {
     [['ar-EG'], 'en'],
     [['zha'], 'en'],
     [[], 'en'],
-  ])('of a person who reads %j is %s', (preferred, language) => {
+  ])('for a person who reads %j is %s', (preferred, language) => {
     expect(languageOf(preferred)).toBe(language);
   });
 });
@@ -24,7 +24,7 @@ describe('each text', () => {
   const placesIn = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(([place]) => place).sort();
   const all = [...Object.entries(TEXTS), ...Object.values(NOTICES).flatMap((notice) => Object.entries(notice))];
 
-  it('has the same places for values in both languages', () => {
+  it('has the same placeholders in both languages', () => {
     for (const [key, { en, zh }] of all) expect(placesIn(zh), key).toEqual(placesIn(en));
   });
 
@@ -35,7 +35,7 @@ describe('each text', () => {
     }
   });
 
-  it('is there for each outcome and each code', () => {
+  it('exists for each outcome and each code', () => {
     expect(Object.keys(OUTCOMES).sort()).toEqual([...ROW_OUTCOMES].sort());
     expect(Object.keys(PROBLEM_TITLES_ZH).sort()).toEqual([...PROBLEM_CODES].sort());
   });
@@ -44,14 +44,14 @@ describe('each text', () => {
 describe('in a language', () => {
   const [english, chinese] = [new Texts('en'), new Texts('zh')];
 
-  it('a text has its values in their places', () => {
+  it('a text has its values filled in', () => {
     expect(english.say('budget_used', { used: 2, limit: 4 })).toBe('2 of 4');
     expect(chinese.say('budget_used', { used: 2, limit: 4 })).toBe('2 / 4');
     expect(english.say('loaded', { time: '{time}' })).toBe('Loaded at {time}');
     expect(english.notice('foreign', { status: 502 }).detail).toBe('Its status is 502.');
   });
 
-  it('what the API has is in words, unless a newer gateway has it', () => {
+  it('values of the API have words, unless only a newer gateway has them', () => {
     expect([english.outcome('not_deleted'), chinese.outcome('deleted'), english.outcome('lost')]).toEqual([
       'not deleted',
       '已删除',
@@ -67,7 +67,7 @@ describe('in a language', () => {
     expect(chinese.problemTitle('toString', 'A title')).toBe('A title');
   });
 
-  it('a key is one of the table', () => {
+  it('a key is in the table', () => {
     expect([isTextKey('history'), isTextKey('toString')]).toEqual([true, false]);
   });
 });
