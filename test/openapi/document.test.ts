@@ -11,7 +11,7 @@ interface Scenario {
   options?: HarnessOptions;
   path?: string;
   headers?: Record<string, string>;
-  /** Calls made before, to use something up. */
+  /** Earlier calls, which use something up. */
   before?: string[];
   /** The caller's request id, the same in each of these calls. */
   requestId?: string;
@@ -25,7 +25,7 @@ const noLedger = {
     throw new Error('down');
   },
 };
-/** Baidu gives these answers in turn, the last one for ever. */
+/** Baidu gives these answers in order, and then repeats the last. */
 const answers = (...inTurn: readonly (readonly [status: number, code: string])[]) => {
   let calls = 0;
   return {
@@ -42,7 +42,7 @@ const bug = {
   },
 };
 
-/** An issuer that publishes no keys, so that nobody can tell whether a token of its is genuine. */
+/** An issuer that publishes no keys, so that its tokens cannot be checked. */
 const ISSUERS = JSON.stringify({
   local: { issuer: 'nobody', audience: AUDIENCE, jwks: `${inject('issuerUrl')}/nobody/jwks` },
 });
@@ -53,12 +53,12 @@ const TOKEN = [{ alg: 'ES256', kid: 'key-1' }, CLAIMS, 'x'].map(part).join('.');
 /** A caller that may read metrics. */
 const WITH_METRICS = JSON.stringify({ both: { ...CALLERS.both, scopes: ['metrics:read'] } });
 
-/** How each call but one can fail over plain http. */
+/** Failures of every call but one over plain http. */
 const PLAIN: Readonly<Record<string, Scenario>> = {
   'insecure_transport.not_attempted': { options: { origin: 'http://gateway.test' }, headers: bearer(KEYS.reader) },
 };
 
-/** How each call that needs a caller can fail before it is let through. */
+/** Failures of every call that needs a caller, before it is admitted. */
 const ADMISSION: Readonly<Record<string, Scenario>> = {
   ...PLAIN,
   'invalid_request.not_attempted': { headers: { Host: 'a b' } },
@@ -70,7 +70,7 @@ const ADMISSION: Readonly<Record<string, Scenario>> = {
 };
 
 const LOST = [500, 'InternalError'] as const;
-/** The answers after which a deletion is certainly not done, and the code of each. */
+/** Answers that mean that the deletion was not done, by the gateway's code. */
 const REFUSALS = {
   upstream_rejected_credentials: [403, 'IamSignatureInvalid'],
   upstream_throttled: [429, 'TooManyRequests'],
@@ -82,7 +82,7 @@ const OF_THE_IMAGE = {
   image_shared: [409, 'Image.ImageHasBeenSharedToOthers'],
 } as const;
 
-/** How each call that reads from Baidu can fail, when `path` makes it read. */
+/** Failures of every call that reads from Baidu. `path` makes it read. */
 const reading = (path: string): Record<string, Scenario> => ({
   ...Object.fromEntries(
     Object.entries(REFUSALS).map(([code, answer]) => [`${code}.not_attempted`, { path, options: answers(answer) }]),
@@ -92,14 +92,14 @@ const reading = (path: string): Record<string, Scenario> => ({
   'internal_error.not_attempted': { path, options: bug },
 });
 
-/** How each call on an image can fail, when `path` makes it read. */
+/** Failures of every call on an image. `path` makes it read from Baidu. */
 const onImage = (path: string): Record<string, Scenario> => ({
   'invalid_image_id.not_attempted': { path: '/images/nonsense' },
   'image_not_found.already_absent': { path: path.replace('m-custom01', 'm-absent01') },
   ...reading(path),
 });
 
-/** How a deletion can fail that was sent. After an attempt whose effect is not known, a refusal says nothing. */
+/** Failures of a deletion that was sent. After an attempt with an unknown effect, a refusal proves nothing. */
 const DELETING: Readonly<Record<string, Scenario>> = {
   ...Object.fromEntries(
     Object.entries({ ...REFUSALS, ...OF_THE_IMAGE }).flatMap(([code, answer]) => [
@@ -112,7 +112,7 @@ const DELETING: Readonly<Record<string, Scenario>> = {
   'internal_error.unknown': { options: bug },
 };
 
-/** How a page can fail. */
+/** Failures of a page. */
 const PAGE: Readonly<Record<string, Scenario>> = {
   ...PLAIN,
   'invalid_request.not_attempted': { headers: { Host: 'a b' } },
@@ -188,17 +188,17 @@ const OPERATIONS: readonly [method: string, path: string, key: string, scenarios
   ],
 ];
 
-/** An operation may have two dozen scenarios, each with a gateway of its own. */
+/** An operation may have two dozen scenarios, each with its own gateway. */
 const SCENARIOS_TIMEOUT_MS = 60_000;
 
 describe('the OpenAPI document', () => {
-  it('is what GET /openapi.json answers, with the gateway as its server', async () => {
+  it('is the response to GET /openapi.json, with the gateway as its server', async () => {
     const document: unknown = await (await createHarness().call('GET', '/openapi.json', {})).json();
     expect(document).toEqual(DOCUMENT);
     expect(DOCUMENT.servers).toEqual([{ url: GATEWAY }]);
   });
 
-  it('has the routes of the app and no others', () => {
+  it('has exactly the routes of the app', () => {
     const routes = createHarness()
       .app.routes.filter(({ method }) => method !== 'ALL')
       .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/, '{$1}')}`);
@@ -208,7 +208,7 @@ describe('the OpenAPI document', () => {
     expect(operations.sort()).toEqual(routes.sort());
   });
 
-  it('says of every fingerprint whose key it is', () => {
+  it('says for every fingerprint whose key it is from', () => {
     const fingerprints = Object.values(DOCUMENT.components?.schemas ?? {}).flatMap(({ properties = {} }) =>
       Object.entries(properties).filter(([name]) => /fingerprint/i.test(name)),
     );
@@ -217,7 +217,7 @@ describe('the OpenAPI document', () => {
       expect(schema).toMatchObject({ description: expect.stringMatching(/Baidu key.*[Nn]ot of the caller's/) });
   });
 
-  it('keeps the ids of its operations, from which clients are generated', () => {
+  it('keeps its operation ids, from which clients are generated', () => {
     const ids = Object.values(DOCUMENT.paths ?? {}).flatMap((methods) =>
       Object.values(methods ?? {}).map((operation) => isRecord(operation) && operation['operationId']),
     );
@@ -238,9 +238,9 @@ describe('the OpenAPI document', () => {
     );
   });
 
-  // `answers.ts` checks the other direction: no answer of any test is a failure that is not listed.
+  // `answers.ts` checks the other direction: every failure in any test is listed.
   it.each(OPERATIONS)(
-    'lists for %s %s no failure that cannot be answered',
+    'lists for %s %s only failures that can occur',
     async (method, path, key, scenarios) => {
       const answered: string[] = [];
       for (const [name, { options = {}, before = [], requestId, ...scenario }] of Object.entries(scenarios)) {
@@ -252,7 +252,7 @@ describe('the OpenAPI document', () => {
         answered.push(`${code}.${outcome}`);
         expect(answered.at(-1), name).toBe(name);
       }
-      // A bug can be anywhere, but nothing that these calls do can be made to throw.
+      // A bug can be anywhere, but nothing in these calls can be made to throw.
       const bugs = answered.some((name) => name.startsWith('internal_error')) ? [] : ['internal_error.not_attempted'];
       expect([...answered, ...bugs].sort()).toEqual(documentedFailures(method, path)?.sort());
     },

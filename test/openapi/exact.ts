@@ -5,9 +5,9 @@
 import type { Bodies } from '../../src/openapi/schemas.ts';
 import type { components, operations } from './generated.ts';
 
-/** `true` if the two are the same type, and not only assignable to each other. */
+/** `true` if the types are the same, not only assignable to each other. */
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
-/** The names of what is not the same in both. */
+/** The names of members that differ. */
 type Different<A, B> = {
   [N in keyof A | keyof B]: N extends keyof A & keyof B ? (Equal<A[N], B[N]> extends true ? never : N) : N;
 }[keyof A | keyof B];

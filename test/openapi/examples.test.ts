@@ -7,7 +7,7 @@ import { bodyFaults, DOCUMENT, problemFaults } from '../answers.ts';
 const ORIGIN = 'https://gateway.test';
 
 describe('the examples', () => {
-  it('show every code with every outcome that it can have', () => {
+  it('show every code with every possible outcome', () => {
     const shown = FAILURES.map((failure) => `${failure.code}.${outcomeOf(failure)}`);
     const possible = PROBLEM_CODES.flatMap((code) => PROBLEMS[code].outcomes.map((outcome) => `${code}.${outcome}`));
     expect(shown.sort()).toEqual(possible.sort());
@@ -17,7 +17,7 @@ describe('the examples', () => {
     );
   });
 
-  it.each(FAILURES.map((failure) => problemExample(failure, ORIGIN)))('have a problem that can be: %j', (problem) => {
+  it.each(FAILURES.map((failure) => problemExample(failure, ORIGIN)))('have a valid problem: %j', (problem) => {
     expect(problemFaults(problem)).toBe('');
     expect(problem.detail).not.toContain('undefined');
     expect(problem.deletion).toBe(
@@ -27,7 +27,7 @@ describe('the examples', () => {
     );
   });
 
-  it.each(Object.entries(EXAMPLES))('have a body %s that can be', (name, body) => {
+  it.each(Object.entries(EXAMPLES))('have a valid body %s', (name, body) => {
     expect(bodyFaults(name, body)).toBe('');
   });
 });

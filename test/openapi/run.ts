@@ -1,5 +1,5 @@
 /**
- * `npm run openapi`: the OpenAPI document as its readers see it.
+ * `npm run openapi`: checks the OpenAPI document with the tools of its readers.
  *
  * Promises: Redocly's recommended rules have neither an error nor a warning, except for rules that `redocly.yaml` turns off with a
  * reason; what `openapi-typescript` makes of the document compiles, and is equal to the types of the code. Both tools are

@@ -1,4 +1,4 @@
-/** The JSON Schemas: what the document allows to grow, and what the tests hold the answers to. */
+/** The JSON Schemas: lenient in the document, strict in the tests. */
 import { Validator } from '@cfworker/json-schema';
 import { describe, expect, it } from 'vitest';
 import { isRecord } from '../../src/worker/json.ts';
@@ -13,7 +13,7 @@ describe('the schemas of the document', () => {
   const schemas = DOCUMENT.components?.schemas ?? {};
   const problem = new Validator({ $ref: '#/components/schemas/Problem', components: { schemas } }, '2020-12');
 
-  it('let answers grow: no object refuses further members, and no sentence is fixed', () => {
+  it('let answers grow: no object forbids additional members, and no sentence is fixed', () => {
     const members = (part: unknown): [string, unknown][] => {
       if (Array.isArray(part)) return part.flatMap(members);
       return isRecord(part) ? Object.entries(part).flatMap(([name, inner]) => [[name, inner], ...members(inner)]) : [];
@@ -31,15 +31,15 @@ describe('the schemas of the document', () => {
 });
 
 describe('a problem in the tests', () => {
-  it('is content with a problem of the table', () => {
+  it('may be any from the table', () => {
     expect(problemFaults(body)).toBe('');
   });
 
   it.each([
-    ['a status other than that of the code', { status: 403 }],
-    ['a title other than that of the code', { title: 'x' }],
+    ['a status that does not fit the code', { status: 403 }],
+    ['a title that does not fit the code', { title: 'x' }],
     ['an outcome that the code cannot have', { outcome: 'unknown' }],
-    ['a retry advice other than that of the code', { retryable: true }],
+    ['retry advice that does not fit the code', { retryable: true }],
     ['an unknown code', { code: 'teapot' }],
     ['an additional member', { message: 'x' }],
     ["Baidu's message", { upstream: { status: 1, code: null, requestId: null, message: 'x' } }],
@@ -47,7 +47,7 @@ describe('a problem in the tests', () => {
     expect(problemFaults({ ...body, ...change })).not.toBe('');
   });
 
-  it('with an unknown outcome never advises a retry, and has the URL of the final outcome', () => {
+  it('never advises a retry for an unknown outcome, and then has the URL of the final outcome', () => {
     const facts = { imageId: 'm-custom01', call: 'deletion', upstream: undefined, retryAfterS: undefined } as const;
     for (const code of ['upstream_timeout', 'upstream_throttled', 'image_creating'] as const) {
       const deletion = 'https://gateway.test/deletions?caller=a&imageId=m-custom01&requestId=r';
@@ -61,7 +61,7 @@ describe('a problem in the tests', () => {
     }
   });
 
-  it('has the root as the instance of a request for *, which is no path', () => {
+  it('has the instance / for a request for *, which is not a path', () => {
     const problem = problemBody({ code: 'route_not_found' }, { ...context, instance: instanceOf('*') });
     expect(problem.instance).toBe('/');
     expect(problemFaults(problem)).toBe('');

@@ -33,12 +33,12 @@ describe('a shape', () => {
     ['null or text', nullable(text), [null, ''], [undefined, 7]],
     ['null or one of a closed set', nullable(oneOf(['a'])), [null, 'a'], [undefined, 'b']],
     ['a list', list(integer), [[], [1, 2]], [[1, 'x'], { length: 0 }, 'x', null]],
-  ])('of %s takes exactly that', (_what, { is }, taken, refused) => {
+  ])('for %s accepts exactly that', (_what, { is }, taken, refused) => {
     for (const value of taken) expect(is(value), JSON.stringify(value)).toBe(true);
     for (const value of refused) expect(is(value), JSON.stringify(value)).toBe(false);
   });
 
-  it('of an object checks each member and passes over others', () => {
+  it('for an object checks each member and ignores others', () => {
     for (const value of [
       { name: 'x', code: null },
       { name: 'x', code: 'y', count: 1, color: 'red' },
@@ -67,7 +67,7 @@ describe('a shape', () => {
     });
   });
 
-  it('with a name is referred to by it, and keeps its guard', () => {
+  it('with a name becomes a reference, and keeps its guard', () => {
     const shape = named('Row', row);
     expect(list(shape).schema).toEqual({ type: 'array', items: { $ref: '#/components/schemas/Row' } });
     expect(shape.definition).toBe(row.schema);
@@ -75,18 +75,18 @@ describe('a shape', () => {
     expect(list(shape).is([{ name: 'x' }])).toBe(false);
   });
 
-  it('compiles only if it has exactly the members of its type', () => {
-    // @ts-expect-error a member too few
+  it('compiles only with exactly the members of its type', () => {
+    // @ts-expect-error a missing member
     object<Row>({ name: text, code: nullable(text) });
-    // @ts-expect-error too many members
+    // @ts-expect-error an additional member
     object<Row>({ name: text, code: nullable(text), count: optional(integer), more: text });
-    // @ts-expect-error null is forgotten
+    // @ts-expect-error null is missing
     object<Row>({ name: text, code: text, count: optional(integer) });
-    // @ts-expect-error null is too much
+    // @ts-expect-error null is not in the type
     object<Row>({ name: nullable(text), code: nullable(text), count: optional(integer) });
-    // @ts-expect-error a member that may be absent is required
+    // @ts-expect-error an optional member is required
     object<Row>({ name: text, code: nullable(text), count: integer });
-    // @ts-expect-error a word is forgotten
+    // @ts-expect-error a value is missing
     object<{ readonly word: 'a' | 'b' }>({ word: oneOf(['a']) });
   });
 });
