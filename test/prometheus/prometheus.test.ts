@@ -1,6 +1,6 @@
 /**
- * Debian's Prometheus scrapes the running gateway, as operating.md configures it, while deletions end in every way and the gateway is
- * killed and started again. Then it is asked what it saw, with the expressions of the alerts and of the dashboard.
+ * Debian's Prometheus scrapes the running gateway, configured as in operating.md, while deletions end in every way and the gateway is
+ * killed and restarted. Then it is queried with the expressions of the alerts and the dashboard.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const ALERTS = join(ROOT, 'src/tools/monitoring/alerts.yml');
 const ALERT_TESTS = join(import.meta.dirname, 'alerts.test.yml');
 const ALERT = /^BccImageGateway[A-Z]\w+$/;
-/** So seldom that the rate limit of 60 requests in a minute is far. */
+/** Well within the rate limit of 60 requests a minute. */
 const SCRAPE_INTERVAL = '2s';
 
 const keys = {
@@ -103,7 +103,7 @@ scrape_configs:
   await direct('deletion-faults', ['hang']);
   expect(await remove('deleter', 'm-custom03')).toBe('unknown');
   expect(await remove('small', 'm-custom04')).toBe('deleted');
-  // Its budget is used up, so this deletion has neither row nor outcome of its own.
+  // The budget is used up, so this deletion has no row and counts no outcome.
   expect(await remove('small', 'm-failed01')).toBe('not_attempted');
   await until(async () => (await prometheus.value('sum(bcc_image_gateway_resolutions_total)')) === 2);
 });
@@ -124,7 +124,7 @@ async function valuesOf(metric: string): Promise<Record<string, number>> {
   return Object.fromEntries(samples.map(({ labels, value }) => [nameOf(labels), value]));
 }
 
-/** The names of the gateway's metrics that Prometheus has. */
+/** The names of the gateway's metrics in Prometheus. */
 async function exposed(): Promise<string[]> {
   const names = await prometheus.ask('label/__name__/values');
   return Array.isArray(names) ? names.map(String).filter((name) => name.startsWith('bcc_image_gateway_')) : [];
@@ -134,7 +134,7 @@ async function exposed(): Promise<string[]> {
 const metricsIn = (text: string) => [...new Set(text.match(/\bbcc_image_gateway_\w+/g))].sort();
 
 describe('Prometheus', () => {
-  it('scrapes with the key of a caller that has the scope, and not with that of another', async () => {
+  it('scrapes with the key of a caller with the scope, and with no other', async () => {
     expect(await prometheus.value('up{job="bcc-image-gateway"}')).toBe(1);
     expect(await prometheus.value('up{job="without-scope"}')).toBe(0);
     const targets = listOf(await prometheus.ask('targets'), 'activeTargets');
@@ -165,7 +165,7 @@ describe('Prometheus', () => {
     expect(await valuesOf('bcc_image_gateway_ledger_rows')).toEqual({ '': 7 });
   });
 
-  it('has what is left of the budgets: what was or may have been deleted counts', async () => {
+  it('has the remaining budgets, which count images that were or may have been deleted', async () => {
     expect(await valuesOf('bcc_image_gateway_caller_budget')).toMatchObject({ deleter: 10, small: 1, newcomer: 2 });
     expect(await valuesOf('bcc_image_gateway_caller_budget_remaining')).toMatchObject({
       deleter: 8,
@@ -176,7 +176,7 @@ describe('Prometheus', () => {
     expect(await valuesOf('bcc_image_gateway_account_budget_remaining')).toEqual({ '': 497 });
   });
 
-  it('saw the unknown outcomes while they were unknown', async () => {
+  it('saw outcomes while they were unknown', async () => {
     expect(await prometheus.value('max_over_time(bcc_image_gateway_unresolved_deletions[10m])')).toBeGreaterThan(0);
     expect(
       await prometheus.value('max_over_time(bcc_image_gateway_oldest_unresolved_age_seconds[10m])'),
@@ -192,7 +192,7 @@ describe('Prometheus', () => {
     expect(increase['account']).toBe(0);
   });
 
-  it('sees the first burst of a caller that never deleted anything', async () => {
+  it('sees the first burst of a caller that has never deleted anything', async () => {
     for (let n = 0; n < 5; n++) expect(await remove('newcomer', 'm-system01')).toBe('rejected');
     const fails = listOf(await prometheus.ask('rules'), 'groups')
       .flatMap((group) => listOf(group, 'rules'))
@@ -202,7 +202,7 @@ describe('Prometheus', () => {
     await until(async () => (await callers()).includes('newcomer'));
   });
 
-  it('sees an image that is taken, and then what one check of it found', async () => {
+  it('sees a deletion in progress, and then its outcome after a check', async () => {
     await direct('deletion-faults', ['hang']);
     const hanging = remove('deleter', 'm-custom05');
     await until(async () => (await prometheus.value('bcc_image_gateway_unresolved_deletions')) === 1);
@@ -212,7 +212,7 @@ describe('Prometheus', () => {
     await until(async () => (await prometheus.value('bcc_image_gateway_unresolved_deletions')) === 0);
   });
 
-  it('sees no counter go down when the gateway is killed and started again, and only the scrapes in between fail', async () => {
+  it('sees no counter decrease when the gateway is killed and restarted, and only scrapes in between fail', async () => {
     await gateway.stop('SIGKILL');
     await until(async () => (await prometheus.value('up{job="bcc-image-gateway"}')) === 0);
     gateway = await start(Number(new URL(gateway.url).port));
@@ -239,7 +239,7 @@ describe('promtool', () => {
     return { status, said: stdout + stderr };
   };
 
-  it('has nothing to say against the metrics', async () => {
+  it('accepts the metrics', async () => {
     const headers = { Authorization: `Bearer ${keys.reader.key}` };
     const text = await (await fetch(`${gateway.url}/metrics`, { headers })).text();
     expect(text).toContain('# TYPE bcc_image_gateway_deletions_total counter\n');
@@ -251,7 +251,7 @@ describe('promtool', () => {
   it.each([
     ['the scrape job of operating.md', ['check', 'config', configFile]],
     ['the alerts', ['check', 'rules', ALERTS]],
-    ['what makes each alert fire and what does not', ['test', 'rules', ALERT_TESTS]],
+    ['the tests of what makes each alert fire', ['test', 'rules', ALERT_TESTS]],
   ])('accepts %s', (_what, order) => {
     expect(promtool(order)).toEqual({ status: 0, said: expect.stringContaining('SUCCESS') });
   });
@@ -261,7 +261,7 @@ describe('the alerts', () => {
   const rules = async () => listOf(await prometheus.ask('rules'), 'groups').flatMap((group) => listOf(group, 'rules'));
   const textOf = (annotations: unknown) => Object.values(isRecord(annotations) ? annotations : {}).join(' ');
 
-  it('each say what is wrong and what to do, wait before they call, and Prometheus can evaluate them', async () => {
+  it('each say what is wrong and what to do, wait before they fire, and can be evaluated', async () => {
     await until(async () => (await rules()).every(({ health }) => health !== 'unknown'));
     for (const { name, health, duration, labels, annotations } of await rules()) {
       expect(name).toMatch(ALERT);
@@ -272,7 +272,7 @@ describe('the alerts', () => {
     }
   });
 
-  it('each have a test in which they fire, with the labels that their texts name, and one in which they do not', async () => {
+  it('each have a test that fires them, with the labels in their texts, and one that does not', async () => {
     const cases = readFileSync(ALERT_TESTS, 'utf8').split('- expr: ').slice(1);
     for (const { name, annotations } of await rules()) {
       const own = cases.filter((text) => text.startsWith(`ALERTS{alertname="${name}"`));
@@ -288,13 +288,13 @@ describe('the alerts', () => {
     }
   });
 
-  it('name only metrics that the gateway has', async () => {
+  it('use only metrics that the gateway has', async () => {
     const names = metricsIn(readFileSync(ALERTS, 'utf8'));
     expect(names.length).toBeGreaterThan(0);
     expect(await exposed()).toEqual(expect.arrayContaining(names));
   });
 
-  it('call the operator for what happened here', async () => {
+  it('fire for the budget refusal in this test', async () => {
     const alerts = async () => listOf(await prometheus.ask('alerts'), 'alerts').map(({ annotations }) => annotations);
     const summary = `The caller budget of ${new URL(gateway.url).host} refuses deletions.`;
     await until(async () => (await alerts()).some((annotations) => textOf(annotations).includes(summary)));
@@ -307,12 +307,12 @@ describe('the dashboard', () => {
     listOf(panel, 'targets').map(({ expr }) => String(expr)),
   );
 
-  it('has every metric of the gateway, and no other', async () => {
+  it('shows exactly the metrics of the gateway', async () => {
     expect(metricsIn(expressions.join('\n'))).toEqual(await exposed());
   });
 
-  it.each(expressions)('has an answer for %s', async (expression) => {
-    // As Grafana fills it in.
+  it.each(expressions)('has data for %s', async (expression) => {
+    // As Grafana replaces them.
     const filled = expression.replaceAll('$instance', '.*').replaceAll('$__interval', '1m');
     expect(filled).not.toContain('$');
     expect(await prometheus.query(filled)).not.toEqual([]);

@@ -1,7 +1,7 @@
 /**
  * A real Prometheus on loopback.
  *
- * Promises: its data lies in a temporary folder; it ends with the program that started it. Never: returns before it answers.
+ * Promises: its data is in a temporary folder; it ends with the program that started it. Never: returns before it is ready.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** One series of an answer. */
+/** One series of a result. */
 export interface Sample {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
@@ -31,7 +31,7 @@ export class Prometheus {
     this.#child = child;
   }
 
-  /** Starts it with this configuration file. */
+  /** Starts Prometheus with this configuration file. */
   static async start(configFile: string): Promise<Prometheus> {
     const address = `127.0.0.1:${await freePort()}`;
     const child = spawn(
@@ -57,14 +57,14 @@ export class Prometheus {
     return new Prometheus(url, child);
   }
 
-  /** The data of an answer. @throws Error if Prometheus refuses the question */
+  /** The data of a response. @throws Error if Prometheus refuses the request */
   async ask(path: string): Promise<unknown> {
     const answer: unknown = await (await fetch(`${this.#url}/api/v1/${path}`)).json();
     if (!isRecord(answer) || answer['status'] !== 'success') throw new Error(`${path}: ${JSON.stringify(answer)}`);
     return answer['data'];
   }
 
-  /** The series that the expression gives now. @throws Error if Prometheus does not take the expression */
+  /** The current series of an expression. @throws Error if Prometheus refuses it */
   async query(expression: string): Promise<Sample[]> {
     const data = await this.ask(`query?${new URLSearchParams({ query: expression })}`);
     return listOf(data, 'result').map(({ metric, value }) => {
@@ -74,7 +74,7 @@ export class Prometheus {
     });
   }
 
-  /** The one value that the expression gives now; `undefined` if it gives none. */
+  /** The only current value of an expression; `undefined` without one. */
   async value(expression: string): Promise<number | undefined> {
     const samples = await this.query(expression);
     if (samples.length > 1) throw new Error(`${expression} has ${samples.length} values`);
@@ -89,12 +89,12 @@ export class Prometheus {
   }
 }
 
-/** Asks again and again until it is so. A test that waits in vain ends by its timeout. */
+/** Polls until `isSo` is true. A test that waits in vain times out. */
 export async function until(isSo: () => Promise<boolean>): Promise<void> {
   while (!(await isSo())) await wait(POLL_MS);
 }
 
-/** A list of objects in an answer. */
+/** A list of objects in a response. */
 export function listOf(data: unknown, name: string): Readonly<Record<string, unknown>>[] {
   const list = isRecord(data) ? data[name] : undefined;
   if (!Array.isArray(list) || !list.every(isRecord)) throw new Error(`no ${name}: ${JSON.stringify(data)}`);

@@ -1,9 +1,9 @@
 /**
- * Where `prometheus` and `promtool` are: on the path, or in Debian's packages, which it fetches.
+ * Finds `prometheus` and `promtool` on the path, or fetches Debian's packages.
  *
- * Promises: the machine stays as it is. apt-get fetches the packages with lists of its own and checks their signatures as always;
- * dpkg unpacks them into a folder that Git ignores. So it needs no root and no `apt-get update`, and what a package does when it is
- * installed, such as starting its service, is not done.
+ * Promises: does not change the machine. apt-get fetches the packages with its own lists and checks their signatures as usual, and
+ * dpkg unpacks them into a folder that Git ignores. So it needs no root and no `apt-get update`. Nothing that a package does on
+ * installation, such as starting its service, happens.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
@@ -15,7 +15,7 @@ const PACKAGES = ['prometheus', 'promtool'];
 const FOLDER = join(import.meta.dirname, '../../node_modules/.cache/prometheus');
 const BIN = 'usr/bin';
 
-/** The path with both programs on it. @throws Error with a sentence for people if they cannot be had */
+/** A `PATH` with both programs. @throws Error with a readable message if they cannot be obtained */
 export function pathWithPrometheus(): string {
   const path = process.env['PATH'] ?? '';
   if (PROGRAMS.every((program) => spawnSync(program, ['--version']).status === 0)) return path;
@@ -38,14 +38,14 @@ function fetchFromDebian(): void {
     const packages = readdirSync(folder).filter((file) => file.endsWith('.deb'));
     for (const file of packages) spawnSync('dpkg', ['-x', file, 'unpacked'], { cwd: folder, stdio: 'inherit' });
     const runs = (program: string) => spawnSync(join(folder, 'unpacked', BIN, program), ['--version']).status === 0;
-    if (!PROGRAMS.every(runs)) throw new Error(`apt-get and dpkg cannot bring Debian's prometheus here.\n${said}`);
+    if (!PROGRAMS.every(runs)) throw new Error(`apt-get and dpkg could not fetch Debian's prometheus.\n${said}`);
     renameSync(join(folder, 'unpacked'), FOLDER);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** Puts the packages into the folder, as far as there are any. Returns what apt-get said. */
+/** Downloads the packages that exist into the folder. Returns the output of apt-get. */
 function download(folder: string): string {
   const state = join(folder, 'state');
   const cache = join(folder, 'cache');
@@ -54,7 +54,7 @@ function download(folder: string): string {
   const settings = [
     `Dir::State=${state}`,
     `Dir::Cache=${cache}`,
-    // Root would fetch as a user who may not write into this folder.
+    // Otherwise root would fetch as a user who cannot write to this folder.
     'APT::Sandbox::User=root',
     'Acquire::Languages=none',
   ];
@@ -63,6 +63,6 @@ function download(folder: string): string {
     const { stdout, stderr } = spawnSync('apt-get', [...options, ...order], { cwd: folder, encoding: 'utf8' });
     return `$ apt-get ${order.join(' ')}\n${stdout}${stderr}`;
   };
-  // A source that has nothing to do with this may fail. Whether the programs run in the end is what counts.
+  // An unrelated source may fail. What matters is whether the programs run in the end.
   return [aptGet('update'), ...PACKAGES.map((name) => aptGet('download', name))].join('');
 }

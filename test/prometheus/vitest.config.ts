@@ -1,4 +1,4 @@
-/** The tests with a real Prometheus. They follow its clock, so they are no part of `npm test`. */
+/** The tests with a real Prometheus. They wait for its clock, so they are not part of `npm test`. */
 import { defineConfig } from 'vitest/config';
 import { requireBuild } from '../built.ts';
 
