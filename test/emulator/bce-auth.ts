@@ -15,12 +15,12 @@ export interface Account {
 
 export type Refusal = { code: 'IamSignatureInvalid' | 'InvalidHTTPAuthHeader' | 'RequestExpired'; message: string };
 
-/** How far a request's time may be from the server's. */
+/** How much a request's time may differ from the server's. */
 const MAX_DISTANCE_MS = 30 * 60 * 1000;
 const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 const DEFAULT_HEADERS = ['host', 'content-length', 'content-type', 'content-md5'];
 
-/** `null` if the request is signed as it must be. */
+/** `null` if the request is correctly signed. */
 export async function refusal(request: Request, account: Account, nowMs: number): Promise<Refusal | null> {
   const fields = (request.headers.get('authorization') ?? '').split('/');
   const [scheme, accessKeyId = '', timestamp = '', period = '', list = '', signature = ''] = fields;
@@ -79,7 +79,7 @@ function invalid(cause: string): Refusal {
   return { code: 'IamSignatureInvalid', message: `IamSignatureInvalid, cause: ${cause}` };
 }
 
-/** Percent-encodes byte by byte, as the documentation words it: everything except letters, digits and `-._~`. */
+/** Percent-encodes each byte except letters, digits and `-._~`, as documented. */
 function escaped(text: string): string {
   let result = '';
   for (const byte of new TextEncoder().encode(text)) {

@@ -1,5 +1,5 @@
 /**
- * The images that the emulator starts with: one in every state that a deletion can meet. The id `m-absent01` has no image.
+ * The images that the emulator starts with: one in every state that a deletion can meet. No image has the id `m-absent01`.
  *
  * Source: https://cloud.baidu.com/doc/BCC/s/ajwvynv78 (ImageModel).
  */

@@ -1,4 +1,4 @@
-/** The emulator refuses what a strict server refuses, so its acceptance of a request proves something. */
+/** The emulator refuses what a strict server refuses, so an accepted request is evidence. */
 import { describe, expect, it } from 'vitest';
 import { isRecord } from '../../src/worker/json.ts';
 import vectors from '../worker/baidu/vectors.json';
@@ -45,15 +45,15 @@ describe('the emulator', () => {
     ],
     ['another path', signed({}, 'https://bcc.bj.baidubce.com/v2/image/m-other001')],
     ['another method', signed({}, undefined, 'GET')],
-    ['a query that is not signed', signed({}, `https://bcc.bj.baidubce.com${vector?.path}?a=b`)],
+    ['an unsigned query', signed({}, `https://bcc.bj.baidubce.com${vector?.path}?a=b`)],
     ['another host', signed({ host: 'bcc.gz.baidubce.com' })],
     ['another x-bce-date', signed({ 'x-bce-date': '2024-05-06T07:08:10Z' })],
-    ['an x-bce header that is not signed', signed({ 'x-bce-meta': 'x' })],
-    ['a signed header that is missing', signed({ 'x-bce-date': null })],
+    ['an unsigned x-bce header', signed({ 'x-bce-meta': 'x' })],
+    ['a missing signed header', signed({ 'x-bce-date': null })],
     ['a list without host', signed({ authorization: authorization.replace('host;x-bce-date', 'x-bce-date') })],
-    ['an expiration that was not signed', signed({ authorization: authorization.replace('/1800/', '/3600/') })],
+    ['an unsigned expiration', signed({ authorization: authorization.replace('/1800/', '/3600/') })],
     [
-      'a session token that nobody issued',
+      'an unknown session token',
       signed({
         'x-bce-security-token': 'x',
         authorization: authorization.replace('x-bce-date', 'x-bce-date;x-bce-security-token'),
@@ -83,7 +83,7 @@ describe('the emulator', () => {
     expect(response.headers.get('x-bce-request-id')).toMatch(/^[0-9a-f-]{36}$/);
   });
 
-  it('deletes nothing for an unsigned request, even if a fault is to come after the deletion', async () => {
+  it('deletes nothing for an unsigned request, even with a fault that follows a deletion', async () => {
     const emulator = new Emulator(account, async () => undefined);
     emulator.misbehave('drop_after');
     const request = new Request('https://bcc.bj.baidubce.com/v2/image/m-custom01', { method: 'DELETE' });

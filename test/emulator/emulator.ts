@@ -1,5 +1,5 @@
 /**
- * Plays `bcc.bj.baidubce.com`: its image calls and responses, and on demand the ways it misbehaves.
+ * Emulates `bcc.bj.baidubce.com`: its image calls and responses, and on demand its faults.
  *
  * Promises: does nothing for an unsigned call, and records every call and whether it deleted an image. Never: is more lenient than
  * the real server is known to be.
@@ -17,11 +17,11 @@ export interface Call {
   /** What was returned: Baidu's code, `ok`, or the name of the fault. */
   answer: string;
   deleted: boolean;
-  /** When it arrived, by true time: milliseconds since the epoch. */
+  /** When it arrived, in milliseconds since the epoch, without `clockOffsetMs`. */
   atMs: number;
 }
 
-/** A way in which a call goes wrong. `deletes` says whether the image is deleted before that. */
+/** A way in which a call fails. `deletes`: whether the image is deleted first. */
 export interface Fault {
   deletes: boolean | 'later';
   /** `drop` ends the connection without an answer; `hang` never answers. */
@@ -30,13 +30,13 @@ export interface Fault {
   delayMs?: number;
 }
 
-/** How long a deletion takes that goes on after its connection is gone. */
+/** How long a deletion takes that continues after its connection is lost. */
 export const LATER_MS = 2_000;
 
 const html = '<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>';
 const asHtml = { 'content-type': 'text/html' };
 
-/** Every way of misbehaving, by name. */
+/** Every fault, by name. */
 export const FAULTS = {
   slow: { deletes: true, answer: 'normal', delayMs: 400 },
   hang: { deletes: false, answer: 'hang' },
@@ -127,17 +127,17 @@ export class Emulator {
   readonly calls: Call[] = [];
   /** Faults for the next calls, first in, first out. */
   readonly faults: Fault[] = [];
-  /** Faults for the next deletions alone: a check of another image, which comes when it is due, takes none of them. */
+  /** Faults for the next deletions only, so that a check of another image in between does not take one. */
   readonly deletionFaults: Fault[] = [];
-  /** How far this server's clock is ahead of true time, in milliseconds. */
+  /** How far this server's clock is ahead, in milliseconds. */
   clockOffsetMs = 0;
-  /** The code under which it says that an image is absent. Which one the real server sends is not documented. */
+  /** Its error code for an absent image. The real server's is not documented. */
   absentCode = 'NoSuchObject';
   readonly #account: Account;
   readonly #sleep: (ms: number) => Promise<unknown>;
   readonly #verify: typeof refusal;
 
-  /** `verify` says why a request is refused, or `null`. Only where signatures are not the subject is it another than ours. */
+  /** @param verify returns why a request is refused, or `null`. Replaced only where signatures do not matter. */
   constructor(account: Account, sleep: (ms: number) => Promise<unknown>, verify: typeof refusal = refusal) {
     this.#account = account;
     this.#sleep = sleep;
@@ -154,18 +154,18 @@ export class Emulator {
     this.absentCode = 'NoSuchObject';
   }
 
-  /** Lets the next calls go wrong, one fault for each call. */
+  /** Makes the next calls fail, with one fault each. */
   misbehave(...names: FaultName[]): void {
     this.faults.push(...names.map((name) => FAULTS[name]));
   }
 
-  /** No more faults. */
+  /** Removes all faults. */
   calm(): void {
     this.faults.length = 0;
     this.deletionFaults.length = 0;
   }
 
-  /** Answers as the server would. @throws ConnectionDropped if it would not answer */
+  /** Answers as the server would. @throws ConnectionDropped if the connection ends without an answer */
   async fetch(request: Request): Promise<Response> {
     const requestId = crypto.randomUUID();
     const { pathname: path, search } = new URL(request.url);
@@ -242,13 +242,13 @@ export class Emulator {
   }
 }
 
-/** An answer with the headers that every answer of BCC has. */
+/** An answer with the headers that every BCC answer has. */
 function raw(status: number, body: string, requestId: string, headers: Record<string, string> = {}): Response {
   const common = { 'content-type': 'application/json;charset=UTF-8', server: 'BWS', 'x-bce-request-id': requestId };
   return new Response(body === '' ? null : body, { status, headers: { ...common, ...headers } });
 }
 
-/** An answer whose body breaks off. */
+/** An answer whose body is cut off. */
 function cut(status: number, requestId: string): Response {
   return begun(status, requestId, async (controller) =>
     controller.error(new ConnectionDropped('Network connection lost.')),
@@ -260,7 +260,7 @@ function stalled(status: number, requestId: string): Response {
   return begun(status, requestId, () => new Promise(() => undefined));
 }
 
-/** An answer with the first bytes of a body, and whatever follows. */
+/** An answer with the first bytes of a body; then `goOn` takes over. */
 function begun(
   status: number,
   requestId: string,

@@ -1,13 +1,13 @@
 /**
  * The emulator as a Worker. Tests direct it through `/__emulator/…`, unsigned and only on loopback.
  *
- *   GET  /__emulator/state    the calls so far and the images that exist
- *   POST /__emulator/reset    back to the start
- *   POST /__emulator/faults   ["drop_after", …]: how the next calls go wrong, one after the other
- *   POST /__emulator/deletion-faults   the same for the next deletions alone, whatever else is called in between
- *   POST /__emulator/calm     no more faults
- *   POST /__emulator/images   {"id": …, "name": …}: one more custom image
- *   POST /__emulator/clock    by how many milliseconds the server's clock is ahead
+ *   GET  /__emulator/state    the calls so far and the existing images
+ *   POST /__emulator/reset    restores the initial state
+ *   POST /__emulator/faults   ["drop_after", …]: faults for the next calls, in order
+ *   POST /__emulator/deletion-faults   faults for the next deletions only, in order
+ *   POST /__emulator/calm     removes all faults
+ *   POST /__emulator/images   {"id": …, "name": …}: adds a custom image
+ *   POST /__emulator/clock    sets how many milliseconds the server's clock is ahead
  */
 import { isRecord } from '../../src/worker/json.ts';
 import type { Account } from './bce-auth.ts';
@@ -26,7 +26,7 @@ export default {
       return await emulator.fetch(request);
     } catch (error) {
       if (!(error instanceof ConnectionDropped)) throw error;
-      // A Worker cannot cut a connection. The proxy in front of it can, and does if it sees this header.
+      // A Worker cannot cut a connection. The proxy in front of it does so when it sees this header.
       return new Response(null, { status: 500, headers: { 'x-emulator-connection': 'drop' } });
     }
   },
@@ -57,17 +57,17 @@ function direct(emulator: Emulator, pathname: string, order: unknown): Response 
       return Response.json({});
     case '/__emulator/images': {
       if (!isRecord(order) || typeof order['id'] !== 'string' || typeof order['name'] !== 'string') {
-        return new Response('an id and a name', { status: 400 });
+        return new Response('Send an id and a name.\n', { status: 400 });
       }
       const { id, name } = order;
       emulator.images.set(id, { id, name, type: 'Custom', status: 'Available', sharedWith: [] });
       return Response.json({});
     }
     case '/__emulator/clock':
-      if (typeof order !== 'number') return new Response('a number of milliseconds', { status: 400 });
+      if (typeof order !== 'number') return new Response('Send a number of milliseconds.\n', { status: 400 });
       emulator.clockOffsetMs = order;
       return Response.json({});
     default:
-      return new Response('no such order', { status: 404 });
+      return new Response('Unknown path.\n', { status: 404 });
   }
 }

@@ -1,7 +1,7 @@
 /**
- * The joint between gateway and emulator in one isolate, in place of a socket.
+ * Connects gateway and emulator in one isolate, instead of a socket.
  *
- * Promises: refuses what the network would: the answer and its body end with the request's signal.
+ * Promises: behaves like the network: the answer and its body end when the request's signal aborts.
  */
 
 type Answering = (request: Request) => Promise<Response>;
@@ -16,7 +16,7 @@ export function joint(answer: Answering): Answering {
   };
 }
 
-/** Rejects when the signal is given. */
+/** Rejects when the signal aborts. */
 function endOf(signal: AbortSignal): Promise<never> {
   const end = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
   end.catch(() => undefined);
