@@ -1,8 +1,8 @@
-/** A stand-in for `cloudflare:test` in Node.js, and for the globals of workerd that the tests use. */
+/** Replaces `cloudflare:test` in Node.js, and the globals of workerd that the tests use. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { liveObject, living } from './workers.ts';
 
-/** Node.js takes a stream as a body only with `duplex: 'half'`; workerd needs no such option. */
+/** Node.js accepts a stream as a body only with `duplex: 'half'`, which workerd does not need. */
 class HalfDuplexRequest extends Request {
   constructor(input: ConstructorParameters<typeof Request>[0], init?: RequestInit) {
     super(input, init?.body ? Object.assign({}, init, { duplex: 'half' }) : init);

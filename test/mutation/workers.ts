@@ -1,4 +1,4 @@
-/** A stand-in for `cloudflare:workers` in Node.js: the ledger's Durable Objects on SQLite in memory, and the assets that were built. */
+/** Replaces `cloudflare:workers` in Node.js: the ledger's Durable Objects with SQLite in memory, and the built assets. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -19,7 +19,7 @@ export interface Living {
   instance: Promise<Ledger>;
   ctx: { storage: unknown; abort: () => void };
 }
-/** What outlives an eviction. */
+/** What survives an eviction. */
 const databases = new Map<string, DatabaseSync>();
 const alarms = new Map<string, number>();
 export const living = new Map<string, Living>();
@@ -51,7 +51,7 @@ export function liveObject(name: string): Living {
     },
   };
   const ctx = { storage, abort: () => living.delete(name), blockConcurrencyWhile: (act: () => unknown) => act() };
-  // Imported here and not at the top, because the ledger imports this file itself.
+  // Imported here and not at the top, because the ledger imports this file.
   const instance = import('../../src/worker/ledger-object.ts').then(
     ({ Ledger: Real }) => new Real(ctx as never, SETTINGS),
   );
