@@ -1,24 +1,24 @@
 /**
- * What a ledger far away costs a caller.
+ * The latency of a ledger far away, for a caller.
  *
- * Requests arrive by the clock, whether or not the ones before are answered, and latency counts from the moment at which a request
- * was due. Connections that wait for one another would march in step, and hide what happens after an answer.
+ * Requests arrive by the clock, whether or not earlier ones have been answered, and latency counts from when a request was due.
+ * Connections that wait for their answers would run in step, and hide what happens after an answer.
  */
 import { Agent, request } from 'node:http';
 import { keyOf, vars } from './gateway.ts';
 import { interleaved, printTable, seriesOf } from './measure.ts';
 import { type Subject, startNode, startWorkerd } from './servers.ts';
 
-/** From the Worker to the ledger, one way. */
+/** One way, from the Worker to the ledger. */
 const DISTANCES_MS = [0, 10, 30];
 const UPSTREAM_MS = 50;
 const UPSTREAM_JITTER_MS = 10;
-/** So few that the machine is mostly idle. */
+/** Few enough that the machine is mostly idle. */
 const ARRIVALS_PER_S = 40;
 
 let sent = 0;
 
-/** Sends one deletion. Its latency in milliseconds, from the moment at which it was due. */
+/** Sends one deletion. Resolves with its latency in milliseconds, from when it was due. */
 function deleteOne({ url }: Subject, agent: Agent, dueMs: number): Promise<number> {
   const path = `/images/m-${String(sent++).padStart(8, '0')}`;
   const headers = { Authorization: `Bearer ${keyOf(0)}` };

@@ -1,4 +1,4 @@
-/** The gateway under load, beside the bare runtime, what a team would write today, and the ceiling. */
+/** The gateway under load, compared with the bare runtime, what a team would write today, and the upper limit. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
@@ -8,9 +8,9 @@ import { cpuUs, FOLDER, has, type Subject, startNginx, startNode, startWorkerd }
 
 const BARE = 'the bare Worker: three lines that forward';
 const CALLERS = 64;
-/** Without a delay, enough to saturate every subject; at 50 ms, so few that a request seldom waits for another. */
+/** Without a delay, enough to saturate every server. At 50 ms, few enough that requests seldom wait for each other. */
 const CONNECTIONS_AT: Readonly<Record<number, number>> = { 0: 32, 50: 4 };
-/** Enough to compile the code and to open the connections before anything is counted, whatever the delay. */
+/** Enough, at any delay, to compile the code and open the connections before anything is counted. */
 const WARM_UP_CONNECTIONS = 128;
 /** V8 optimises a function after thousands of calls. With less, the figures compare the compilation of more code with that of less. */
 const WARM_UP_S = 10;
@@ -54,7 +54,7 @@ export const vars = (endpoint: string) => ({
 
 let scripts = 0;
 
-/** A fresh image id for each request of all runs. With many callers it takes them in turn, so that no budget is used up. */
+/** Uses a new image id for each request of all runs. Many callers take turns, so that no budget is used up. */
 function wrkScript(path: string, manyCallers: boolean): string {
   const run = String(++scripts).padStart(4, '0');
   const file = join(FOLDER, `load-${run}.lua`);
@@ -91,14 +91,14 @@ function output(command: string, args: string[]): Promise<string> {
 
 interface Load {
   readonly subject: Subject;
-  /** What comes before the image id. */
+  /** The path before the image id. */
   readonly path: string;
   readonly manyCallers?: boolean;
-  /** What is asked for before each second of load, and is no part of it. */
+  /** A path to request before each second of load, which does not count. */
   readonly before?: string;
 }
 
-/** Loads a server; one that something is asked of before each second, second by second. */
+/** Loads a server, in runs of one second if it has a `before`. */
 export async function load(subject: Load, connections: number, seconds: number): Promise<Run> {
   const { before } = subject;
   if (before === undefined) return loadOnce(subject, connections, seconds);
@@ -207,7 +207,7 @@ export async function benchGateway(rounds: number, seconds: number) {
   return result;
 }
 
-/** Throughput and CPU at no delay, where every server is busy; beside it what one caller waits behind a slow upstream. */
+/** Throughput and CPU without delay, when every server is busy, and the latency for a caller with a slow upstream. */
 function printLoad(busy: readonly Row[], slow: readonly Row[]): void {
   const whole = ({ median }: Series) => Math.round(median).toLocaleString('en');
   const ms = ({ median }: Series) => median.toFixed(1);
@@ -235,6 +235,6 @@ function printLoad(busy: readonly Row[], slow: readonly Row[]): void {
     rows,
   );
   for (const { name, failed } of [...busy, ...slow]) {
-    if (failed > 0) console.log(`\nNot to be quoted: ${failed} requests through "${name}" failed.`);
+    if (failed > 0) console.log(`\nDo not quote these figures: ${failed} requests through "${name}" failed.`);
   }
 }

@@ -1,4 +1,4 @@
-/** What the ledger costs as it grows. */
+/** The cost of the ledger's operations as it grows. */
 import { interleaved, micro, printTable, seriesOf } from './measure.ts';
 import { startWorkerd } from './servers.ts';
 

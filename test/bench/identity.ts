@@ -1,4 +1,4 @@
-/** What it costs to find out who calls: a key as callers grow, a token at first and afterwards. In Node.js, on the real code. */
+/** The cost of identifying a caller: by key, for more and more callers, and by token, new or known. The real code, in Node.js. */
 import { createHash } from 'node:crypto';
 import { type Arrival, createIdentity, type Identity } from '../../src/worker/callers/identify.ts';
 import { parseCallers } from '../../src/worker/callers/table.ts';

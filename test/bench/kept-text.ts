@@ -1,10 +1,10 @@
-/** What it costs to find out whether text of a request may be recorded. In Node.js, on the real code. */
+/** The cost of deciding whether a request's text may be recorded. The real code, in Node.js. */
 import { keptBeside } from '../../src/worker/kept-text.ts';
 import { interleaved, micro, nsPerCall, printTable, seriesOf } from './measure.ts';
 
 const CALLS = 2_000;
 const TOKEN_CHARS = 8 * 1024;
-/** RS256 with a key of 4096 bits. */
+/** RS256 with a 4096-bit key. */
 const SIGNATURE_CHARS = 683;
 const LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_';
 
@@ -13,7 +13,7 @@ const random = (chars: number) =>
 const tokenOf = (signatureChars: number) =>
   `eyJ${random(100)}.eyJ${random(TOKEN_CHARS - signatureChars - 108)}.${random(signatureChars)}`;
 
-/** The texts of one request that fails: request id, image id, path and host. */
+/** The texts of a failing request: request id, image id, path and host. */
 const textsOf = () => {
   const id = `m-${random(8)}`;
   return [random(36), id, `/images/${id}`, 'images.internal.example.com'];

@@ -1,5 +1,5 @@
 /**
- * How the figures are made: medians of interleaved rounds. If the speed of the machine drifts, it drifts for all subjects alike.
+ * Measures medians of interleaved rounds. If the machine's speed drifts, it drifts for all subjects alike.
  */
 
 export interface Series {
@@ -17,12 +17,12 @@ export function seriesOf(values: readonly number[]): Series {
   return { median, min: at(0), max: at(sorted.length - 1) };
 }
 
-/** The ratio of two subjects, round by round. What slows both down in a round does not show. */
+/** The ratio of two subjects, round by round. What slows both down in a round cancels out. */
 export function ratioOf(values: readonly number[], others: readonly number[]): Series {
   return seriesOf(values.map((value, round) => value / (others[round] ?? Number.NaN)));
 }
 
-/** Runs each subject once a round and returns its results, without those of the first round, which warms up. */
+/** Runs each subject once a round and returns its results. The first round is a warm-up and does not count. */
 export async function interleaved<T>(
   subjects: Readonly<Record<string, (isWarmUp: boolean) => Promise<T> | T>>,
   rounds: number,
@@ -39,7 +39,7 @@ export async function interleaved<T>(
   return results;
 }
 
-/** Nanoseconds for each of `count` calls of `act`. */
+/** The mean time of `count` calls of `act`, in nanoseconds. */
 export async function nsPerCall(act: () => unknown, count: number): Promise<number> {
   const start = process.hrtime.bigint();
   for (let call = 0; call < count; call++) {
@@ -51,7 +51,7 @@ export async function nsPerCall(act: () => unknown, count: number): Promise<numb
 
 export const micro = (ns: number) => `${(ns / 1000).toFixed(ns < 100_000 ? 1 : 0)} µs`;
 
-/** 92, 9.1 or 0.57: as many digits as a ratio deserves, and 1 for what all others are compared with. */
+/** 92, 9.1 or 0.57: the meaningful digits of a ratio. 1 for the subject that others are compared with. */
 export function times({ median }: Series): string {
   if (median === 1) return '1';
   if (median >= 10) return median.toFixed(0);

@@ -1,20 +1,20 @@
 /**
- * How long a ledger of 1.0.0 takes to become one of this release, and how much memory that needs.
+ * The time and memory to migrate a ledger of 1.0.0 to this release.
  *
- * workerd itself runs the migration, on a ledger that the schema of 1.0.0 filled. Each round has a ledger of its own.
+ * workerd itself runs the migration, on a ledger with the schema of 1.0.0. Each round has a new ledger.
  */
 import { readFileSync } from 'node:fs';
 import { printTable, seriesOf } from './measure.ts';
 import { cpuUs, startWorkerd } from './servers.ts';
 
-/** As many as a ledger holds before it removes rows that had no effect. */
+/** As many rows as a ledger holds before it removes those without effect. */
 const ROWS = 1_000_000;
-/** All of these are checked after the migration, so it has to write them. */
+/** These are checked after the migration, so the migration must write them. */
 const UNKNOWN = 100_000;
 const BYTES_PER_KIB = 1024;
 const MIB = 1024 * 1024;
 
-/** The most memory that a process has had so far, in bytes, by the kernel. Linux only. */
+/** The peak memory of a process so far, in bytes, from the kernel. Linux only. */
 function peakBytes(pid: number): number {
   const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kib) * BYTES_PER_KIB;

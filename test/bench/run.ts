@@ -1,8 +1,8 @@
 /**
- * `npm run bench`: the figures of this folder's README, as Markdown tables in the form in which they stand there.
+ * `npm run bench`: the figures of this folder's README, as Markdown tables in the same form.
  *
- * Promises: what it compares the gateway with is installed on demand, below this folder, and leaves the lock file as it is;
- * everything is type-checked before it is measured.
+ * Promises: installs the other clients and servers on demand, below this folder, and does not change the lock file; type-checks
+ * everything before it measures.
  */
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
@@ -11,11 +11,11 @@ import { run } from '../local/on-demand.ts';
 
 const USAGE = `npm run bench -- [options]
 
-  --only PARTS     some of signing,size,identity,kept,growth,migration,distance,gateway (default: all)
-  --rounds N       rounds after the one that warms up (default: 5)
-  --seconds N      how long each round loads each server (default: 4)
-  --json FILE      also writes every figure, with its least and its greatest, to FILE
-  --help           prints this`;
+  --only PARTS     any of signing,size,identity,kept,growth,migration,distance,gateway (default: all)
+  --rounds N       rounds after the warm-up (default: 5)
+  --seconds N      seconds of load for each server in a round (default: 4)
+  --json FILE      also write every figure to FILE, with its minimum and maximum
+  --help           print this`;
 
 const { values } = parseArgs({
   options: {
@@ -49,7 +49,7 @@ console.log(
   `\n${date.slice(0, 10)}, ${machine.cores} cores of ${machine.cpu}, Node.js ${machine.node}, ${rounds} rounds`,
 );
 
-// Imported late, because they need what was installed above.
+// Imported here, because they need what is installed above.
 const { benchSigning } = await import('./signing.ts');
 const { benchSize } = await import('./size.ts');
 const { benchIdentity } = await import('./identity.ts');

@@ -1,5 +1,5 @@
 /**
- * Starts what is measured: workerd itself with a bundle, and programs of Node.js and nginx, all on loopback.
+ * Starts what is measured: workerd itself with a bundle, Node.js programs, and nginx, all on loopback.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ process.once('exit', () => {
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
-/** CPU time of a process so far, in microseconds, by the kernel's count of its threads. Linux only. */
+/** The CPU time of a process so far, in microseconds, from the kernel's count for its threads. Linux only. */
 export function cpuUs(pid: number): number {
   const threads = readdirSync(`/proc/${pid}/task`);
   const ns = threads.map((id) => Number(readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ')[0]));
@@ -115,7 +115,7 @@ const STAND_INS = {
     const ledger = { reserve: async () => ({ ok: true, value: null }), settle: async () => undefined };
     return { getByName: () => ledger };
   };`,
-  /** The real ledger, some milliseconds away in each direction. */
+  /** The real ledger, with a delay in each direction. */
   distant: `export default ({ ledger, delayMs }) => {
     const ms = Number(delayMs);
     const away = () => ms > 0 ? new Promise((resolve) => setTimeout(resolve, ms)) : undefined;
@@ -130,7 +130,7 @@ const STAND_INS = {
 export interface WorkerdOptions {
   /** Text bindings. */
   vars?: Record<string, string>;
-  /** A Durable Object on disk, the same so many milliseconds away, a stand-in for it, or none. */
+  /** A Durable Object on disk, the same with a delay each way, a stand-in for it, or none. */
   ledger?: 'disk' | 'stand-in' | { delayMs: number };
 }
 
@@ -193,7 +193,7 @@ export async function startNode(program: string, ...args: string[]): Promise<Sub
 
 export const has = (program: string) => spawnSync('which', [program]).status === 0;
 
-/** nginx with one worker process, so that every subject has at most one core. */
+/** nginx with one worker process, so that every server uses at most one core. */
 export async function startNginx(upstream: string): Promise<Subject> {
   const port = await freePort();
   const file = join(FOLDER, 'nginx.conf');

@@ -1,6 +1,6 @@
-/** The same deletion signed by each peer: a fresh image id every time, at the real clock. */
+/** Each signer signs the same deletion, with a new image id every time and the real clock. */
 import { createHmac } from 'node:crypto';
-// Only this file, because the complete package brings in every service of Baidu.
+// Only this file, because the complete package includes every Baidu service.
 import Auth from '@baiducloud/sdk/src/auth.js';
 import { AwsClient } from 'aws4fetch';
 import { canonicalHeaders, formatTimestamp, sign, signingKey } from '../../src/worker/baidu/signer.ts';
@@ -17,7 +17,7 @@ const freshId = () => `m-${(++count).toString(36).padStart(8, '0')}`;
 let second = -1;
 let prepared: { key: ReturnType<typeof signingKey>; headers: ReturnType<typeof canonicalHeaders> } | undefined;
 
-/** As `BceClient` does it, without the `Request` around it. */
+/** As in `BceClient`, without its `Request`. */
 function ours(): string {
   const timeMs = Date.now();
   if (prepared === undefined || Math.floor(timeMs / 1000) !== second) {
@@ -86,14 +86,14 @@ async function webCryptoKeptKey(): Promise<string> {
   return `${prefixAt(timestamp)}/host;x-bce-date/${await subtleHmac(subtleKey.key, canonicalAt(timestamp))}`;
 }
 
-/** Also makes a `Request`, which none of the others does. */
+/** Also makes a `Request`, unlike the others. */
 const aws = new AwsClient({ accessKeyId, secretAccessKey, service: 's3', region: 'us-east-1' });
 async function aws4fetch(): Promise<string> {
   const request = await aws.sign(`https://${HOST}/v2/image/${freshId()}`, { method: 'DELETE' });
   return request.headers.get('authorization') ?? '';
 }
 
-/** What the table calls ours, with which the others are compared. */
+/** Our signer's name in the table. The others are compared with it. */
 export const OURS = 'ours, on `@noble/hashes`';
 
 export const signers: Record<string, () => string | Promise<string>> = {

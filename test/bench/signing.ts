@@ -3,7 +3,7 @@ import { interleaved, micro, nsPerCall, printTable, ratioOf, seriesOf, times } f
 import { startWorkerd } from './servers.ts';
 import { OURS, signers } from './signers.ts';
 
-// Many short slices: however the speed of the machine drifts, it hardly changes between two neighbouring slices.
+// Many short slices, because the machine's speed hardly drifts between two neighbouring ones.
 const COUNT = 4_000;
 const SLOW_COUNT = 400;
 const SLICES_PER_ROUND = 5;

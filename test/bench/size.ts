@@ -1,4 +1,4 @@
-/** Bundle size, gzip size, and the CPU time to the first answer: ours, ours with the official SDK, an empty Hono app. */
+/** Bundle size, gzip size, and CPU time to the first answer: ours, ours with the official SDK, and an empty Hono app. */
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { vars } from './gateway.ts';

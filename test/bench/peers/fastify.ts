@@ -1,4 +1,4 @@
-/** The same as `express.ts`, but built for speed: Fastify, undici, and the official SDK's signer. Arguments: port, upstream. */
+/** Like `express.ts`, but built for speed: Fastify, undici, and the official SDK's signer. Arguments: port, upstream. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import Auth from '@baiducloud/sdk/src/auth.js';
 import fastify from 'fastify';

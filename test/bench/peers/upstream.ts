@@ -1,4 +1,4 @@
-/** Answers a deletion as Baidu does, after a delay. Arguments: port, delay and its jitter in milliseconds, more or less. */
+/** Answers a deletion as Baidu does, after a delay. Arguments: port, delay and its jitter (±), in milliseconds. */
 import { createServer } from 'node:http';
 
 const [port, delayMs = 0, jitterMs = 0] = process.argv.slice(2).map(Number);

@@ -1,4 +1,4 @@
-/** Fills a ledger with a given number of rows and runs its operations a given number of times. The caller takes the time. */
+/** Fills a ledger with a given number of rows, and runs its operations a given number of times. The caller measures the time. */
 import { DurableObject } from 'cloudflare:workers';
 import type { HistoryQuery } from '../../../src/worker/ledger/rows.ts';
 import { LedgerStore } from '../../../src/worker/ledger/store.ts';
@@ -9,7 +9,7 @@ const NOW_MS = Date.UTC(2026, 10, 23);
 const everything = { ...ALL_ROWS, limit: 100 };
 
 export class Ledger extends DurableObject {
-  /** Spreads the rows evenly over 400 days, so that about as many count as a budget admits. */
+  /** Spreads the rows evenly over 400 days, so that about as many count as a budget allows. */
   async fill(rows: number): Promise<void> {
     new LedgerStore(this.ctx.storage.sql, SCHEDULE).migrate();
     this.ctx.storage.sql.exec(

@@ -1,6 +1,6 @@
 /**
- * `least.ts` with the least ledger: a Durable Object that enters a row, sets an alarm for it, and settles it. It has no budgets, no
- * rules and no history. No gateway that writes a deletion down before it sends it can be much faster.
+ * `least.ts` with the least ledger: a Durable Object that inserts a row, sets an alarm for it, and settles it. It has no budgets, no
+ * rules and no history. No gateway that records a deletion before it sends it can be much faster.
  */
 import { DurableObject } from 'cloudflare:workers';
 import { handle, type LeastEnv, type LeastLedger } from './least.ts';

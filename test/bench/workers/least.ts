@@ -1,5 +1,5 @@
 /**
- * The least code for this work, not meant to be read, tested or changed. One function does everything that a successful
+ * The least code for this work, not made to be read, tested or changed. One function does everything that a successful
  * deletion needs, without framework, ledger or errors: authenticate, limit, sign, bound the time, read the response, log,
  * respond. No Worker that does this work can be much faster.
  */

@@ -1,11 +1,11 @@
-/** Fills a ledger as 1.0.0 left it, then migrates it. The caller takes the time. */
+/** Fills a ledger as 1.0.0 would, then migrates it. The caller measures the time. */
 import { DurableObject } from 'cloudflare:workers';
 import { MIGRATIONS } from '../../../src/worker/ledger/schema.ts';
 import { LedgerStore } from '../../../src/worker/ledger/store.ts';
 import { DAY_MS } from '../../../src/worker/time.ts';
 import { SCHEDULE } from '../../fixtures.ts';
 
-/** In one transaction, workerd would have to hold all of its pages. */
+/** In one transaction, workerd would have to keep all pages in memory. */
 const BATCH = 50_000;
 
 export class Ledger extends DurableObject {
@@ -32,7 +32,7 @@ export class Ledger extends DurableObject {
     const { sql } = this.ctx.storage;
     this.ctx.storage.transactionSync(() => new LedgerStore(sql, SCHEDULE).migrate());
     const { count } = sql.exec('SELECT COUNT(*) AS count FROM deletions WHERE next_check_at IS NOT NULL').one();
-    if (count !== unknown) throw new Error(`${count} rows are to be checked, and not ${unknown}`);
+    if (count !== unknown) throw new Error(`${count} rows are due for a check, not ${unknown}`);
   }
 }
 

@@ -1,4 +1,4 @@
-/** Signs `n` times with a given signer. The caller takes the time, because the clock of a Worker stands still between I/O. */
+/** Signs `n` times with a given signer. The caller measures the time, because a Worker's clock stops between I/O. */
 import { signers } from '../signers.ts';
 
 export default {

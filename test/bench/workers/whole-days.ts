@@ -1,6 +1,6 @@
 /**
- * What is deployed, and one path more: after it, everything that was deleted so far was deleted two days ago. So a load of minutes
- * does not count as many images against the budgets as a gateway would see in years.
+ * What is deployed, and one more path, which moves every deletion so far two days into the past. Otherwise minutes of load would
+ * count as many images against the budgets as a gateway sees in years.
  */
 import gateway, { Ledger as DeployedLedger } from '../../../src/worker/index.ts';
 import { DAY_MS } from '../../../src/worker/time.ts';
