@@ -1,9 +1,10 @@
-// Deletes a custom image through the gateway. Needs Go 1.19 and no module. Build it first: `go run` makes 1 of every failure.
+// Deletes a custom image through the gateway. Needs Go 1.19 and no modules. Build it first: `go run` exits with 1 for every failure.
 //
 //	GATEWAY_URL=https://images.internal.example.com GATEWAY_TOKEN=… ./delete-image m-nky7qeom
 //
-// Exit status 0: the image is gone. 3: it was not deleted. Any other: nobody knows; do not delete it again, but ask
-// `GET /deletions?imageId=…` later. PATIENCE_S is how many seconds to ask for the outcome of a deletion. It uses no proxy.
+// Exit status 0: the image is gone. 3: it was not deleted. Any other: the outcome is unknown, so do not delete again, but query
+// `GET /deletions?imageId=…` later. PATIENCE_S: how many seconds to wait for an unknown outcome (default: 300).
+// The program uses no proxy.
 package main
 
 import (
@@ -32,20 +33,20 @@ var patience = 5 * time.Minute
 var gateway, token = strings.TrimSuffix(os.Getenv("GATEWAY_URL"), "/"), os.Getenv("GATEWAY_TOKEN")
 var client = http.Client{
 	Timeout:   30 * time.Second,
-	Transport: &http.Transport{}, // Without the proxies of the environment.
+	Transport: &http.Transport{}, // Ignores the proxies in the environment.
 	CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse // The token would travel along.
+		return http.ErrUseLastResponse // A redirect would take the token along.
 	},
 }
 
-// refuse ends the program before anything was sent. What it prints never holds the token.
+// refuse exits before anything is sent. The message never contains the token.
 func refuse(why string) {
 	fmt.Fprintln(os.Stderr, "not_attempted: "+why)
 	os.Exit(3)
 }
 
-// call sends a request under an id of its own. Body and Retry-After are empty if the response was lost. wasSent is false if there was
-// no connection on which the request could have been sent.
+// call sends a request with a new id. Body and Retry-After are empty if the response was lost. wasSent is false if there was no
+// connection, so that nothing can have been sent.
 func call(method, target string) (id string, body answer, retryAfter string, wasSent bool) {
 	random := make([]byte, 16)
 	if _, err := rand.Read(random); err != nil {
@@ -67,14 +68,14 @@ func call(method, target string) (id string, body answer, retryAfter string, was
 	if json.NewDecoder(response.Body).Decode(&body) != nil {
 		return id, answer{}, "", true
 	}
-	// The gateway's response names the request that it answers. A proxy may have replaced our id.
+	// The gateway's body names its own request id. A proxy may have replaced ours.
 	if body.RequestID != "" && body.RequestID != response.Header.Get("X-Request-Id") {
 		return id, answer{}, "", true
 	}
 	return id, body, response.Header.Get("Retry-After"), true
 }
 
-// remove sends the deletion, and sends again only what is known to have changed nothing.
+// remove sends the deletion, and retries only what certainly changed nothing.
 func remove(image string) (outcome string) {
 	for attempt := 1; ; attempt++ {
 		id, body, retryAfter, wasSent := call("DELETE", "/images/"+image+"?allowMissing=true")
@@ -82,7 +83,7 @@ func remove(image string) (outcome string) {
 			refuse("there is no connection to the gateway")
 		}
 		if !wasSent {
-			return outcome // The outcome of the previous attempt is still all that is known.
+			return outcome // Keep the outcome of the previous attempt.
 		}
 		if body.RequestID == "" || (body.ID != image && body.Instance != "/images/"+image) {
 			body, retryAfter = answer{RequestID: id}, ""
@@ -104,7 +105,7 @@ func remove(image string) (outcome string) {
 	}
 }
 
-// outcomeInLedger asks for the outcome of this request. Only the query of the address is used: the token must not go elsewhere.
+// outcomeInLedger queries the ledger for the outcome. It uses only the query string of the URL, because the token must not go elsewhere.
 func outcomeInLedger(image, id, address string) string {
 	_, query, found := strings.Cut(address, "?")
 	if !found {
@@ -144,11 +145,11 @@ func main() {
 		refuse("GATEWAY_URL must be an origin: https, or http on loopback, without path, query or user")
 	}
 	if !regexp.MustCompile(`^[\w.~+/-]+=*$`).MatchString(token) {
-		refuse("GATEWAY_TOKEN is blank, or has a character that no token has, such as a newline at its end")
+		refuse("GATEWAY_TOKEN is empty, or has a character that no token has, such as a trailing newline")
 	}
 	// An invalid image id may be a key, so it is never printed.
 	if !regexp.MustCompile(`^m-[A-Za-z0-9]{6,32}$`).MatchString(image) {
-		refuse("the image id is malformed: it must be m- and 6 to 32 ASCII letters or digits")
+		refuse("the image id is malformed: it must be m- followed by 6 to 32 ASCII letters or digits")
 	}
 	outcome := remove(image)
 	fmt.Printf("%s: %s\n", image, outcome)

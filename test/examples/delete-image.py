@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Deletes a custom image through the gateway. Needs nothing but Python 3.8.
+"""Deletes a custom image through the gateway. Needs only Python 3.8.
 
   GATEWAY_URL=https://images.internal.example.com GATEWAY_TOKEN=… ./delete-image.py m-nky7qeom
 
-Exit status 0: the image is gone. 3: it was not deleted. Any other: nobody knows; do not delete it again, but ask
-`GET /deletions?imageId=…` later. PATIENCE_S is how many seconds to ask for the outcome of a deletion. It uses no proxy, and reads no
-PYTHON… variables.
+Exit status 0: the image is gone. 3: it was not deleted. Any other: the outcome is unknown, so do not delete again, but query
+`GET /deletions?imageId=…` later. PATIENCE_S: how many seconds to wait for an unknown outcome (default: 300).
+The script uses no proxy, and ignores PYTHON… variables.
 """
 import os
 import sys
 
 if not sys.flags.isolated:
-    # PYTHONINSPECT would change the exit status, and a file http.py beside this one would be imported.
+    # PYTHONINSPECT would change the exit status, and a file http.py next to this one would be imported.
     os.execv(sys.executable, [sys.executable, "-I", *sys.argv])
 
 import http.client
@@ -23,30 +23,30 @@ import uuid
 
 
 class NotSent(Exception):
-    """Nothing was sent. The text never holds the token."""
+    """Nothing was sent. The message never contains the token."""
 
 
 def settings():
-    """The image id, the gateway, the token and the patience. A token must be one before it meets a library that may quote it."""
+    """The image id, the gateway, the token and the patience. Checks the token, because libraries may quote an invalid one."""
     if len(sys.argv) != 2:
         raise NotSent("usage: GATEWAY_URL=https://… GATEWAY_TOKEN=… delete-image.py IMAGE_ID")
     url, token = os.environ.get("GATEWAY_URL", ""), os.environ.get("GATEWAY_TOKEN", "")
     if not re.fullmatch(r"https://[\w.-]+(:\d+)?/?|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?/?", url, re.ASCII):
         raise NotSent("GATEWAY_URL must be an origin: https, or http on loopback, without path, query or user")
     if not re.fullmatch(r"[\w.~+/-]+=*", token, re.ASCII):
-        raise NotSent("GATEWAY_TOKEN is blank, or has a character that no token has, such as a newline at its end")
+        raise NotSent("GATEWAY_TOKEN is empty, or has a character that no token has, such as a trailing newline")
     # An invalid image id may be a key, so it is never printed.
     if not re.fullmatch(r"m-[A-Za-z0-9]{6,32}", sys.argv[1]):
-        raise NotSent("the image id is malformed: it must be m- and 6 to 32 ASCII letters or digits")
+        raise NotSent("the image id is malformed: it must be m- followed by 6 to 32 ASCII letters or digits")
     if not re.fullmatch(r"\d{1,6}", os.environ.get("PATIENCE_S", "300"), re.ASCII):
         raise NotSent("PATIENCE_S must be a whole number of seconds")
     return sys.argv[1], urllib.parse.urlsplit(url), token, int(os.environ.get("PATIENCE_S", "300"))
 
 
 def call(method, target):
-    """Sends a request under an id of its own. Headers and JSON of the response are empty if it was lost."""
+    """Sends a request with a new id. Headers and JSON of the response are empty if it was lost."""
     request_id = str(uuid.uuid4())
-    # Unlike urllib.request, http.client follows no redirect, so the token goes nowhere else.
+    # Unlike urllib.request, http.client follows no redirects, so the token goes nowhere else.
     kind = http.client.HTTPConnection if GATEWAY.scheme == "http" else http.client.HTTPSConnection
     try:
         connection = kind(GATEWAY.netloc, timeout=30)
@@ -60,7 +60,7 @@ def call(method, target):
         if isinstance(body, dict):
             return request_id, response.headers, body
     except (OSError, ValueError, http.client.HTTPException) as error:
-        # Its type alone: the text of an exception may quote what was sent.
+        # Only its type: the message of an exception may quote what was sent.
         print(f"{method} {target}: {type(error).__name__}", file=sys.stderr)
     finally:
         connection.close()
@@ -68,7 +68,7 @@ def call(method, target):
 
 
 def is_ours(headers, body):
-    """Whether a response names the request that it answers, and our image. A proxy may have replaced our id."""
+    """Whether a body names its own request id and our image. A proxy may have replaced our request id."""
     is_about_image = body.get("id") == IMAGE or body.get("instance") == f"/images/{IMAGE}"
     return is_about_image and body.get("requestId") == headers.get("X-Request-Id", "")
 
@@ -97,7 +97,7 @@ def delete():
         try:
             request_id, headers, body = call("DELETE", f"/images/{IMAGE}?allowMissing=true")
         except NotSent:
-            # The outcome of the previous attempt is still all that is known.
+            # Keep the outcome of the previous attempt.
             if outcome is None:
                 raise
             return outcome
@@ -106,12 +106,12 @@ def delete():
         outcome = body.get("outcome", "unknown")
         print(f"Request {body.get('requestId', request_id)}: {outcome}. {body.get('detail', '')}", file=sys.stderr)
         if outcome == "unknown":
-            # Of the address in the response only the query counts, because the token must not go elsewhere.
+            # Use only the query string of the URL in the response, because the token must not go elsewhere.
             query = urllib.parse.urlsplit(body.get("deletion", "")).query
             return outcome_in_ledger(query or urllib.parse.urlencode({"imageId": IMAGE, "requestId": request_id}))
         retry_after = headers.get("Retry-After", "")
         wait_s = int(retry_after) if re.fullmatch(r"\d{1,6}", retry_after, re.ASCII) else 2 * attempt
-        # Only what is known to have changed nothing is sent again.
+        # Retry only what certainly changed nothing.
         is_safe = body.get("retryable") is True and outcome in ("not_attempted", "rejected")
         if not is_safe or attempt == 3 or wait_s > PATIENCE_S:
             return outcome

@@ -3,9 +3,9 @@
 #
 #   GATEWAY_URL=https://images.internal.example.com GATEWAY_TOKEN=… ./delete-image.sh m-nky7qeom
 #
-# Exit status 0: the image is gone. 3: it was not deleted. Any other: nobody knows; do not delete it again, but ask
-# `GET /deletions?imageId=…` later. PATIENCE_S is how many seconds to ask for the outcome of a deletion. It uses no proxy, and reads
-# no .curlrc, .netrc or .jq.
+# Exit status 0: the image is gone. 3: it was not deleted. Any other: the outcome is unknown, so do not delete again, but query
+# `GET /deletions?imageId=…` later. PATIENCE_S: how many seconds to wait for an unknown outcome (default: 300).
+# The script uses no proxy, and ignores .curlrc, .netrc and .jq.
 set -eu
 LC_ALL=C
 export LC_ALL
@@ -14,7 +14,7 @@ patience_s=${PATIENCE_S:-300}
 url=${GATEWAY_URL:-}
 url=${url%/}
 
-# Nothing was sent. What this prints never holds the token.
+# Exits before anything is sent. The message never contains the token.
 refuse() {
   echo "not_attempted: $1" >&2
   exit 3
@@ -25,7 +25,7 @@ for program in curl jq; do
 done
 [ $# -eq 1 ] || refuse "usage: GATEWAY_URL=https://… GATEWAY_TOKEN=… $0 IMAGE_ID"
 # An invalid image id may be a key, so it is never printed.
-malformed="the image id is malformed: it must be m- and 6 to 32 ASCII letters or digits"
+malformed="the image id is malformed: it must be m- followed by 6 to 32 ASCII letters or digits"
 case $image in m-*[!A-Za-z0-9]*) refuse "$malformed" ;; m-??????*) ;; *) refuse "$malformed" ;; esac
 [ ${#image} -le 34 ] || refuse "$malformed"
 case ${url#*://} in *[!][A-Za-z0-9.:-]*) url= ;; esac
@@ -34,17 +34,16 @@ case $url in
   *) refuse "GATEWAY_URL must be an origin: https, or http on loopback, without path, query or user" ;;
 esac
 case ${GATEWAY_TOKEN:-} in
-  '' | *[!A-Za-z0-9._~+/=-]*) refuse "GATEWAY_TOKEN is blank, or has a character that no token has, such as a newline at its end" ;;
+  '' | *[!A-Za-z0-9._~+/=-]*) refuse "GATEWAY_TOKEN is empty, or has a character that no token has, such as a trailing newline" ;;
 esac
 case $patience_s in '' | *[!0-9]*) refuse "PATIENCE_S must be a whole number of seconds" ;; esac
 
-answer=$(mktemp) || refuse "there is no room for a temporary file"
+answer=$(mktemp) || refuse "cannot create a temporary file"
 headers=$answer.headers
 trap 'rm -f "$answer" "$headers"' EXIT
 
-# Sends a request under an id of its own, and leaves headers and body of the response in two files; both are empty if not all of it
-# came. Ends with 0 unless nothing was sent. The token goes through a pipe, because everybody on this machine can see a program's
-# arguments.
+# Sends a request with a new id, and writes headers and body of the response to two files. The body is empty if the response is
+# incomplete. Returns 1 only if nothing was sent. The token goes through a pipe, because every user can see a program's arguments.
 call() {
   id=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n' | sed 's/\(.\{8\}\)\(.\{4\}\).\(.\{3\}\).\(.\{3\}\)/\1-\2-4\3-a\4-/')
   : >"$answer"
@@ -54,8 +53,8 @@ call() {
     curl --disable --config - --silent --show-error --globoff --noproxy '*' --max-time 30 --output "$answer" \
       --dump-header "$headers" --request "$1" --header "X-Request-Id: $id" "$url$2" || status=$?
   [ "$status" -eq 0 ] || : >"$answer"
-  # No start, protocol or URL; no such host; no connection; a certificate that is not trusted. Not 35, a failed handshake: TLS
-  # libraries that shake hands again later may give it after the request was sent.
+  # Nothing was sent: invalid protocol, URL or options; unknown host; no connection; untrusted certificate. Not 35, a failed handshake:
+  # it may also mean a later handshake, after the request was sent.
   case $status in 1 | 2 | 3 | 6 | 7 | 60) return 1 ;; esac
 }
 
@@ -64,12 +63,12 @@ header() {
   tr -d '\r' <"$headers" | sed -n "s/^$1: *//p" | tail -n 1
 }
 
-# Prints what jq finds in the response; nothing if there is none, or if it is not JSON.
+# Prints what jq finds in the response, and nothing if that is missing or not JSON.
 find_in() {
   HOME=/nonexistent jq --raw-output --arg answered "$request_id" --arg image "$image" "$1" "$answer" 2>/dev/null || true
 }
 
-# Accept a response only if it names the request that it answers, and our image. A proxy may have replaced our id.
+# Accept a response only if its body names its own request id and our image. A proxy may have replaced our request id.
 ours='select(.requestId == $answered and (.id == $image or .instance == "/images/" + $image))'
 outcome=''
 attempt=1
@@ -82,7 +81,7 @@ while :; do
   request_id=${request_id:-$id}
   outcome=$(find_in "$ours.outcome")
   find_in "$ours.detail // empty" >&2
-  # Only what is known to have changed nothing is sent again.
+  # Retry only what certainly changed nothing.
   case $(find_in "$ours.retryable"),$outcome in
     true,not_attempted | true,rejected) ;;
     *) break ;;
@@ -94,8 +93,8 @@ while :; do
   attempt=$((attempt + 1))
 done
 
-# If the response is lost or says "unknown", the ledger knows the outcome of this request. Only the query of the address in the
-# response is used, because the token must not go elsewhere.
+# If the response is lost or says "unknown", query the ledger for the outcome. Use only the query string of the URL in the response,
+# because the token must not go elsewhere.
 outcome=${outcome:-unknown}
 query=$(find_in "$ours.deletion // \"\" | split(\"?\")[1] // \"\"")
 query=${query:-"imageId=$image&requestId=$request_id"}
