@@ -1,4 +1,4 @@
-/** The part of the official SDK that tests and figures use; its own declarations do not compile as a module. */
+/** The part of the official SDK that tests and benchmarks use. The SDK's own declarations do not compile as a module. */
 declare module '@baiducloud/sdk' {
   class BccClient {
     constructor(config: { endpoint: string; credentials: { ak: string; sk: string } });

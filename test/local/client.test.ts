@@ -1,5 +1,5 @@
 /**
- * The client's package as a stranger uses it: packed, installed into an empty project, and compiled there for each platform. It
+ * The client's package as a new user has it: packed, installed into an empty project, and compiled there for each platform. It
  * then runs against the gateway, in this machine's own Node.js and in a Worker.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -29,7 +29,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
 const PROJECT = temporaryFolder('client');
 const PACKAGE = join(PROJECT, 'node_modules/bcc-image-gateway-client');
-/** Without the folders that npm puts first, where another Node.js is. */
+/** The path without the folders that npm puts first, which have another Node.js. */
 const PATH = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => !folder.includes('node_modules'));
 const PLAIN_NODE = PATH.map((folder) => join(folder, 'node')).find((file) => existsSync(file)) ?? process.execPath;
 const NODE_TYPES = {
@@ -39,7 +39,7 @@ const NODE_TYPES = {
   module: 'nodenext',
   moduleResolution: 'nodenext',
 };
-/** One for each runtime, because each has its own rate limit. */
+/** One caller per runtime, so that each has its own rate limit. */
 const KEYS = { ci: createKey(), Deno: createKey(), Bun: createKey() };
 const SETUP_TIMEOUT_MS = 180_000;
 
@@ -59,7 +59,7 @@ function write(file: string, content: unknown): void {
   writeFileSync(join(PROJECT, file), typeof content === 'string' ? content : JSON.stringify(content, null, 2));
 }
 
-/** Compiles files of the project, and checks the package's own types as strictly. */
+/** Compiles files of the project, and checks the package's own types just as strictly. */
 function compile(files: readonly string[], options: object): void {
   const strict = { strict: true, skipLibCheck: false, exactOptionalPropertyTypes: true, target: 'es2022' };
   const modules = { module: 'esnext', moduleResolution: 'bundler', noEmit: true };
@@ -74,11 +74,11 @@ interface End {
   version: unknown;
 }
 
-/** How a program is run: this machine's own Node.js, or another runtime with its arguments before those of the program. */
+/** The runtime of the program: this machine's own Node.js, or another one with its arguments. */
 let runtime: readonly [program: string, ...args: string[]] = [PLAIN_NODE];
 let caller: keyof typeof KEYS = 'ci';
 
-/** One call of the client, in a process of its own, which must end by itself. `interrupt` gives it its signal. */
+/** One call of the client in a separate process, which must end by itself. `interrupt` aborts the call. */
 function start(name: string, subject: string, ...options: string[]) {
   const [program, ...own] = runtime;
   const args = [...own, 'node.js', name, subject, '--base-url', door.url, '--token', KEYS[caller].key, ...options];
@@ -100,7 +100,7 @@ function start(name: string, subject: string, ...options: string[]) {
 
 const call = (...args: Parameters<typeof start>) => start(...args).end;
 
-/** On a connection of its own: while a compiler runs, an idle one is closed and nobody here notices. */
+/** Uses a new connection: the server may close an idle one while a compiler blocks this process. */
 const direct = (order: string, body: unknown) =>
   fetch(`${emulator.url}/__emulator/${order}`, {
     method: 'POST',
@@ -108,7 +108,7 @@ const direct = (order: string, body: unknown) =>
     body: JSON.stringify(body),
   });
 
-/** How often Baidu was asked to delete the image, and whether it still stands. */
+/** How often Baidu was asked to delete the image, and whether it still exists. */
 async function booksOf(id: string) {
   const state: unknown = await (await fetch(`${emulator.url}/__emulator/state`)).json();
   if (!isRecord(state) || !Array.isArray(state['calls']) || !Array.isArray(state['images']))
@@ -119,12 +119,12 @@ async function booksOf(id: string) {
   return { calls: calls.length, stands: state['images'].some((image) => isRecord(image) && image['id'] === id) };
 }
 
-/** The other runtimes, which not every machine has in the registry. */
+/** Other runtimes. The registry does not have them for every machine. */
 function binariesOf(pattern: string): string[] {
   return globSync(join(ROOT, 'test/runtimes/node_modules', pattern));
 }
 
-/** An origin at which nothing listens. */
+/** An origin where nothing listens. */
 async function unusedOrigin(): Promise<string> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -133,7 +133,7 @@ async function unusedOrigin(): Promise<string> {
   return `http://127.0.0.1:${port}`;
 }
 
-/** A server whose certificate nobody trusts. */
+/** A server with an untrusted certificate. */
 async function selfSigned() {
   const [key, cert] = [join(PROJECT, 'key.pem'), join(PROJECT, 'cert.pem')];
   const made = [
@@ -207,7 +207,7 @@ beforeEach(async () => {
 });
 
 describe('the package', () => {
-  it('has the number of the release and no dependency', () => {
+  it('has the version of the release, and no dependencies', () => {
     const file = parseJson(readFileSync(join(PACKAGE, 'package.json'), 'utf8'));
     if (!isRecord(file)) throw new Error('no package file');
     expect(file).toMatchObject({ name: 'bcc-image-gateway-client', version: RELEASE, type: 'module' });
@@ -217,7 +217,7 @@ describe('the package', () => {
     ]);
   });
 
-  it('has code of the client and of the pure ground, and declarations that need nothing outside of it', () => {
+  it('has only the code that the client imports, and declarations that need nothing else', () => {
     const files = readdirSync(PACKAGE, { recursive: true, encoding: 'utf8' });
     expect(files.filter((file) => !file.startsWith('dist')).sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
     const foreign = files.filter((file) => file.endsWith('.js') && !file.startsWith('dist/client/'));
@@ -237,7 +237,7 @@ describe('the package', () => {
       'dist/worker/scope.js',
       'dist/worker/time.js',
     ]);
-    // What is there for tests alone is not loaded with the rest.
+    // The code for tests is not loaded with the rest.
     const entry = readFileSync(join(PACKAGE, 'dist/client/index.js'), 'utf8');
     expect(entry).not.toMatch(/testing|problems/);
     const declarations = files
@@ -248,15 +248,15 @@ describe('the package', () => {
       expect(text).not.toMatch(/<reference|@internal|Runtime|(?:from|import\() ?['"][^.]/);
   });
 
-  it('compiles with the types of Node.js alone', () => {
+  it('compiles with only the types of Node.js', () => {
     compile(['contract.ts'], NODE_TYPES);
   });
 
-  it('compiles with the types of the web platform alone, which Deno and Bun have too', () => {
+  it('compiles with only the types of the web platform, as in Deno and Bun', () => {
     compile(['contract.ts'], { lib: ['es2022', 'webworker'], types: [] });
   });
 
-  it('compiles with the types of Workers alone', () => {
+  it('compiles with only the types of Workers', () => {
     const types = join(ROOT, 'node_modules/@cloudflare/workers-types');
     compile(['contract.ts', 'worker.ts'], { lib: ['es2022'], types: [types] });
   });
@@ -285,12 +285,12 @@ describe('CommonJS', () => {
   it.each([
     ["this machine's own Node.js", PLAIN_NODE],
     ['a current Node.js', process.execPath],
-  ])('may require both entries, and gets what import gets, with %s', (_name, node) => {
+  ])('can be loaded with require, with the same result as import, by %s', (_name, node) => {
     write('required.cjs', script);
     expect(run(node, ['required.cjs'], PROJECT)).toBe('true true image_shared true\n');
   });
 
-  it('compiles with TypeScript as Node.js runs it, and not with the rules of Node.js 16', () => {
+  it('compiles with the module rules of current Node.js, and not with those of Node.js 16', () => {
     write(
       'required.cts',
       "import { ImageGateway } from 'bcc-image-gateway-client';\nexport const images = new ImageGateway({ fetch });\n",
@@ -321,7 +321,7 @@ describe("with this machine's own Node.js, against the running gateway", () => {
     expect((await call('history', 'm-custom01')).value).toMatchObject([{ requestId: 'node-1' }]);
   });
 
-  it('throws what the gateway answers', async () => {
+  it('throws the problem that the gateway returns', async () => {
     const { error } = await call('delete', 'm-system01');
     expect(error).toMatchObject({
       name: 'ProblemError',
@@ -332,7 +332,7 @@ describe("with this machine's own Node.js, against the running gateway", () => {
   });
 
   it.each<DoorFault>(['cut_after', 'half_after', 'html_after'])(
-    'ends in deleted if the gateway deleted the image and the answer was lost (%s)',
+    'ends in deleted if the image was deleted and the answer lost (%s)',
     async (fault) => {
       door.fault = fault;
       const { value, alive } = await call('delete', 'm-custom02');
@@ -342,14 +342,14 @@ describe("with this machine's own Node.js, against the running gateway", () => {
     },
   );
 
-  it('ends in deleted when the ledger has looked, if nobody heard what Baidu did', async () => {
+  it("ends in deleted after a check by the ledger, if Baidu's response was lost", async () => {
     await direct('deletion-faults', ['stalled_200', 'drop_after']);
     const { value } = await call('delete', 'm-custom03');
     expect(value).toMatchObject({ id: 'm-custom03', outcome: 'deleted', confirmed: false });
     expect([door.deletions, (await booksOf('m-custom03')).stands]).toEqual([1, false]);
   });
 
-  it('says that the outcome is unknown if the request was cut off on its way', async () => {
+  it('ends in unknown if the request was cut off on its way', async () => {
     door.fault = 'cut_before';
     const { error, alive } = await call('delete', 'm-failed01', '--patience-ms', '1500');
     expect(error).toMatchObject({ name: 'LostAnswerError', outcome: 'unknown', status: null });
@@ -357,7 +357,7 @@ describe("with this machine's own Node.js, against the running gateway", () => {
     expect(await booksOf('m-failed01')).toEqual({ calls: 0, stands: true });
   });
 
-  it('says that the outcome is unknown if its signal is given while Baidu is asked', async () => {
+  it('ends in unknown if its signal aborts while Baidu is called', async () => {
     await direct('deletion-faults', ['hang', 'hang']);
     const { end, interrupt } = start('delete', 'm-failed01');
     while ((await booksOf('m-failed01')).calls === 0) await scheduler.wait(20);
@@ -379,7 +379,7 @@ describe.each<['Deno' | 'Bun', string, ...string[]]>([
     caller = name;
   });
 
-  its(`deletes, previews, reads and throws (skipped where the registry has no ${name} for this machine)`, async () => {
+  its(`deletes, previews, reads and throws (skipped if the registry has no ${name} for this machine)`, async () => {
     const { value, version } = await call('delete', 'm-custom01', '--request-id', `${name}-1`);
     expect(value).toMatchObject({ id: 'm-custom01', outcome: 'deleted', requestId: `${name}-1` });
     expect(version).toMatch(/^v\d+/);
@@ -389,7 +389,7 @@ describe.each<['Deno' | 'Bun', string, ...string[]]>([
   });
 
   its.each<DoorFault>(['cut_after', 'half_after', 'html_after'])(
-    'ends in deleted if the answer was lost (%s), and deletes once',
+    'ends in deleted after one deletion if the answer was lost (%s)',
     async (fault) => {
       door.fault = fault;
       expect((await call('delete', 'm-custom02')).value).toMatchObject({ outcome: 'deleted', confirmed: true });
@@ -440,12 +440,12 @@ describe.each<[string, keyof typeof KEYS, ...string[]]>([
   );
 
   its('is not_attempted if the port is blocked', async () => {
-    // Bun blocks none, and nothing listens there.
+    // Bun blocks no port, and nothing listens on this one.
     const reason = name === 'Bun' ? 'ECONNREFUSED' : 'bad port';
     expect(await deletionAt('http://127.0.0.1:6000')).toMatchObject(neverSent(reason));
   });
 
-  its('is unknown if the connection that is refused may be the second one of a deletion', async () => {
+  its('is unknown if the refused connection may be the second one for a deletion', async () => {
     const closing = await openDoor(gateway.url);
     closing.fault = 'cut_and_shut';
     const end = await call('preview_and_delete', 'm-failed01', '--base-url', closing.url, '--patience-ms', '100');
@@ -454,7 +454,7 @@ describe.each<[string, keyof typeof KEYS, ...string[]]>([
     await closing.stop();
   });
 
-  its('is sent again after a broken connection by Deno alone', async () => {
+  its('is sent again after a broken connection only by Deno', async () => {
     door.fault = 'cut_before';
     const { error } = await call('preview_and_delete', 'm-failed01', '--patience-ms', '100');
     expect(error).toMatchObject({ name: 'LostAnswerError', outcome: 'unknown' });

@@ -1,6 +1,6 @@
 /**
- * The gateway is killed with SIGKILL in the middle of its work, again and again, on one storage. Then the ledger finds the
- * outcomes of the deletions that were cut off.
+ * The gateway is killed with SIGKILL during its work, again and again, with the same storage. Then the ledger finds the outcomes of
+ * the interrupted deletions.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,8 +17,8 @@ const IMAGES_PER_LIFE = 24;
 const CONCURRENCY = 8;
 /**
  * A request ends within three seconds, so the first check comes after more than six. A check is one read that may take as long
- * as an attempt. One that fails after the last planned time is repeated an hour later, so a slow machine gets the longest
- * timeout there is.
+ * as an attempt. One that fails after the last planned time is repeated an hour later, so slow machines get the longest
+ * possible timeout.
  */
 const CHECKS = {
   UPSTREAM_ATTEMPT_TIMEOUT_MS: '3000',
@@ -35,11 +35,11 @@ function listOf(value: unknown, name: string): Readonly<Record<string, unknown>>
 }
 
 it(
-  'every deletion that reached Baidu has exactly one row, which in the end has the true outcome',
+  'every deletion that reached Baidu has exactly one row, which ends with the true outcome',
   async () => {
     const persistTo = mkdtempSync(join(tmpdir(), 'bcc-crash-'));
     const emulator = await startEmulator(0);
-    // Each life of the gateway has its own caller, because the rate limit admits 60 requests a minute for each caller.
+    // Each life of the gateway has its own caller, because the rate limit is 60 requests a minute for each caller.
     const keys = Array.from({ length: KILLS + 1 }, createKey);
     const callers = keys.map(({ keySha256 }, life) => [
       `life-${life}`,
@@ -80,7 +80,7 @@ it(
         }
       };
       const work = Promise.all(Array.from({ length: CONCURRENCY }, worker));
-      // Some deletions are slow, so that the kill comes between their reserve and their settle.
+      // Some deletions are slow, so that the kill comes between reserve and settle.
       await direct('deletion-faults', ['slow', 'slow', 'slow']);
       // Every other kill waits for a first answer, so that some deletions end even on a slow machine.
       const answersBefore = answers.size;
@@ -105,24 +105,24 @@ it(
     rmSync(persistTo, { recursive: true, force: true });
 
     const outcomes = new Map(rows.map((row) => [String(row['imageId']), String(row['outcome'])]));
-    expect(outcomes.size, 'no row is doubled').toBe(rows.length);
+    expect(outcomes.size, 'no image has two rows').toBe(rows.length);
     const standing = new Set(listOf(state, 'images').map(({ id }) => String(id)));
     const deletions = listOf(state, 'calls').filter(({ method }) => method === 'DELETE');
     const reached = new Set(deletions.map(({ path }) => String(path).slice('/v2/image/'.length)));
-    for (const id of reached) expect(outcomes.has(id), `${id} was called and has a row`).toBe(true);
+    for (const id of reached) expect(outcomes.has(id), `${id} reached Baidu and has a row`).toBe(true);
     for (const [id, outcome] of outcomes) {
       expect(['deleted', 'not_deleted'], id).toContain(outcome);
-      expect(standing.has(id), `${id} stands, and its row says ${outcome}`).toBe(outcome === 'not_deleted');
-      if (outcome === 'deleted') expect(reached.has(id), `${id} says deleted and was called`).toBe(true);
+      expect(standing.has(id), `${id} exists, with the row ${outcome}`).toBe(outcome === 'not_deleted');
+      if (outcome === 'deleted') expect(reached.has(id), `${id} says deleted and reached Baidu`).toBe(true);
     }
     for (const row of rows) {
       const isResolved = row['resolvedAt'] !== null;
       expect(row['confirmed'], String(row['imageId'])).toBe(row['outcome'] === 'not_deleted' ? null : !isResolved);
     }
     for (const [id, outcome] of answers) {
-      if (outcome === 'deleted') expect(outcomes.get(id), `${id} was answered to be deleted`).toBe('deleted');
+      if (outcome === 'deleted') expect(outcomes.get(id), `${id} was reported as deleted`).toBe('deleted');
     }
-    // If no kill interrupted a deletion, this test has shown nothing.
+    // Without an interrupted deletion, this test would prove nothing.
     expect(answers.size).toBeGreaterThan(0);
     expect(rows.some((row) => row['settledAt'] === null && row['resolvedAt'] !== null)).toBe(true);
   },

@@ -1,5 +1,5 @@
 /**
- * The workflow that deploys from CI, as far as it can run without an account. Its steps run as GitHub runs them, with the real
+ * The deploy workflow for CI, as far as it can run without an account. Its steps run as GitHub runs them, with the real
  * Wrangler, against fakes of Cloudflare's API and of the gateway.
  */
 import { spawn } from 'node:child_process';
@@ -91,8 +91,8 @@ async function run(variables: Readonly<Record<string, string>> = {}, names = [..
   return { failed: null, output };
 }
 
-describe('the workflow that deploys', () => {
-  it('checks, deploys the code, then the callers, and waits for them', async () => {
+describe('the deploy workflow', () => {
+  it('checks, deploys the code and then the callers, and waits until they are in force', async () => {
     const { failed, output } = await run();
     expect([failed, output]).toEqual([null, expect.stringContaining('runs with them as version version-2.')]);
     expect([...steps.keys()]).toHaveLength(3);
@@ -104,7 +104,7 @@ describe('the workflow that deploys', () => {
     expect(callers).toMatch(/^PATCH \S+\/secrets-bulk$/);
   });
 
-  it('deploys the environment that it names, whatever else is set', async () => {
+  it('deploys the environment that it names, whatever the variables say', async () => {
     const { failed } = await run({ ENVIRONMENT: 'gz', CLOUDFLARE_ENV: 'staging' });
     expect([failed, standIn.uploads.map(({ script }) => script)]).toEqual([null, ['bcc-image-gateway-gz']]);
     expect(standIn.calls.filter((call) => call.startsWith('PUT'))).toEqual([
@@ -118,14 +118,14 @@ describe('the workflow that deploys', () => {
     expect([failed, output, standIn.calls]).toEqual(['Check', expect.stringContaining('CALLERS caller 1 (ops)'), []]);
   });
 
-  it('is red if Baidu does not know what it must know', async () => {
+  it('fails if Baidu does not have the control', async () => {
     standIn.readiness = { status: 200, body: { ...READY, control: 'absent' } };
     const { failed, output } = await run({}, [LAST]);
     expect([failed, standIn.uploads.length]).toEqual([LAST, 1]);
     expect(output).toContain('but is not ready: Baidu does not have the first of PROTECTED_IMAGES');
   });
 
-  it('is red, and puts no callers in force, if GitHub gives no token', async () => {
+  it('fails and uploads no callers if GitHub gives no token', async () => {
     const { failed } = await run({ ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'stranger' }, [LAST]);
     expect([failed, standIn.uploads]).toEqual([LAST, []]);
   });

@@ -1,5 +1,5 @@
 /**
- * What README and docs say, held against the repository: links lead somewhere, commands run, figures are measured, and both languages
+ * README and docs, checked against the repository: links lead somewhere, commands run, figures are measured, and both languages
  * show the same commands. A command is run here, or the table below says where else it is run or why it cannot be.
  */
 import { execFile, spawnSync } from 'node:child_process';
@@ -53,7 +53,7 @@ describe('the two languages', () => {
     expect(commandsOf(chinese).map(({ text }) => text)).toEqual(commandsOf(english).map(({ text }) => text));
   });
 
-  it('show the same code and the same responses', () => {
+  it('show the same code and responses', () => {
     const codeOf = (page: string) =>
       blocksOf(page)
         .filter(({ kind, language }) => kind === 'code' && language !== 'mermaid')
@@ -61,7 +61,7 @@ describe('the two languages', () => {
     expect(codeOf(chinese)).toEqual(codeOf(english));
   });
 
-  it('lead to the same places, and to each other', () => {
+  it('have the same links, and link to each other', () => {
     const targetsOf = (page: string) => linksOf(page).map(({ target }) => target);
     expect(targetsOf(english)[0]).toBe('README.zh-CN.md');
     expect(targetsOf(chinese)[0]).toBe('README.md');
@@ -69,7 +69,7 @@ describe('the two languages', () => {
   });
 });
 
-describe('the order of reading', () => {
+describe('the reading order', () => {
   const rows = reading().flatMap(({ about, paths }) => (paths === undefined ? [] : [{ about, paths }]));
 
   it.each(rows)('names the files of: $about', ({ about, paths }) => {
@@ -85,7 +85,7 @@ describe('the order of reading', () => {
 describe('an invariant in SECURITY.md', () => {
   const [, section = ''] = textOf('SECURITY.md').split('## What must hold, and which test holds it\n');
   const rows = (section.split('\n## ')[0] ?? '').split('\n').filter((line) => /^\| \d+\. /.test(line));
-  /** A cell is a list of files; each may be followed by titles in it. An ellipsis in a title stands for any text. */
+  /** A cell is a list of files, each with optional titles in it. An ellipsis in a title stands for any text. */
   const named = rows.flatMap((row) => {
     const [, invariant = '', , tests = ''] = /^\| (\d+)\. (.*?) \| (.*) \|$/.exec(row) ?? [];
     return [...tests.matchAll(/`([\w/.-]+)`(?:\s*:\s*((?:(?:and )?"[^"]+"(?:, )?)+))?/g)].map(
@@ -100,7 +100,7 @@ describe('an invariant in SECURITY.md', () => {
     file.endsWith('.ts'),
   );
 
-  it.each(named)('$invariant is held by tests that exist: $file $titles', ({ file, titles }) => {
+  it.each(named)('$invariant has tests that exist: $file $titles', ({ file, titles }) => {
     const paths = TESTS.filter((path) =>
       [`${file}.test.ts`, file.replace(/^test\//, '')].some((each) => `/${path}`.endsWith(`/${each}`)),
     );
@@ -123,11 +123,11 @@ describe('a figure', () => {
     of.map(([page, pattern]) => ({ name, value, page, pattern })),
   );
 
-  it.each(places)('is the measured one: $name in $page', ({ value, page, pattern }) => {
+  it.each(places)('is the measured value: $name in $page', ({ value, page, pattern }) => {
     expect(stated(page, pattern)).toBe(value);
   });
 
-  it('of time is one of the bench', () => {
+  it('of time is from the benchmark', () => {
     const bench = textOf('test/bench/README.md').replaceAll('\n', ' ');
     for (const page of ['README.md', 'README.zh-CN.md']) {
       const line = textOf(page)
@@ -144,7 +144,7 @@ describe('a figure', () => {
 /** Why a command is not run here. */
 const NOT_HERE: readonly { readonly command: RegExp; readonly reason: string; readonly test?: string }[] = [
   { command: /^npm ci && npm start$/, reason: 'runs elsewhere', test: 'test/local/start.test.ts' },
-  { command: /^npm ci --include=dev$/, reason: 'has been run, or this test would not run' },
+  { command: /^npm ci --include=dev$/, reason: 'must have run before this test' },
   { command: /^npm ci && npm test$/, reason: 'runs this test' },
   { command: /^npm run pack:client$/, reason: 'runs elsewhere', test: 'test/local/client.test.ts' },
   { command: /^npm install \/path\/to\//, reason: 'runs elsewhere', test: 'test/local/client.test.ts' },
@@ -172,7 +172,7 @@ describe('a command that is not run here', () => {
   });
 
   it.each(others.filter(({ command }) => command.includes('npx wrangler')))(
-    'is one that Wrangler has: $command',
+    'exists in Wrangler: $command',
     ({ command }) => {
       const [, name = ''] = /npx wrangler ((?:secret )?[a-z]+)/.exec(command) ?? [];
       const { stdout } = spawnSync(join(ROOT, 'node_modules/.bin/wrangler'), [...name.split(' '), '--help'], {
@@ -184,7 +184,7 @@ describe('a command that is not run here', () => {
     },
   );
 
-  it('runs where the table says, and the table names no other', () => {
+  it('is in a page, and runs in the test that the table names', () => {
     for (const { command, test } of NOT_HERE) {
       expect([command, COMMANDS.some((each) => command.test(each.command))]).toEqual([command, true]);
       if (test !== undefined) expect(existsSync(join(ROOT, test))).toBe(true);
@@ -211,7 +211,7 @@ describe('a command', () => {
   });
   afterAll(() => Promise.all(servers.map((server) => server.stop())));
 
-  /** Runs a command of a page in its own folder, with this gateway in place of the example. */
+  /** Runs a command from a page in its own folder, with this gateway in place of the example's. */
   async function run(command: string): Promise<string> {
     const [, caller = '', revoked = /$^/] = /revoke (\S+) (\S+)/.exec(command) ?? [];
     const text = command
@@ -234,7 +234,7 @@ describe('a command', () => {
       ) ?? [];
     return digest.slice(0, 8);
   }
-  /** One that changes what others need comes after them. */
+  /** A command that changes what others need runs after them. */
   const inOrder = here.toSorted((a, b) => stageOf(a.command) - stageOf(b.command));
   function stageOf(command: string): number {
     const stages = [/ add /, / rotate /, / revoke /, /check-config|list|export/, / remove /, /curl/, /reset/];
@@ -254,7 +254,7 @@ describe('a command', () => {
     await fetch(`${emulator.url}/__emulator/reset`, { method: 'POST' });
   });
 
-  it('is not left out', () => {
+  it('runs at all', () => {
     expect(here.length).toBeGreaterThan(10);
   });
 });

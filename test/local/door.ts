@@ -14,15 +14,15 @@ export type DoorFault = 'cut_before' | 'cut_and_shut' | 'cut_after' | 'half_afte
 
 export interface Door {
   url: string;
-  /** What happens to incoming deletions. */
+  /** What happens to deletions. */
   fault: DoorFault;
-  /** How many deletions have come. */
+  /** The number of deletions received. */
   deletions: number;
-  /** Whether it gives each request another id, as Envoy does by default. */
+  /** Whether it replaces each request id, as Envoy does by default. */
   renames: boolean;
-  /** Every `Authorization` that has come. */
+  /** Every `Authorization` received. */
   credentials: Set<string>;
-  /** The `X-Request-Id` of every request, as it came. */
+  /** The `X-Request-Id` of every request, as received. */
   requestIds: string[];
   stop: () => Promise<void>;
 }

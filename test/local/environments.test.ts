@@ -1,4 +1,4 @@
-/** The deployments that `wrangler.toml` describes, compared with each other: what Wrangler inherits is not what one would think. */
+/** Compares the deployments in `wrangler.toml` with each other, because what Wrangler inherits is surprising. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { CALLERS, EMULATOR_CREDENTIALS } from '../fixtures.ts';
 
 /** Source: https://cloud.baidu.com/doc/BCC/s/0jwvyo603, and the list that the SDKs carry. */
 const REGIONS = ['bj', 'gz', 'su', 'hkg', 'fwh', 'bd', 'cd', 'sin', 'fsh'];
-/** What may differ from one deployment to another, and what Wrangler adds about the one that was read. */
+/** What may differ between deployments, and what Wrangler adds about the one read. */
 const OWN = ['name', 'routes', 'placement', 'vars', 'ratelimits', 'targetEnvironment'];
 const SECRETS = Object.entries({
   BCE_ACCESS_KEY_ID: EMULATOR_CREDENTIALS.accessKeyId,
@@ -19,7 +19,7 @@ const SECRETS = Object.entries({
   CALLERS: JSON.stringify(CALLERS),
 }).map(([name, value]) => ({ name, value }));
 
-/** One deployment, as Wrangler reads it: all of it, and the part of it that our own reader takes. */
+/** One deployment: everything that Wrangler reads, and what our own reader takes from it. */
 async function read(env: string | undefined, file = WRANGLER_CONFIG) {
   const wrangler: unknown = unstable_readConfig({ config: file, env: env ?? '' }, { hideWarnings: true });
   const config = await readWranglerConfig({ folder: '/', env: {} }, file, env ?? '');
@@ -42,31 +42,31 @@ const folder = mkdtempSync(join(tmpdir(), 'bcg-environments-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('the environments', () => {
-  it('are another region and a stage', () => {
+  it('are another region and a staging environment', () => {
     expect(names).toContain('staging');
     expect(new Set(all.map(({ vars }) => vars['BCC_ENDPOINT'])).size).toBeGreaterThan(1);
   });
 
-  it.each(environments)('have in $wrangler.name everything that the deployment at the top has', (own) => {
+  it.each(environments)('have everything in $wrangler.name that the top-level deployment has', (own) => {
     expect(shared(own)).toEqual(shared(base));
     expect(Object.keys(own.vars).sort()).toEqual(Object.keys(base.vars).sort());
     expect(limits(own)).toEqual(limits(base));
     expect(own.wrangler['name']).toBe(`${base.wrangler['name']}-${own.wrangler['targetEnvironment']}`);
   });
 
-  it('count requests apart from each other', () => {
+  it('count requests separately', () => {
     const namespaces = all.flatMap(({ rateLimits }) => [...rateLimits.values()].map(({ namespaceId }) => namespaceId));
     expect(namespaces).toHaveLength(2 * all.length);
     expect(new Set(namespaces).size).toBe(namespaces.length);
   });
 
-  it.each(all)('run in $wrangler.name near the region that they call', ({ vars, wrangler }) => {
+  it.each(all)('run $wrangler.name near the region that it calls', ({ vars, wrangler }) => {
     const { host } = new URL(String(vars['BCC_ENDPOINT']));
     expect(REGIONS.map((region) => `bcc.${region}.baidubce.com`)).toContain(host);
     expect(wrangler['placement']).toEqual({ hostname: host });
   });
 
-  it.each(names)('leave in %s the address of the deployment at the top alone', async (name) => {
+  it.each(names)('do not take the top-level route for %s', async (name) => {
     const file = join(folder, 'wrangler.toml');
     writeFileSync(file, readFileSync(WRANGLER_CONFIG, 'utf8').replace(/^# (routes = .*)$/m, '$1'));
     const { routes } = await read(undefined, file);
@@ -74,7 +74,7 @@ describe('the environments', () => {
     expect((await read(name, file)).routes).not.toContain(routes[0]);
   });
 
-  it.each(environments)('have in $wrangler.name no fault, and nothing that they share or lack', (own) => {
+  it.each(environments)('have no fault in $wrangler.name, and share or lack nothing', (own) => {
     const findings = checkDeployment(own, SECRETS, base);
     expect(findings.filter(({ level }) => level !== 'note')).toEqual([]);
   });

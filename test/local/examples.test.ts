@@ -1,6 +1,6 @@
 /**
- * The examples for callers, each run as its header says against the running gateway. The scripts of the two platforms are taken out of
- * their files, and find a token where the platform would put it. An example whose runtime is not on this machine is skipped.
+ * The examples for callers, each run as its header says against the running gateway. The scripts of the two platforms are extracted
+ * from their files, and find a token where the platform would put it. An example whose runtime is not on this machine is skipped.
  */
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -34,11 +34,11 @@ interface Example {
   readonly prepare?: () => Promise<unknown>;
   /** The program and its arguments. */
   readonly command: (image: string) => readonly string[];
-  /** The variables with which it shows who it is; by default its key. */
+  /** The variables with its credential; by default its key. */
   readonly credential?: () => Variables;
-  /** The variables with which it shows this token instead. */
+  /** The variables with this token instead. */
   readonly damaged?: (token: string) => Variables;
-  /** Replaces the token that was there. */
+  /** Replaces the current token. */
   readonly renew?: () => Promise<void>;
 }
 
@@ -94,18 +94,18 @@ const EXAMPLES: readonly Example[] = [
       ACTIONS_ID_TOKEN_REQUEST_URL: `${github.url}/token?api-version=2.0`,
       ACTIONS_ID_TOKEN_REQUEST_TOKEN: GITHUB_CREDENTIAL.replace('Bearer ', ''),
     }),
-    // GitHub's stand-in answers what it is asked to.
+    // The fake of GitHub returns the token in the query.
     damaged: (token) => ({
       AUDIENCE: 'any',
       ACTIONS_ID_TOKEN_REQUEST_URL: `${github.url}/token?value=${encodeURIComponent(token)}`,
       ACTIONS_ID_TOKEN_REQUEST_TOKEN: GITHUB_CREDENTIAL.replace('Bearer ', ''),
     }),
-    // GitHub makes a token whenever it is asked.
+    // GitHub makes a new token for each request.
     renew: async () => undefined,
   },
 ];
 
-/** The script with which a YAML file ends, without its indentation. */
+/** The script at the end of a YAML file, without its indentation. */
 function scriptOf(file: string): string {
   const [, indent = '', script = ''] = /(?:run:|-) \|\n( +)(.*)/s.exec(textOf(file)) ?? [];
   return script.replaceAll(`\n${indent}`, '\n');
@@ -145,7 +145,7 @@ async function startGitHub(): Promise<typeof github> {
 const direct = (order: string, body: unknown) =>
   fetch(`${emulator.url}/__emulator/${order}`, { method: 'POST', body: JSON.stringify(body) });
 
-/** One more image, which no other test deletes, so that its outcome is not explained by another deletion. */
+/** A new image, which no other test deletes. */
 async function newImage(): Promise<string> {
   const id = `m-${crypto.randomUUID().replaceAll('-', '')}`;
   await direct('images', { id, name: 'ci-build' });
@@ -206,7 +206,7 @@ function isOnPath(program: string): boolean {
   }
 }
 
-/** A valid token, damaged as tokens are when they come from files, secrets, variables and clipboards. */
+/** A valid token, damaged as tokens from files, secrets, variables and clipboards are. */
 function damagedTokens(token: string): string[] {
   const half = token.length / 2;
   const inside = (text: string) => token.slice(0, half) + text + token.slice(half);
@@ -221,16 +221,16 @@ function damagedTokens(token: string): string[] {
     `"${token}"`,
     `'${token}'`,
     `${token} ${token}`,
-    // These two have the form of a token, and the gateway refuses them.
+    // These two look like a token, so the gateway must refuse them.
     token.slice(0, half),
     `${token}${token}`,
   ];
 }
 
-/** Every text of eight characters that is part of the token. */
+/** Every run of eight characters in the token. */
 const partsOf = (token: string) => Array.from({ length: token.length - 7 }, (_, n) => token.slice(n, n + 8));
 
-/** A folder of harmful defaults that programs read. */
+/** A home folder with harmful defaults for the programs. */
 function harmfulHome(): Variables {
   const home = here('home');
   mkdirSync(join(home, 'modules'), { recursive: true });
@@ -242,7 +242,7 @@ function harmfulHome(): Variables {
   const proxies = ['http_proxy', 'https_proxy', 'all_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY'];
   return {
     ...Object.fromEntries(proxies.map((name) => [name, 'http://127.0.0.1:1'])),
-    // GitHub's stand-in may be behind a proxy, the gateway must not.
+    // The fake of GitHub may be called through a proxy, but the gateway must not be.
     no_proxy: 'localhost',
     HOME: home,
     CURL_HOME: home,
@@ -255,9 +255,9 @@ function harmfulHome(): Variables {
 
 for (const { file, needs, prepare, command, credential, damaged, renew } of EXAMPLES) {
   const missing = needs.filter((program) => !isOnPath(program));
-  const why = missing.length === 0 ? '' : ` (skipped, because there is no ${missing.join(' and no ')})`;
+  const why = missing.length === 0 ? '' : ` (skipped: no ${missing.join(' and no ')})`;
 
-  /** How the example ends, and how many deletions it has sent. */
+  /** Runs the example. Resolves with its exit status, its output, and the number of deletions it sent. */
   const start = (image: string, patienceS = '60', change: Variables = {}, args = command(image)) => {
     const identity = credential?.() ?? { GATEWAY_TOKEN: keys.get(file)?.key };
     const env = { PATH: process.env['PATH'], GATEWAY_URL: door.url, IMAGE: image, PATIENCE_S: patienceS, ...identity };
@@ -283,7 +283,7 @@ for (const { file, needs, prepare, command, credential, damaged, renew } of EXAM
       await renew?.();
     }, SETUP_TIMEOUT_MS);
 
-    it('deletes an image, takes an absent one for a success, and says what is refused', async () => {
+    it('deletes an image, succeeds for an absent one, and reports a refusal', async () => {
       const image = await newImage();
       expect(await start(image)).toEqual(ends(0, 1, `${image}: deleted`));
       expect(await stands(image)).toBe(false);
@@ -292,7 +292,7 @@ for (const { file, needs, prepare, command, credential, damaged, renew } of EXAM
     });
 
     it.each<DoorFault>(['cut_after', 'html_after'])(
-      'ends in deleted without a second deletion if the answer is lost (%s)',
+      'ends in deleted after one deletion if the answer is lost (%s)',
       async (fault) => {
         const image = await newImage();
         door.fault = fault;
@@ -300,7 +300,7 @@ for (const { file, needs, prepare, command, credential, damaged, renew } of EXAM
       },
     );
 
-    it('ends in deleted without a second deletion if nobody heard what Baidu did, and asks with the token of the moment', async () => {
+    it("ends in deleted after one deletion if Baidu's response is lost, and polls with a fresh token", async () => {
       const image = await newImage();
       await direct('deletion-faults', ['stalled_200', 'drop_after']);
       const end = start(image);
@@ -310,7 +310,7 @@ for (const { file, needs, prepare, command, credential, damaged, renew } of EXAM
       expect(door.credentials.size > 1).toBe(renew !== undefined);
     });
 
-    it('names each request by a UUID of its own', async () => {
+    it('gives each request a UUID of its own', async () => {
       await start(await newImage());
       const first = new Set(door.requestIds.splice(0));
       await start(await newImage());
@@ -320,7 +320,7 @@ for (const { file, needs, prepare, command, credential, damaged, renew } of EXAM
         expect(id).toMatch(/^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
     });
 
-    it('knows the response to its request if a proxy has given that another id', async () => {
+    it('recognises the response to its request if a proxy has replaced the request id', async () => {
       door.renames = true;
       const image = await newImage();
       expect(await start(image)).toEqual(ends(0, 1, `${image}: deleted`));
@@ -332,17 +332,17 @@ for (const { file, needs, prepare, command, credential, damaged, renew } of EXAM
 
     it.each([
       ['the connection is refused', 'http://127.0.0.1:1'],
-      ['there is no such host', 'https://no-such-host.invalid'],
+      ['the host does not exist', 'https://no-such-host.invalid'],
       ['the address has no scheme', 'images.internal.example.com'],
       ['the address has another scheme', 'ftp://images.internal.example.com'],
-      ['the address is blank', ''],
-      ['the key would travel in clear text', 'http://images.internal.example.com'],
+      ['the address is empty', ''],
+      ['the key would be sent in clear text', 'http://images.internal.example.com'],
       ['the host only looks like loopback', 'http://localhost:1@images.internal.example.com'],
     ])('says that nothing was sent if %s', async (_why, GATEWAY_URL) => {
       expect(await start(await newImage(), '60', { GATEWAY_URL })).toEqual(ends(3, 0, 'not_attempted'));
     });
 
-    it('sends nothing and prints nothing of the token if it is damaged', async () => {
+    it('sends nothing, and prints no part of the token, if that is damaged', async () => {
       const image = await newImage();
       const token = createKey().key;
       const given = damaged ?? ((text: string) => ({ GATEWAY_TOKEN: text }));
@@ -356,7 +356,7 @@ for (const { file, needs, prepare, command, credential, damaged, renew } of EXAM
       expect(await stands(image)).toBe(true);
     });
 
-    it('sends nothing and prints nothing of what is given in place of the image id', async () => {
+    it('sends nothing, and prints no part of an invalid image id', async () => {
       const { key } = createKey();
       const word = 'a'.repeat(40);
       for (const given of [
@@ -377,7 +377,7 @@ for (const { file, needs, prepare, command, credential, damaged, renew } of EXAM
       }
     });
 
-    it('is not moved by the defaults that its programs read', async () => {
+    it('ignores the defaults that its programs read', async () => {
       const home = harmfulHome();
       const image = await newImage();
       expect(await start(image, '60', home)).toEqual(ends(0, 1, `${image}: deleted`));
@@ -389,14 +389,14 @@ for (const { file, needs, prepare, command, credential, damaged, renew } of EXAM
       expect(await start(unsent, '1', home)).toEqual(ends(1, 1, `${unsent}: unknown`));
     });
 
-    it('says that nobody knows if its patience ends first', async () => {
+    it('reports an unknown outcome if its patience runs out', async () => {
       const image = await newImage();
       door.fault = 'cut_before';
       expect(await start(image, '1')).toEqual(ends(1, 1, `${image}: unknown`));
       expect(await stands(image)).toBe(true);
     });
 
-    it('tries again what changed nothing, after the time that the gateway says, twice and no more', async () => {
+    it('retries what changed nothing, after Retry-After, at most twice', async () => {
       const image = await newImage();
       await direct('deletion-faults', ['throttled', 'throttled', 'throttled']);
       expect(await start(image)).toEqual(ends(3, 3, `${image}: rejected`));
@@ -408,7 +408,7 @@ for (const { file, needs, prepare, command, credential, damaged, renew } of EXAM
   });
 }
 
-/** Runs a script with these variables alone, and returns its exit status and what it prints. */
+/** Runs a script with only these variables, and returns its exit status and output. */
 function runScript(args: readonly string[], variables: Variables) {
   const assignments = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
   const { status, stdout, stderr } = spawnSync('env', ['-i', ...assignments, ...args], { encoding: 'utf8' });
@@ -420,7 +420,7 @@ describe.skipIf(!isOnPath('curl') || !isOnPath('jq'))('the scripts that need oth
   const shell = ['/bin/sh', example('delete-image.sh')];
   const step = ['/bin/bash', '--noprofile', '--norc', '-eo', 'pipefail', here('step.sh')];
 
-  it('say in a sentence which one is missing', () => {
+  it('say in one sentence which one is missing', () => {
     expect(runScript([...shell, 'm-custom01'], { ...whole, PATH: '/nowhere' })).toEqual([
       3,
       'not_attempted: curl is not installed',
@@ -436,7 +436,7 @@ describe.skipIf(!isOnPath('curl') || !isOnPath('jq'))('the scripts that need oth
     expect(runScript([...shell, 'm-custom01'], { ...whole, PATH })).toEqual([3, said]);
   });
 
-  it('say in a sentence that the job lacks the permission to ask for a token', () => {
+  it('say in one sentence that the job may not request a token', () => {
     const { PATH = '' } = process.env;
     expect(runScript(step, { ...whole, PATH, IMAGE: 'm-custom01', PATIENCE_S: '1', AUDIENCE: 'any' })).toEqual([
       3,
@@ -445,10 +445,10 @@ describe.skipIf(!isOnPath('curl') || !isOnPath('jq'))('the scripts that need oth
   });
 });
 
-describe('an example without its arguments', () => {
+describe('an example without arguments', () => {
   const { PATH = '' } = process.env;
   it.each(EXAMPLES.filter(({ file, needs }) => file.startsWith('delete-image') && needs.every(isOnPath)))(
-    '$file says so in a sentence, and sends nothing',
+    '$file says so in one sentence, and sends nothing',
     async ({ command, prepare }) => {
       await prepare?.();
       const args = command('IMAGE').filter((arg) => arg !== 'IMAGE');

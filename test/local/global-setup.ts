@@ -1,4 +1,4 @@
-/** Starts the emulator and the issuer once for all tests in workerd, which cannot start a server themselves. */
+/** Starts the emulator and the issuer once for all tests in workerd, which cannot start servers themselves. */
 import type { TestProject } from 'vitest/node';
 import '../provided.ts';
 import { startIssuer } from './issuer.ts';

@@ -2,7 +2,7 @@
  * A hop between the gateway and Baidu that repeats a DELETE at random, as a proxy may (RFC 9110 §9.2.2). It sends one twice and
  * passes on the second response, or resends one whose connection died.
  *
- * Promises: reads pass as they are; every repetition is on record. Never: repeats what its sender has given up.
+ * Promises: reads pass unchanged; every repetition is recorded. Never: repeats a request that its sender has given up.
  */
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,12 +10,12 @@ import { pipeline } from 'node:stream';
 
 export interface Hop {
   url: string;
-  /** Every DELETE that was sent again: its path, and when, in milliseconds since the epoch. */
+  /** Every DELETE sent again: its path, and when, in milliseconds since the epoch. */
   readonly repetitions: readonly { readonly path: string; readonly atMs: number }[];
   stop: () => Promise<void>;
 }
 
-/** `share`: how many of the deletions it repeats, from 0 to 1. */
+/** @param share the share of deletions that it repeats, from 0 to 1 */
 export async function openHop(upstreamUrl: string, share: number): Promise<Hop> {
   const repetitions: { path: string; atMs: number }[] = [];
   const server = createServer((request, response) => {
@@ -42,7 +42,7 @@ export async function openHop(upstreamUrl: string, share: number): Promise<Hop> 
         } else {
           isOver = true;
           response.writeHead(answer.statusCode ?? 502, answer.headers);
-          // If the answer breaks off, so does ours.
+          // If the answer is cut off, so is ours.
           pipeline(answer, response, () => undefined);
         }
       });

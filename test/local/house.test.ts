@@ -7,7 +7,7 @@ import { RELEASE } from '../../src/openapi/release.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** From the ground up. A file may import from its own layer and from those below it. */
+/** From the bottom up. A file may import from its own layer and from those below. */
 const LAYERS = [
   ['result', 'outcome', 'image-id', 'request-id', 'json', 'kept-text', 'origin', 'runtime', 'log', 'scope', 'time'],
   ['problems'],
@@ -27,7 +27,7 @@ const LAYERS = [
   ['tools'],
 ];
 const WORKER = 'worker/';
-/** Folders of one layer that must not import each other, and one that may import only the bottom layer. */
+/** Imports that are forbidden although the layers would allow them. */
 const STRANGERS: readonly (readonly [from: string, to: string])[] = [
   ['baidu', 'problems'],
   ['baidu', 'callers'],
@@ -43,7 +43,7 @@ const STRANGERS: readonly (readonly [from: string, to: string])[] = [
 const KNOWS_HONO: readonly string[] = ['http', 'app', 'index'];
 /** Runs in Node.js, on the operator's machine; nothing in the Worker may import it. */
 const TOOLS = 'tools';
-/** What the client runs beside its own files; the table of problems in its fake alone. */
+/** What the client imports at run time from outside its folder. Only its fake uses the problem table. */
 const CLIENT_RUNS = [
   'openapi/bodies',
   'worker/json',
@@ -54,7 +54,7 @@ const CLIENT_RUNS = [
 ];
 /** Runs in a browser; only its own files import it. */
 const CONSOLE = 'console/';
-/** Types, constants, and what is tested end to end or in a browser. */
+/** Files without a test of their own: types, constants, and code tested end to end or in a browser. */
 const WITHOUT_TEST: readonly string[] = [
   'client/errors.ts',
   'console/cells.ts',
@@ -93,10 +93,10 @@ const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8'
   .sort();
 const textOf = (file: string) => readFileSync(join(ROOT, 'src', file), 'utf8');
 const codeOf = (file: string) => textOf(file).replaceAll(/\/\*.*?\*\/|\/\/.*$/gms, '');
-/** The first part of a file's path below its program, or the program itself if it is not the Worker. */
+/** The first part of a file's path below `worker/`, or the name of its program outside the Worker. */
 const roomOf = (file: string) => file.replace(WORKER, '').replace(/\.ts$/, '').split('/')[0] ?? '';
 const layerOf = (room: string) => LAYERS.findIndex((rooms) => rooms.includes(room));
-/** The modules that a file names, from its syntax tree. `isType`: gone when the types are. */
+/** The modules that a file names, from its syntax tree. `isType`: imported only for types. */
 function modulesOf(file: string): readonly { readonly name: string; readonly isType: boolean }[] {
   const text = textOf(file);
   const { program, module, errors } = parseSync(file, text);
@@ -118,24 +118,24 @@ const ownImportsOf = (file: string) =>
 const code = files.filter((file) => !file.endsWith('.d.ts'));
 
 describe('src', () => {
-  it.each(code)('%s stands in a layer and imports only from its own and from those below', (file) => {
+  it.each(code)('%s is in a layer, and imports only from its own and those below', (file) => {
     const from = roomOf(file);
     expect(layerOf(from), `${from} has no layer`).toBeGreaterThanOrEqual(0);
     for (const imported of ownImportsOf(file)) {
       const to = roomOf(imported);
       expect(layerOf(to), `${file} imports ${imported}`).toBeLessThanOrEqual(layerOf(from));
       const strange = STRANGERS.some(([a, b]) => a === from && b === to);
-      expect(strange, `${file} must not know ${imported}`).toBe(false);
+      expect(strange, `${file} must not import ${imported}`).toBe(false);
     }
   });
 
-  it('keeps the Worker apart: nothing in it imports the other programs', () => {
+  it('keeps the Worker separate: nothing in it imports the other programs', () => {
     const worker = code.filter((file) => file.startsWith(WORKER));
     expect(worker).not.toEqual([]);
     expect(worker.flatMap(ownImportsOf).filter((file) => !file.startsWith(WORKER))).toEqual([]);
   });
 
-  it('has clock, timers and randomness as arguments in Worker and client', () => {
+  it('takes clock, timers and randomness as arguments in Worker and client', () => {
     const platforms = ['worker/platform.ts', 'client/runtime.ts'];
     const own =
       /\b(?:Date\.now|new Date\(\)|performance\.|Math\.random|crypto\.(?:randomUUID|getRandomValues)|set(?:Timeout|Interval)|scheduler\.|AbortSignal\.timeout)/;
@@ -143,7 +143,7 @@ describe('src', () => {
     expect(taking).toEqual(platforms.toSorted());
   });
 
-  it('has no circle of imports', () => {
+  it('has no circular imports', () => {
     const reachable = (file: string, seen = new Set<string>()): Set<string> => {
       for (const next of ownImportsOf(file)) {
         if (!seen.has(next)) reachable(next, seen.add(next));
@@ -153,13 +153,13 @@ describe('src', () => {
     expect(code.filter((file) => reachable(file).has(file))).toEqual([]);
   });
 
-  it('lets only http, app and index know Hono', () => {
+  it('lets only http, app and index import Hono', () => {
     const knowing = code.filter((file) => importsOf(file).some((name) => /^hono(?:\/|$)/.test(name))).map(roomOf);
     expect([...new Set(knowing)].filter((room) => !KNOWS_HONO.includes(room))).toEqual([]);
     expect(knowing).toContain('http');
   });
 
-  it('lets only the tools know Node.js and Wrangler, and nobody know the tools', () => {
+  it('lets only the tools import Node.js and Wrangler, and nothing import the tools', () => {
     const knowing = code
       .filter((file) => importsOf(file).some((name) => /^(?:node:|wrangler$)/.test(name)))
       .map(roomOf);
@@ -168,7 +168,7 @@ describe('src', () => {
     expect(others.filter((file) => roomOf(file) === TOOLS)).toEqual([]);
   });
 
-  it('lets the client run nothing of the Worker but what is pure', () => {
+  it('lets the client import only pure code of the Worker', () => {
     const client = code.filter((file) => roomOf(file) === 'client');
     const foreign = client
       .flatMap((file) => modules.get(file) ?? [])
@@ -176,7 +176,7 @@ describe('src', () => {
     expect(new Set(foreign.map(({ name }) => name))).toEqual(new Set(CLIENT_RUNS.map((room) => `../${room}.ts`)));
   });
 
-  it('lets nobody but the console know the console', () => {
+  it('lets only the console import the console', () => {
     const others = code.filter((file) => !file.startsWith(CONSOLE));
     expect(others.flatMap(ownImportsOf).filter((file) => file.startsWith(CONSOLE))).toEqual([]);
   });
@@ -186,11 +186,11 @@ describe('test', () => {
   const tests = new Set(
     readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.test.ts')),
   );
-  it.each(files.filter((file) => !WITHOUT_TEST.includes(file)))('has a test at the place of %s', (file) => {
+  it.each(files.filter((file) => !WITHOUT_TEST.includes(file)))('has a test for %s in the same place', (file) => {
     expect(tests).toContain(file.replace(/\.ts$/, '.test.ts'));
   });
 
-  it('is not asked for a test of a file that does not exist', () => {
+  it('excuses only files that exist', () => {
     expect(WITHOUT_TEST.filter((file) => !files.includes(file))).toEqual([]);
   });
 });

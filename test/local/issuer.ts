@@ -1,7 +1,7 @@
 /**
- * A token issuer as a real HTTP server on loopback: it serves the public keys that it is given, or fails on demand.
+ * A token issuer as a real HTTP server on loopback. It serves the public keys it is given, or fails on demand.
  *
- * Each folder is an issuer of its own, so that tests do not disturb each other. `PUT /NAME` with `{ mode, keys }` sets it up,
+ * Each folder is a separate issuer, so that tests do not disturb each other. `PUT /NAME` with `{ mode, keys }` sets it up,
  * `GET /NAME` tells how often its keys were fetched, `GET /NAME/jwks` are the keys. Never: signs anything or sees a private key.
  */
 import { createServer, type ServerResponse } from 'node:http';
@@ -67,7 +67,7 @@ function serveKeys(state: State, response: ServerResponse): void {
     down: () => response.destroy(),
     hanging: () => undefined,
     stalled: () => response.writeHead(200, json).write('{"keys":['),
-    // Answers as soon as it is set to healthy.
+    // Answers once it is set to healthy.
     slow: () => {
       const go = () => {
         state.waiting.delete(go);

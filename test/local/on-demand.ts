@@ -1,7 +1,7 @@
 /**
  * Tools that only one check needs, installed when it runs, so that `npm ci` stays small.
  *
- * Promises: exactly the versions of the folder's own lock file; nothing if they are there already. Never: runs a script of a
+ * Promises: exactly the versions of the folder's own lock file; does nothing if they are installed. Never: runs a script of a
  * package, or changes a lock file.
  */
 import { spawnSync } from 'node:child_process';
@@ -10,7 +10,7 @@ import { join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** Runs a program to its end, at the top of the repository, and ends this one if it fails. */
+/** Runs a program at the top of the repository, and exits if it fails. */
 export function run(program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): void {
   const { status, error } = spawnSync(program, args, {
     cwd: ROOT,
@@ -24,7 +24,7 @@ export function run(program: string, args: readonly string[], env: Readonly<Reco
 /** Installs what the lock file of `folder` names, such as `test/openapi`. */
 export function installTools(folder: string): void {
   const lock = readFileSync(join(ROOT, folder, 'package-lock.json'), 'utf8');
-  // Written last, so that an installation that was cut off is done again.
+  // Written last, so that an interrupted installation is repeated.
   const stamp = join(ROOT, folder, 'node_modules/.installed');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   run('npm', ['ci', `--prefix=${folder}`, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);

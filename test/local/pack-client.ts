@@ -12,7 +12,7 @@ import { isRecord, parseJson } from '../../src/worker/json.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const CLIENT = join(ROOT, 'src/client');
 const OUTPUT = join(ROOT, '.wrangler/client');
-/** Where src/client/tsconfig.json lets the compiler write. */
+/** The output folder in src/client/tsconfig.json. */
 const BUILD = join(OUTPUT, 'build');
 const PACKAGE = join(OUTPUT, 'package');
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
@@ -24,7 +24,7 @@ function run(program: string, args: readonly string[], cwd: string): string {
   return stdout;
 }
 
-/** The files that `entry` reaches by its imports, itself included. @throws Error if one is outside of the package */
+/** `entry` and the files that it imports, directly or not. @throws Error if one is outside the package */
 function reachableFrom(entry: string, extension: '.js' | '.d.ts', found = new Set<string>()): Set<string> {
   found.add(entry);
   const text = readFileSync(join(BUILD, entry), 'utf8');

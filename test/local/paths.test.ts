@@ -1,9 +1,9 @@
 /**
- * Every path of a deletion through the real code: each response or loss at each attempt, a kill at each step, and each end of
- * the settlement. Then come the checks.
+ * Every path of a deletion through the real code: each response or loss at each attempt, a kill at each step, and each result
+ * of the settlement. Then come the checks.
  *
  * The app, the ledger's store and the checks are the real ones, and SQLite is SQLite; the emulator keeps its own record of
- * what it deleted. Clock, network, pauses and randomness are arguments, so the driver decides how each step ends.
+ * what it deleted. Clock, network, pauses and randomness are arguments, so the test decides how each step ends.
  */
 import { describe, expect, it } from 'vitest';
 import { createApp } from '../../src/worker/app.ts';
@@ -23,7 +23,7 @@ import { joint } from '../emulator/joint.ts';
 import { CALLERS, EMULATOR_CREDENTIALS, KEYS } from '../fixtures.ts';
 import { sqliteInMemory } from './sqlite.ts';
 
-/** How Baidu answers one attempt; `healthy` is as it should. One of each kind that the code could tell apart. */
+/** How Baidu answers an attempt: one of each kind that the code could tell apart. `healthy` is a correct answer. */
 const ANSWERS = [
   'healthy',
   'drop_before',
@@ -59,19 +59,19 @@ type Step = 'reserve' | 'cancel' | 'fetch 1' | 'fetch 2' | 'settle';
 const WHENS = ['before', 'after'] as const;
 type Kill = { readonly step: Step; readonly when: (typeof WHENS)[number] } | null;
 
-/** How the reservation ends. `late`: it arrives after all else that the request does. */
+/** How the reservation ends. `late`: it arrives after everything else that the request does. */
 const LOST_RESERVATIONS = ['lost', 'late'] as const;
 type ReserveEnd = 'done' | (typeof LOST_RESERVATIONS)[number];
-/** How the calls to the ledger end. `lost`: it was done, but the reply did not arrive. */
+/** How the calls to the ledger end. `lost`: it was done, but the reply was lost. */
 const SETTLEMENTS = [['done'], ['lost', 'done'], ['failed', 'done'], ['failed', 'failed'], ['lost', 'lost']] as const;
 type CallEnd = 'done' | 'lost' | 'failed';
 
-/** What the checks meet. */
+/** How the reads of the checks end. */
 const FAILING_READS = ['failing at first', 'always failing', 'without configuration'] as const;
 type Reads = 'healthy' | (typeof FAILING_READS)[number];
 
 const SCHEDULE_S = [45, 3_600];
-/** An hour after the last planned check, when a failed one is repeated. */
+/** A failed check is repeated an hour after the last planned one. */
 const REPEATED_CHECK_S = 2 * 3_600;
 const START_MS = Date.now();
 const never = () => new Promise<never>(() => undefined);
@@ -88,7 +88,7 @@ interface Path {
   readonly reserve: ReserveEnd;
 }
 
-/** What an answer or a row says of an image. */
+/** What an answer or a row says about an image. */
 interface Claim {
   readonly outcome: unknown;
   readonly confirmed: unknown;
@@ -106,7 +106,7 @@ class World {
   readonly store: LedgerStore;
   readonly #sql: Sql;
   #nowMs = START_MS;
-  /** How many deletions go on at Baidu. After the first check they are done. */
+  /** The number of deletions still running at Baidu. They are done after the first check. */
   #goingOn = 0;
   #finishLater: () => void = () => undefined;
   readonly #later = new Promise<void>((resolve) => {
@@ -123,13 +123,13 @@ class World {
     return this.#nowMs;
   }
 
-  /** Baidu's clock goes with ours. */
+  /** Baidu's clock follows ours. */
   waitUntil(afterS: number): void {
     this.#nowMs = START_MS + afterS * 1000;
     this.emulator.clockOffsetMs = this.#nowMs - Date.now();
   }
 
-  /** Lets the checks happen that are due after so many seconds. */
+  /** Runs the checks that are due at these times. */
   async check(reads: Reads, checksS: readonly number[]): Promise<void> {
     const { config, runtime } = new Process(this, null, []);
     const gateway = createGateway(config, runtime);
@@ -157,7 +157,7 @@ class World {
     return this.#later;
   }
 
-  /** The next answers of Baidu, one after the other. */
+  /** Baidu's next answers, in order. */
   meet(answers: readonly AnswerName[]): void {
     for (const name of answers) {
       if (name === 'healthy') this.emulator.faults.push({ deletes: true, answer: 'normal' });
@@ -173,7 +173,7 @@ class World {
     return { outcome: row['outcome'], confirmed: row['confirmed'] === null ? null : row['confirmed'] === 1 };
   }
 
-  /** All that the rest of a path can depend on: what the newest row says and when it is checked, and what Baidu did or may do yet. */
+  /** Everything that the rest of a path can depend on: the newest row, and what Baidu did or may still do. */
   situation(imageId: string): string {
     const columns = 'outcome, confirmed, settled_at, resolved_at, next_check_at, looked_at, found_at';
     const query = `SELECT ${columns} FROM deletions WHERE image_id = ? ORDER BY seq DESC LIMIT 1`;
@@ -187,7 +187,7 @@ class World {
   }
 }
 
-/** One life of the Worker. What is killed does nothing more, and hears of nothing. */
+/** One life of the Worker. Once killed, it does nothing and receives nothing. */
 class Process {
   attempts = 0;
   isKilled = false;
@@ -260,17 +260,17 @@ class Process {
     ledger: { getByName: () => this.#ledger },
   };
 
-  /** Lets a late reservation arrive at last. */
+  /** Delivers a late reservation. */
   arrive(): void {
     try {
       this.#late();
     } catch (error) {
-      // Its cancellation took its id.
+      // The cancellation has already used its id.
       if (!String(error).includes('UNIQUE')) throw error;
     }
   }
 
-  /** Sends one deletion. `null` if the process did not live to answer. */
+  /** Sends one deletion. `null` if the process was killed before it answered. */
   async delete(imageId: string): Promise<Claim | null> {
     const works: Promise<unknown>[] = [];
     const ctx = {
@@ -307,21 +307,21 @@ class Process {
   }
 }
 
-/** What a row or an answer claims, held against what the emulator did. */
+/** What is false in a row or an answer, by the emulator's record. */
 function falsehood(world: World, imageId: string, { outcome, confirmed }: Claim): string | null {
   const isGone = !world.emulator.images.has(imageId);
   const byUs = world.deletions(imageId) > 0;
   switch (outcome) {
     case 'deleted':
-      if (confirmed === true) return isGone && byUs ? null : 'says that Baidu deleted it, and Baidu did not';
-      return isGone ? null : 'says that it is gone, and it is there';
+      if (confirmed === true) return isGone && byUs ? null : 'says that Baidu deleted it, but Baidu did not';
+      return isGone ? null : 'says that it is gone, but it exists';
     case 'already_absent':
-      return isGone && !byUs ? null : 'says that it was absent, and it was there';
+      return isGone && !byUs ? null : 'says that it was absent, but it existed';
     case 'rejected':
     case 'not_attempted':
-      return byUs ? 'says that nothing was done, and the image was deleted' : null;
+      return byUs ? 'says that nothing was done, but the image was deleted' : null;
     case 'not_deleted':
-      return isGone ? 'says that it is there, and it is gone' : null;
+      return isGone ? 'says that it exists, but it is gone' : null;
     case 'unknown':
       return null;
     default:
@@ -329,7 +329,7 @@ function falsehood(world: World, imageId: string, { outcome, confirmed }: Claim)
   }
 }
 
-/** Sends the deletion of a path. Returns what is wrong until then. */
+/** Sends the deletion of a path. Returns what is wrong up to its end. */
 async function send(world: World, { imageId, answers, kill, settles, reserve }: Path): Promise<string[]> {
   const wrong: string[] = [];
   world.meet(answers);
@@ -344,7 +344,7 @@ async function send(world: World, { imageId, answers, kill, settles, reserve }: 
   return wrong;
 }
 
-/** Lets the checks happen, and a second deletion. Returns what is wrong then. */
+/** Runs the checks and a second deletion. Returns what is wrong afterwards. */
 async function finish(world: World, imageId: string, reads: Reads): Promise<string[]> {
   const wrong: string[] = [];
   const check = (who: string) => {
@@ -355,7 +355,7 @@ async function finish(world: World, imageId: string, reads: Reads): Promise<stri
   };
   await world.check(reads, SCHEDULE_S.slice(0, -1));
   check('the row, before the last check,');
-  // Before the last check, a budget of one deletes one image and no more.
+  // Before the last check, a budget of one allows only one deleted image.
   await new Process(world, null, []).delete('m-custom02');
   const deleted = world.deletions(imageId) + world.deletions('m-custom02');
   if (deleted > 1) wrong.push(`a budget of 1 deleted ${deleted} images`);
@@ -378,7 +378,7 @@ async function attemptsAfter(sql: Sql, imageId: string, first: AnswerName): Prom
   return process.attempts;
 }
 
-/** Every path of a deletion of one image. What comes after a kill is no part of a path. */
+/** Every path of a deletion of one image. A path ends with a kill. */
 async function pathsOf(sql: Sql, imageId: string): Promise<Path[]> {
   const paths: Path[] = [];
   const add = (answers: readonly AnswerName[], kill: Kill, settles: readonly CallEnd[] = []) =>
@@ -410,19 +410,19 @@ async function pathsOf(sql: Sql, imageId: string): Promise<Path[]> {
 
 describe('every path of a deletion', () => {
   it.each(IMAGES)(
-    'of %s tells nothing false, and leaves nothing unknown that can be known',
+    'of %s reports nothing false, and leaves no outcome unknown that can be found',
     async (imageId) => {
       const sql = sqliteInMemory();
       new LedgerStore(sql, SCHEDULE_S).migrate();
       const wrong: string[] = [];
-      /** How the paths went on from each situation and with each way of reading: the same from the same. */
+      /** Situations already finished, with each kind of reads. Equal ones continue equally. */
       const known = new Set<string>();
       let paths = 0;
       for (const path of await pathsOf(sql, imageId)) {
         let world = new World(sql);
         const problems = await send(world, path);
         const situation = world.situation(imageId);
-        // No check changes the outcome of a row that is final, so one way of reading stands for all.
+        // No check changes a final outcome, so one kind of reads is enough.
         const isUnknown = world.row(imageId)?.outcome === 'unknown';
         for (const reads of ['healthy', ...(isUnknown ? FAILING_READS : [])] as const) {
           paths++;

@@ -1,10 +1,10 @@
-/** Local work with a route in the configuration: `wrangler dev` gives the Worker the host name of the route. */
+/** Local development with a route in the configuration: `wrangler dev` gives the Worker the route's host name. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { CALLERS, KEYS } from '../fixtures.ts';
 import { type Gateway, LOCAL_ORIGIN, startGateway, varsFor } from './stack.ts';
 
 const ROUTE = ['--route', 'images.internal.example.com/*'];
-/** The gateway calls nobody here. */
+/** The gateway makes no calls here. */
 const vars = { ...varsFor({ url: 'http://localhost:9' }), CALLERS: JSON.stringify(CALLERS) };
 const headers = { Authorization: `Bearer ${KEYS.reader}` };
 const gateways: Gateway[] = [];
@@ -17,7 +17,7 @@ const start = async (...args: string[]) => {
 afterAll(() => Promise.all(gateways.map((gateway) => gateway.stop())));
 
 describe('wrangler dev with a route', () => {
-  it('hands over plain http to that host, which is refused', async () => {
+  it('sends plain http to that host, which is refused', async () => {
     const url = await start();
     const response = await fetch(`${url}/readyz`, { headers });
     expect(await response.json()).toMatchObject({
@@ -27,7 +27,7 @@ describe('wrangler dev with a route', () => {
     expect((await fetch(`${url}/docs`, { redirect: 'manual' })).status).toBe(308);
   });
 
-  it('serves plain http with the option of npm start', async () => {
+  it('serves plain http with the option that npm start uses', async () => {
     const url = await start(LOCAL_ORIGIN);
     expect((await fetch(`${url}/readyz`, { headers })).status).toBe(200);
   });

@@ -1,4 +1,4 @@
-/** The scripts that read this repository's prose: what they take for a sentence, a command, an anchor, a text, and a banned word. */
+/** The scripts that read this repository's prose: how they find sentences, commands, anchors, texts and banned words. */
 import { describe, expect, it } from 'vitest';
 import { anchorsOf, blocksOf, commandsOf, linksOf } from './prose/markdown.ts';
 import { readabilityOf } from './prose/readability.ts';
@@ -26,7 +26,7 @@ $ true
 const whats = (file: string, content: string) => findingsIn(file, content).map(({ line, what }) => [line, what]);
 
 describe('a page', () => {
-  it('consists of blocks, and each item of a list is one', () => {
+  it('consists of blocks, one for each list item', () => {
     expect(blocksOf(PAGE).map(({ kind, line }) => [kind, line])).toEqual([
       ['heading', 1],
       ['prose', 3],
@@ -38,7 +38,7 @@ describe('a page', () => {
     ]);
   });
 
-  it('has an anchor for each heading, with a number if there are two', () => {
+  it('has an anchor for each heading, with a number if headings are equal', () => {
     expect(anchorsOf(PAGE)).toEqual(['a-page-of-two-sections', 'a-page-of-two-sections-1']);
   });
 
@@ -46,11 +46,11 @@ describe('a page', () => {
     expect(linksOf(PAGE)).toEqual([{ target: 'other.md#there', line: 3 }]);
   });
 
-  it('has commands, with the lines that continue them and without remarks', () => {
+  it('has commands, with continuation lines and without comments', () => {
     expect(commandsOf(PAGE).map(({ text }) => text.trim())).toEqual(['curl https://a.test | \\\njq .', 'true']);
   });
 
-  it('is measured by its words, paragraphs and sentences', () => {
+  it('is measured in words, paragraphs and sentences', () => {
     expect(readabilityOf('One two three. Four five.\n\n- Six\n')).toMatchObject({
       words: 7,
       paragraphs: 2,
@@ -81,7 +81,7 @@ describe('a banned word', () => {
     ['code.ts', "const kind = 'proof';"],
     ['code.ts', `const text = \`is a $\{proof}\`;`],
     ['code.ts', '/** The field caller.proof, which 1.0.0 promises. */'],
-  ])('is not seen in %s: %s', (file, content) => {
+  ])('is ignored in %s: %s', (file, content) => {
     expect(findingsIn(file, content)).toEqual([]);
   });
 });
@@ -89,7 +89,7 @@ describe('a banned word', () => {
 describe('a sentence', () => {
   const words = (count: number) => `Some ${'word '.repeat(count - 2)}end.`;
 
-  it('of more than thirty words is found, and one of thirty is not', () => {
+  it('is found if it has more than thirty words', () => {
     expect(whats('page.md', `${words(30)} ${words(31)}`)).toEqual([[1, expect.stringMatching(/^31 words: Some/)]]);
     expect(whats('code.ts', `/** ${words(31)} */`)).toHaveLength(1);
     expect(whats('code.ts', `// ${words(20)}\n// ${words(20)}`)).toEqual([]);
@@ -98,14 +98,14 @@ describe('a sentence', () => {
 });
 
 describe('the texts of code', () => {
-  it('are comments and texts of more than one word, but no names and no patterns', () => {
+  it('are comments and strings of more than one word, but not names or patterns', () => {
     const code = "// One.\nconst a = 'name', b = 'two words', c = /'not \" a text'/, d = `more words`; /* End */";
     expect(textsOfCode(code).map(({ text }) => text.trim())).toEqual(['// One.', 'two words', 'more words', 'End']);
   });
 });
 
 describe('this repository', () => {
-  it('has none of them', () => {
+  it('has no findings', () => {
     expect(allFindings()).toEqual([]);
   });
 });

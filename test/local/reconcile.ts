@@ -1,13 +1,13 @@
 /**
- * What callers were answered, what the ledger and the audit records say, and what the emulator did, held against each other.
+ * Compares the answers to callers, the ledger, the audit records, and what the emulator did.
  *
- * Promises: pure; everything that contradicts something else is named; what follows from a repeated DELETE alone, which SECURITY.md
- * takes on trust not to happen, is counted apart. Never: guesses which row made a call: while a request may run, no other of the
- * image is admitted, so every call belongs to the newest row before it.
+ * Promises: pure; reports every contradiction. Effects of a repeated DELETE alone, which SECURITY.md assumes not to happen, are counted
+ * separately. Never: guesses which row made a call. While a request may run, no other for its image is admitted, so every call belongs
+ * to the newest row before it.
  */
 import type { RowOutcome } from '../../src/worker/outcome.ts';
 
-/** One request as its caller sent it. The same request may have been sent twice. */
+/** A request as its caller sent it. The same request may be sent twice. */
 export interface Sent {
   readonly caller: string;
   readonly proof: 'key' | 'token' | 'binding';
@@ -19,10 +19,10 @@ export interface Sent {
 
 export interface Answered {
   readonly outcome: string;
-  /** `null` of a success. */
+  /** `null` for a success. */
   readonly code: string | null;
   readonly confirmed: boolean | null;
-  /** The caller's name in the address under `deletion`, if there is one. */
+  /** The caller's name in the URL under `deletion`, if there is one. */
   readonly deletionCaller: string | null;
   /** The request that `deletedBefore` names, if there is one. */
   readonly deletedBefore: string | null;
@@ -49,7 +49,7 @@ export interface Row {
 export interface Call {
   readonly imageId: string;
   readonly deleted: boolean;
-  /** `ok`: Baidu said that it is done. */
+  /** `ok`: Baidu confirmed the deletion. */
   readonly answer: string;
   readonly atMs: number;
 }
@@ -67,7 +67,7 @@ export interface Observed {
   readonly repetitions: readonly { readonly imageId: string; readonly atMs: number }[];
   readonly budgetOf: (caller: string) => number;
   readonly subjectOf: (caller: string) => string | null;
-  /** After how many milliseconds a request is over for a check: nothing resolves a row before. */
+  /** How long after its reservation a request counts as over. No check resolves a row earlier. */
   readonly requestOverMs: number;
   readonly hasKilled: boolean;
 }
@@ -77,7 +77,7 @@ export interface Reconciled {
   readonly counts: Readonly<Record<string, number>>;
 }
 
-/** The gateway refused before the ledger, or the ledger did: there is no row, or one that was cancelled. */
+/** Refusals by the gateway or the ledger that leave no row, or a cancelled one. */
 const WITHOUT_ROW: readonly (string | null)[] = [
   'budget_exhausted',
   'rate_limited',
@@ -85,7 +85,7 @@ const WITHOUT_ROW: readonly (string | null)[] = [
   'deletion_in_progress',
 ];
 
-/** While the gateway starts again, Wrangler's local registry may pass on a bound Worker's request without its properties. */
+/** While the gateway restarts, Wrangler's local registry may forward a bound Worker's request without its properties. */
 function isWithoutRow({ proof, answer }: Sent): boolean {
   const code = answer?.code ?? null;
   return WITHOUT_ROW.includes(code) || (proof === 'binding' && code === 'unauthenticated');
@@ -111,17 +111,17 @@ interface Report {
   readonly count: (what: string) => void;
 }
 
-/** Ledger and emulator, image by image. */
+/** Compares ledger and emulator, image by image. */
 function reconcileRows(observed: Observed, report: Report): void {
   const { rows, calls, repetitions, requestOverMs } = observed;
   const rowsOf = groupedBy(rows, ({ imageId }) => imageId);
   const callsOf = groupedBy(calls, ({ imageId }) => imageId);
   const repetitionsOf = groupedBy(repetitions, ({ imageId }) => imageId);
   for (const imageId of callsOf.keys()) {
-    if (!rowsOf.has(imageId)) report.say(`${imageId} was called and has no row`);
+    if (!rowsOf.has(imageId)) report.say(`${imageId} reached Baidu but has no row`);
   }
   for (const [imageId, all] of rowsOf) {
-    // A reservation whose reply was lost is cancelled, and nothing is sent. Its row may come while another is open.
+    // A reservation whose reply was lost is cancelled, and nothing is sent. Its row may be added while another is open.
     const admitted = all.filter(({ code }) => code !== 'ledger_unavailable');
     admitted.sort((a, b) => a.reservedAtMs - b.reservedAtMs);
     const cancelled = all.filter((row) => !admitted.includes(row));
@@ -133,7 +133,7 @@ function reconcileRows(observed: Observed, report: Report): void {
       const isOwn = ({ atMs }: { readonly atMs: number }) => atMs >= beginMs && atMs < endMs;
       const own = (callsOf.get(imageId) ?? []).filter(isOwn);
       const isRepeated = (repetitionsOf.get(imageId) ?? []).some(isOwn);
-      if (own.some(({ atMs }) => atMs < row.reservedAtMs)) report.say(`${imageId} was called before its row was there`);
+      if (own.some(({ atMs }) => atMs < row.reservedAtMs)) report.say(`${imageId} reached Baidu before it had a row`);
       reconcileRow(row, own, isRepeated, observed, report);
       const freeMs = row.resolvedAtMs === null ? row.settledAtMs : row.reservedAtMs + requestOverMs;
       if (next !== undefined && (freeMs === null || next.reservedAtMs < freeMs)) {
@@ -143,7 +143,7 @@ function reconcileRows(observed: Observed, report: Report): void {
   }
 }
 
-/** One row, and the calls that its request made. */
+/** Compares a row with the calls that its request made. */
 function reconcileRow(
   row: Row,
   own: readonly Call[],
@@ -153,39 +153,39 @@ function reconcileRow(
 ): void {
   const { requestId, imageId, imageName, outcome, confirmed, verified, resolvedAtMs } = row;
   const claim = (isFalse: boolean, truth: string) => {
-    if (isFalse) say(`row ${requestId} says that ${imageId} is ${outcome} (confirmed: ${confirmed}), and ${truth}`);
+    if (isFalse) say(`row ${requestId} says that ${imageId} is ${outcome} (confirmed: ${confirmed}), but ${truth}`);
   };
   const stands = standing.has(imageId);
   const hasDeleted = own.some(({ deleted }) => deleted);
   const isByRequest = resolvedAtMs === null;
   count(`row ${outcome}${isByRequest ? '' : ' (resolved)'}`);
-  /** The effect of a DELETE that somebody else repeated. */
+  /** Counts a false claim separately if a repeated DELETE explains it. */
   const explained = (isFalse: boolean, truth: string) => {
     if (isFalse && isRepeated) count(`row ${outcome} although a repeated DELETE had an effect`);
     else claim(isFalse, truth);
   };
-  claim(confirmed === null && (outcome === 'deleted' || outcome === 'already_absent'), 'does not say who said so');
+  claim(confirmed === null && (outcome === 'deleted' || outcome === 'already_absent'), 'confirmed is missing');
   switch (outcome) {
     case 'deleted':
-      claim(stands, 'it stands');
-      claim(confirmed === true && !own.some((call) => call.deleted && call.answer === 'ok'), 'Baidu did not say so');
+      claim(stands, 'it still exists');
+      claim(confirmed === true && !own.some((call) => call.deleted && call.answer === 'ok'), 'Baidu did not confirm it');
       claim(isByRequest && own.length === 0, 'no deletion was sent');
-      // A row that a check resolved has been checked already.
+      // A row that a check resolved is not read back.
       claim(verified !== (isByRequest ? true : null), `verified is ${verified}`);
       break;
     case 'already_absent':
-      claim(stands, 'it stands');
+      claim(stands, 'it still exists');
       claim(imageName !== null, 'the request had read it');
-      explained(hasDeleted, 'this request has deleted it');
+      explained(hasDeleted, 'this request deleted it');
       break;
     case 'rejected':
-      explained(hasDeleted, 'this request has deleted it');
+      explained(hasDeleted, 'this request deleted it');
       break;
     case 'not_attempted':
       claim(own.length > 0, 'a deletion was sent');
       break;
     case 'not_deleted':
-      claim(hasDeleted, 'this request has deleted it');
+      claim(hasDeleted, 'this request deleted it');
       break;
     case 'unknown':
       say(`row ${requestId} is unknown at the end`);
@@ -195,7 +195,7 @@ function reconcileRow(
   claim(row.subject !== subjectOf(row.caller), `its subject is ${row.subject}`);
 }
 
-/** Callers and ledger, request by request. */
+/** Compares answers and ledger, request by request. */
 function reconcileAnswers({ sent, rows, records, budgetOf }: Observed, { say, count }: Report): void {
   const rowsOf = groupedBy(rows, keyOf);
   const recordsOf = groupedBy(records, recordKey);
@@ -203,7 +203,7 @@ function reconcileAnswers({ sent, rows, records, budgetOf }: Observed, { say, co
   for (const [key, own] of rowsOf) {
     const requests = known.get(key) ?? [];
     if (own.length > requests.length) say(`${own.length} rows for ${requests.length} requests: ${key}`);
-    if (own.some(({ imageId }) => imageId !== requests[0]?.imageId)) say(`a row of another image: ${key}`);
+    if (own.some(({ imageId }) => imageId !== requests[0]?.imageId)) say(`a row for another image: ${key}`);
   }
   for (const [key, requests] of known) {
     const own = rowsOf.get(key) ?? [];
@@ -213,23 +213,23 @@ function reconcileAnswers({ sent, rows, records, budgetOf }: Observed, { say, co
       ((recordsOf.get(key)?.length ?? 0) < answered.length ||
         (recordsOf.get(key) ?? []).some((record) => record['ledger.settled'] === false));
     const withRow = answered.filter((request) => request.answer !== null && !isWithoutRow(request));
-    if (withRow.length > own.length) say(`${withRow.length} answers and ${own.length} rows: ${key}`);
+    if (withRow.length > own.length) say(`${withRow.length} answers but ${own.length} rows: ${key}`);
     for (const request of answered) {
       const { caller, answer } = request;
       if (answer === null) continue;
       const { outcome, code, confirmed, deletionCaller, deletedBefore, retryAfter } = answer;
       count(`answered ${code === null ? outcome : `${code}, ${outcome}`}`);
       const claim = (isFalse: boolean, truth: string) => {
-        if (isFalse) say(`${key} was answered ${code} ${outcome} (confirmed: ${confirmed}), and ${truth}`);
+        if (isFalse) say(`${key} was answered ${code} ${outcome} (confirmed: ${confirmed}), but ${truth}`);
       };
-      claim(deletionCaller !== null && deletionCaller !== caller, 'may ask about another caller');
-      claim(deletionCaller === null && outcome === 'unknown', 'does not say where to ask');
+      claim(deletionCaller !== null && deletionCaller !== caller, 'its URL names another caller');
+      claim(deletionCaller === null && outcome === 'unknown', 'it has no URL to ask');
       if (code === 'deletion_in_progress') {
-        claim(outcome === 'unknown' && requests.length === 1, 'nobody sent the same request');
+        claim(outcome === 'unknown' && requests.length === 1, 'the same request was not sent twice');
         claim(retryAfter !== (outcome === 'unknown' ? null : '5'), `Retry-After is ${retryAfter}`);
       }
       claim(deletedBefore !== null && !rowsOf.has(`${caller} ${deletedBefore}`), 'another caller deleted it');
-      // A success may be the first outcome of the same request, which was a failure then.
+      // A success may repeat the outcome of the same request, sent earlier, whose own answer was a failure.
       const isMatched = own.some(
         (row) =>
           row.outcome === outcome &&
@@ -239,8 +239,8 @@ function reconcileAnswers({ sent, rows, records, budgetOf }: Observed, { say, co
       claim(needsMatch && !isMatched && !isSettlementLost, `its rows say ${JSON.stringify(own)}`);
       const isFirst =
         requests.length > 1 && outcome === 'deleted' && own.some((row) => row.outcome === 'already_absent');
-      if (isFirst) count('answered deleted, beside a row already_absent of the same request');
-      claim(code === 'image_not_found' && deletedBefore === own[0]?.requestId, 'this request had deleted it');
+      if (isFirst) count('answered deleted, with another row already_absent for the same request');
+      claim(code === 'image_not_found' && deletedBefore === own[0]?.requestId, 'this request deleted it');
     }
   }
   const deletedBy = groupedBy(
@@ -253,7 +253,7 @@ function reconcileAnswers({ sent, rows, records, budgetOf }: Observed, { say, co
   }
 }
 
-/** Callers and audit records. A killed gateway loses the records that it has not written yet. */
+/** Compares answers and audit records. A killed gateway loses records that it has not written yet. */
 function reconcileRecords({ sent, records, hasKilled }: Observed, { say, count }: Report): void {
   const byId = new Map(records.map((record) => [String(record['gateway.request.id']), record]));
   if (byId.size < records.length) say(`${records.length - byId.size} audit records too many`);
@@ -267,7 +267,7 @@ function reconcileRecords({ sent, records, hasKilled }: Observed, { say, count }
       );
       const [record] = index < 0 ? [] : left.splice(index, 1);
       if (record === undefined) count('answered without a record');
-      if (record === undefined && !hasKilled) say(`${key} was answered without a record, and nobody was killed`);
+      if (record === undefined && !hasKilled) say(`${key} was answered without a record, although the gateway was never killed`);
       if (record !== undefined && record['caller.proof'] !== proof) say(`the credential of ${key} is not a ${proof}`);
     }
     const unanswered = requests.filter(({ answer }) => answer === null).length;

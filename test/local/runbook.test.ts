@@ -1,4 +1,4 @@
-/** The commands and queries of the runbook, against Wrangler as it is installed and against lines that a running gateway wrote. */
+/** The runbook's commands and queries, against the installed Wrangler and lines that a running gateway wrote. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const textOf = (file: string) => readFileSync(join(ROOT, file), 'utf8');
 const RUNBOOK = textOf('src/docs/RUNBOOK.md');
 
-/** Each command with the lines that continue it. */
+/** Each command with its continuation lines. */
 const commands = [...RUNBOOK.matchAll(/^ *```console\n(.*?)^ *```$/gms)].flatMap(([, block = '']) =>
   block.split(/^ *\$ /m).slice(1),
 );
@@ -28,7 +28,7 @@ describe('a command of the runbook', () => {
         ...(command.split(' | ').find((part) => part.includes('wrangler ')) ?? '').matchAll(/ (--[a-z-]+)/g),
       ].map(([, option = '']) => option),
     }));
-  it.each(wrangler)('is one that Wrangler has: $name $options', ({ name, options }) => {
+  it.each(wrangler)('exists in Wrangler: $name $options', ({ name, options }) => {
     const help = execFileSync(join(ROOT, 'node_modules/.bin/wrangler'), [...name.split(' '), '--help'], {
       encoding: 'utf8',
     });
@@ -44,7 +44,7 @@ describe('a command of the runbook', () => {
 });
 
 describe('the list of codes that the runbook extends', () => {
-  it('is where the runbook says, and has lines of this form', () => {
+  it('is where the runbook says, with lines of this form', () => {
     const [, list = '', file = '', line = ''] =
       /Add one line to `(\w+)` in \[`verdict\.ts`\]\((.*?)\), and deploy: `(.*?)`/.exec(RUNBOOK) ?? [];
     const [, lines = ''] =
@@ -58,7 +58,7 @@ describe('the alerts on log lines', () => {
   const [section = ''] = RUNBOOK.split(/^## /m).filter((each) => each.startsWith('Alerts on log lines'));
   const listed = [...section.matchAll(/^\| `([a-z_]+)` \|/gm)].map(([, name]) => name);
 
-  it('are for every line that is neither an audit record nor good news, for a ledger that does not answer, and for a key that was exposed', () => {
+  it('cover an unavailable ledger, an exposed key, and every line but audit records and good news', () => {
     const harmless = ['audit', 'resolved', 'rows_removed'];
     expect(EVENTS).toEqual(expect.arrayContaining(harmless));
     const expected = new Set(
@@ -75,7 +75,7 @@ describe('the alerts on log lines', () => {
   });
 });
 
-describe('the reasons for which a genuine token is refused', () => {
+describe('the reasons why a genuine token is refused', () => {
   it('are all explained, and no others', () => {
     const [section = ''] = RUNBOOK.split(/^## /m).filter((each) => each.startsWith('A genuine token is refused'));
     const rows = [...section.matchAll(/^\| (`[a-z_`, ]+`) \|/gm)].flatMap(
@@ -91,7 +91,7 @@ describe('the five questions', () => {
     expect(queries).toHaveLength(5);
   });
 
-  it('ask only for fields that a line can have', () => {
+  it('use only fields that a line can have', () => {
     const [, record = ''] = /^ {2}const fields = \{(.*?)^ {2}\};/ms.exec(textOf('src/worker/http/audit.ts')) ?? [];
     const [, others = ''] = /^export interface EventFields \{(.*?)^\}/ms.exec(textOf('src/worker/log.ts')) ?? [];
     const names = [...`${record}${others}`.matchAll(/^ +(?:readonly )?'?([\w.]+)'?\??[:,]/gm)].map(([, name]) => name);
@@ -134,7 +134,7 @@ describe.skipIf(spawnSync('jq', ['--version']).status !== 0)('the answers of jq'
       onLine: (line) => line.startsWith('{"timestamp"') && !line.includes('/healthz') && lines.push(line),
     });
     running.push(gateway);
-    /** What a browser asks for that opens the pages, and what their scripts ask for unasked: `test/browser` holds that it is no more. */
+    /** Requests what a browser does when it opens the pages and runs their scripts. `test/browser` shows that it requests no more. */
     const visitPages = async (url: string) => {
       const before = lines.length;
       visited.push('/docs', '/console', '/openapi.json');
@@ -162,7 +162,7 @@ describe.skipIf(spawnSync('jq', ['--version']).status !== 0)('the answers of jq'
     await fetch(`${emulator.url}/__emulator/faults`, { method: 'POST', body: '["html_502", "html_502"]' });
     await remove('m-custom03', 'job-9');
     await visitPages(gateway.url);
-    // The form in which `wrangler tail` gives a request's lines, as a tail Worker was seen to get them.
+    // The form of a request's lines in `wrangler tail`, as observed in a tail Worker.
     const tailed = lines.map((line) =>
       JSON.stringify({ outcome: 'ok', logs: [{ message: [line], level: 'log' }] }, null, 2),
     );
@@ -204,7 +204,7 @@ describe.skipIf(spawnSync('jq', ['--version']).status !== 0)('the answers of jq'
     ]);
   });
 
-  it('4 counts nobody who opens a page: neither the page nor a file of it nor an icon is a failure', () => {
+  it('4: ignores visits to the pages, because no page, file or icon fails', () => {
     expect(visited).toEqual(expect.arrayContaining(['/docs', '/console', '/assets/console.js', '/assets/docs.js']));
     const records = lines.map((line): Record<string, unknown> => JSON.parse(line));
     const pages = records.filter((record) => record['http.route'] !== '/images/:id');
@@ -214,7 +214,7 @@ describe.skipIf(spawnSync('jq', ['--version']).status !== 0)('the answers of jq'
     );
   });
 
-  it('5: what is not known or was not written down', () => {
+  it('5: what is unknown or was not recorded', () => {
     const others = ['settle_failed', 'alarm_failed', 'misconfigured'].map((name) => `{"event.name": "${name}"}\n`);
     writeFileSync(join(folder, 'lines.jsonl'), others.join(''), { flag: 'a' });
     const [unknown, ...more] = answerOf(5);

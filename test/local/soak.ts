@@ -30,12 +30,12 @@ import {
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '300' } } });
 const seconds = Number(values.seconds);
-/** So many that the rate limit, which admits each about once a second, refuses few requests. */
+/** Enough that the rate limit, about one request a second for each caller, refuses few. */
 const CALLERS = 160;
-/** The Worker of `test/local/caller`, which is one caller. The rate limit admits it as often as any. */
+/** The Worker of `test/local/caller`: one caller, with the same rate limit as any other. */
 const BOUND = 'demo-worker';
 const BOUND_SHARE = 0.03;
-/** The budget of every fifth caller, who uses it up. The others have more than they can use. */
+/** The budget of every fifth caller, which exhausts it. The others have more than they can use. */
 const SMALL_BUDGET = 5;
 const LARGE_BUDGET = 1_000;
 const WORKERS = 16;
@@ -43,12 +43,12 @@ const FAULT_SHARE = 0.35;
 const HANG_UP_SHARE = 0.1;
 /** Deletions that the hop between gateway and Baidu sends again. */
 const REPETITION_SHARE = 0.15;
-/** Deletions of an image that somebody has deleted before, or is deleting now. */
+/** Deletions of an image that was or is being deleted by another request. */
 const SAME_IMAGE_SHARE = 0.15;
-/** Requests that their caller sends again, while the first is under way or soon after. */
+/** Requests that the caller sends again, during the first or soon after. */
 const SAME_REQUEST_SHARE = 0.15;
 const SAME_REQUEST_WITHIN_MS = 9_000;
-/** When images are checked, in seconds. Of every row the last check comes after the faults, because the next comes an hour later. */
+/** When images are checked, in seconds. Each row's last check comes after the faults, because the next is an hour later. */
 const LAST_CHECK_S = Math.max(45, seconds + 25);
 const CHECKS_S = [7, 9, 13, 18, 24, 31, 38, LAST_CHECK_S];
 const RESOLUTION_TIMEOUT_MS = (LAST_CHECK_S + 75) * 1000;
@@ -69,14 +69,14 @@ const hop = await openHop(emulator.url, REPETITION_SHARE);
 const issuerServer = await startIssuer();
 const issuer = await TestIssuer.create(issuerServer.url);
 
-/** Somebody who deletes images. */
+/** A caller that deletes images. */
 interface Caller {
   readonly name: string;
   readonly proof: Sent['proof'];
   readonly subject: string | null;
   readonly budget: number;
   readonly config: object;
-  /** Where it sends its requests, and by which right. */
+  /** Where it sends its requests, and with which credential. */
   readonly origin: () => string;
   readonly authorization: () => Promise<string | null>;
 }
@@ -110,7 +110,7 @@ const callers: Caller[] = Array.from({ length: CALLERS }, (_, n) => {
   const name = `caller-${n}`;
   const byProof = n % 3 === 0 ? callerByToken(name) : callerByKey();
   const budget = n % 5 === 0 ? SMALL_BUDGET : LARGE_BUDGET;
-  // Every fourth caller may delete only certain names, so that there are reads before deletions too.
+  // Every fourth caller may delete only certain names, so that the gateway reads some images first.
   const names = n % 4 === 0 ? { names: ['soak-*'] } : {};
   const config = { ...byProof.config, ...names, scopes: ['images:delete'], dailyDeletions: budget };
   return { ...byProof, name, budget, config, origin: () => gateway.url };
@@ -125,7 +125,7 @@ const boundCaller: Caller = {
   authorization: async () => null,
 };
 const callerOf = new Map([...callers, boundCaller].map((caller) => [caller.name, caller]));
-/** They read the history page by page; so many that none reaches the rate limit. */
+/** They read the history page by page. There are enough that none reaches the rate limit. */
 const auditors = Array.from({ length: 20 }, newKey);
 
 const contradictions: string[] = [];
@@ -158,23 +158,23 @@ const start = () =>
     },
   });
 let gateway: Gateway = await start();
-/** `null` while it is being started again. */
+/** `null` while it restarts. */
 let bound: Server | null = await startCaller(0, gateway);
 const endMs = Date.now() + seconds * 1000;
 let stopping = false;
-/** Ends when the gateway is up again after a kill. What was under way gets no answer. */
+/** Settles when the gateway is up again after a kill. Requests under way get no answer. */
 let up = Promise.resolve();
 
 const direct = (order: string, body: unknown) =>
   fetch(`${emulator.url}/__emulator/${order}`, { method: 'POST', body: JSON.stringify(body) });
-/** Without a 404 under an unlisted code, whose outcome is a guess and says so by `confirmed: false`. */
+/** All but a 404 under an unlisted code, whose outcome is a guess (`confirmed: false`). */
 const faultNames = Object.keys(FAULTS).filter((name) => name !== 'unseen_404');
 const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(Math.random() * list.length)];
 
 const sent: Sent[] = [];
 let images = 0;
 
-/** Holds an answer against the OpenAPI document. */
+/** Checks an answer against the OpenAPI document. */
 function checkShape(method: string, response: Response, text: string): void {
   try {
     checkAnswer(method, response.url, response, text);
@@ -183,7 +183,7 @@ function checkShape(method: string, response: Response, text: string): void {
   }
 }
 
-/** One deletion by one caller, with whatever may happen to it. */
+/** One deletion by one caller, with random faults. */
 async function deleteOne(): Promise<void> {
   const isBound = bound !== null && Math.random() < BOUND_SHARE;
   const caller = (isBound ? boundCaller : pick(callers)) ?? boundCaller;
@@ -217,7 +217,7 @@ async function send(caller: Caller, imageId: string, requestId: string): Promise
     entry.answer = answered(response, body);
   } catch (error) {
     // While the gateway is away, the bound Worker answers with an error of its own.
-    if (error instanceof SyntaxError && caller !== boundCaller) contradictions.push(`no JSON for ${imageId}`);
+    if (error instanceof SyntaxError && caller !== boundCaller) contradictions.push(`an answer without JSON for ${imageId}`);
   }
 }
 
@@ -269,7 +269,7 @@ await Promise.all(Array.from({ length: WORKERS }, work));
 stopping = true;
 await killing;
 clearInterval(progress);
-// Whatever is still running, such as a deletion whose caller hung up, ends within its deadline.
+// Requests still running, such as a deletion whose caller hung up, end within their deadline.
 await wait(4_000);
 
 function listOf<T>(body: unknown, name: string, read: (entry: Readonly<Record<string, unknown>>) => T): T[] {
@@ -288,7 +288,7 @@ async function ask(url: string): Promise<{ response: Response; text: string }> {
   return { response, text };
 }
 
-/** The complete history, or what a query selects, by following `Link`. */
+/** The complete history, or the rows that a query selects, by following `Link`. */
 async function history(query: string): Promise<Row[]> {
   const rows: Row[] = [];
   for (let url: string | undefined = `${gateway.url}/deletions?limit=500${query}`; url !== undefined; ) {
@@ -321,7 +321,7 @@ function rowOf(row: Readonly<Record<string, unknown>>): Row {
   };
 }
 
-// The faults have stopped. Now every unknown outcome has to become final by itself, and every deletion has to be read back.
+// The faults have stopped. Now every unknown outcome must become final, and every deletion must be read back.
 await direct('calm', null);
 const isWaiting = async () =>
   (await history('&outcome=unknown')).length > 0 ||
@@ -365,12 +365,12 @@ contradictions.push(...found);
 const metric = (name: string) => Number(new RegExp(`^bcc_image_gateway_${name} (\\d+)$`, 'm').exec(metrics)?.[1]);
 const refusals = sent.filter(({ answer }) => answer?.code === 'deletion_in_progress').length;
 if (!(metric('in_progress_refusals_total') >= refusals))
-  contradictions.push('refusals that the ledger has not counted');
+  contradictions.push('the ledger has not counted every refusal');
 for (const name of ['disproved_deletions_total', 'unverified_deletions_total', 'unresolved_deletions']) {
   if (metric(name) !== 0) contradictions.push(`${name} is ${metric(name)}`);
 }
-if (metric('ledger_rows') !== rows.length) contradictions.push(`${metric('ledger_rows')} rows in the metrics`);
-for (const secret of secrets) if (captured.includes(secret)) contradictions.push('a secret in what was captured');
+if (metric('ledger_rows') !== rows.length) contradictions.push(`the metrics count ${metric('ledger_rows')} rows`);
+for (const secret of secrets) if (captured.includes(secret)) contradictions.push('a response or log line contains a secret');
 
 console.log(
   `\n${sent.length} requests, ${kills} kills, ${calls.length} calls, ${hop.repetitions.length} repeated by the hop, ` +

@@ -1,5 +1,5 @@
 /**
- * The gateway and the emulator as real servers on loopback, each in a `wrangler dev` of its own.
+ * The gateway and the emulator as real servers on loopback, each in its own `wrangler dev`.
  *
  * Promises: a server that it returns is one that it has started; everything that it starts ends with this process, however that ends;
  * nothing listens beyond loopback; a developer's `.dev.vars`, `.env`, variables and home have no effect. Never: returns before the
@@ -19,8 +19,8 @@ const WRANGLER = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
 const ANSI = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g');
 const START_TIMEOUT_MS = 60_000;
 /**
- * Runs its arguments, and kills them with their children when descriptor 3 closes: the kernel does that for a parent that was killed.
- * The first line makes a process that waits for it, in the same group.
+ * Runs its arguments, and kills them with their children when descriptor 3 closes. The kernel closes it if the parent is killed.
+ * The first line starts a process that waits for this, in the same group.
  */
 const GUARDED = `( while read -r _; do :; done; kill -KILL 0 ) <&3 >/dev/null 2>&1 &
 exec "$@" 3<&-`;
@@ -31,13 +31,13 @@ export const LOCAL_ORIGIN = '--infer-origin-from-routes=false';
 
 export interface Server {
   url: string;
-  /** Everything that the server has written to its standard output and error so far. */
+  /** What the server has written to standard output and standard error so far. */
   output: () => string;
-  /** Ends the server and its children. SIGKILL gives them no chance to tidy up. */
+  /** Ends the server and its children. With SIGKILL they cannot clean up. */
   stop: (signal?: 'SIGTERM' | 'SIGKILL') => Promise<void>;
 }
 
-/** The processes and folders that would be left behind by a program that ends before it has stopped its servers. */
+/** Processes and folders to remove if the program ends before it stops its servers. */
 const leaders = new Set<ChildProcess>();
 const folders = new Set<string>();
 process.once('exit', () => {
@@ -52,7 +52,7 @@ export function temporaryFolder(name: string): string {
   return folder;
 }
 
-/** Settings with which an unknown outcome is known within seconds. */
+/** Settings that resolve an unknown outcome within seconds. */
 export const HASTY = {
   UPSTREAM_ATTEMPT_TIMEOUT_MS: '900',
   UPSTREAM_DEADLINE_MS: '1000',
@@ -72,13 +72,13 @@ export interface GatewayOptions {
   vars: Record<string, string>;
   /** Called with each line that the Worker logs. */
   onLine?: (line: string) => void;
-  /** Where Durable Objects keep their storage; a new temporary folder if it is left out. */
+  /** The folder for Durable Object storage; by default a new temporary one. */
   persistTo?: string;
   /** Further arguments of `wrangler dev`. */
   args?: readonly string[];
 }
 
-/** A gateway, and the folder in which Workers on this machine find it for their service bindings. */
+/** A gateway, and the folder where Workers on this machine find it for their service bindings. */
 export interface Gateway extends Server {
   registry: string;
 }
@@ -125,7 +125,7 @@ export async function startGateway({
   };
 }
 
-/** Writes `wrangler.toml` into `folder` without its build, and returns the path. */
+/** Writes `wrangler.toml` into `folder` without its build step, and returns the path. */
 export function configWithoutBuild(folder: string): string {
   requireBuild();
   const file = join(folder, 'wrangler.toml');
@@ -136,7 +136,7 @@ export function configWithoutBuild(folder: string): string {
   return file;
 }
 
-/** A Worker that is bound to the gateway, as a caller of its own; by default the one that passes every request on. */
+/** A Worker bound to the gateway, as a separate caller; by default the one that forwards every request. */
 export function startCaller(
   port: number,
   { registry }: Gateway,
@@ -146,7 +146,7 @@ export function startCaller(
   return startWorker(args, { port, probe: '/healthz', registry });
 }
 
-/** The emulator behind a proxy that cuts the connection if the emulator says so, because a Worker cannot do that itself. */
+/** The emulator, behind a proxy that cuts connections for it, because a Worker cannot. */
 export async function startEmulator(port: number): Promise<Server> {
   const registry = temporaryFolder('emulator');
   const config = ['--config', join(ROOT, 'test/emulator/wrangler.toml')];
@@ -181,7 +181,7 @@ export async function startEmulator(port: number): Promise<Server> {
 
 interface WorkerOptions {
   port: number;
-  /** A path that answers with 2xx once the Worker is up. */
+  /** A path that returns 2xx once the Worker is up. */
   probe: string;
   /** Workers with the same registry find each other. */
   registry: string;
@@ -202,7 +202,7 @@ async function startWorker(args: string[], { port, probe, registry, onLine }: Wo
     env: {
       ...process.env,
       ...Object.fromEntries(foreign.map((name) => [name, undefined])),
-      // Wrangler writes its logs there, and a home need not be writable.
+      // Wrangler writes its logs there, and the real home may not be writable.
       HOME: registry,
       XDG_CONFIG_HOME: registry,
       WRANGLER_SEND_METRICS: 'false',
@@ -236,7 +236,7 @@ async function startWorker(args: string[], { port, probe, registry, onLine }: Wo
       if (output.includes('Address already in use')) throw new PortInUse(chosen);
       throw new Error(`wrangler dev did not start on port ${chosen}:\n${output}`);
     }
-    // Another program that listens there cannot write this to our pipe.
+    // Another program on that port could not write this to our pipe.
     const isOurs = output.includes(`Ready on http://127.0.0.1:${chosen}`);
     const up =
       isOurs &&
@@ -249,14 +249,14 @@ async function startWorker(args: string[], { port, probe, registry, onLine }: Wo
   }
 }
 
-/** Somebody else listens there. */
+/** Another program listens on the port. */
 export class PortInUse extends Error {
   constructor(port: number) {
     super(`Port ${port} is in use.`);
   }
 }
 
-/** Whether somebody listens on the port, by either of the addresses that `localhost` may have. */
+/** Whether a program listens on the port, at either address of `localhost`. */
 export async function isPortInUse(port: number): Promise<boolean> {
   const answers = ['127.0.0.1', '::1'].map(
     (host) =>
@@ -284,7 +284,7 @@ async function stopGroup(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Pr
   clearTimeout(late);
 }
 
-/** A port on which nobody listens. */
+/** A free port. */
 export async function freePort(): Promise<number> {
   const server = createTcpServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,4 +1,4 @@
-/** What `npm start` starts, over real sockets, used as somebody uses it who has just cloned the repository. */
+/** What `npm start` starts, over real sockets, used as in a fresh clone of the repository. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -30,7 +30,7 @@ async function until<T>(found: () => T | undefined | Promise<T | undefined>): Pr
 }
 
 const OPTIONS = ['--port', '0', '--emulator-port', '0', '--caller-port', '0', '--persist-to', persistTo];
-/** What a developer may have set, and what must have no effect. */
+/** Variables that a developer may have set, and that must have no effect. */
 const HOSTILE = { CLOUDFLARE_ENV: 'gz', WRANGLER_LOG: 'none', WRANGLER_HIDE_BANNER: 'false', HOME: '/dev/null' };
 
 async function start(): Promise<void> {
@@ -69,7 +69,7 @@ beforeEach(async () => {
 const direct = (order: string, body: unknown) =>
   fetch(`${emulator}/__emulator/${order}`, { method: 'POST', body: JSON.stringify(body) });
 
-/** What the emulator knows about an image: how often it was called for, and whether it still exists. */
+/** How often the emulator was called for an image, and whether the image still exists. */
 async function booksOf(id: string) {
   const state: unknown = await (await fetch(`${emulator}/__emulator/state`)).json();
   if (!isRecord(state) || !Array.isArray(state['calls']) || !Array.isArray(state['images']))
@@ -79,7 +79,7 @@ async function booksOf(id: string) {
   return { calls: calls.length, stands };
 }
 
-/** The audit record of a request, as soon as it is written. */
+/** The audit record of a request, once it is written. */
 function recordOf(requestId: string) {
   return until(() => {
     const line = output
@@ -89,12 +89,12 @@ function recordOf(requestId: string) {
   });
 }
 
-/** Calls the gateway, whose answer is held against the OpenAPI document. */
+/** Calls the gateway, and checks its answer against the OpenAPI document. */
 async function call(method: string, url: string, headers: Record<string, string> = {}): Promise<Response> {
   return checked(method, url, await fetch(url, { method, headers }));
 }
 
-/** Writes exactly `text` to a socket, and reads until the other side closes it. The answer is held against the document. */
+/** Writes exactly `text` to a socket, reads until the other side closes it, and checks the answer against the document. */
 function raw(text: string): Promise<string> {
   return new Promise<string>((resolve, reject) => {
     const socket = connect(Number(new URL(gateway).port), '127.0.0.1', () => socket.write(text));
@@ -110,7 +110,7 @@ function raw(text: string): Promise<string> {
     const [statusLine = '', ...lines] = head.split('\r\n');
     const headers = new Headers();
     for (const line of lines) headers.append(line.replace(/:.*/, ''), line.replace(/^[^:]*: */, ''));
-    // JSON has no line ends, so in a chunked body all that is beside it goes.
+    // Removes the chunk sizes around the JSON.
     const json = body.replace(/^[^{]+/, '').replace(/[^}]+$/, '');
     checkAnswer(method, target, { status: Number(statusLine.split(' ')[1]), headers }, json);
     return answer;
@@ -138,8 +138,8 @@ describe('the curl lines that npm start prints', () => {
   });
 });
 
-describe('the pages that npm start names', () => {
-  it('are there', async () => {
+describe('the pages that npm start prints', () => {
+  it('exist', async () => {
     const addresses = [...output.matchAll(/^(?:Docs|Console) +(\S+)/gm)].map(([, url = '']) => url);
     expect(addresses).toEqual([`${gateway}/docs`, `${gateway}/console`]);
     for (const url of addresses) expect((await call('GET', url)).status).toBe(200);
@@ -147,7 +147,7 @@ describe('the pages that npm start names', () => {
 });
 
 describe('the three kinds of credential that npm start shows', () => {
-  /** As a shell would take the line: what is in `$( )` is the output of curl. */
+  /** Reads the line as a shell does: `$( )` is the output of curl. */
   const lineOf = async (id: string) => {
     const [, url = '', , given] =
       new RegExp(`curl -i -X DELETE (\\S+/${id})(?: -H (['"])Authorization: (.+)\\2)?$`, 'm').exec(output) ?? [];
@@ -165,7 +165,7 @@ describe('the three kinds of credential that npm start shows', () => {
       { 'caller.id': 'demo-job', 'caller.proof': 'token', 'caller.issuer': 'local', 'caller.subject': 'demo-job' },
     ],
     ['m-custom04', { 'caller.id': 'demo-worker', 'caller.proof': 'binding' }],
-  ])('each delete an image: %s by %j', async (id, proof) => {
+  ])('each delete an image: %s with %j', async (id, proof) => {
     const response = await remove(await lineOf(id), `proof-${id}`);
     expect([response.status, await response.json()]).toEqual([
       200,
@@ -175,7 +175,7 @@ describe('the three kinds of credential that npm start shows', () => {
     expect(await recordOf(`proof-${id}`)).toMatchObject({ ...proof, 'ledger.settled': true });
   });
 
-  it('do not mix: through the binding a foreign key changes nothing, and a caller cannot be named in a header', async () => {
+  it('do not mix: a key has no effect through the binding, and no header can name a caller', async () => {
     const { url } = await lineOf('m-custom04');
     const headers = { Authorization: `Bearer ${key}`, 'X-Request-Id': 'bound-1' };
     expect((await call('DELETE', url, headers)).status).toBe(200);
@@ -183,7 +183,7 @@ describe('the three kinds of credential that npm start shows', () => {
     expect((await call('GET', `${gateway}/readyz`, { caller: 'demo-worker' })).status).toBe(401);
   });
 
-  it('are good as long as the demo is: each call of the printed line takes a new token', async () => {
+  it('last as long as the demo: each call of the printed line fetches a new token', async () => {
     const expiryOf = (authorization = '') => {
       const payload: unknown = JSON.parse(Buffer.from(authorization.split('.')[1] ?? '', 'base64url').toString());
       return isRecord(payload) ? Number(payload['exp']) : Number.NaN;
@@ -193,7 +193,7 @@ describe('the three kinds of credential that npm start shows', () => {
     expect(expiryOf((await lineOf('m-custom03')).authorization)).toBeGreaterThan(first);
   });
 
-  it('give a bound Worker the failures in the same shape', async () => {
+  it('give a bound Worker failures in the same shape', async () => {
     const { url } = await lineOf('m-custom04');
     const response = await call('DELETE', url.replace('m-custom04', 'm-system01'));
     expect(response.headers.get('content-type')).toBe('application/problem+json');
@@ -217,7 +217,7 @@ describe('a request over a raw socket', () => {
     [`DELETE ${path} HTTP/1.1`, 'Host: localhost', 'Connection: close', ...headers, '', body].join('\r\n');
   const auth = () => `Authorization: Bearer ${key}`;
 
-  it('is accepted with a Content-Length of 0 and without one', async () => {
+  it('is accepted with a Content-Length of 0, or without one', async () => {
     expect(await raw(request('/images/m-custom01', [auth()]))).toMatch(/^HTTP\/1.1 200 /);
     expect(await raw(request('/images/m-custom02', [auth(), 'Content-Length: 0']))).toMatch(/^HTTP\/1.1 200 /);
     expect((await booksOf('m-custom02')).stands).toBe(false);
@@ -245,7 +245,7 @@ describe('a request over a raw socket', () => {
     expect(isRecord(state) && state['calls']).toEqual([]);
   });
 
-  it('is refused with a body, chunked or of known length', async () => {
+  it('is refused with a body, chunked or not', async () => {
     const known = await raw(request('/images/m-custom01', [auth(), 'Content-Length: 2'], '{}'));
     const chunked = await raw(
       request('/images/m-custom01', [auth(), 'Transfer-Encoding: chunked'], '2\r\n{}\r\n0\r\n\r\n'),
@@ -314,7 +314,7 @@ describe('the official SDK', () => {
 });
 
 describe('the faults on demand', () => {
-  it('are named if one is misspelled', async () => {
+  it('are listed if one is misspelled', async () => {
     const response = await direct('faults', ['drop_afer']);
     expect([response.status, await response.text()]).toEqual([
       400,
@@ -323,7 +323,7 @@ describe('the faults on demand', () => {
   });
 });
 
-/** Runs it to its end. */
+/** Runs `npm start` with these arguments until it exits. */
 async function startWith(...args: string[]) {
   const child = spawn('npm', ['start', '--silent', '--', ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
   const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
@@ -331,7 +331,7 @@ async function startWith(...args: string[]) {
 }
 
 describe('npm start with arguments', () => {
-  it('explains itself', async () => {
+  it('prints its usage', async () => {
     expect(await startWith('--help')).toMatchObject({
       status: 0,
       stdout: expect.stringMatching(/^npm start -- \[options\]/),
@@ -347,7 +347,7 @@ describe('npm start with arguments', () => {
     '--caller-port -1',
     '--port 8790 --emulator-port 8790',
     '--persist-to=',
-  ])('refuses what it does not know, and starts nothing: %s', async (args) => {
+  ])('refuses unknown or invalid ones, and starts nothing: %s', async (args) => {
     const { status, stdout, stderr } = await startWith(...args.split(' '));
     expect([status, stdout, stderr]).toEqual([
       1,
@@ -357,13 +357,13 @@ describe('npm start with arguments', () => {
   });
 });
 
-describe('a start beside another program', () => {
+describe('a second npm start', () => {
   it.each([
     ['--port', '127.0.0.1'],
     ['--emulator-port', '127.0.0.1'],
     ['--caller-port', '127.0.0.1'],
     ['--port', '::1'],
-  ])('whose port %s is in use says so, and starts nothing: %s', async (option, host) => {
+  ])('says that the port of %s is in use, and starts nothing: %s', async (option, host) => {
     const held = createServer();
     await new Promise<void>((resolve) => held.listen(0, host, resolve));
     const address = held.address();
@@ -379,7 +379,7 @@ describe('a start beside another program', () => {
     ]);
   });
 
-  it('that has the same history says so, and starts nothing', async () => {
+  it('says that the history is in use, and starts nothing', async () => {
     const { status, stdout, stderr } = await startWith(...OPTIONS);
     expect([status, stdout, stderr]).toEqual([
       1,
@@ -389,7 +389,7 @@ describe('a start beside another program', () => {
   });
 });
 
-/** The processes whose command line or environment has this text. */
+/** The processes with this text in their command line or environment. */
 function processesWith(text: string): string[] {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   const of = (pid: string, file: string) => {
@@ -402,7 +402,7 @@ function processesWith(text: string): string[] {
   return pids.filter((pid) => `${of(pid, 'cmdline')}${of(pid, 'environ')}`.includes(text));
 }
 
-// Only Linux shows the processes in this way.
+// Only Linux has `/proc`.
 describe.runIf(process.platform === 'linux')('the servers of npm start', () => {
   it.each(['SIGHUP', 'SIGKILL'] as const)('end with it: %s', async (signal) => {
     const mark = `BCC_MARK_${process.pid}_${signal}`;

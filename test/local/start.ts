@@ -2,8 +2,8 @@
  * `npm start`: the gateway, an emulator of Baidu, images to delete, and a caller for each kind of credential. Those are a key,
  * a token of a local issuer, and a Worker that is bound to the gateway. It needs no account and no network.
  *
- * Promises: what it prints leads to the servers that it has started, and to no others; they end with it, however it ends. The history
- * is kept from one start to the next, and only one start at a time uses it.
+ * Promises: every printed address is of a server that it started. The servers end with it, however it ends. The history survives
+ * restarts, and only one start at a time uses it.
  */
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -24,11 +24,11 @@ const MAX_PORT = 65_535;
 
 const USAGE = `npm start -- [options]
 
-  --port N             of the gateway; 0 takes a free one (default: 8787)
-  --emulator-port N    of what plays Baidu (default: 8788)
-  --caller-port N      of the Worker that is bound to the gateway (default: 8789)
-  --persist-to FOLDER  where the history is kept (default: .wrangler/demo)
-  --help               prints this`;
+  --port N             port of the gateway; 0 for a free one (default: 8787)
+  --emulator-port N    port of the Baidu emulator (default: 8788)
+  --caller-port N      port of the Worker that is bound to the gateway (default: 8789)
+  --persist-to FOLDER  folder of the history (default: .wrangler/demo)
+  --help               print this`;
 
 const options = readArguments();
 const { key, keySha256 } = createKey();
@@ -38,7 +38,7 @@ let ready = false;
 function readArguments() {
   try {
     const { values } = parseArgs({
-      // pnpm hands on the mark that npm takes away.
+      // pnpm passes on the "--" that npm removes.
       args: process.argv.slice(process.argv[2] === '--' ? 3 : 2),
       options: {
         port: { type: 'string', default: '8787' },
@@ -59,7 +59,7 @@ function readArguments() {
     });
     const [port = 0, emulatorPort = 0, callerPort = 0] = ports;
     const chosen = ports.filter((each) => each !== 0);
-    if (new Set(chosen).size < chosen.length) throw new Error('Each server needs a port of its own.');
+    if (new Set(chosen).size < chosen.length) throw new Error('Each server needs its own port.');
     if (values['persist-to'] === '') throw new Error('--persist-to takes a folder.');
     return { port, emulatorPort, callerPort, persistTo: values['persist-to'] };
   } catch (error) {
@@ -69,7 +69,7 @@ function readArguments() {
   }
 }
 
-/** Ends with this process, however that ends, because SQLite locks with the kernel. */
+/** The lock ends with this process, however that ends, because SQLite's locks are the kernel's. */
 function lock(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true });
@@ -83,7 +83,7 @@ function lock(folder: string): void {
   }
 }
 
-/** Where the printed command takes a token: a new one each time, so that it works as long as this does. */
+/** Serves tokens for the printed command: a new one each time, so that it works as long as this runs. */
 async function startTokens(issuer: TestIssuer): Promise<string> {
   const server = createServer(async (_, response) => {
     const nowS = Math.floor(Date.now() / 1000);
@@ -139,12 +139,12 @@ try {
   const withKey = (call: string) => `${curl(call)} -H 'Authorization: Bearer ${key}'`;
   console.log(`
 Gateway   ${gateway.url}
-Emulator  ${emulator.url}   (plays bcc.bj.baidubce.com)
-Issuer    ${server.url}   (its tokens are at ${tokens})
+Emulator  ${emulator.url}   (emulates bcc.bj.baidubce.com)
+Issuer    ${server.url}   (tokens: ${tokens})
 Caller    ${caller.url}   (a Worker that is bound to the gateway and holds no secret)
 
 Docs      ${gateway.url}/docs
-Console   ${gateway.url}/console   (takes the key ${key})
+Console   ${gateway.url}/console   (key: ${key})
 
 Delete a custom image:
 
@@ -163,11 +163,11 @@ Delete with a token that the issuer signs, instead of a key:
 
   ${curl('DELETE /images/m-custom03')} -H "Authorization: Bearer $(curl -s ${tokens})"
 
-Delete through the Worker, whose binding is its credential:
+Delete through the Worker, whose credential is its binding:
 
   curl -i -X DELETE ${caller.url}/images/m-custom04
 
-Each request leaves its audit record here. Ctrl-C ends it.
+Audit records appear below. Press Ctrl-C to stop.
 `);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

@@ -1,11 +1,11 @@
 /**
- * `npm run vulnerabilities`: the known vulnerabilities of the dependencies, as the registry reports them. One in what is deployed
+ * `npm run vulnerabilities`: the known vulnerabilities of the dependencies, as reported by the registry. One in what is deployed
  * fails the check; one in the tools is only shown. Some registries do not answer this question: then the check says so and passes.
  */
 import { spawnSync } from 'node:child_process';
 import { isRecord, parseJson } from '../../src/worker/json.ts';
 
-/** How many the registry knows, or `null` if it does not answer. */
+/** The number that the registry knows, or `null` if it does not answer. */
 function knownVulnerabilities(...options: string[]): number | null {
   const { stdout } = spawnSync('npm', ['audit', '--json', ...options], { encoding: 'utf8' });
   const report = parseJson(stdout);

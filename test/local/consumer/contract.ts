@@ -1,8 +1,8 @@
 /**
- * Every line of the client's contract, as a caller would write it.
+ * The client's complete contract, as a caller would write it.
  *
- * It is compiled against the types that the package brings, on each platform. A type that is not there would silently be `any`;
- * `same` does not take that.
+ * It is compiled against the types that the package brings, on each platform. A missing type would silently be `any`,
+ * which `same` rejects.
  */
 import {
   type DeletionBody,
@@ -107,8 +107,8 @@ export function advise(error: unknown): string {
 export const refused = (images: ImageGateway) => [
   // @ts-expect-error: an unknown option
   images.deleteImage('m-custom01', { dryRun: true }),
-  // @ts-expect-error: a text in place of a boolean
+  // @ts-expect-error: a string in place of a boolean
   images.deleteImage('m-custom01', { allowMissing: 'true' }),
-  // @ts-expect-error: a word that is no outcome
+  // @ts-expect-error: an unknown outcome
   images.deletions({ outcome: 'gone' }),
 ];

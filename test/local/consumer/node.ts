@@ -1,4 +1,4 @@
-/** One call of the client from the command line. Prints what it returned or threw, and what still keeps the process alive. */
+/** One call of the client from the command line. Prints what it returned or threw, and what keeps the process alive. */
 import { parseArgs } from 'node:util';
 import { ImageGateway, ImageGatewayError } from 'bcc-image-gateway-client';
 
@@ -20,7 +20,7 @@ async function run(): Promise<unknown> {
   const requestId = values['request-id'];
   const { signal } = controller;
   switch (call) {
-    // A second request, which may use the connection of the first one again.
+    // A second request, which may reuse the connection of the first.
     case 'preview_and_delete':
       await images.previewImage(subject);
       return images.deleteImage(subject);
@@ -45,7 +45,7 @@ const end = await run().then(
     return { error: { ...error, message: error.message, reason: String(error.cause) } };
   },
 );
-// Only Node.js tells what keeps it alive.
+// Only Node.js can report what keeps it alive.
 const resources = 'Deno' in globalThis || 'Bun' in globalThis ? [] : process.getActiveResourcesInfo();
 const alive = resources.filter((resource) => resource === 'Timeout');
 console.log(JSON.stringify({ ...end, alive, version: process.version }));

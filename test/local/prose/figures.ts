@@ -2,7 +2,7 @@
  * The figures that README and docs state and that do not depend on the machine: `npm run figures`. With `--write`, it puts them into
  * the pages.
  *
- * `reading.ts` counts the lines. The size is what Wrangler would upload, which needs no account.
+ * `reading.ts` counts the lines. The size is that of Wrangler's upload, which a dry run shows without an account.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { PROBLEMS } from '../../../src/worker/problems/failure.ts';
 import { ROOT } from './pages.ts';
 import { linesAbout, reading } from './reading.ts';
 
-/** A figure, and every place where a page states it. The first group of the pattern is the figure. */
+/** A figure, and every place that states it. The first group of the pattern is the figure. */
 interface Figure {
   readonly name: string;
   readonly value: string;

@@ -1,12 +1,12 @@
-/** What a page of Markdown consists of. Reads the forms that the pages of this repository use, and no others. */
+/** Reads Markdown, in the forms that the pages of this repository use. */
 
 export interface Block {
   readonly kind: 'heading' | 'prose' | 'code' | 'table';
-  /** Without the marks of the block. Of code, without the fences. */
+  /** Without the block's marks or, for code, its fences. */
   readonly text: string;
-  /** Of code: the word after the opening fence, such as `console`. */
+  /** For code: the word after the opening fence, such as `console`. */
   readonly language: string;
-  /** The line on which it begins, from 1. */
+  /** The number of its first line, from 1. */
   readonly line: number;
 }
 
@@ -22,7 +22,7 @@ export interface Command {
 
 const FENCE = /^ *```(\w*)$/;
 
-/** Headings, paragraphs, items of lists, tables and code, in their order. Each item of a list is a block of its own. */
+/** Headings, paragraphs, list items, tables and code, in order. Each list item is a block. */
 export function blocksOf(page: string): readonly Block[] {
   const blocks: Block[] = [];
   let open: { kind: Block['kind']; language: string; line: number; lines: string[] } | null = null;
@@ -69,7 +69,7 @@ export function linksOf(page: string): readonly Link[] {
     );
 }
 
-/** The anchors of a page's headings, as GitHub makes them. */
+/** The anchors of a page's headings, as on GitHub. */
 export function anchorsOf(page: string): readonly string[] {
   const counts = new Map<string, number>();
   return blocksOf(page)
@@ -86,7 +86,7 @@ export function anchorsOf(page: string): readonly string[] {
     });
 }
 
-/** The commands after a `$` in blocks of `console`, with the lines that continue them and without the remark at their end. */
+/** The commands after a `$` in `console` blocks, with continuation lines and without trailing comments. */
 export function commandsOf(page: string): readonly Command[] {
   return blocksOf(page)
     .filter(({ kind, language }) => kind === 'code' && language === 'console')
@@ -104,7 +104,7 @@ export function commandsOf(page: string): readonly Command[] {
     });
 }
 
-/** The words of a block as somebody reads them: a link's text, and no marks. */
+/** The text of a block as it is rendered: the text of links, and no marks. */
 export function plain(text: string): string {
   return text
     .replaceAll(/!\[[^\]]*\]\([^)]*\)/g, '')

@@ -20,7 +20,7 @@ export interface Readability {
   readonly longestParagraph: number;
   readonly wordsPerSentence: number;
   readonly longestSentence: number;
-  /** 0 to 100 for most texts; more is easier. `NaN` without prose in the Latin alphabet. */
+  /** 0 to 100 for most texts; higher is easier. `NaN` without prose in the Latin alphabet. */
   readonly flesch: number;
 }
 

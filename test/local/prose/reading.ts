@@ -1,7 +1,7 @@
 /**
- * What there is to read in `src`, in the order in which an auditor reads it: a row for each thing to be convinced of, with its files.
+ * What to read in `src`, in an auditor's order: a row for each thing to be convinced of, with its files.
  *
- * Promises: the rows of the Worker are a division of it: each of its files is in exactly one, or nothing can be counted.
+ * Promises: each of the Worker's files is in exactly one row, or it is an error.
  * A line of code is neither blank nor comment. Never counts what Wrangler generates.
  */
 import { readFileSync } from 'node:fs';
@@ -28,7 +28,7 @@ const DECIDES: Row = {
   ],
 };
 
-/** With the first, all that a `DELETE` with a key goes through. */
+/** Together with the first: the path of a `DELETE` with a key. */
 const PATH: readonly Row[] = [
   {
     about: 'Who may call, with a key or through a binding',
@@ -110,12 +110,12 @@ const OTHERS: readonly Row[] = [
 
 export interface Reading {
   readonly about: string;
-  /** Of a row of files, not of a sum. Paths below `src/worker`. */
+  /** Only for a row of files, not for a sum. Paths below `src/worker`. */
   readonly paths?: readonly string[];
   readonly lines: number;
 }
 
-/** The rows with their sums, in the order of reading. @throws Error if the rows are no division of the Worker */
+/** The rows with their sums, in reading order. @throws Error if a file of the Worker is not in exactly one row */
 export function reading(): readonly Reading[] {
   const rows = [DECIDES, ...PATH, ...OTHERS];
   const worker = filesOf('src/worker/');
@@ -148,7 +148,7 @@ export function reading(): readonly Reading[] {
   ];
 }
 
-/** The lines of the row that begins so. @throws Error if there is none */
+/** The lines of the row whose `about` starts with this text. @throws Error if there is none */
 export function linesAbout(beginning: string): number {
   const found = reading().find(({ about }) => about.startsWith(beginning));
   if (found === undefined) throw new Error(`No row is about ${beginning}.`);
@@ -158,7 +158,7 @@ export function linesAbout(beginning: string): number {
 const isWithin = (file: string, path: string) => file === path || (path.endsWith('/') && file.startsWith(path));
 const sumOf = (rows: readonly Reading[]) => rows.reduce((sum, { lines }) => sum + lines, 0);
 
-/** Code below a folder, by its path from there. */
+/** The code below a folder, by its path from there. */
 function filesOf(folder: string): readonly string[] {
   return files()
     .filter((file) => file.startsWith(folder) && /\.[jt]s$/.test(file))

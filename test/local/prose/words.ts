@@ -11,7 +11,7 @@ import { blocksOf, plain } from './markdown.ts';
 import { files, ROOT } from './pages.ts';
 import { sentencesOf, wordsOf } from './readability.ts';
 
-/** What is not used, and what is used instead. */
+/** What is not used, and what to use instead. */
 const BANNED: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/\bproofs?\b/i, 'credential; or evidence'],
   [/\bfates?\b/i, 'final outcome'],
@@ -37,7 +37,7 @@ const BANNED: readonly (readonly [pattern: RegExp, instead: string])[] = [
 
 const MAX_SENTENCE_WORDS = 30;
 
-/** What 1.0.0 promises, and titles of sources. Each is taken out of a text before it is searched. */
+/** Names that 1.0.0 promises. They are removed from a text before it is searched. */
 const PROMISED: readonly RegExp[] = [/caller\.proof/g, /looked_at/g];
 
 /** Files whose text is not ours or is data. */
@@ -58,7 +58,7 @@ interface Finding {
 const TOKEN =
   /\/\*[\s\S]*?\*\/|(?<!:)\/\/[^\n]*|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`|(?<=[=(,:[!&|?{};\n] *)\/(?![/*])(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*/g;
 
-/** What a person reads in a file of code: its comments, and its texts of more than one word. */
+/** What people read in a code file: its comments, and its strings of more than one word. */
 export function textsOfCode(code: string): readonly Text[] {
   const texts: Text[] = [];
   for (const { 0: token, index } of code.matchAll(TOKEN)) {
@@ -69,7 +69,7 @@ export function textsOfCode(code: string): readonly Text[] {
   return joined(texts);
 }
 
-/** `//` comments on lines that follow each other are one text. */
+/** `//` comments on consecutive lines are one text. */
 function joined(texts: readonly Text[]): readonly Text[] {
   const result: Text[] = [];
   let end = -1;
@@ -97,7 +97,7 @@ function textsOf(file: string, content: string): readonly Text[] {
   return textsOfConfiguration(content);
 }
 
-/** Comments after `#` or `//` that follow each other are one text; anything else is one for each line. */
+/** Comments after `#` or `//` on consecutive lines are one text. Any other line is a text of its own. */
 function textsOfConfiguration(content: string): readonly Text[] {
   const texts: Text[] = [];
   let isOpen = false;
