@@ -1,9 +1,9 @@
 /**
- * Every answer against the OpenAPI document, more strictly than the document itself.
+ * Checks every answer against the OpenAPI document, more strictly than the document itself.
  *
- * Promises: an answer has a status, a body, headers, and as a failure a code and an outcome that the document lists for the call.
- * The document lets answers grow; here a member that it does not name is a fault, and so is anything in a problem that is not
- * what the table says about its code.
+ * Promises: status, body and headers of an answer are in the document for this call, and so are code and outcome of a failure. The
+ * document lets answers grow, but here a member that it does not name is a fault, and so is a problem that differs from its code's
+ * row in the table.
  */
 import { Validator } from '@cfworker/json-schema';
 import type { OpenAPIV3_1 } from 'openapi-types';
@@ -12,12 +12,12 @@ import { isRecord } from '../src/worker/json.ts';
 import { ORIGIN_PLACEHOLDER } from '../src/worker/pages.ts';
 import { PROBLEM_CODES, PROBLEMS } from '../src/worker/problems/failure.ts';
 
-/** As `GET /openapi.json` answers it, which a test compares. */
+/** The response to `GET /openapi.json`, as a test shows. */
 export const DOCUMENT: OpenAPIV3_1.Document = JSON.parse(
   JSON.stringify(openapi()).replaceAll(ORIGIN_PLACEHOLDER, 'https://gateway.test'),
 );
 const PROBLEM = '#/components/schemas/Problem';
-/** Of HTTP itself, or of the connection. */
+/** Headers of HTTP itself, or of the connection. */
 const UNDESCRIBED = [
   'content-type',
   'content-length',
@@ -28,7 +28,7 @@ const UNDESCRIBED = [
   'date',
 ];
 
-/** For each code exactly what its row says. With an unknown outcome, deleting again is never the advice. */
+/** For each code, exactly what its row says. With an unknown outcome, a retry is never advised. */
 const PROBLEM_BRANCHES = PROBLEM_CODES.flatMap((code) => {
   const { status, title, outcomes, retryable } = PROBLEMS[code];
   const branch = (outcome: readonly string[], advice: boolean) => ({
@@ -49,7 +49,7 @@ const PROBLEM_BRANCHES = PROBLEM_CODES.flatMap((code) => {
   ];
 });
 
-/** A schema that allows no member which it does not name. */
+/** The schema, without additional members. */
 function closed(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(closed);
   if (!isRecord(schema)) return schema;
@@ -66,7 +66,7 @@ const named = Object.entries(DOCUMENT.components?.schemas ?? {}).map(([name, sch
 const components = { schemas: Object.fromEntries(named) };
 const validators = new Map<string, Validator>();
 
-/** What is wrong with a body under a schema of the document, strictly; blank if nothing is. */
+/** What is wrong with a body under a schema of the document, strictly; empty if it is valid. */
 function faultsOf(schema: unknown, body: unknown): string {
   const key = JSON.stringify(schema);
   const known = validators.get(key);
@@ -76,11 +76,11 @@ function faultsOf(schema: unknown, body: unknown): string {
   return valid ? '' : errors.map(({ instanceLocation, error }) => `${instanceLocation}: ${error}`).join('\n');
 }
 
-/** What is wrong with a body under a named schema of the document, strictly; blank if nothing is. */
+/** What is wrong with a body under a named schema of the document, strictly; empty if it is valid. */
 export const bodyFaults = (name: string, body: unknown) => faultsOf({ $ref: `#/components/schemas/${name}` }, body);
 export const problemFaults = (body: unknown) => faultsOf({ $ref: PROBLEM }, body);
 
-/** The operation of the document that a call is, if it is one. `HEAD` is the `GET` of the same path. */
+/** The document's operation for a call, if there is one. `HEAD` counts as the `GET` of the same path. */
 export function operationOf(method: string, url: string): OpenAPIV3_1.OperationObject | undefined {
   const pathname = /^(?:[a-z]+:\/\/[^/?#]*)?([^?#]*)/.exec(url)?.[1] ?? '';
   const template = Object.keys(DOCUMENT.paths ?? {}).find((known) =>
@@ -98,7 +98,7 @@ export function operationOf(method: string, url: string): OpenAPIV3_1.OperationO
   }
 }
 
-/** The failures that the document lists for a call, as `code.outcome`, or `null` if the call is none of its operations. */
+/** The failures that the document lists for a call, as `code.outcome`, or `null` if it is not an operation. */
 export function documentedFailures(method: string, url: string): string[] | null {
   const operation = operationOf(method, url);
   if (operation === undefined) return null;
@@ -107,50 +107,50 @@ export function documentedFailures(method: string, url: string): string[] | null
   );
 }
 
-/** The part of an answer that needs no reading. */
+/** An answer without its body. */
 type Head = Pick<Response, 'status' | 'headers'>;
 
-/** @throws if the answer is not one that the document describes. `text` is the body, and `null` if there is none. */
+/** @param text the body, or `null` without one. @throws if the document does not describe this answer */
 export function checkAnswer(method: string, url: string, { status, headers }: Head, text: string | null): void {
   const fault = (what: string) => new Error(`${method} ${url} answered ${status}: ${what}\n${text}`);
   const operation = operationOf(method, url);
   const found = operation?.responses?.[status];
   const response = found !== undefined && !('$ref' in found) ? found : undefined;
-  if (operation !== undefined && response === undefined) throw fault('a status that is not listed');
+  if (operation !== undefined && response === undefined) throw fault('its status is not listed');
 
-  // A path or a method that is no operation answers a problem, and a 405 says what is allowed.
+  // An unknown path or method gets a problem, and a 405 lists the allowed methods.
   const described: Record<string, unknown> = response?.headers ?? operationHeaders(status);
   const names = Object.keys(described);
   for (const name of headers.keys()) {
     const isKnown = names.some((known) => known.toLowerCase() === name);
-    if (!isKnown && !UNDESCRIBED.includes(name)) throw fault(`a header ${name} that is not described`);
+    if (!isKnown && !UNDESCRIBED.includes(name)) throw fault(`its header ${name} is not described`);
   }
   for (const name of names) {
-    if (isRequired(name) && !headers.has(name)) throw fault(`no header ${name}`);
+    if (isRequired(name) && !headers.has(name)) throw fault(`the header ${name} is missing`);
   }
   if (headers.get('cache-control') !== 'no-store') throw fault('it may be stored');
 
   // A redirect has no body.
   if (response !== undefined && response.content === undefined) {
-    if (text !== null) throw fault('a body that is not described');
+    if (text !== null) throw fault('its body is not described');
     return;
   }
   const type = headers.get('content-type') ?? '';
   const content = response?.content ?? { 'application/problem+json': { schema: { $ref: PROBLEM } } };
   const schema = Object.entries(content).find(([known]) => known === type)?.[1].schema;
-  if (schema === undefined) throw fault(`the media type ${type}`);
+  if (schema === undefined) throw fault(`its media type is ${type}`);
   if (text === null) return;
   const body: unknown = type.includes('json') ? JSON.parse(text) : text;
   const faults = faultsOf(schema, body);
   if (faults !== '') throw fault(faults);
   if (status < 300 || !isRecord(body)) return;
-  if (body['status'] !== status) throw fault('another status in the body');
-  if (body['requestId'] !== headers.get('x-request-id')) throw fault('another request id in the body');
+  if (body['status'] !== status) throw fault('its body has another status');
+  if (body['requestId'] !== headers.get('x-request-id')) throw fault('its body has another request id');
   const listed = documentedFailures(method, url);
-  if (listed !== null && !listed.includes(`${body['code']}.${body['outcome']}`)) throw fault('a failure not listed');
+  if (listed !== null && !listed.includes(`${body['code']}.${body['outcome']}`)) throw fault('its failure is not listed');
 }
 
-/** The answer itself, when it has been checked. */
+/** Returns the answer after it has been checked. */
 export async function checked(method: string, url: string, response: Response): Promise<Response> {
   checkAnswer(method, url, response, response.body === null ? null : await response.clone().text());
   return response;

@@ -1,7 +1,7 @@
-/** For what needs the pages: Vitest, and the servers of the tests. */
+/** For everything that needs the built pages: Vitest, and the servers of the tests. */
 import { DIST, isBuilt } from '../src/tools/build.ts';
 
-/** Ends the process with one sentence if nothing was built. A build of older sources is enough for a test that shows no page. */
+/** Exits with one sentence if nothing was built. An outdated build is enough for tests that show no page. */
 export function requireBuild(dist = DIST): void {
   if (isBuilt(dist)) return;
   console.error('The pages were not built: run "npm run build".');

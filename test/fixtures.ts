@@ -42,10 +42,10 @@ export const CALLERS = {
   },
 };
 
-/** A caller that only a service binding proves. */
+/** A caller with no credential but a service binding. */
 export const BOUND_CALLER = { bound: { binding: true, scopes: ['images:delete'] } };
 
-/** What a deletion can be answered with. */
+/** The answers to a deletion. */
 export const ANSWERS = {
   deleted: { status: 200, code: 'deleted', outcome: 'deleted' },
   rejectedCredentials: {
@@ -60,7 +60,7 @@ export const ANSWERS = {
   throttled: { status: 503, code: 'upstream_throttled', outcome: 'rejected', severity: 'WARN' },
 };
 
-/** What an empty ledger has counted. */
+/** The metrics of an empty ledger. */
 export const NO_METRICS: LedgerMetrics = {
   deletions: {},
   refusals: {},
@@ -83,13 +83,13 @@ export const ALL_ROWS: HistoryQuery = {
   limit: 500,
 };
 
-/** The budget of every caller, and that of the account, which leaves room for several callers unless it is given. */
+/** The budgets of every caller and of the account. The default for the account has room for several callers. */
 export const budgets = (caller: number, account = 500): Budgets => ({ caller, account });
 
 /** The planned checks of `wrangler.toml`. */
 export const SCHEDULE: Schedule = [45, 120, 900, 3_600];
 
-/** A check that found this, signed by the key of `reservation`. */
+/** A check with this finding, signed with the key of `reservation`. */
 export const checkOf = (finding: Check['finding'], beganAtMs: number): Check => ({
   finding,
   beganAtMs,
@@ -97,7 +97,7 @@ export const checkOf = (finding: Check['finding'], beganAtMs: number): Check => 
   keyFingerprint: '9ae8a8b2',
 });
 
-/** Our own id is another than the caller's, so that a test notices if one is taken for the other. */
+/** Our own id differs from the caller's, so that tests notice if one is used for the other. */
 export const idOf = (requestId: string) => `id-${requestId}`;
 
 export const reservation = (requestId: string, imageId = 'm-custom01', caller = 'cleaner'): Reservation => ({
@@ -117,7 +117,7 @@ export const settlement = (outcome: Settlement['outcome']): Settlement => ({
   imageName: null,
 });
 
-/** A row of the history, as the gateway tells it. */
+/** A row of the history, as the gateway returns it. */
 export const deletionRow = (fields: Partial<DeletionJson> = {}): DeletionJson => ({
   requestId: 'job-1',
   caller: 'cleaner',
@@ -140,7 +140,7 @@ export const deletionRow = (fields: Partial<DeletionJson> = {}): DeletionJson =>
 /** A secret that must appear in no answer and no log line. */
 export const SECRET = 'Sk7rQ2bX9pLm4VtY8cNz1HwKd6JfGu3A';
 
-/** A configuration with four faults; each has the secret in its value. */
+/** A configuration with four faults, each with the secret in its value. */
 export const FAULTY_ENV = {
   BCE_ACCESS_KEY_ID: `${SECRET}/`,
   BCE_SECRET_ACCESS_KEY: `${SECRET}\n`,

@@ -2,7 +2,7 @@
  * The gateway and the emulator in one isolate of workerd, joined by a function instead of a socket.
  *
  * Promises: the gateway is the real one, from configuration to log line. Only the arguments of `createApp` are replaced, and a
- * test can look at each replacement afterwards. The function between the two behaves as a network does: answer and body end with
+ * test can look at each replacement afterwards. The function between the two behaves like a network: answer and body end with
  * the signal, and it throws if the connection drops. A call returns when everything is done that the request set going, so that its
  * audit record and its row in the ledger are there. Every answer is held against the OpenAPI document.
  */
@@ -32,15 +32,15 @@ export const HTTP: Arrival = { by: 'http' };
 
 export interface HarnessOptions {
   env?: UncheckedEnv;
-  /** The credential that the emulator knows. The gateway's is in `env`. */
+  /** The emulator's credential. The gateway's is in `env`. */
   account?: Account;
-  /** Answers in place of the emulator. */
+  /** Replaces the emulator. */
   fetch?: (request: Request) => Promise<Response>;
   /** How far the gateway's clock is ahead, in milliseconds. */
   clockOffsetMs?: number;
   /** How the requests arrive. */
   arrival?: Arrival;
-  /** Where they are sent to. */
+  /** The origin of their URLs. */
   origin?: string;
 }
 
@@ -100,7 +100,7 @@ export function createHarness({
       if (url.startsWith(inject('issuerUrl'))) return globalThis.fetch(url, signed);
       const request = new Request(url, signed);
       requests.push(request);
-      // Called here, so that what it throws before it makes a promise is thrown to the gateway.
+      // Called here, so that a synchronous error is thrown to the gateway.
       const answering = answer(request);
       return joint(() => answering)(request);
     },
@@ -111,7 +111,7 @@ export function createHarness({
     app,
     emulator,
     lines,
-    /** The requests that were sent to Baidu. */
+    /** The requests to Baidu. */
     requests,
     /** The gateway's pauses between attempts, which take no time here. */
     pausesMs,
@@ -126,7 +126,7 @@ export function createHarness({
 
 export type Harness = ReturnType<typeof createHarness>;
 
-/** What the log holds under this `event.name`. */
+/** The log lines with this `event.name`. */
 export const recordsOf = ({ lines }: Harness, name: string) =>
   lines.map(({ record }) => record).filter((record) => record['event.name'] === name);
 
@@ -202,11 +202,11 @@ export interface ExpectedDeletion {
   calls: number;
   severity?: string;
   retryAfter?: string;
-  /** Of a success: whether Baidu said so. `true` if it is left out. */
+  /** For a success: whether Baidu confirmed it. Default: `true`. */
   confirmed?: boolean;
 }
 
-/** Sends one deletion and compares answer, audit record and the requests to Baidu with what is expected. */
+/** Sends one deletion, and checks its answer, its audit record and the requests to Baidu. */
 export async function expectDeletion(harness: Harness, path: string, expected: ExpectedDeletion) {
   const response = await harness.call('DELETE', path);
   expect(response.status).toBe(expected.status);
@@ -222,7 +222,7 @@ export async function expectDeletion(harness: Harness, path: string, expected: E
   expect(response.headers.get('retry-after')).toBe(expected.retryAfter ?? null);
   expect(harness.requests).toHaveLength(expected.calls);
 
-  // A code that nobody has seen has a line of its own.
+  // An unlisted code has a line of its own.
   const [line, ...more] = harness.lines.filter(({ record }) => record['event.name'] !== 'absence_unlisted');
   expect(more).toEqual([]);
   expect(line?.severity).toBe(expected.severity ?? 'INFO');
@@ -243,7 +243,7 @@ export async function expectDeletion(harness: Harness, path: string, expected: E
   return body;
 }
 
-/** A ledger that nothing has used yet. */
+/** A new ledger. */
 export const freshLedger = () => ledgerNamed(crypto.randomUUID());
 
 /** Runs `act` inside the Durable Object of a fresh ledger. */

@@ -63,7 +63,7 @@ export class TestIssuer {
     return { issuer: this.iss, audience: AUDIENCE, jwks: this.address, ...fields };
   }
 
-  /** What the parser makes of the entry. */
+  /** The entry after parsing. */
   parsed(fields: Partial<Issuer> = {}): Issuer {
     const defaults = { name: 'local', maxLifetimeS: 3_600, header: null };
     return { ...defaults, issuer: this.iss, audience: AUDIENCE, jwks: this.address, ...fields };
@@ -78,7 +78,7 @@ export class TestIssuer {
     await fetch(`${this.#server}/${this.#name}`, { method: 'PUT', body: JSON.stringify({ mode, keys }) });
   }
 
-  /** Publishes these keys and no others. */
+  /** Publishes only these keys. */
   async publish(...pairs: SigningPair[]): Promise<void> {
     this.#published = pairs;
     await this.become('healthy');
@@ -90,7 +90,7 @@ export class TestIssuer {
     return isRecord(state) ? Number(state['fetches']) : Number.NaN;
   }
 
-  /** A signed token. `claims` and `header` replace those of a good one; `undefined` leaves a member out. */
+  /** A signed token. `claims` and `header` override those of a valid one; `undefined` leaves a member out. */
   async token(claims: Members = {}, header: Members = {}, pair = this.pair, nowMs = Date.now()): Promise<string> {
     const nowS = Math.floor(nowMs / 1000);
     const payload = { iss: this.iss, aud: AUDIENCE, sub: 'job-7', iat: nowS, exp: nowS + 600, ...claims };
@@ -100,14 +100,14 @@ export class TestIssuer {
 
 const WEB_CRYPTO_NAMES = { ES256: { name: 'ECDSA', hash: 'SHA-256' }, RS256: { name: 'RSASSA-PKCS1-v1_5' } };
 
-/** Signs whatever it is given, without a library that would refuse to. */
+/** Signs anything, without a library that would refuse to. */
 async function signed(header: Members, payload: Members, { alg, privateKey }: SigningPair): Promise<string> {
   const input = `${part(header)}.${part(payload)}`;
   const bytes = await crypto.subtle.sign(WEB_CRYPTO_NAMES[alg], privateKey, new TextEncoder().encode(input));
   return `${input}.${base64url(new Uint8Array(bytes))}`;
 }
 
-/** `value` as a part of a token: a text as it stands, anything else as JSON. */
+/** `value` as a part of a token: a string unchanged, anything else as JSON. */
 export function part(value: unknown): string {
   return base64url(new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value)));
 }

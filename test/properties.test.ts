@@ -11,7 +11,7 @@ const CANONICAL = new RegExp(`^${ENDPOINT}/v2/image/m-[A-Za-z0-9]{6,32}$`);
 const RUNS = 300;
 const TIMEOUT_MS = 60_000;
 
-/** What people and attackers send in place of an image id. */
+/** What people and attackers send instead of an image id. */
 const hostileId = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.string(),
@@ -112,7 +112,7 @@ describe('for any path, query and method', () => {
 const TOKEN = 'dG9rZW4+c2VjcmV0/dG9rZW4=c2VjcmV0';
 const ACCESS_KEY = 'ALTAKq8Zt2Wm5Rv7Xb1';
 
-/** The secrets as a server might reflect them: plain, inside a word, encoded, in capitals, inside an authorization. */
+/** The secrets as a server might reflect them: plain, inside a word, encoded, in capitals, or in an authorization. */
 const reflected = fc.constantFrom(
   ...[SECRET, TOKEN, ACCESS_KEY].flatMap((secret) => [
     secret,
@@ -195,7 +195,7 @@ describe('for any upstream status, headers and body', () => {
   });
 });
 
-/** Secrets of several alphabets, so that a piece of one fits an image id, a host name, a trace id or a method. */
+/** Secrets in several alphabets, so that pieces fit an image id, a host name, a trace id or a method. */
 const secret = fc.oneof(
   fc.stringMatching(/^bcg_[\w-]{43}$/),
   fc.stringMatching(/^[A-Za-z0-9]{32}$/),
@@ -210,7 +210,7 @@ const ISSUER = {
   jwks: 'https://issuer.test/jwks',
 };
 
-/** How a secret comes with a request: as the key of a caller, or beside one; as the signature of a token; or not at all. */
+/** How a request has a secret: as a caller's key, in addition to one, as the signature of a token, or not at all. */
 const carrier = fc.constantFrom<(secret: string, parts: string) => Readonly<Record<string, string>>>(
   (key) => ({ Authorization: `Bearer ${key}` }),
   (key) => ({ Authorization: `Basic ${key}` }),
@@ -241,7 +241,7 @@ const encoding = fc.constantFrom<(text: string) => string>(
   percent,
   (text) => encodeURIComponent(percent(text)),
 );
-/** Every path that answers, with a piece wherever text goes. */
+/** Every path of the gateway, with a piece wherever it takes text. */
 const target = fc.constantFrom<(piece: string) => string>(
   (piece) => `/images/m-${piece}`,
   (piece) => `/images/${piece}`,
@@ -264,7 +264,7 @@ const target = fc.constantFrom<(piece: string) => string>(
   () => '/metrics',
 );
 const verb = fc.constantFrom('GET', 'DELETE', 'GET', 'DELETE', 'PATCH', 'OPTIONS');
-/** Whether a piece is also in the name of the host, or only in headers. */
+/** Whether a piece is also in the host name, or only in headers. */
 const hosts = fc.constantFrom<(piece: string) => string>(
   () => GATEWAY,
   (piece) => (/^[a-z0-9]+$/i.test(piece) ? `https://${piece}.test` : GATEWAY),
@@ -314,7 +314,7 @@ describe('for any credential with pieces in every header, parameter and path', (
             tracestate: piece,
             ...carry(hidden, parts),
           };
-          // The first deletion fills the ledger, so that the history has a page and a next one.
+          // The first deletion fills the ledger, so that the history has more than one page.
           const url = sent.host(piece) + sent.path(encode(piece));
           const said: string[] = [];
           for (const [method, address] of [
@@ -338,7 +338,7 @@ describe('for any credential with pieces in every header, parameter and path', (
         }),
         { numRuns: RUNS },
       );
-      // Otherwise the search of the ledger would have proved nothing.
+      // Otherwise the search of the ledger would prove nothing.
       expect(rows).toBeGreaterThan(RUNS / 4);
     },
     TIMEOUT_MS,
@@ -352,7 +352,7 @@ describe('for any body and any Content-Length', () => {
   });
 
   it(
-    'a deletion is refused if the body has a byte, and otherwise it deletes',
+    'a deletion with any byte of body is refused, and one without succeeds',
     async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(chunk, { maxLength: 5 }), length, arrival, async (chunks, contentLength, by) => {

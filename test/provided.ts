@@ -1,4 +1,4 @@
-/** What the global set-up hands to the tests. */
+/** What the global setup provides to the tests. */
 declare module 'vitest' {
   export interface ProvidedContext {
     /** The address of the emulator. */

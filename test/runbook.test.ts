@@ -1,4 +1,4 @@
-/** The SQL of the runbook, on a ledger as the platform keeps it. */
+/** The runbook's SQL, on a real ledger. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 import RUNBOOK from '../src/docs/RUNBOOK.md?raw';
@@ -14,7 +14,7 @@ const run = (ledger: Stub, sql: string) =>
   runInDurableObject(ledger, (_ledger, ctx) => ctx.storage.sql.exec(sql).toArray());
 
 describe('the SQL of the runbook', () => {
-  it('shows what is unknown, writes an outcome that somebody found out, and counts budgets as the ledger does', async () => {
+  it('shows unknown rows, writes an outcome that a person found, and counts budgets as the ledger does', async () => {
     const ledger = freshLedger();
     await ledger.reserve(reservation('r1', 'm-custom01'), budgets(9));
     await ledger.reserve(reservation('r2', 'm-custom02'), budgets(9));
@@ -35,7 +35,7 @@ describe('the SQL of the runbook', () => {
     expect((await ledger.peek('cleaner', 'm-custom04', budgets(3))).exhausted).toBeNull();
   });
 
-  it('makes a check due that would have come tomorrow', async () => {
+  it('brings forward a check that is due tomorrow', async () => {
     const ledger = freshLedger();
     await ledger.reserve(reservation('r1', 'm-custom01'), budgets(9));
     await run(

@@ -1,4 +1,4 @@
-/** The recipes for a second person's approval: the rule as operating.md has it, and tokens with and without the claim it demands. */
+/** The recipes for a second person's approval: the rules in operating.md, and tokens with and without the required claim. */
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import operating from '../src/docs/operating.md?raw';
 import { isRecord, parseJson } from '../src/worker/json.ts';
@@ -9,7 +9,7 @@ import './provided.ts';
 const [, recipes = ''] = operating.split("## Require a second person's approval\n");
 const [section = ''] = recipes.split(/^## /m);
 
-/** The callers that the recipe of a platform configures. */
+/** The callers in the recipe for a platform. */
 function callersOf(platform: string): string {
   const [, recipe = ''] = section.split(`### ${platform}\n`);
   const [, json = ''] = /^```json\n(.*?)^```$/ms.exec(recipe.split('### ')[0] ?? '') ?? [];
@@ -22,7 +22,7 @@ const ISS = {
   gitlab: 'https://gitlab.com',
   'access-images': 'https://acme.cloudflareaccess.com',
 };
-/** The audience tag of the Access application that needs no approval. */
+/** The audience tag of the Access application without approval. */
 const OTHER_AUD = 'aud-of-the-other-application';
 let issuer: TestIssuer;
 beforeAll(async () => {
@@ -38,7 +38,7 @@ const APPROVED: Readonly<Record<string, Members>> = {
   'Cloudflare Access': ACCESS,
 };
 
-/** The status of a deletion with this token, and whether Baidu was called. */
+/** The status of a deletion with this token, and whether it called Baidu. */
 async function deleteWith(platform: string, claims: Members) {
   const entries = Object.entries(ISS).map(([name, iss]) => [name, issuer.entry({ issuer: iss })]);
   const ISSUERS = JSON.stringify({
@@ -53,7 +53,7 @@ async function deleteWith(platform: string, claims: Members) {
 
 describe('with the rule of a recipe', () => {
   it.each(Object.entries(APPROVED))(
-    '%s deletes by a token that was issued after approval',
+    '%s deletes with a token issued after approval',
     async (platform, claims) => {
       expect(await deleteWith(platform, claims)).toEqual({ status: 200, isSent: true });
     },
@@ -66,13 +66,13 @@ describe('with the rule of a recipe', () => {
     ['GitLab', 'without the claims', GITLAB],
     [
       'GitLab',
-      'of an environment without protection',
+      'of an unprotected environment',
       { ...GITLAB, environment: 'image-deletion', environment_protected: 'false' },
     ],
     ['GitLab', 'that does not say whether the environment is protected', { ...GITLAB, environment: 'image-deletion' }],
-    ['Cloudflare Access', 'of the application that needs no approval', { ...ACCESS, aud: OTHER_AUD }],
+    ['Cloudflare Access', 'of the application without approval', { ...ACCESS, aud: OTHER_AUD }],
     ['Cloudflare Access', 'of another person', { ...ACCESS, sub: 'somebody else' }],
-  ])('%s is refused by a token %s, and nothing is sent to Baidu', async (platform, _what, claims) => {
+  ])('%s is refused with a token %s, and nothing is sent to Baidu', async (platform, _what, claims) => {
     expect(await deleteWith(platform, claims)).toEqual({ status: 401, isSent: false });
   });
 });
