@@ -3,8 +3,8 @@
  *
  * Promises: the gateway is the real one, from configuration to log line. Only the arguments of `createApp` are replaced, and a
  * test can look at each replacement afterwards. The function between the two behaves like a network: answer and body end with
- * the signal, and it throws if the connection drops. A call returns when everything is done that the request set going, so that its
- * audit record and its row in the ledger are there. Every answer is held against the OpenAPI document.
+ * the signal, and it throws if the connection drops. A call returns when everything that the request started is done, so
+ * its audit record and its row exist by then. Every answer is checked against the OpenAPI document.
  */
 import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';

@@ -1,6 +1,6 @@
 /**
- * An issuer of tokens that tests own: it makes keys, publishes the public half at the local issuer, and signs whatever a test wants,
- * forgeries included.
+ * A token issuer for tests: it makes keys, publishes their public halves at the local issuer, and signs whatever a test wants,
+ * including forgeries.
  */
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import type { Issuer } from '../src/worker/callers/issuers.ts';

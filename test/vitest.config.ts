@@ -1,6 +1,6 @@
 /**
- * Two projects: `workerd` runs the Worker's own tests in the runtime that it is deployed to; `local` drives real servers and
- * programs from Node.js.
+ * Two projects: `workerd` runs the Worker's tests in the runtime it is deployed to; `local` runs real servers and programs
+ * from Node.js.
  */
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';

@@ -2,7 +2,7 @@
  * Emulates `bcc.bj.baidubce.com`: its image calls and responses, and on demand its faults.
  *
  * Promises: does nothing for an unsigned call, and records every call and whether it deleted an image. Never: is more lenient than
- * the real server is known to be.
+ * the real server.
  *
  * Source: https://cloud.baidu.com/doc/BCC/s/Sjwvynt2u (DELETE), /ajwvynv78 (GET),
  * /hjwvynvw4 (sharedUsers), /Ojwvyo6nc (errors).

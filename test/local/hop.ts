@@ -1,6 +1,6 @@
 /**
  * A hop between the gateway and Baidu that repeats a DELETE at random, as a proxy may (RFC 9110 §9.2.2). It sends one twice and
- * passes on the second response, or resends one whose connection died.
+ * passes on the second response, or resends one whose connection was lost.
  *
  * Promises: reads pass unchanged; every repetition is recorded. Never: repeats a request that its sender has given up.
  */

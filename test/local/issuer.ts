@@ -2,7 +2,7 @@
  * A token issuer as a real HTTP server on loopback. It serves the public keys it is given, or fails on demand.
  *
  * Each folder is a separate issuer, so that tests do not disturb each other. `PUT /NAME` with `{ mode, keys }` sets it up,
- * `GET /NAME` tells how often its keys were fetched, `GET /NAME/jwks` are the keys. Never: signs anything or sees a private key.
+ * `GET /NAME` returns how often its keys were fetched, `GET /NAME/jwks` returns the keys. Never: signs anything or sees a private key.
  */
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,4 +1,4 @@
-/** SQLite by Node.js, as the ledger's store takes it. */
+/** Node.js's SQLite, with the interface that the ledger's store uses. */
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import type { Sql, SqlRow } from '../../src/worker/ledger/sql.ts';
 

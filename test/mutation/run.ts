@@ -2,7 +2,7 @@
  * `npm run mutate`: breaks the modules that decide, one place at a time, and shows the changes that no test notices. Arguments go to
  * Stryker: `npm run mutate -- --mutate src/worker/baidu/signer.ts`.
  *
- * Promises: Stryker is installed on demand and leaves package.json and the lock file as they are.
+ * Promises: Stryker is installed on demand, and package.json and the lock file stay unchanged.
  */
 import { run } from '../local/on-demand.ts';
 

@@ -1,7 +1,7 @@
 /**
- * The tests in Node.js, because mutation testing cannot run in workerd. `workers.ts` and `platform.ts` stand in for the two modules
- * of the platform, with SQLite from Node.js. The tests that need a real Worker, a socket or npm, count what SQLite bills on the
- * platform, or take long are left out.
+ * Runs the tests in Node.js, because mutation testing cannot run in workerd. `workers.ts` and `platform.ts` replace the platform's two
+ * modules, with SQLite from Node.js. Left out are tests that take long, that need a real Worker, a socket or npm, or that count the rows
+ * the platform would bill.
  */
 import { defineConfig } from 'vitest/config';
 

@@ -1,9 +1,9 @@
 /**
  * `npm run openapi`: checks the OpenAPI document with the tools of its readers.
  *
- * Promises: Redocly's recommended rules have neither an error nor a warning, except for rules that `redocly.yaml` turns off with a
- * reason; what `openapi-typescript` makes of the document compiles, and is equal to the types of the code. Both tools are
- * installed on demand, below this folder, and send nothing anywhere.
+ * Promises: the document has no error and no warning under Redocly's recommended rules, except for rules that `redocly.yaml` turns off
+ * with a reason. The types that `openapi-typescript` generates compile and equal those of the code. Both tools are installed on demand,
+ * below this folder, and send no data.
  */
 import { join } from 'node:path';
 import { installTools, run } from '../local/on-demand.ts';

@@ -90,8 +90,8 @@ export class Events {
       this.#check(state, index, image);
       if (this.#scenario.hasStrangers && state.gone[index] === null) {
         this.#add(
-          'deleted by somebody else',
-          `somebody else deletes ${image}`,
+          'deleted by someone else',
+          `someone else deletes ${image}`,
           this.#withGone(state, index, SOMEBODY_ELSE),
         );
       }
@@ -155,10 +155,10 @@ export class Events {
     const requests = this.#requests(index);
     const position = requests.get(inputKey(slot.reply, this.#isLate(state, slot)));
     if (position === undefined) throw new Error(`There is no position for the reply "${slot.reply}".`);
-    this.#arrive('reply', `${this.nameOf(index)} hears that it is reserved`, state, index, slot, position, null);
+    this.#arrive('reply', `${this.nameOf(index)} gets the reply to its reservation`, state, index, slot, position, null);
     const lost = requests.get('reply lost');
     if (lost === undefined || slot.losses >= this.#scenario.maxLosses || !this.#scenario.isComplete) return;
-    const label = `${this.nameOf(index)} does not hear of its reservation`;
+    const label = `${this.nameOf(index)} loses the reply to its reservation`;
     this.#arrive('reply lost', label, state, index, { ...slot, losses: this.#lossesOf(slot, true) }, lost, null);
   }
 
