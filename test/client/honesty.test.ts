@@ -1,6 +1,6 @@
 /**
  * Whatever goes wrong between client, gateway and Baidu, the emulator's record never contradicts what the client reports.
- * It sends no second deletion after one with an unknown outcome.
+ * The client sends no second deletion after one with an unknown outcome.
  *
  * The gateway, its ledger and its checks are the real ones; the emulator and the line keep the records that the reports are
  * compared with. The seed is fixed, so failures are reproducible.

@@ -1,6 +1,6 @@
 /**
- * `node test/local/build-client-1.0.0.ts COMMIT`: builds the JavaScript of `test/client/1.0.0` from the client as it
- * was at that commit: 602888c, whose client is 1.0.0. Never: runs in a test, because a clone may lack the history.
+ * `node test/local/build-client-1.0.0.ts COMMIT`: builds the JavaScript of `test/client/1.0.0` from the client at that
+ * commit. Client 1.0.0 is 602888c. Never: runs in a test, because a clone may lack the history.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, globSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';

@@ -1,5 +1,5 @@
 /**
- * The deploy workflow for CI, as far as it can run without an account. Its steps run as GitHub runs them, with the real
+ * The deploy workflow for CI, as far as it can run without an account. Its steps run as on GitHub, with the real
  * Wrangler, against fakes of Cloudflare's API and of the gateway.
  */
 import { spawn } from 'node:child_process';

@@ -1,14 +1,14 @@
 /**
- * A door in front of the gateway, over real sockets, that can lose what passes through it: what a proxy or a broken connection does to
- * a deletion. Reads always pass.
+ * A door in front of the gateway, over real sockets. It can lose deletions and their answers, as a proxy or a broken connection does.
+ * Reads always pass.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /**
- * `cut_before`: it never arrives; with `cut_and_shut`, the door takes no further connection either. The others let it arrive and lose
- * the answer: all of it, its second half, or to a page of HTML.
+ * `cut_before`: the deletion never arrives. `cut_and_shut`: nor does the door accept another connection. With the others it arrives,
+ * and the answer is lost, cut in half, or replaced by an HTML page.
  */
 export type DoorFault = 'cut_before' | 'cut_and_shut' | 'cut_after' | 'half_after' | 'html_after' | null;
 

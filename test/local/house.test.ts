@@ -1,4 +1,4 @@
-/** The layout of `src` and `test`: which way imports point, who knows Hono, which file has its test. */
+/** The layout of `src` and `test`: which way imports point, what may import Hono, and which files have a test. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { parseSync } from 'vite';

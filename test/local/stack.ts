@@ -1,7 +1,7 @@
 /**
  * The gateway and the emulator as real servers on loopback, each in its own `wrangler dev`.
  *
- * Promises: a server that it returns is one that it has started; everything that it starts ends with this process, however that ends;
+ * Promises: it returns only servers that it started; everything that it starts ends with this process, however that ends;
  * nothing listens beyond loopback; a developer's `.dev.vars`, `.env`, variables and home have no effect. Never: returns before the
  * server answers, or builds the pages: `npm run build` has done that once for all servers.
  */
@@ -26,7 +26,7 @@ const GUARDED = `( while read -r _; do :; done; kill -KILL 0 ) <&3 >/dev/null 2>
 exec "$@" 3<&-`;
 /** What Wrangler and Cloudflare's build system read. */
 const FOREIGN_VARIABLE = /^(?:CLOUDFLARE|CF|WRANGLER|WORKERS_CI|X)_/;
-/** Otherwise a route in the configuration gives the Worker its own host name, and the Worker refuses plain http. */
+/** Without this, a configured route gives the Worker its host name, and the Worker refuses plain http. */
 export const LOCAL_ORIGIN = '--infer-origin-from-routes=false';
 
 export interface Server {

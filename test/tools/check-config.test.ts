@@ -46,7 +46,7 @@ describe('npm run check-config', () => {
     expect(npm('baidu.json').status).toBe(1);
   });
 
-  it('takes the environment "" for the top-level one', async () => {
+  it('treats the environment "" as the top-level one', async () => {
     expect(await check('baidu.json', 'callers.json', '--env', '')).toEqual(await check('baidu.json', 'callers.json'));
   });
 

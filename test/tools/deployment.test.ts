@@ -40,7 +40,7 @@ const check = (config = CONFIG, secrets = SECRETS, base: WranglerConfig | null =
   textsOf(checkDeployment(config, secrets, base));
 
 describe('a deployment', () => {
-  it('that is valid has no findings', () => {
+  it('has no findings if it is valid', () => {
     expect(check()).toEqual([]);
   });
 
