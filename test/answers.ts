@@ -2,8 +2,8 @@
  * Checks every answer against the OpenAPI document, more strictly than the document itself.
  *
  * Promises: status, body and headers of an answer are in the document for this call, and so are code and outcome of a failure. The
- * document lets answers grow, but here a member that it does not name is a fault, and so is a problem that differs from its code's
- * row in the table.
+ * document lets answers grow, but here a member that it does not name is a fault. So is a problem that differs from its code's row in
+ * the table.
  */
 import { Validator } from '@cfworker/json-schema';
 import type { OpenAPIV3_1 } from 'openapi-types';
@@ -147,7 +147,8 @@ export function checkAnswer(method: string, url: string, { status, headers }: He
   if (body['status'] !== status) throw fault('its body has another status');
   if (body['requestId'] !== headers.get('x-request-id')) throw fault('its body has another request id');
   const listed = documentedFailures(method, url);
-  if (listed !== null && !listed.includes(`${body['code']}.${body['outcome']}`)) throw fault('its failure is not listed');
+  if (listed !== null && !listed.includes(`${body['code']}.${body['outcome']}`))
+    throw fault('its failure is not listed');
 }
 
 /** Returns the answer after it has been checked. */

@@ -52,12 +52,9 @@ async function deleteWith(platform: string, claims: Members) {
 }
 
 describe('with the rule of a recipe', () => {
-  it.each(Object.entries(APPROVED))(
-    '%s deletes with a token issued after approval',
-    async (platform, claims) => {
-      expect(await deleteWith(platform, claims)).toEqual({ status: 200, isSent: true });
-    },
-  );
+  it.each(Object.entries(APPROVED))('%s deletes with a token issued after approval', async (platform, claims) => {
+    expect(await deleteWith(platform, claims)).toEqual({ status: 200, isSent: true });
+  });
 
   it.each<[string, string, Members]>([
     ['GitHub', 'without the claim', GITHUB],

@@ -228,7 +228,7 @@ describe('behind Cloudflare Access', () => {
 });
 
 describe('a caller with one scope', () => {
-  it('sees and is offered only what it may use, and is told what is hidden', async () => {
+  it('sees only what it may use, and a list of what is hidden', async () => {
     await openAs('ci-cleaner');
     const headings = `[...document.querySelectorAll('h2')].filter((each) => each.checkVisibility()).map(({ innerText }) => innerText)`;
     expect(await find(headings)).toEqual(['Gateway', 'Open deletions', 'Deletions per day', 'History']);

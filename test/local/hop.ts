@@ -42,7 +42,7 @@ export async function openHop(upstreamUrl: string, share: number): Promise<Hop> 
         } else {
           isOver = true;
           response.writeHead(answer.statusCode ?? 502, answer.headers);
-          // If the answer is cut off, so is ours.
+          // If the answer is cut off, cut off our own.
           pipeline(answer, response, () => undefined);
         }
       });

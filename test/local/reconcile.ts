@@ -168,7 +168,10 @@ function reconcileRow(
   switch (outcome) {
     case 'deleted':
       claim(stands, 'it still exists');
-      claim(confirmed === true && !own.some((call) => call.deleted && call.answer === 'ok'), 'Baidu did not confirm it');
+      claim(
+        confirmed === true && !own.some((call) => call.deleted && call.answer === 'ok'),
+        'Baidu did not confirm it',
+      );
       claim(isByRequest && own.length === 0, 'no deletion was sent');
       // A row that a check resolved is not read back.
       claim(verified !== (isByRequest ? true : null), `verified is ${verified}`);
@@ -267,7 +270,8 @@ function reconcileRecords({ sent, records, hasKilled }: Observed, { say, count }
       );
       const [record] = index < 0 ? [] : left.splice(index, 1);
       if (record === undefined) count('answered without a record');
-      if (record === undefined && !hasKilled) say(`${key} was answered without a record, although the gateway was never killed`);
+      if (record === undefined && !hasKilled)
+        say(`${key} was answered without a record, although the gateway was never killed`);
       if (record !== undefined && record['caller.proof'] !== proof) say(`the credential of ${key} is not a ${proof}`);
     }
     const unanswered = requests.filter(({ answer }) => answer === null).length;

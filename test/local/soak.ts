@@ -217,7 +217,8 @@ async function send(caller: Caller, imageId: string, requestId: string): Promise
     entry.answer = answered(response, body);
   } catch (error) {
     // While the gateway is away, the bound Worker answers with an error of its own.
-    if (error instanceof SyntaxError && caller !== boundCaller) contradictions.push(`an answer without JSON for ${imageId}`);
+    if (error instanceof SyntaxError && caller !== boundCaller)
+      contradictions.push(`an answer without JSON for ${imageId}`);
   }
 }
 
@@ -370,7 +371,8 @@ for (const name of ['disproved_deletions_total', 'unverified_deletions_total', '
   if (metric(name) !== 0) contradictions.push(`${name} is ${metric(name)}`);
 }
 if (metric('ledger_rows') !== rows.length) contradictions.push(`the metrics count ${metric('ledger_rows')} rows`);
-for (const secret of secrets) if (captured.includes(secret)) contradictions.push('a response or log line contains a secret');
+for (const secret of secrets)
+  if (captured.includes(secret)) contradictions.push('a response or log line contains a secret');
 
 console.log(
   `\n${sent.length} requests, ${kills} kills, ${calls.length} calls, ${hop.repetitions.length} repeated by the hop, ` +

@@ -109,18 +109,15 @@ describe('a command line', () => {
 });
 
 describe('the page of the tools', () => {
-  it.each(['callers', 'check-config', 'export', 'key'])(
-    'has the help for %s, with all of its options',
-    (script) => {
-      const { stdout, status } = spawnSync('npm', ['run', '-s', script, '--', '--help'], { encoding: 'utf8' });
-      expect([status, stdout.endsWith('\n'), stdout.includes('```')]).toEqual([0, true, false]);
-      expect(stdout).toMatch(new RegExp(`^Usage: .*npm run ${script} -- `));
-      const source = readFileSync(join(import.meta.dirname, '../../src/tools', FILE_OF[script] ?? ''), 'utf8');
-      for (const [, names = ''] of source.matchAll(/(?:flags|texts|lists): \[(.*?)\]/g)) {
-        for (const [, name] of names.matchAll(/'([\w-]+)'/g)) expect(stdout).toContain(`--${name}`);
-      }
-    },
-  );
+  it.each(['callers', 'check-config', 'export', 'key'])('has the help for %s, with all of its options', (script) => {
+    const { stdout, status } = spawnSync('npm', ['run', '-s', script, '--', '--help'], { encoding: 'utf8' });
+    expect([status, stdout.endsWith('\n'), stdout.includes('```')]).toEqual([0, true, false]);
+    expect(stdout).toMatch(new RegExp(`^Usage: .*npm run ${script} -- `));
+    const source = readFileSync(join(import.meta.dirname, '../../src/tools', FILE_OF[script] ?? ''), 'utf8');
+    for (const [, names = ''] of source.matchAll(/(?:flags|texts|lists): \[(.*?)\]/g)) {
+      for (const [, name] of names.matchAll(/'([\w-]+)'/g)) expect(stdout).toContain(`--${name}`);
+    }
+  });
 
   it('has the same values as the code', () => {
     expect(HELP).toContain(`What it may do: ${SCOPES.join(', ')}.`);

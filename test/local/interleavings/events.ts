@@ -155,7 +155,15 @@ export class Events {
     const requests = this.#requests(index);
     const position = requests.get(inputKey(slot.reply, this.#isLate(state, slot)));
     if (position === undefined) throw new Error(`There is no position for the reply "${slot.reply}".`);
-    this.#arrive('reply', `${this.nameOf(index)} gets the reply to its reservation`, state, index, slot, position, null);
+    this.#arrive(
+      'reply',
+      `${this.nameOf(index)} gets the reply to its reservation`,
+      state,
+      index,
+      slot,
+      position,
+      null,
+    );
     const lost = requests.get('reply lost');
     if (lost === undefined || slot.losses >= this.#scenario.maxLosses || !this.#scenario.isComplete) return;
     const label = `${this.nameOf(index)} loses the reply to its reservation`;
@@ -423,7 +431,7 @@ export class Events {
     const { nowMs, slots, checks } = state;
     const { schedule, deadlineMs } = this.#scenario.rules;
     const nextMs = this.#nextMs(state);
-    // An attempt has a time limit, and no request of ours hangs until the first check.
+    // An attempt has a time limit, and no request hangs until the first check.
     const isWaiting = slots.filter(isAlive).some(({ position, reservedAtMs }) => {
       const standsForMs = this.#scenario.isComplete ? (schedule[0] ?? 0) * 1000 : deadlineMs;
       const endsAfterMs = position !== null && position.waitsFor !== 'pause' ? deadlineMs : standsForMs;
