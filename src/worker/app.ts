@@ -1,8 +1,8 @@
 /**
- * The gateway as a table of contents: each route, what it needs, what it calls.
+ * The gateway's routes: what each requires, and which function it calls.
  *
- * Promises: every request passes `audit` first, and only `deleteImage`, `previewImage` and the probe send anything to Baidu. Never:
- * uses a clock, randomness or network other than those of the given runtime.
+ * Promises: every request goes through `audit` first; only `deleteImage`, `previewImage` and the probe send anything to Baidu.
+ * Never: uses a clock, randomness or network other than the given runtime's.
  */
 import type { Context } from 'hono';
 import { HonoBase } from 'hono/hono-base';
@@ -53,8 +53,8 @@ export function createApp(
   const gateway = config === null ? null : createGateway(config, runtime);
   const identity = callers === null ? null : createIdentity(callers, runtime);
   const gate = gateOf(identity, gateway, startTimer);
-  // Routed by the path as it was sent: a percent-encoded part stays encoded, and then fits neither a route nor an image id.
-  // `methodNotAllowed` brings this router anyway; the default would bring three.
+  // Routes on the path as sent: a percent-encoded part stays encoded, so it matches neither a route nor an image id.
+  // `methodNotAllowed` already includes this router; Hono's default would include three.
   const app = new HonoBase<HttpEnv>({ getPath: ({ url }) => pathOf(url), router: new TrieRouter() });
 
   app.use(audit(runtime, { identity, gateway, version }));
@@ -123,7 +123,7 @@ export function createApp(
     DELETIONS_PATH,
     gate({ scope: null }, async (c, { caller, gateway }) => {
       const isName = (text: string) => callers?.byName.has(text) === true;
-      // The name of a caller is no secret, even if its key has that name in it.
+      // A caller's name is not secret, even if its key contains that name.
       const asked = readHistory(c.req.raw, (text) => isName(text) || c.get('mayKeep')(text));
       if (!asked.ok) return problem(c.get('to'), asked.failure);
       const query = visibleTo(caller, asked.value);

@@ -1,8 +1,8 @@
 /**
  * Reads the Worker's bindings one by one, strictly.
  *
- * Promises: a fault names the binding and the rule that it breaks. The reader then returns a harmless value, so that one pass
- * finds all faults. If there are `problems`, what was read must not be used. Never: repeats a value.
+ * Promises: each problem names the binding and the rule that it breaks. The reader then returns a harmless value, so that one pass
+ * finds all problems. If there are `problems`, the values must not be used. Never: repeats a value.
  */
 import { parseJson } from './json.ts';
 import { isLoopback } from './origin.ts';
@@ -12,20 +12,20 @@ export type UncheckedEnv = { readonly [Name in keyof Env | 'BCE_SESSION_TOKEN']?
 export type BindingName = keyof UncheckedEnv | `CALLERS_${string}`;
 
 export interface NumberRule {
-  /** Such as ` of days`. */
+  /** With a leading space, such as ` of days`. */
   readonly unit: string;
   readonly from: number;
   readonly to: number;
   readonly byDefault: number;
 }
 
-/** Entries of a list. Every deletion compares each of them. */
+/** Entries of a list. Every deletion compares all of them. */
 const MAX_LIST = 1_000;
 
-/** No credential that Baidu issues is as short. */
+/** Every credential that Baidu issues is longer. */
 const MIN_SECRET_CHARS = 16;
 
-/** What people and templates leave in place of a secret. No key that Baidu issues looks like one of these. */
+/** What people and templates put in place of a secret. No key that Baidu issues matches. */
 const PLACEHOLDERS: readonly RegExp[] = [
   /^(?:x+|\*+|\.+|-+|todo|tbd|none|null|undefined)$/i,
   /change[-_ ]?me|placeholder|replace[-_ ]?(?:me|with|this)|your[-_ ]/i,
@@ -42,7 +42,7 @@ export class BindingReader {
     this.#env = new Map(Object.entries(env));
   }
 
-  /** One sentence for each fault, beginning with the name of the binding. */
+  /** One sentence for each problem, beginning with the name of the binding. */
   get problems(): readonly string[] {
     return this.#problems;
   }
@@ -57,7 +57,6 @@ export class BindingReader {
     return ['CALLERS', ...[...this.#env.keys()].filter(isFurther).sort()];
   }
 
-  /** Whatever is there. */
   value(name: BindingName): unknown {
     return this.#env.get(name);
   }
@@ -66,7 +65,7 @@ export class BindingReader {
     return this.#env.get(name) !== undefined;
   }
 
-  /** A text that is there and not blank, or `null`. */
+  /** A text that is not blank, or `null`. */
   text(name: BindingName): string | null {
     const value = this.#env.get(name);
     if (typeof value === 'string' && value.trim() !== '') return value;
@@ -74,7 +73,7 @@ export class BindingReader {
     return null;
   }
 
-  /** A credential: one visible word of the grammar that nobody left as a placeholder. */
+  /** A credential: one word that matches the grammar and is no placeholder. */
   secret(name: BindingName, grammar: RegExp): string {
     const value = this.#env.get(name);
     if (typeof value !== 'string' || value.trim() === '') {
@@ -103,7 +102,7 @@ export class BindingReader {
     return byDefault;
   }
 
-  /** An origin and nothing else: a path, a query, a user or another scheme would send signatures elsewhere. */
+  /** An origin and nothing else: a path, query, user or other scheme would send signatures elsewhere. */
   origin(name: BindingName, byDefault: string): string {
     const value = this.#env.get(name) ?? byDefault;
     if (typeof value === 'string' && URL.canParse(value)) {
@@ -116,14 +115,14 @@ export class BindingReader {
     return byDefault;
   }
 
-  /** `true` for `enabled` and for no value. */
+  /** `true` for `enabled`, or if there is no value. */
   isEnabled(name: BindingName): boolean {
     const value = this.#env.get(name) ?? 'enabled';
     if (value !== 'enabled' && value !== 'disabled') this.report(name, 'must be enabled or disabled');
     return value === 'enabled';
   }
 
-  /** A list that must be present, even if it is empty: what it protects is too important to be forgotten. */
+  /** A list that must be set, even if empty, so that nobody forgets to protect images. */
   list(name: BindingName, fits: (text: string) => boolean, rule: string): readonly string[] {
     const value = this.#env.get(name);
     const list = typeof value === 'string' ? parseJson(value) : value;
@@ -136,7 +135,7 @@ export class BindingReader {
     return texts;
   }
 
-  /** A JSON value, as a text or as the platform hands it over. */
+  /** A JSON value, as a text or already parsed by the platform. */
   json<T>(name: BindingName, byDefault: T, fits: (value: unknown) => value is T, rule: string): T {
     const value = this.#env.get(name);
     if (value === undefined) return byDefault;
@@ -146,7 +145,7 @@ export class BindingReader {
     return byDefault;
   }
 
-  /** An object of the platform, recognised by a method that it has; `null` if it is reported. */
+  /** An object of the platform, recognised by one of its methods. Reports anything else, and returns `null`. */
   binding<T>(name: BindingName, isBinding: (value: unknown) => value is T, kind: string): T | null {
     const value = this.#env.get(name);
     if (isBinding(value)) return value;

@@ -1,8 +1,8 @@
 /**
- * One answer from Baidu, reduced to the fields that the rest of the code may use.
+ * One response from Baidu, reduced to the fields that the rest of the code may use.
  *
- * Promises: reads at most `MAX_BODY_BYTES` and cancels the rest; never throws; a field without the expected form is absent;
- * codes, message and request id have passed the scrubber. Never: decides what an answer means; `verdict.ts` does.
+ * Promises: reads at most `MAX_BODY_BYTES` and cancels the rest; never throws; leaves out malformed fields; scrubs codes, message and
+ * request id. Never: decides what a response means; `verdict.ts` does.
  *
  * Source: https://cloud.baidu.com/doc/BCC/s/Ojwvyo6nc (error body), /Mjwvyo6bm (common headers).
  */
@@ -10,50 +10,49 @@ import { isRecord, parseJson, readText } from '../json.ts';
 
 const SCRUBBED = '[scrubbed]';
 
-/** A documented error body has about 150 bytes, an image 1 KiB, and a list of a hundred accounts 10 KiB. */
+/** A documented error body takes about 150 bytes, an image 1 KiB, and a list of a hundred accounts 10 KiB. */
 const MAX_BODY_BYTES = 64 * 1024;
 const MAX_MESSAGE_CHARS = 200;
-/** The longest word on record has 36 characters, and a signature 64. */
+/** The longest known word has 36 characters, a signature 64. */
 const MAX_WORD_CHARS = 40;
-/** The shortest key on record has 20 characters. */
+/** The shortest known key has 20 characters. */
 const MIN_KEY_CHARS = 16;
 
-/** Every code on record has this form: `NoSuchObject`, `Image.ImageHasBeenSharedToOthers`, `SECURITYGROUP_INUSE`. */
+/** Every known code has this form: `NoSuchObject`, `Image.ImageHasBeenSharedToOthers`, `SECURITYGROUP_INUSE`. */
 const CODE = /^[A-Za-z]\w*(?:\.\w+){0,3}$/;
-/** Members by which a JSON body mentions an error: Baidu's own, and those of whatever may stand in front of Baidu. */
+/** Members that report an error in a JSON body: Baidu's own, and those of proxies in front of Baidu. */
 const ERROR_MEMBERS: readonly string[] = ['code', 'message', 'error', 'errors', 'errorCode', 'success'];
-/** A UUID of 36 characters is documented. A reflected signature has 64, a caller's key 47. */
+/** Baidu documents a UUID of 36 characters. A reflected signature has 64, a caller's key 47. */
 const REQUEST_ID = /^[\w.-]{1,40}$/;
 
 export interface Answer {
   readonly status: number;
   /**
-   * The codes from `x-bce-error-code` and from Baidu's error body, in this order; one if both are the same. Letters, digits, dots
-   * and underscores only.
+   * The codes from `x-bce-error-code` and from Baidu's error body, in this order, without duplicates. Letters, digits, dots and
+   * underscores only.
    */
   readonly codes: readonly string[];
-  /** Whether header or body has a code that is not in `codes`, because it does not have the form of one. */
+  /** Whether header or body has a malformed code, which `codes` leaves out. */
   readonly hasMalformedCode: boolean;
-  /** Whether the answer mentions an error, even in a form that `codes` and `message` reject. */
+  /** Whether the response reports an error, even in a form that `codes` and `message` reject. */
   readonly mentionsError: boolean;
-  /** Whether the answer has `x-bce-request-id`, as every answer from Baidu does. */
+  /** Whether the response has `x-bce-request-id`, as every response from Baidu does. */
   readonly isFromBaidu: boolean;
-  /** Only for the operator's log: at most 200 characters, without control characters or anything that looks like a key. */
+  /** For the operator's log only: at most 200 characters, without control characters or anything that looks like a key. */
   readonly message: string | undefined;
   /** `x-bce-request-id`, or the error body's `requestId`. */
   readonly requestId: string | undefined;
-  /** The `Date` header as it came; `parseHttpDate` reads it. */
+  /** The raw `Date` header; `parseHttpDate` reads it. */
   readonly date: string | null;
-  /** From the `Retry-After` header, in whole seconds; a date is turned into seconds from now. */
+  /** The `Retry-After` header in whole seconds; a date is converted to seconds from now. */
   readonly retryAfterS: number | undefined;
   /**
-   * `json` has a value that is still unchecked; `garbled` is not JSON, or too long; `broken` ended midway; `stalled` took
-   * too long.
+   * `json` has an unchecked value; `garbled` is not JSON, or is too long; `broken` ended midway; `stalled` took too long.
    */
   readonly body: { kind: 'empty' | 'garbled' | 'broken' | 'stalled'; value?: never } | { kind: 'json'; value: unknown };
 }
 
-/** Reads `response` up to the cap, until `signal`. `nowMs` turns a `Retry-After` date into seconds; `scrub` blanks known secrets. */
+/** Reads `response` up to the cap, until `signal`. A `Retry-After` date counts from `nowMs`; `scrub` removes known secrets. */
 export async function readAnswer(
   response: Response,
   signal: AbortSignal,
@@ -99,11 +98,11 @@ function parseRetryAfter(value: string | null, nowMs: number): number | undefine
 export function parseHttpDate(value: string | null): number | undefined {
   if (value === null) return undefined;
   const timeMs = Date.parse(value);
-  // IMF-fixdate is the one form that senders may generate (RFC 9110 §5.6.7). The comparison also refuses a 31st of February.
+  // IMF-fixdate is the only form that senders may generate (RFC 9110 §5.6.7). The comparison also rejects 31 February.
   return !Number.isNaN(timeMs) && new Date(timeMs).toUTCString() === value ? timeMs : undefined;
 }
 
-/** One line without control characters, and without anything that could be a key, a token or a signature. */
+/** One line without control characters or anything that could be a key, a token or a signature. */
 function printable(message: string): string {
   return message
     .replace(/[\w+/=%~.-]+/g, withoutKeys)
@@ -116,7 +115,7 @@ function withoutKeys(run: string): string {
   return run.replace(/[\w+/=%~-]+/g, (word) => (couldBeKey(word) ? SCRUBBED : word));
 }
 
-/** A word of over 40 characters could be a key whatever is in it; one of 16 or more if it has a digit, as no code has. */
+/** A word of more than 40 characters could be a key. So could one of 16 or more with a digit: no code contains a digit. */
 function couldBeKey(word: string): boolean {
   return word.length > MAX_WORD_CHARS || (word.length >= MIN_KEY_CHARS && /\d/.test(word));
 }
@@ -127,7 +126,7 @@ function isCode(text: string): boolean {
 }
 
 async function readBody(response: Response, signal: AbortSignal): Promise<Answer['body']> {
-  // HTTP ends the body by this header (RFC 9112 §6.3), so nothing can follow; to open the stream would cost as much as signing.
+  // `Content-Length: 0` means no body (RFC 9112 §6.3). Opening the stream would cost as much as signing.
   if (response.body === null || response.headers.get('content-length') === '0') return { kind: 'empty' };
   try {
     const text = await readText(response.body, MAX_BODY_BYTES);

@@ -1,11 +1,11 @@
 /**
  * One call to Baidu: one or two signed attempts within one deadline.
  *
- * Promises: each attempt is signed anew, immediately before it is sent, and bounded in time; none begins after the deadline; the
- * result says whether an earlier attempt may have had an effect that nobody saw. Never: makes a third attempt, or repeats what
- * Baidu refused for a reason that a retry cannot fix.
+ * Promises: each attempt is signed just before it is sent and is bounded in time; none begins after the deadline; the result says
+ * whether an earlier attempt may have taken effect unseen. Never: makes a third attempt, or retries a refusal that a retry cannot
+ * fix.
  *
- * A DELETE may be repeated because it is idempotent (RFC 9110 §9.2.2). `images.ts` reads what the repetition then finds.
+ * A DELETE may be repeated because it is idempotent (RFC 9110 §9.2.2). `images.ts` interprets the second response.
  */
 import type { OutgoingRequest, Runtime } from '../runtime.ts';
 import { DAY_MS } from '../time.ts';
@@ -21,34 +21,34 @@ export type Attempt =
 export type Effect = 'nothing' | 'unknown';
 
 export interface Exchange {
-  /** 1 or 2, or 0 if the time was over before it began. */
+  /** 1 or 2, or 0 if the deadline had passed before the first. */
   readonly attempts: number;
   readonly last: Attempt;
-  /** What the attempt before the last may have done; `nothing` if there was no such attempt. */
+  /** What the attempt before the last may have done; `nothing` if there was none. */
   readonly earlier: Effect;
 }
 
-/** What all calls have in common. */
+/** What all calls share. */
 export interface Sender {
   readonly client: BceClient;
-  /** For one attempt, its body included. */
+  /** For one attempt, including the response body. */
   readonly attemptTimeoutMs: number;
   readonly runtime: Pick<Runtime, 'now' | 'sleep' | 'random' | 'startTimer'>;
 }
 
 const RETRIED_STATUS: ReadonlySet<number> = new Set([408, 500, 502, 503, 504]);
-/** A caller can wait longer than this, but not inside one request. */
+/** A caller can wait longer than this, but not within one request. */
 const MAX_RETRY_AFTER_S = 2;
-/** Without a `Retry-After` the pause is one to three times this, at random, so that callers do not march in step. */
+/** Without `Retry-After` the pause is one to three times this, at random, so that callers do not retry in lockstep. */
 const PAUSE_MS = 100;
-/** Another signature cannot fix a clock that is further off. */
+/** The greatest clock difference for which we sign again. */
 const MAX_CLOCK_OFFSET_MS = DAY_MS;
-/** An attempt with less time than this could only time out. */
+/** With less time than this, an attempt could only time out. */
 const MIN_ATTEMPT_MS = 50;
 
 /**
- * Calls `url` and reads the answer. `endMs` is the deadline for everything, pauses included: milliseconds since the epoch. A second
- * attempt is made only if `maxAttempts` allows it and it may help.
+ * Calls `url` and reads the response. `endMs` is the deadline, including pauses, in milliseconds since the epoch. Makes a second
+ * attempt only if `maxAttempts` allows it and it may help.
  * @throws only on a bug: network failures are part of the result
  */
 export async function exchange(
@@ -80,7 +80,7 @@ async function attempt(sender: Sender, url: URL, init: BceRequestInit, timeoutMs
   // `AbortSignal.timeout` cannot be cancelled and would leave a timer running after every answer.
   const cancel = sender.runtime.startTimer(timeoutMs, () => controller.abort());
   try {
-    // Signed before anything is awaited, so that a failure to sign is a bug and not a lost connection.
+    // Signs before the first await: a failure to sign then counts as a bug, not as a lost connection.
     return await readAttempt(
       sender,
       sender.client.fetch(url, { ...init, signal: controller.signal }),
@@ -122,14 +122,14 @@ function planRetry(last: Attempt, { now, random }: Pick<Runtime, 'now' | 'random
   return answer.retryAfterS <= MAX_RETRY_AFTER_S ? { pauseMs: answer.retryAfterS * 1000, clockOffsetMs: 0 } : null;
 }
 
-/** Signs the next attempt by the server's clock, within reason: the time that we sign must not be anybody's choice. */
+/** Signs the next attempt by the server's clock, within a limit: nobody else may choose the time that we sign. */
 function retryBySkew({ date }: Answer, nowMs: number): Retry | null {
   const dateMs = parseHttpDate(date);
   if (dateMs === undefined || Math.abs(dateMs - nowMs) > MAX_CLOCK_OFFSET_MS) return null;
   return { pauseMs: 0, clockOffsetMs: dateMs - nowMs };
 }
 
-/** Whether the failure may be gone at the next attempt: the server's own, or an answer that was cut off before it said why. */
+/** Whether the failure may be transient: the server's own, or a response cut off before it gave a reason. */
 function isPassing({ status, body }: Answer, { code }: Verdict): boolean {
   const isCut = body.kind === 'broken' || body.kind === 'stalled';
   const saysNoReason = code === 'upstream_unexpected' || code === 'upstream_error' || code === 'upstream_timeout';

@@ -1,9 +1,9 @@
 /**
- * A client for Baidu AI Cloud in the manner of aws4fetch: `sign()` makes what `fetch` takes, `fetch()` sends it.
+ * A client for Baidu AI Cloud in the style of aws4fetch: `sign()` returns the options for `fetch`, `fetch()` sends the request.
  *
- * Promises: signs exactly `host;x-bce-date`, and `x-bce-security-token` where there is one, at the moment of sending;
- * never follows a redirect, because `x-bce-*` headers would travel along; never reads a cache. Never: retries, reads a body, or exposes
- * a credential to printing: they are private fields.
+ * Promises: signs exactly `host;x-bce-date`, plus `x-bce-security-token` if there is one, when it sends; never reads a cache; never
+ * follows a redirect, which would forward the `x-bce-*` headers. Never: retries, or reads a body. Credentials are private fields,
+ * so printing the client does not reveal them.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
@@ -33,8 +33,8 @@ export interface BceRequestInit {
 }
 
 /**
- * How long a signature is valid. It is used at once, so the shortest time in any official SDK (bce-sdk-php: five minutes)
- * allows for a slow network and a drifting clock. It also limits what a leaked header is worth.
+ * How long a signature is valid: the shortest time in any official SDK (bce-sdk-php: five minutes). That allows for a slow network
+ * and a drifting clock, and limits the use of a leaked header.
  */
 const EXPIRATION_PERIOD_IN_SECONDS = 300;
 
@@ -51,18 +51,18 @@ export class BceClient {
   readonly #credentials: BceCredentials;
   readonly #fetch: Runtime['fetch'];
   readonly #now: Runtime['now'];
-  /** What the requests of one second to one host share. The next second replaces it. */
+  /** Shared by all requests to one host within one second. */
   #prepared: Prepared | undefined;
 
   readonly #secrets: RegExp;
-  /** Tells which access key signs: 32 bits of its digest, which distinguish two keys and reveal neither. */
+  /** Identifies the signing access key: 32 bits of its digest, which distinguish two keys and reveal neither. */
   readonly keyFingerprint: string;
 
   constructor(credentials: BceCredentials, runtime: Pick<Runtime, 'fetch' | 'now'>) {
     this.#credentials = credentials;
     const { accessKeyId, secretAccessKey, sessionToken } = credentials;
     const secrets = [secretAccessKey, accessKeyId, ...(sessionToken === undefined ? [] : [sessionToken])];
-    // The longest first, because one credential may begin with another.
+    // Longest first, because one credential may begin with another.
     const forms = secrets.flatMap((secret) => [secret, percentEncode(secret)]).sort((a, b) => b.length - a.length);
     this.#secrets = new RegExp(forms.map((form) => RegExp.escape(form)).join('|'), 'gi');
     this.keyFingerprint = bytesToHex(sha256(utf8ToBytes(accessKeyId))).slice(0, 8);
@@ -71,8 +71,8 @@ export class BceClient {
   }
 
   /**
-   * What `fetch` takes to send a signed request to `url`. The URL must be canonical already: its path is signed as it stands,
-   * its query not at all.
+   * The options with which `fetch` sends a signed request to `url`. The URL must be canonical: its path is signed as is, its query not
+   * at all.
    */
   sign(url: URL, { method, signal, clockOffsetMs = 0 }: BceRequestInit): OutgoingRequest {
     const { key, headers, canonical } = this.#prepare(url.host, this.#now() + clockOffsetMs);
@@ -86,7 +86,7 @@ export class BceClient {
     return this.#fetch(url.href, this.sign(url, init));
   }
 
-  /** `text` with every credential blanked out, in plain and in percent-encoded form, in any case. */
+  /** Replaces every credential in `text`, plain or percent-encoded, in any case. */
   scrub(text: string): string {
     return text.replace(this.#secrets, '[scrubbed]');
   }

@@ -1,9 +1,9 @@
 /**
- * The image calls of the BCC API, and the one place where their URL is built.
+ * The image calls of the BCC API, and the only place where their URLs are built.
  *
- * Promises: the only URLs are `<endpoint>/v2/image/<id>` and, to read, `/sharedUsers` below it, for an id of the grammar,
- * asserted before they are signed; the outcome is what is known after the last attempt, or else `unknown`. Never: lists, shares
- * or changes images, or takes anything from a caller's request but the id.
+ * Promises: the only URLs are `<endpoint>/v2/image/<id>` and, for reads, `/sharedUsers` below it; id and URL are validated before
+ * signing; the outcome is what the attempts prove, or else `unknown`. Never: lists, shares or changes images, or uses anything from a
+ * caller's request but the id.
  *
  * Source: https://cloud.baidu.com/doc/BCC/s/Sjwvynt2u (DELETE /v{version}/image/{imageId}, version 2).
  */
@@ -14,25 +14,25 @@ import type { Answer } from './answer.ts';
 import { type Exchange, exchange, type Sender } from './attempts.ts';
 import { isBare, unlistedCode, type Verdict } from './verdict.ts';
 
-/** Why a call did not succeed, and what that says about the image. */
+/** Why a call failed, and what that says about the image. */
 export type CallFailure = Exclude<Verdict, { readonly code: 'accepted' }>;
 
 /** The attempts of a call, and its result. */
 export interface Called<T> {
-  /** 1 or 2, or 0 if the time was over before it began. */
+  /** 1 or 2, or 0 if the deadline had passed before the first. */
   readonly attempts: number;
-  /** The last answer, if one came. */
+  /** The last response, if any arrived. */
   readonly answer: Answer | undefined;
   readonly result: Result<T, CallFailure>;
 }
 
-/** The part of ImageModel by which a person recognises an image. Source: /doc/BCC/s/ajwvynv78. */
+/** The fields of ImageModel by which a person recognises an image. Source: /doc/BCC/s/ajwvynv78. */
 export interface Image {
   readonly id: ImageId;
   readonly name: string;
   /** An open set: `Custom`, `System`, `Integration`, `Sharing`, and relatives such as `BbcCustom`. */
   readonly type: string;
-  /** One of `IMAGE_STATUSES`, as far as Baidu has documented them. */
+  /** One of `IMAGE_STATUSES`, or one that Baidu has not documented. */
   readonly status: string;
   readonly desc: string | null;
   readonly osName: string | null;
@@ -41,38 +41,38 @@ export interface Image {
 }
 
 /**
- * Whether the image is there. `isDocumented`: its status is one of `IMAGE_STATUSES`. `unlistedCode`: Baidu answered as for an absent
- * image, but with a code that nobody has seen; otherwise `null`.
+ * Whether the image exists. `isDocumented`: its status is one of `IMAGE_STATUSES`. `unlistedCode`: the code with which Baidu reported
+ * an absence, if no list has it; otherwise `null`.
  */
 export type ImageCheck =
   | { readonly seen: 'found'; readonly isDocumented: boolean }
   | { readonly seen: 'absent' }
   | { readonly seen: 'failed'; readonly unlistedCode: string | null };
 
-/** The image is gone, and a deletion was sent. */
+/** A deletion was sent, and the image is gone. */
 export interface Deleted {
-  /** `true` if Baidu said that it deleted the image; `false` if the image was gone after an attempt whose effect is unknown. */
+  /** `true` if Baidu confirmed the deletion; `false` if the image was gone after an attempt whose effect is unknown. */
   readonly confirmed: boolean;
 }
 
-/** `endMs` is when a call must be over: milliseconds since the epoch. Each call throws only on a bug. */
+/** `endMs` is the deadline of a call: milliseconds since the epoch. Each call throws only on a bug. */
 export interface ImageApi {
   /** Deletes a custom image. Irreversible. */
   delete(id: ImageId, endMs: number): Promise<Called<Deleted>>;
   get(id: ImageId, endMs: number): Promise<Called<Image>>;
-  /** Asks by one attempt of at most 3 s whether the image is there, and nothing else about it. */
+  /** Checks whether the image exists: one attempt of at most 3 s. */
   check(id: ImageId): Promise<ImageCheck>;
   /**
-   * How many accounts a custom image is shared with. The image itself does not say.
+   * How many accounts a custom image is shared with. `get` does not return that.
    * Source: https://cloud.baidu.com/doc/BCC/s/hjwvynvw4 (GET /v{version}/image/{imageId}/sharedUsers).
    */
   countSharedUsers(id: ImageId, endMs: number): Promise<Called<number>>;
 }
 
-/** More characters than Baidu lets anybody enter. */
+/** More characters than Baidu allows in any of these fields. */
 const MAX_TEXT_CHARS = 256;
 
-/** Those of ImageModel. Two SDKs spell the failure differently, and both spellings count. Source: /doc/BCC/s/ajwvynv78. */
+/** The statuses of ImageModel, with both spellings that SDKs use for a failed creation. Source: /doc/BCC/s/ajwvynv78. */
 const IMAGE_STATUSES: ReadonlySet<unknown> = new Set([
   'Creating',
   'Available',
@@ -81,7 +81,7 @@ const IMAGE_STATUSES: ReadonlySet<unknown> = new Set([
   'CreateFailed',
   'CreatedFailed',
 ]);
-/** Many images may wait for their check, and one that hangs must not hold up the others for long. */
+/** Many images may be waiting for a check, so a slow one must not delay the others for long. */
 const MAX_CHECK_MS = 3_000;
 
 /** `endpoint` is an origin without a trailing slash. */
@@ -108,7 +108,7 @@ export function createImageApi(endpoint: string, sender: Sender): ImageApi {
   };
 }
 
-/** `<endpoint>/v2/image/<id>`. @throws Error if that is not, to the letter, what a URL parser makes of it */
+/** `<endpoint>/v2/image/<id>`. @throws Error if a URL parser would change a character of it */
 export function imageUrl(endpoint: string, id: ImageId, below: '' | '/sharedUsers' = ''): URL {
   const path = `/v2/image/${id}${below}`;
   const url = new URL(endpoint + path);
@@ -130,7 +130,7 @@ function readResult<T>({ last }: Exchange, parse: (body: unknown) => T | null): 
   return value === null ? failed({ code: 'upstream_unexpected', outcome: 'unknown' }) : ok(value);
 }
 
-/** Nobody has documented that a read is answered like this. */
+/** Not documented for reads. */
 function isRefusalToDelete(code: Verdict['code']): boolean {
   return code === 'image_not_custom' || code === 'image_creating' || code === 'image_shared';
 }
@@ -144,13 +144,13 @@ function checkOf({ last }: Exchange, id: ImageId): ImageCheck {
   return { seen: 'failed', unlistedCode: unlistedCode(answer) };
 }
 
-/** The members of the image that was asked for, or `null` if the body has another one or none. */
+/** The requested image's members, or `null` if the body has a different image or none. */
 function imageIn(body: unknown, id: ImageId): Readonly<Record<string, unknown>> | null {
   const image = isRecord(body) ? body['image'] : undefined;
   return isRecord(image) && image['id'] === id ? image : null;
 }
 
-/** `null` for anything but the image that was asked for, described in full, because then no rule can be applied. */
+/** `null` unless the body fully describes the requested image; without that, no rule can be applied. */
 function parseImage(body: unknown, id: ImageId): Image | null {
   const image = imageIn(body, id);
   if (image === null) return null;
@@ -168,18 +168,18 @@ function failureWithoutAnswer(kind: 'lost' | 'timed_out'): CallFailure {
   return { code: kind === 'lost' ? 'upstream_error' : 'upstream_timeout', outcome: 'unknown' };
 }
 
-/** What is known after all attempts. An earlier attempt with unknown effect changes what the last one proves. */
+/** What all attempts prove. An earlier attempt with unknown effect changes what the last one proves. */
 function conclude({ last, earlier }: Exchange): Called<Deleted>['result'] {
   if (last.kind !== 'answered') return failed(failureWithoutAnswer(last.kind));
   const { answer, verdict } = last;
   if (verdict.code === 'accepted') {
-    // A deletion returns no parameters. An answer with any is not documented.
+    // A deletion is documented to return no parameters.
     return isBare(answer.body) ? ok({ confirmed: true }) : failed({ code: 'upstream_unexpected', outcome: 'unknown' });
   }
   if (earlier === 'nothing') return failed(verdict);
-  // The earlier attempt may have deleted the image, or may still do so.
+  // The earlier attempt may have deleted the image, or may still delete it.
   if (verdict.code === 'image_not_found') {
-    // A code that nobody has seen may mean anything. A check will find out.
+    // An unlisted code may mean anything. A later check decides.
     return verdict.listed ? ok({ confirmed: false }) : failed({ code: 'upstream_unexpected', outcome: 'unknown' });
   }
   return failed({ code: verdict.code, outcome: 'unknown' });

@@ -1,11 +1,11 @@
 /**
  * bce-auth-v1, the signature scheme of Baidu AI Cloud, as pure functions.
  *
- * Promises: the same input gives the same strings, and every intermediate string is returned, so that a mismatch can be
- * traced to the step that differs. Never: no I/O, no clock, and nothing is logged.
+ * Promises: pure; returns every intermediate string, so that a mismatch can be traced to a step. Never: does I/O, reads a clock or
+ * logs.
  *
- * `signingKey` depends only on the credential and the second, and `canonicalHeaders` only on the headers. So each can be
- * computed once for many signatures.
+ * `signingKey` depends only on the credential, the second and the period, and `canonicalHeaders` only on the headers. So each can be
+ * reused for many signatures.
  *
  * Source: https://cloud.baidu.com/doc/Reference/s/njwvz1yfu (the scheme) and /6k6yfh1he (canonicalisation).
  */
@@ -13,7 +13,7 @@ import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 
-/** What is signed. `path` is raw, not percent-encoded; a query value of `null` is a key without a value. */
+/** The request to sign. `path` is raw, not percent-encoded; a query value of `null` is a key without a value. */
 export interface SigningRequest {
   readonly method: string;
   readonly path: string;
@@ -30,13 +30,13 @@ export interface CanonicalHeaders {
 /** From `signingKey()`. */
 export interface SigningKey {
   readonly authStringPrefix: string;
-  /** The key of the second HMAC: 64 lowercase hex characters, used as text and not as the 32 bytes they stand for. */
+  /** The key of the second HMAC: 64 lowercase hex characters, used as text, not decoded to 32 bytes. */
   readonly signingKey: string;
   /** Lowercase hex HMAC-SHA256 of a text under `signingKey`. */
   readonly mac: (text: string) => string;
 }
 
-/** Every string that the scheme passes through, under the documentation's names. */
+/** Every string that the scheme computes, under the documentation's names. */
 export interface Signed extends CanonicalHeaders {
   readonly authStringPrefix: string;
   readonly signingKey: string;
@@ -47,17 +47,17 @@ export interface Signed extends CanonicalHeaders {
   readonly authorization: string;
 }
 
-/** Signed when no list is given, together with every `x-bce-*` header. */
+/** Signed by default, together with every `x-bce-*` header. */
 const DEFAULT_SIGNED_HEADERS: readonly string[] = ['host', 'content-length', 'content-type', 'content-md5'];
 
-/** `timeMs` (milliseconds since the epoch) as the scheme writes time: UTC, whole seconds. @throws RangeError if no date */
+/** `timeMs` (milliseconds since the epoch) in the scheme's format: UTC, whole seconds. @throws RangeError if out of range */
 export function formatTimestamp(timeMs: number): string {
   return `${new Date(timeMs).toISOString().slice(0, 19)}Z`;
 }
 
 /**
- * The key that signs from `timestamp` on for `expirationPeriodInSeconds`; the documentation's default is 1800. For that time it
- * is worth as much as the secret.
+ * The key for signatures valid from `timestamp` for `expirationPeriodInSeconds`; the documentation's default is 1800. Until then it is
+ * as sensitive as the secret.
  */
 export function signingKey(
   accessKeyId: string,
@@ -70,7 +70,7 @@ export function signingKey(
   return { authStringPrefix, signingKey: key, mac: macUnder(key) };
 }
 
-/** The headers to sign: those listed, or with `null` the default set. Absent and empty ones are left out. */
+/** The headers to sign: those listed, or the default set for `null`. Leaves out absent and empty ones. */
 export function canonicalHeaders(
   headers: Readonly<Record<string, string>>,
   signed: readonly string[] | null,
@@ -80,12 +80,12 @@ export function canonicalHeaders(
     .map(([name, value]) => ({ name: name.toLowerCase(), value: value.trim() }))
     .filter(({ name, value }) => value !== '' && (listed.has(name) || (signed === null && name.startsWith('x-bce-'))));
   return {
-    // Encoded lines are ASCII, where the order of UTF-16 units is the order of bytes.
+    // Encoded lines are ASCII, so the order of UTF-16 units is the order of bytes.
     canonicalHeaders: chosen
       .map(({ name, value }) => `${percentEncode(name)}:${percentEncode(value)}`)
       .sort()
       .join('\n'),
-    // Where the list is blank the server applies the default set, so it is blank exactly where that set was signed.
+    // The server takes a blank list for the default set, so the list is blank exactly if that set was signed.
     signedHeaders:
       signed === null
         ? ''
@@ -124,14 +124,14 @@ export function percentEncode(text: string): string {
 }
 
 function canonicalPath(path: string): string {
-  // What the gateway signs needs no encoding, and testing for that is several times faster than encoding.
+  // The gateway's own paths need no encoding, and this test is several times faster than encoding.
   if (/^\/[\w.~/-]*$/.test(path)) return path;
   const encoded = path.split('/').map(percentEncode).join('/');
   return encoded.startsWith('/') ? encoded : `/${encoded}`;
 }
 
 function canonicalQuery(query: Readonly<Record<string, string | null>>): string {
-  // Sorted after joining: `text10=` stands before `text=`, because `0` sorts before `=`.
+  // Sorted after joining: `text10=` comes before `text=`, because `0` sorts before `=`.
   return Object.entries(query)
     .filter(([key]) => key.toLowerCase() !== 'authorization')
     .map(([key, value]) => `${percentEncode(key)}=${percentEncode(value ?? '')}`)
@@ -140,8 +140,8 @@ function canonicalQuery(query: Readonly<Record<string, string | null>>): string 
 }
 
 /**
- * HMAC-SHA256 under one key, as lowercase hex. The key's own two blocks are hashed once; each text begins from a copy of
- * that state. Buffers are kept for as long as the function is, and hold nothing that the function itself does not.
+ * HMAC-SHA256 under one key, as lowercase hex. Hashes the key's two blocks once; each text starts from a copy of that state. The
+ * buffers live as long as the function and hold nothing more secret than its key.
  */
 function macUnder(key: string): (text: string) => string {
   const keyed = hmac.create(sha256, utf8ToBytes(key));

@@ -1,18 +1,17 @@
 /**
- * What one answer from Baidu to an image call proves.
+ * What one response from Baidu to an image call proves.
  *
- * Promises: total over every status, code and body, and never more than the answer says. `accepted`: done. `already_absent`: there
- * is no such image. `rejected`: certainly nothing was done, which a 4xx says even if it breaks off. `unknown`: everything else.
- * Only lists of what is known prove anything; a code on no list proves nothing beyond its status.
- * Never: looks at more than one answer.
+ * Promises: total over every status, code and body; claims no more than the response proves. `accepted`: done. `already_absent`: no
+ * such image. `rejected`: nothing was done, which a 4xx proves even if its body breaks off. `unknown`: everything else. Only listed
+ * codes prove anything; an unlisted code proves nothing beyond its status. Never: considers more than one response.
  *
- * Source: https://cloud.baidu.com/doc/BCC/s/Sjwvynt2u (DELETE image), /Ojwvyo6nc (common errors). Codes that are not
- * documented were seen in public records of live answers, or in Baidu's own SDKs.
+ * Source: https://cloud.baidu.com/doc/BCC/s/Sjwvynt2u (DELETE image), /Ojwvyo6nc (common errors). The undocumented codes come
+ * from public records of live responses and from Baidu's own SDKs.
  */
 import { isRecord } from '../json.ts';
 import type { Answer } from './answer.ts';
 
-/** The ways in which a call does not succeed. */
+/** The ways in which a call fails. */
 export type UpstreamFailureCode =
   | 'image_not_found'
   | 'image_not_custom'
@@ -28,19 +27,19 @@ export type UpstreamFailureCode =
 export interface Absent {
   readonly code: 'image_not_found';
   readonly outcome: 'already_absent';
-  /** `false`: only the status says so, and the code beside it is one that nobody has seen. */
+  /** `false`: only the status says so, and the code beside it is on no list. */
   readonly listed: boolean;
 }
 
 type RefusalCode = Exclude<UpstreamFailureCode, Absent['code']>;
 
-/** A code, and what it says about the image. */
+/** The code, and what it says about the image. */
 export type Verdict =
   | { readonly code: 'accepted'; readonly outcome?: never }
   | Absent
   | { readonly code: RefusalCode; readonly outcome: 'rejected' | 'unknown' };
 
-/** Documented. Baidu refuses under these before it does anything, whatever the status: it sends some with 400. */
+/** Documented. With these Baidu refuses before it does anything, whatever the status: it sends some with 400. */
 const REFUSALS: Readonly<Record<string, RefusalCode>> = {
   'Image.UnCustomImageCannotBeDeleted': 'image_not_custom',
   'Image.CreatingImageCannotBeDeleted': 'image_creating',
@@ -56,18 +55,18 @@ const REFUSALS: Readonly<Record<string, RefusalCode>> = {
 };
 
 /**
- * Not documented for BCC. These name a refusal that the status has proved, and prove none themselves: `IamSignatureInvalid` and its
- * siblings are Baidu's identity service.
+ * Not documented for BCC. These only name a refusal that the status has proved. `IamSignatureInvalid` and its siblings come from
+ * Baidu's identity service.
  */
 const IDENTITY_SERVICE_CODE = /^Iam/i;
 const CREDENTIAL_CODE = /^(?:AuthError|InvalidSecurityToken|RequestTimeTooSkewed)$/;
-/** The words that clouds use. */
+/** The usual words for throttling in cloud APIs. */
 const THROTTLING_CODE = /Throttl|TooManyRequests|RequestLimit|RateLimit|FlowControl/i;
 const SKEW_MESSAGE = /timestamp|expired/i;
 
-/** What a code says beside a 404. `image`: the image is absent. `other`: nothing about the image. `unlisted`: nobody has seen it. */
+/** What a code says beside a 404. `image`: the image is absent. `other`: something else is. `unlisted`: it is not known. */
 type Absence = 'image' | 'other' | 'unlisted';
-/** For codes whose words do not tell. A code that the log reports as unlisted gets its line here. */
+/** For codes whose words are not enough. Add a code here that the log reports as unlisted. */
 const ABSENCES: Readonly<Record<string, Exclude<Absence, 'unlisted'>>> = {
   NoSuchObject: 'image',
   InvalidURI: 'other',
@@ -75,10 +74,10 @@ const ABSENCES: Readonly<Record<string, Exclude<Absence, 'unlisted'>>> = {
 };
 const ABSENCE = 'nosuch|notfound|(?:does)?notexists?|nonexistent';
 const ANY_ABSENCE = new RegExp(ABSENCE);
-/** An absence of an image, an object or nothing that it names. With any other word it is an absence of something else. */
+/** The absence of an image, of an object, or of something unnamed. Any other word makes it the absence of something else. */
 const IMAGE_ABSENCE = new RegExp(`^(?:image|object|id|invalid|custom|exception|error|${ABSENCE})+$`);
 
-/** Reads one answer by itself. */
+/** Judges one response on its own. */
 export function judge(answer: Answer): Verdict {
   const { status, isFromBaidu, mentionsError, body } = answer;
   const refusal = documentedRefusal(answer);
@@ -91,12 +90,12 @@ export function judge(answer: Answer): Verdict {
   return isDone ? { code: 'accepted' } : { code: 'upstream_unexpected', outcome: 'unknown' };
 }
 
-/** Whether the status alone says that nothing was done. 408 does not: the server gave up, and may have begun. */
+/** Whether the status alone proves that nothing was done. 408 does not: the server gave up, but may have begun. */
 function isRefusal(status: number): boolean {
   return status >= 400 && status < 500 && status !== 408;
 }
 
-/** Which refusal it is. Codes only name it: the status has proved it. */
+/** Which refusal it is. The status has proved that it is one; codes only name it. */
 function judgeRefusal(answer: Answer): Verdict {
   const code = undocumentedRefusal(answer);
   if (code !== null) return { code, outcome: 'rejected' };
@@ -105,14 +104,14 @@ function judgeRefusal(answer: Answer): Verdict {
   return { code: 'image_not_found', outcome: 'already_absent', listed: !absences.includes('unlisted') };
 }
 
-/** The code beside an absence that nobody has seen, if the answer is one, or `null`. */
+/** The unlisted code of an absence, or `null` if the response has none. */
 export function unlistedCode(answer: Answer | undefined): string | null {
-  // The status rules out nearly every answer without a second verdict.
+  // The status alone rules out nearly every response.
   if (answer?.status !== 404 || judge(answer).code !== 'image_not_found') return null;
   return answer.codes.find((code) => absenceOf(code) === 'unlisted') ?? null;
 }
 
-/** Whether Baidu blames the time: by its own codes, or by another auth refusal whose message mentions time. */
+/** Whether Baidu blames our clock: by its own codes, or by another auth refusal whose message mentions time. */
 export function isClockSkew({ status, codes, message = '' }: Answer): boolean {
   if (codes.includes('RequestExpired')) return true;
   const mentionsTime = SKEW_MESSAGE.test(message);
@@ -122,12 +121,12 @@ export function isClockSkew({ status, codes, message = '' }: Answer): boolean {
   return isRefusal(status) && codes.some(blamesTime);
 }
 
-/** Whether the body says nothing beyond Baidu's request id. A deletion's answer is documented to have no more. */
+/** Whether the body has nothing but Baidu's request id, as documented for a deletion. */
 export function isBare(body: Answer['body']): boolean {
   return body.kind === 'empty' || hasOnly(body, ['requestId']);
 }
 
-/** The documented refusal, or `null`. If the status is no refusal, Baidu itself must say so, and every code must be documented. */
+/** The documented refusal, or `null`. Unless the status is a refusal, the response must be Baidu's and every code documented. */
 function documentedRefusal({ status, codes, hasMalformedCode, isFromBaidu }: Answer): RefusalCode | null {
   const known = codes.flatMap((code) => (Object.hasOwn(REFUSALS, code) ? (REFUSALS[code] ?? []) : []));
   const isProof = isFromBaidu && known.length === codes.length && !hasMalformedCode;
@@ -145,14 +144,14 @@ function undocumentedRefusal(answer: Answer): RefusalCode | null {
   return status === 403 && isFromBaidu && !mentionsError && isBare(body) ? 'upstream_rejected_credentials' : null;
 }
 
-/** Whether this is the answer that Baidu documents for an absent image: by its status alone, so a code must not say otherwise. */
+/** Whether the response has the form that Baidu documents for an absent image. A code may still say otherwise. */
 function isAbsence({ status, isFromBaidu, hasMalformedCode, body }: Answer): boolean {
   if (status !== 404 || !isFromBaidu || hasMalformedCode) return false;
   return body.kind === 'empty' || hasOnly(body, ['requestId', 'code', 'message']);
 }
 
 /**
- * Separators and capitals do not count, because Baidu's own codes differ in both: `ResourceNotFound`, `ResourceNotfound`,
+ * Ignores separators and case, because Baidu's own codes differ in both: `ResourceNotFound`, `ResourceNotfound`,
  * `SECURITYGROUP_INUSE`.
  */
 function absenceOf(code: string): Absence {
@@ -162,7 +161,7 @@ function absenceOf(code: string): Absence {
   return IMAGE_ABSENCE.test(words) ? 'image' : 'other';
 }
 
-/** Whether the body is a JSON object without members other than these. */
+/** Whether the body is a JSON object with no members but these. */
 function hasOnly({ value }: Answer['body'], names: readonly string[]): boolean {
   return isRecord(value) && Object.keys(value).every((name) => names.includes(name));
 }
