@@ -1,8 +1,8 @@
 /**
- * The configuration: every binding checked once, before anything relies on it.
+ * The configuration: checks every binding once, before anything uses it.
  *
- * Promises: the configuration is valid or there is none; all problems are reported together. Never: a value in a message, a
- * default for a secret.
+ * Promises: the configuration is valid or `null`; all problems are reported together. Never: puts a value into a message, or
+ * has a default for a secret.
  */
 import type { BceCredentials } from './baidu/client.ts';
 import { BindingReader, hasMethod, type NumberRule, type UncheckedEnv } from './bindings.ts';
@@ -36,41 +36,41 @@ export interface Config {
 /** The ledger's own settings. */
 export interface LedgerSettings {
   readonly retentionDays: number;
-  /** When an image is checked after a deletion, in seconds after the reservation; strictly growing, never empty. */
+  /** When to check an image after a deletion, in seconds after the reservation; strictly growing, never empty. */
   readonly resolveAfterS: readonly number[];
 }
 
 export interface ParsedConfig {
-  /** `null` if `CALLERS` or `ISSUERS` is invalid: then no caller is known, and nobody learns more than that. */
+  /** `null` if `CALLERS` or `ISSUERS` is invalid: then no caller is known, and responses say no more. */
   readonly callers: Callers | null;
-  /** `null` if anything at all is invalid. */
+  /** `null` if anything is invalid. */
   readonly config: Config | null;
-  /** `null` if there are none; then there are no pages, and everything else works. */
+  /** `null` if there are none: then there are no pages, but everything else works. */
   readonly assets: Assets | null;
   /** One sentence for each problem, beginning with the name of the binding. */
   readonly problems: readonly string[];
-  /** The version that runs, as the platform names it, even if the rest is invalid; `null` if it names none. */
+  /** The running version as the platform names it, even if the rest is invalid; `null` if it names none. */
   readonly version: string | null;
 }
 
 const DEFAULT_ENDPOINT = 'https://bcc.bj.baidubce.com';
 const DEFAULT_ATTEMPT_TIMEOUT_MS = 8_000;
-/** After a caller hangs up, the platform lets a Worker run for 30 s; `PLATFORM_TIMEOUT_MS` accounts for the rest of them. */
+/** After a caller hangs up, a Worker may run for 30 s. `PLATFORM_TIMEOUT_MS` says how the rest is used. */
 const DEADLINE: NumberRule = { unit: ' of milliseconds', from: 50, to: 20_000, byDefault: 20_000 };
 const DAILY_DELETIONS: NumberRule = { unit: '', from: 0, to: MAX_DAILY_DELETIONS, byDefault: 50 };
 const DAILY_DELETIONS_TOTAL: NumberRule = { unit: '', from: 0, to: 100_000, byDefault: 500 };
-/** At least two days, so that no row goes that counts, or that is in its first day of checks. */
+/** At least two days: no row may go that still counts against a budget or is in its first day of checks. */
 const RETENTION: NumberRule = { unit: ' of days', from: 2, to: 3_650, byDefault: 400 };
 const RESOLVE_AFTER_S = [45, 120, 900, 3_600];
-/** How long after its deadline a request may still be at work, in seconds. */
+/** How long a request may still run after its deadline, in seconds. */
 const GRACE_S = 3;
-/** Checks later than this are not planned, but follow if the planned ones fail. */
+/** No check is planned later than this; more follow if the planned ones fail. */
 const MAX_RESOLVE_AFTER_S = DAY_S;
 const MAX_CHECKS = 20;
 
-/** The key stands between slashes in the signature. Baidu issues letters and digits. */
+/** The signature has this key between slashes. Baidu issues letters and digits. */
 const ACCESS_KEY_ID = /^[\w-]{1,128}$/;
-/** Visible ASCII without quotes and backslashes, which only a shell or a template puts there. */
+/** Visible ASCII without quotes and backslashes: those come from a shell or a template. */
 const OPAQUE = /^[\x21\x23-\x26\x28-\x5b\x5d-\x7e]{1,4096}$/;
 
 /** Reads the bindings. Never throws. */
@@ -93,7 +93,7 @@ export function parseConfig(env: UncheckedEnv): ParsedConfig {
     dailyDeletions: read.number('DAILY_DELETIONS', DAILY_DELETIONS),
     dailyDeletionsTotal: read.number('DAILY_DELETIONS_TOTAL', DAILY_DELETIONS_TOTAL),
   };
-  // The ledger reads these for itself, but a fault in them must show here.
+  // The ledger reads these itself, but their problems must be reported here.
   readLedgerSettings(read, deadlineMs);
   const ledger = read.binding('LEDGER', isLedgerNamespace, 'Durable Object');
   const burst = readRateLimiter(read, 'burst');
@@ -134,7 +134,7 @@ function isSchedule(value: unknown, earliestS: number): value is readonly number
   return value.every(follows) && Number(value.at(-1)) <= MAX_RESOLVE_AFTER_S;
 }
 
-/** It goes into a header, so its form is checked. */
+/** The id goes into a header. */
 const VERSION_ID = /^[\w-]{1,64}$/;
 
 /** The id of `version_metadata`. Source: https://developers.cloudflare.com/workers/runtime-apis/bindings/version-metadata/ */

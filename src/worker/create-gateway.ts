@@ -1,4 +1,4 @@
-/** Builds what every request works with from a valid configuration and the outside world. */
+/** Builds the `Gateway` that all requests share from a valid configuration and the runtime. */
 import { BceClient } from './baidu/client.ts';
 import { createImageApi } from './baidu/images.ts';
 import type { Config } from './config.ts';

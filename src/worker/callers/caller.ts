@@ -1,4 +1,4 @@
-/** A caller: a name, what it may do, and how much. */
+/** A caller: its name, its permissions, and its budget. */
 import { KEY_PREFIX } from '../kept-text.ts';
 import type { Scope } from '../scope.ts';
 import type { NamePattern } from './name-pattern.ts';
@@ -6,13 +6,13 @@ import type { NamePattern } from './name-pattern.ts';
 export interface Caller {
   readonly id: string;
   readonly scopes: ReadonlySet<Scope>;
-  /** The caller may delete only images whose name matches one of these; `null` if any name will do. */
+  /** The caller may delete only images whose name matches one of these; `null` allows any name. */
   readonly names: readonly NamePattern[] | null;
   /** Deletions within 24 hours, or `null` for the gateway's default. */
   readonly dailyDeletions: number | null;
 }
 
-/** Never a key, in case one is pasted in place of a name: names are logged. */
+/** Excludes keys, because names are logged and somebody may paste a key in place of a name. */
 const CALLER_ID = new RegExp(`^(?!${KEY_PREFIX})[A-Za-z0-9][\\w.-]{0,63}$`);
 export const CALLER_ID_RULE = `1 to 64 letters, digits, "_", "." or "-", the first a letter or digit, and not "${KEY_PREFIX}" at its beginning`;
 
@@ -22,13 +22,13 @@ export function isCallerId(text: string): boolean {
 
 export const MAX_DAILY_DELETIONS = 10_000;
 
-/** A caller, and the credential by which it is known. */
+/** A caller, and the credential that identified it. */
 export interface Identified {
   readonly caller: Caller;
   readonly proof:
     | {
         readonly kind: 'key';
-        /** Tells which of the caller's keys was used. */
+        /** Shows which of the caller's keys was used. */
         readonly fingerprint: string;
       }
     | {
@@ -41,7 +41,7 @@ export interface Identified {
     | { readonly kind: 'binding' };
 }
 
-/** Whom the token was issued to that proved the caller, or `null`. */
+/** The subject of the caller's token, or `null`. */
 export function subjectOf(proof: Identified['proof']): string | null {
   return proof.kind === 'token' ? proof.subject : null;
 }

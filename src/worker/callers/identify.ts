@@ -1,8 +1,8 @@
 /**
- * Who sends a request, by one of three credentials: a key, a token, or a service binding.
+ * Authenticates a request by one of three credentials: a key, a token, or a service binding.
  *
- * Promises: a key or a token that was verified before costs one look-up by a digest of fixed length, however many callers there are;
- * every failure to authenticate is the same `unauthenticated`. Never: asks the network, unless a token's issuer is due.
+ * Promises: a key, or a token verified before, costs one look-up by digest, however many callers there are; no response says why a
+ * credential failed. Never: uses the network, unless an issuer's keys are due to be fetched.
  *
  * Source: RFC 6750 §2.1 (Bearer), RFC 9110 §11.1 (the scheme is case-insensitive);
  * https://developers.cloudflare.com/workers/runtime-apis/context/ (props of a binding).
@@ -17,22 +17,22 @@ import { fingerprintOf, keyDigest } from './key.ts';
 import type { Callers } from './table.ts';
 import { isToken, MAX_TOKEN_CHARS, type TokenFailure, TokenVerifier } from './token.ts';
 
-/** How a request came in: over HTTP, or through a service binding with these properties. */
+/** How a request arrived: over HTTP, or through a service binding with these properties. */
 export type Arrival = { readonly by: 'http' } | { readonly by: 'binding'; readonly props: unknown };
 
 /** The value of a request header by its name in lower case. */
 export type HeaderOf = (name: string) => string | undefined;
 
 /**
- * The headers of a request that may bring a credential.
- * @param identity `null` if `ISSUERS` cannot be read: then any header counts that an issuer could have
+ * The request headers that may carry a credential.
+ * @param identity `null` if `ISSUERS` cannot be read: then every header counts that an issuer could use
  */
 export function credentialHeaders(identity: Identity | null, given: Headers): readonly string[] {
   return [...CREDENTIAL_HEADERS, ...(identity?.tokenHeaders ?? [...given.keys()].filter(isTokenHeader))];
 }
 
 const AUTHORIZATION = 'authorization';
-/** The headers that bring credentials whatever is configured: ours, or those of somebody in front of us. */
+/** The headers that may carry credentials under any configuration: our own, and those of proxies in front of us. */
 const CREDENTIAL_HEADERS: readonly string[] = [
   AUTHORIZATION,
   'proxy-authorization',
@@ -41,17 +41,17 @@ const CREDENTIAL_HEADERS: readonly string[] = [
   'x-auth-token',
   'cookie',
 ];
-/** `credentials` of RFC 6750: one scheme, spaces, one token. Two headers arrive joined by a comma, which no token has. */
+/** `credentials` of RFC 6750: scheme, spaces, token. Two headers arrive joined by a comma, which no token contains. */
 const BEARER = new RegExp(`^Bearer +([\\w.~+/-]{1,${MAX_TOKEN_CHARS}}=*)$`, 'i');
-/** Longer texts are no keys, so their digest is not looked up. */
+/** Longer texts are not looked up as keys. */
 const MAX_KEY_CHARS = 512;
 
 const unauthenticated = failed({ code: 'unauthenticated' });
 
 export interface Identity {
-  /** The headers, other than `Authorization`, that bring tokens. */
+  /** The headers, other than `Authorization`, that carry tokens. */
   readonly tokenHeaders: readonly string[];
-  /** Who sends the request. Through a binding only its properties count, and over HTTP only the headers. */
+  /** Who sent the request. Through a binding only its properties count, over HTTP only the headers. */
   identify(arrival: Arrival, headerOf: HeaderOf, waitUntil: WaitUntil): Promise<Result<Identified, TokenFailure>>;
 }
 
@@ -81,7 +81,7 @@ export function createIdentity({ issuers, rules, byKey, bound }: Callers, runtim
       const [header, ...more] = tokenHeaders.filter((name) => headerOf(name) !== undefined);
       const authorization = headerOf(AUTHORIZATION);
       if (header === undefined) return byBearer(BEARER.exec(authorization ?? '')?.[1], waitUntil);
-      // Two credentials at once: whichever we accepted, another reader of the request could take it for the other caller's.
+      // Two credentials at once: we and another reader of the request could each take it for a different caller's.
       if (more.length > 0 || authorization !== undefined) return unauthenticated;
       const token = headerOf(header) ?? '';
       return isToken(token) ? tokens.verify(token, keyDigest(token), header, waitUntil) : unauthenticated;

@@ -1,14 +1,14 @@
 /**
- * The keys of one token issuer, kept between requests.
+ * Caches the keys of one token issuer between requests.
  *
- * Promises: at most one fetch a minute, and one in five seconds while nothing is known, whatever tokens say; each is bounded in time and
- * size and follows no redirect. The last good keys serve for a day while the issuer is down. A request that finds keys never waits
- * for newer ones. Never: throws, or sends the issuer anything from a caller.
+ * Promises: at most one fetch a minute, or one in five seconds while no keys are known, whatever tokens say; each is bounded in time and
+ * size and follows no redirect. If the issuer is down, its last valid keys serve for a day. A request that finds keys never waits for
+ * newer ones. Never: throws, or sends the issuer anything from a caller.
  *
- * The state is plain data: a promise or a response that belongs to one request may not be used by another.
+ * The state is plain data, because Workers forbids using one request's promise or response in another.
  *
- * `createRemoteJWKSet` of jose is not enough. Its cool-down counts from the last fetch that succeeded, and on Workers it forgets a
- * fetch that is under way, so every request would ask an issuer that is down. Keys that reach their age are dropped even then.
+ * Why not jose's `createRemoteJWKSet`: its cool-down counts from the last successful fetch, and on Workers it forgets a fetch in
+ * progress. So every request would call an issuer that is down. It also drops old keys while the issuer is down.
  * Source: RFC 7517 §5 (JWK Set); https://developers.cloudflare.com/workers/runtime-apis/request/.
  */
 import { parseJson, readText } from '../json.ts';
@@ -19,17 +19,17 @@ import { DAY_MS, MINUTE_MS } from '../time.ts';
 import type { Issuer } from './issuers.ts';
 import { OTHER_USE, type PublicKey, readKeySet } from './public-key.ts';
 
-/** By `alg` and `kid`. A new set is a new object, by which everyone can tell that a token must be verified again. */
+/** By `alg` and `kid`. A new object means that remembered tokens must be verified again. */
 export type KeySet = ReadonlyMap<string, PublicKey>;
 
-/** Where the key with this algorithm and id stands in a `KeySet`. */
+/** The name of a key in a `KeySet`. */
 export function keyName({ alg, kid }: { readonly alg?: unknown; readonly kid?: unknown }): string {
   return `${alg} ${kid}`;
 }
 
 interface FetchFault {
   readonly reason: 'no_answer' | 'status' | 'too_long' | 'no_keys' | 'no_usable_keys';
-  /** Of `no_usable_keys`: what is wrong with the first key. */
+  /** With `no_usable_keys`: what is wrong with the first key. */
   readonly keyFault?: string;
 }
 
@@ -38,11 +38,11 @@ const MAX_KEYS_BYTES = 64 * 1024;
 const RENEWAL_AGE_MS = 10 * MINUTE_MS;
 const MAX_AGE_MS = DAY_MS;
 const MIN_INTERVAL_MS = MINUTE_MS;
-/** While nothing is known, somebody waits, and the issuer may be asked more often. */
+/** Without keys a caller is waiting, so the issuer is asked more often. */
 const MIN_FIRST_INTERVAL_MS = 5 * 1000;
 const MAX_STEP_BACK_MS = MINUTE_MS;
 
-/** What fetching an issuer's keys takes. */
+/** What fetching an issuer's keys needs. */
 export type IssuerRuntime = Pick<Runtime, 'now' | 'sleep' | 'startTimer' | 'fetch' | 'log'>;
 
 export class IssuerKeys {
@@ -59,12 +59,12 @@ export class IssuerKeys {
     if (typeof issuer.jwks !== 'string') this.#set = keySet(issuer.jwks);
   }
 
-  /** The keys that may be used now, or `null` if nothing is known. */
+  /** The keys that may be used now, or `null` if there are none. */
   current(): KeySet | null {
     return this.#isInline() || !this.#isOlder(this.#fetchedAtMs, MAX_AGE_MS) ? this.#set : null;
   }
 
-  /** The keys for a token that names this one, or `null` if nothing is known of the issuer, after 3 seconds at most. */
+  /** The keys for a token signed with key `name`, or `null` if none are known. Waits 3 seconds at most. */
   async keysFor(name: string, waitUntil: WaitUntil): Promise<KeySet | null> {
     const known = this.current();
     if (known !== null) {
@@ -74,14 +74,14 @@ export class IssuerKeys {
     if (this.#isBusy()) await waitWhile(() => this.#isBusy(), FETCH_TIMEOUT_MS, this.#runtime.sleep);
     else if (this.#mayAsk(MIN_FIRST_INTERVAL_MS)) {
       const fetched = this.#fetch();
-      // Others wait for it, even if this caller hangs up.
+      // Other requests wait for it, even if this caller hangs up.
       waitUntil(fetched);
       await fetched;
     }
     return this.current();
   }
 
-  /** Begins to fetch new keys in the background if the known ones are old, or lack the one that is looked for. */
+  /** Starts to fetch keys in the background if the known ones are old or lack the requested one. */
   renewIfDue(isKnown: boolean, waitUntil: WaitUntil): void {
     if (this.#isInline() || this.#isBusy() || !this.#mayAsk(MIN_INTERVAL_MS)) return;
     if (!isKnown || this.#isOlder(this.#fetchedAtMs, RENEWAL_AGE_MS)) waitUntil(this.#fetch());
@@ -95,12 +95,12 @@ export class IssuerKeys {
     return this.#attemptedAtMs === null || this.#isOlder(this.#attemptedAtMs, intervalMs);
   }
 
-  /** Whether a fetch is under way. One whose request was ended by the platform must not count for ever. */
+  /** Whether a fetch is in progress. One whose request the platform ended must not count forever. */
   #isBusy(): boolean {
     return this.#isFetching && this.#attemptedAtMs !== null && !this.#isOlder(this.#attemptedAtMs, FETCH_TIMEOUT_MS);
   }
 
-  /** A time far in the future comes from a wrong clock, so it counts as long ago. Clocks go back a little now and then. */
+  /** A time far in the future comes from a wrong clock and counts as long ago. Small steps back are normal. */
   #isOlder(sinceMs: number, limitMs: number): boolean {
     const ageMs = this.#runtime.now() - sinceMs;
     return ageMs >= limitMs || ageMs < -MAX_STEP_BACK_MS;
@@ -125,7 +125,7 @@ export class IssuerKeys {
     this.#fetchedAtMs = this.#runtime.now();
   }
 
-  /** The usable keys, or what was wrong. @throws what `fetch` and the body throw */
+  /** The usable keys, or why there are none. @throws what `fetch` and the body throw */
   async #download(signal: AbortSignal): Promise<Result<readonly PublicKey[], FetchFault>> {
     const headers = { accept: 'application/json' };
     const address = String(this.#issuer.jwks);
@@ -136,7 +136,7 @@ export class IssuerKeys {
     if (text === null) return failed({ reason: 'too_long' });
     const { keys, faults } = readKeySet(parseJson(text));
     if (keys.length > 0) return ok(keys);
-    // A key for another use says nothing about the keys for signing.
+    // Prefers a fault of a signing key: keys for other uses are normal.
     const first = faults.find(({ fault }) => fault !== OTHER_USE) ?? faults[0];
     if (first === undefined) return failed({ reason: 'no_keys' });
     return failed({ reason: 'no_usable_keys', keyFault: `key ${first.place} ${first.fault}` });

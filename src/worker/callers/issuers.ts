@@ -1,7 +1,7 @@
 /**
  * `ISSUERS`: the platforms whose tokens identify callers.
  *
- * Promises: every fault is reported by its position (`issuer 2: …`) and never by its value. Never: asks an issuer.
+ * Promises: reports every problem by its position (`issuer 2: …`), never by its value. Never: calls an issuer.
  *
  * Source: RFC 7519 §4.1 (`iss`, `aud`, `exp`, `iat`), RFC 9110 §5.1 (field names).
  */
@@ -11,34 +11,34 @@ import { DAY_S } from '../time.ts';
 import { OTHER_USE, PUBLIC_KEY_RULE, type PublicKey, readKeySet } from './public-key.ts';
 
 export interface Issuer {
-  /** What callers' entries and the log call it. */
+  /** Its name in callers' entries and in the log. */
   readonly name: string;
-  /** The `iss` of its tokens, to the letter. */
+  /** The exact `iss` of its tokens. */
   readonly issuer: string;
-  /** What `aud` must be, or have among others. */
+  /** What `aud` must be or contain. */
   readonly audience: string;
-  /** Where its keys are fetched, or the keys themselves. */
+  /** The URL of its keys, or the keys themselves. */
   readonly jwks: string | readonly PublicKey[];
   /** The greatest `exp` − `iat`, in seconds. */
   readonly maxLifetimeS: number;
-  /** The header, in lower case, that alone brings its tokens; `null` for `Authorization`. */
+  /** The only header, in lower case, that may carry its tokens; `null` for `Authorization`. */
   readonly header: string | null;
 }
 
 const ISSUER_NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
 const DEFAULT_LIFETIME_S = 3_600;
 /**
- * The tokens of Cloudflare Access last as long as a session, which may be a month.
+ * Tokens of Cloudflare Access last as long as a session, which can be a month.
  * Source: https://github.com/cloudflare/terraform-provider-cloudflare (`session_duration` of an application: up to 730h).
  */
 const ACCESS = { issuer: /^https:\/\/(?:[\w-]+\.)+cloudflareaccess\.com$/, maxLifetimeS: 31 * DAY_S } as const;
 const FIELD_NAME = /^[A-Za-z][A-Za-z0-9-]{0,63}$/;
-/** Of the headers of a request, Cloudflare's own logs and `wrangler tail` hide only those with such a name. Tried in workerd. */
+/** Cloudflare's logs and `wrangler tail` hide the values of headers with such names only. Tried in workerd. */
 const HIDDEN_HEADER = /auth|jwt|key|secret|token/;
 
 type Report = (problem: string) => void;
 
-/** Reads `ISSUERS` strictly: JSON as a text, or the object that it stands for. */
+/** Reads `ISSUERS` strictly: JSON text, or the parsed object. */
 export function parseIssuers(value: unknown): { issuers: readonly Issuer[]; problems: readonly string[] } {
   const parsed = typeof value === 'string' ? parseJson(value) : value;
   if (!isRecord(parsed)) return { issuers: [], problems: ['is not a JSON object'] };
@@ -88,7 +88,7 @@ function parseJwks(value: unknown, report: Report): Issuer['jwks'] {
   }
   const { keys, faults } = readKeySet(value);
   if (keys.length < 1) report(`jwks must be an address or {"keys": […]}: ${PUBLIC_KEY_RULE}`);
-  // A verifier skips keys for other uses. Any other key that it cannot use is a mistake.
+  // A verifier skips keys for other uses. Any other unusable key is a mistake.
   const relevant = keys.length < 1 ? faults : faults.filter(({ fault }) => fault !== OTHER_USE);
   for (const { place, fault } of relevant) report(`jwks: key ${place} ${fault}`);
   const hasTwins = new Set(keys.map(({ kid }) => kid)).size < keys.length;
@@ -110,7 +110,7 @@ function parseLifetime(value: unknown, issuer: unknown, report: Report): number 
   return DEFAULT_LIFETIME_S;
 }
 
-/** Whether an issuer may have this header, whose name is in lower case, for its tokens. */
+/** Whether an issuer may use this header, named in lower case, for its tokens. */
 export function isTokenHeader(name: string): boolean {
   return name !== 'authorization' && HIDDEN_HEADER.test(name);
 }

@@ -1,22 +1,22 @@
 /**
- * Patterns of image names, in which `*` stands for any characters or none.
+ * Patterns for image names, in which `*` matches any number of characters.
  *
- * Promises: a pattern is matched over the entire name, in time bounded by the lengths of both. What grants is matched exactly, and
- * what protects is matched whatever the case and the Unicode form, so that doubt protects.
+ * Promises: a pattern must match the entire name; matching takes time bounded by both lengths. Patterns that grant match exactly.
+ * Patterns that protect ignore case and Unicode form, so that doubt protects.
  *
  * Source: Unicode Standard Annex #15 (normalization forms), Unicode Standard §3.13 (caseless matching).
  */
 export type NamePattern = string;
-/** A pattern that protects: the texts between its stars, folded. */
+/** A pattern that protects: the folded texts between its stars. */
 export type Protection = readonly string[];
 
 const MAX_CHARS = 128;
-/** Image names have letters of any script, digits, spaces and `-_/.`; a wildcard of another language would match nothing. */
+/** Image names have letters of any script, digits, spaces and `-_/.`. A wildcard other than `*` would never match. */
 const NAME_PATTERN = /^[\p{L}*][\p{L}\p{M}\p{N} *_/.-]*$/u;
 export const NAME_PATTERN_RULE = `name patterns of 1 to ${MAX_CHARS} letters, digits, spaces, "-", "_", "/", "." and "*", the first a letter or "*"`;
 
 const ASCII = /^[ -~]*$/;
-/** Also behind other marks, such as a dot below. */
+/** Also after other marks, such as a dot below. */
 const DOT_ON_I = /(?<=i\p{M}*)\u0307/gu;
 
 export function isNamePattern(text: string): text is NamePattern {
@@ -38,9 +38,9 @@ export function matches(pattern: NamePattern, name: string): boolean {
 }
 
 /**
- * The text without its case, its Unicode form, and the dot that Turkish puts on an i. `toLowerCase` of the entire text would not do: it
- * writes a capital sigma in two ways, by what follows. So each code point goes to upper and to lower case by itself, once ligatures and
- * the like are taken apart. A capital sharp s stays one letter on the way up, and a dotted capital I leaves its dot on the way down.
+ * Removes differences of case and Unicode form, and the dot of the Turkish i. `toLowerCase` on the entire text is not enough: it
+ * lowers a capital sigma in two ways, depending on what follows. So ligatures are decomposed, then each code point is raised and
+ * lowered by itself. That leaves a capital sharp s and the dot of a dotted capital I, which the last line removes.
  */
 export function folded(text: string): string {
   if (ASCII.test(text)) return text.toLowerCase();
@@ -50,8 +50,8 @@ export function folded(text: string): string {
 }
 
 /**
- * Whether the name begins with the first of `texts`, ends with the last, and has the others between in their order. Those are looked for
- * from left to right, each at the first place. A later place never helps, so nothing is tried twice.
+ * Whether the name starts with the first of `texts`, ends with the last, and has the others in between, in order. Each is searched for
+ * from left to right. The first match is always as good as a later one, so there is no backtracking.
  */
 function matchesAll(texts: readonly string[], name: string): boolean {
   const [head = '', ...parts] = texts;

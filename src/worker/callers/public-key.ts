@@ -1,8 +1,8 @@
 /**
- * A token issuer's public keys, before they are trusted with anything.
+ * Validates a token issuer's public keys before anything trusts them.
  *
- * Promises: a key that it returns has only public members and fits RS256 or ES256; what is wrong with another is said without its
- * values. Never: takes a symmetric or a private key, because an issuer that publishes one is not to be believed.
+ * Promises: a returned key has only public members and fits RS256 or ES256; a rejected one is reported without its values. Never:
+ * accepts a symmetric or private key: an issuer that publishes one cannot be trusted.
  *
  * Source: RFC 7517 §4 (JWK) and §5 (JWK Set), RFC 7518 §3.3 (RSA keys of 2048 bits or more) and §6 (members of a key).
  */
@@ -14,10 +14,10 @@ const MIN_RSA_BITS = 2_048;
 const PRIVATE_MEMBERS: readonly string[] = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 const MIN_RSA_EXPONENT_BITS = 2;
 const P256_COORDINATE_BYTES = 32;
-/** Without padding (RFC 7515 §2): one character can be no remainder. */
+/** Without padding (RFC 7515 §2). A remainder of one character is impossible. */
 const BASE64URL = /^(?:[\w-]{4})*(?:[\w-]{2,3})?$/;
 
-/** The algorithm of each type of key, and the only one that a token may be signed with. */
+/** The only algorithm for each type of key. */
 export const ALGORITHMS = { RSA: 'RS256', EC: 'ES256' } as const;
 
 export const PUBLIC_KEY_RULE = 'public signing keys, RSA from 2048 bits or EC P-256, each with a "kid" of its own';
@@ -25,7 +25,7 @@ export const PUBLIC_KEY_RULE = 'public signing keys, RSA from 2048 bits or EC P-
 /** A key with its id and its public members alone. */
 export type PublicKey = JWK & { readonly kid: string };
 
-/** What is wrong with a key, as the end of a sentence that begins with its place. */
+/** What is wrong with a key: the end of a sentence that begins with its position. */
 export type KeyFault =
   | 'is not an object'
   | 'has a private or symmetric member'
@@ -39,10 +39,10 @@ export type KeyFault =
   | 'has an "e" of 0 or 1'
   | 'has an "x" or "y" that is not of 32 bytes';
 
-/** Of a key that no verifier may use for signatures. */
+/** The fault of a key that is not for signatures. */
 export const OTHER_USE = 'has another "use" than sig';
 
-/** The key with its public members alone, or why we cannot verify with it. */
+/** The key with only its public members, or why we cannot use it. */
 export function readPublicKey(value: unknown): Result<PublicKey, KeyFault> {
   if (!isRecord(value)) return failed('is not an object');
   if (PRIVATE_MEMBERS.some((name) => name in value)) return failed('has a private or symmetric member');
@@ -73,10 +73,10 @@ function isBase64url(value: unknown): value is string {
   return typeof value === 'string' && BASE64URL.test(value);
 }
 
-/** The usable keys of a JWK Set. Anything else yields neither keys nor faults. */
+/** The usable keys of a JWK Set, and why the others are not. Anything else yields neither keys nor faults. */
 export interface ReadKeySet {
   readonly keys: readonly PublicKey[];
-  /** Of the others, by their place in the set, which begins at 1. */
+  /** By position in the set, counted from 1. */
   readonly faults: readonly { readonly place: number; readonly fault: KeyFault }[];
 }
 
@@ -88,7 +88,7 @@ export function readKeySet(value: unknown): ReadKeySet {
   };
 }
 
-/** The length of a base64url number, without leading zeros. */
+/** The length of a base64url number in bits, without leading zeros. */
 function bitsOf(number: string): number {
   const bytes = base64url.decode(number);
   const first = bytes.findIndex((byte) => byte > 0);

@@ -1,8 +1,8 @@
 /**
- * The edge rate limits of one caller: their figures, and whether one is reached.
+ * The edge rate limits of one caller: their figures, and whether one has been reached.
  *
- * Promises: `wrangler.toml` configures the same figures, which a test checks; a limiter that fails or does not answer lets nobody
- * through. Never: counts. The platform counts by Cloudflare location, so this is a shield and not a quota.
+ * Promises: a test checks that `wrangler.toml` has the same figures; a limiter that fails or does not respond lets nobody through.
+ * Never: counts. The platform counts per Cloudflare location, so this is a shield, not a quota.
  *
  * Source: https://developers.cloudflare.com/workers/runtime-apis/bindings/rate-limit/;
  * draft-ietf-httpapi-ratelimit-headers-11 (`RateLimit-Policy`).
@@ -24,7 +24,7 @@ export interface RateLimiter {
 }
 export type RateLimiters = Readonly<Record<RateLimitName, RateLimiter>>;
 
-/** `RateLimit-Policy` without a remaining count, which the platform does not tell. */
+/** `RateLimit-Policy` only: the platform does not report a remaining count. */
 const RATE_LIMIT_POLICY = Object.entries(RATE_LIMITS)
   .map(([name, { requests, periodS }]) => `"${name}";q=${requests};w=${periodS}`)
   .join(', ');
@@ -45,7 +45,7 @@ export async function rateLimitFailure(
   }
 }
 
-/** A request that reaches the first limit is not counted against the second. */
+/** A request over the first limit does not count against the second. */
 async function firstReached(limiters: RateLimiters, key: string): Promise<RateLimitName | null> {
   if (!(await limiters.burst.limit({ key })).success) return 'burst';
   if (!(await limiters.sustained.limit({ key })).success) return 'sustained';

@@ -1,8 +1,8 @@
 /**
- * `CALLERS` and every `CALLERS_<NAME>`, read into one table: who may call, and what proves it.
+ * Reads `CALLERS` and every `CALLERS_<NAME>` into one table: who may call, and with which credentials.
  *
- * Promises: every fault is reported by shard and position (`CALLERS_1 caller 2: …`) and never by its value. The text is a
- * secret, and a misplaced value may be a key. Never: holds a key.
+ * Promises: reports every problem by shard and position (`CALLERS_1 caller 2: …`), never by its value: the text is a secret, and a
+ * misplaced value may be a key. Never: holds a key.
  */
 import { isRecord, isWholeNumber, outlineOf, parseJson } from '../json.ts';
 import { SCOPES, type Scope } from '../scope.ts';
@@ -16,13 +16,13 @@ export interface Callers {
   /** By the lowercase hex SHA-256 digest of the key. */
   readonly byKey: ReadonlyMap<string, Caller>;
   readonly byName: ReadonlyMap<string, Caller>;
-  /** By name: those that a service binding may name. */
+  /** By name: the callers that a service binding may name. */
   readonly bound: ReadonlyMap<string, Caller>;
   readonly rules: readonly TokenRule[];
   readonly issuers: readonly Issuer[];
 }
 
-/** One binding that holds a shard. */
+/** The binding that holds a shard, and its text. */
 export interface Shard<N extends string> {
   readonly name: N;
   readonly json: string;
@@ -56,7 +56,7 @@ export function parseCallers<N extends string>(
       reportShard('is not a JSON object');
       return;
     }
-    // JSON.parse keeps the last of two entries, and with it only the restrictions of that one.
+    // JSON.parse keeps the last of two entries, and so only the restrictions of that one.
     const { positions, repeated } = outlineOf(json);
     for (const position of repeated) reportShard(`caller ${position}: a name or a field occurs twice`);
     for (const [id, entry] of Object.entries(parsed)) {
@@ -82,7 +82,7 @@ export function parseCallers<N extends string>(
       names: parseNames(names, report),
       dailyDeletions: parseDailyDeletions(dailyDeletions, report),
     };
-    // An invalid name may be a key.
+    // An invalid name may be a key, which must not be kept.
     if (isCallerId(id)) byName.set(id, caller);
     for (const digest of parseDigests(keySha256, report)) {
       if (byKey.has(digest)) report('keySha256 has a digest that is configured already');

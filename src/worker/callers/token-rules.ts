@@ -1,14 +1,14 @@
 /**
- * The claims by which a caller is known from its token.
+ * The claims that identify a caller by its token.
  *
- * Promises: a rule that somebody else could fulfil, or that another caller's token fulfils too, is a fault. Never: takes a pattern,
- * because names can be chosen so that they fit.
+ * Promises: rejects a rule that somebody else's token could match, or that would also match another caller's. Never: allows patterns,
+ * because anyone can choose a name that fits one.
  */
 import { isRecord } from '../json.ts';
 import type { Caller } from './caller.ts';
 import type { Issuer } from './issuers.ts';
 
-/** Each claim must be in the token with exactly this text. */
+/** The token must have each claim with exactly this text. */
 export interface TokenRule {
   readonly caller: Caller;
   /** The issuer's name in our configuration. */
@@ -19,11 +19,11 @@ export interface TokenRule {
 type Claim = readonly [name: string, text: string];
 type Report = (problem: string) => void;
 
-/** An issuer with many tenants, each of whom may ask it for a token with our audience. */
+/** An issuer with many tenants, any of whom can get a token for our audience. */
 interface SharedIssuer {
   readonly name: string;
   readonly issuer: RegExp;
-  /** A rule must have one of these claims, because nobody else can get its text. Names can be given up and taken by others. */
+  /** A rule must have one of these claims, whose text no other tenant can get. Names can be released and taken by others. */
   readonly tenants: readonly string[];
 }
 
@@ -34,9 +34,9 @@ const SHARED_ISSUERS: readonly SharedIssuer[] = [
     issuer: /^https:\/\/token\.actions\.githubusercontent\.com(?:\/|$)/,
     tenants: ['repository_id', 'repository_owner_id', 'enterprise_id'],
   },
-  // https://docs.gitlab.com/ci/secrets/id_token_authentication/ ("sub" has the path of the project, which is a name)
+  // https://docs.gitlab.com/ci/secrets/id_token_authentication/ ("sub" has the path of the project, which can change hands)
   { name: 'GitLab.com', issuer: /^https:\/\/gitlab\.com\/?$/, tenants: ['project_id', 'namespace_id'] },
-  // https://developers.google.com/identity/openid-connect/reference ("email" may be another's later, and may be unverified)
+  // https://developers.google.com/identity/openid-connect/reference ("email" can change hands, and may be unverified)
   { name: 'Google', issuer: /^(?:https:\/\/)?accounts\.google\.com$/, tenants: ['sub', 'hd'] },
   // https://developer.hashicorp.com/terraform/cloud-docs/workspaces/dynamic-provider-credentials/workload-identity-tokens
   {
@@ -47,7 +47,7 @@ const SHARED_ISSUERS: readonly SharedIssuer[] = [
   // https://buildkite.com/docs/apis/workload-identity-federation/buildkite-agents
   { name: 'Buildkite', issuer: /^https:\/\/agent\.buildkite\.com$/, tenants: ['organization_id'] },
 ];
-/** What says whom a token was issued to; Cloudflare Access has the second where the first is blank. */
+/** The claims that name the subject. Cloudflare Access uses the second if the first is blank. */
 const SUBJECTS: readonly string[] = ['sub', 'common_name'];
 
 function sharedIssuerOf({ issuer: text }: Issuer): SharedIssuer | undefined {
@@ -55,8 +55,8 @@ function sharedIssuerOf({ issuer: text }: Issuer): SharedIssuer | undefined {
 }
 
 /**
- * Whether the rule names nobody at an issuer whose keys are fetched and whose tenants we do not know. What such an issuer
- * says in other claims may be true of anyone there.
+ * Whether the rule names no subject, although the issuer's keys are fetched and it may have tenants that we do not know of. Its other
+ * claims may be true of anyone there.
  */
 export function namesNoSubject({ claims }: TokenRule, issuer: Issuer): boolean {
   const isFetched = typeof issuer.jwks === 'string' && sharedIssuerOf(issuer) === undefined;
@@ -108,12 +108,12 @@ function isClaimText(value: unknown): value is string {
   return typeof value === 'string' && value !== '' && !value.includes('*');
 }
 
-/** The rules that contain a rule of another caller for the same issuer: a token that fits them would stand for both. */
+/** The rules that contain another caller's rule for the same issuer: a token that matches one would identify both callers. */
 export function rulesOfTwo(rules: readonly TokenRule[]): TokenRule[] {
   const keysOf = ({ issuer, claims }: TokenRule) => claims.map((claim) => JSON.stringify([issuer, ...claim]));
   const counts = new Map<string, number>();
   for (const key of rules.flatMap(keysOf)) counts.set(key, (counts.get(key) ?? 0) + 1);
-  // Whatever contains a rule has its rarest claim, so only few rules have to be compared.
+  // A rule that contains another has its rarest claim, so only few rules need comparing.
   const byRarest = Map.groupBy(rules, (rule) => {
     const [rarest = ''] = keysOf(rule).sort((a, b) => (counts.get(a) ?? 0) - (counts.get(b) ?? 0));
     return rarest;

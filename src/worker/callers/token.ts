@@ -1,10 +1,9 @@
 /**
- * A token that a platform has issued to a workload or a person, and the caller for whom it stands.
+ * Verifies a token that a platform issued to a workload or a person, and finds its caller.
  *
- * Promises: a token proves its caller only if one configured issuer has signed it for us, for a short time, and the rules of exactly
- * one caller fit its claims. A token that was verified is remembered for five minutes at most. One that its issuer signed and that is
- * refused all the same has a reason, for the operator alone. Never: asks anybody but the issuer's configured address, or takes a key
- * from a token.
+ * Promises: accepts a token only if one configured issuer signed it for us, with a short lifetime, and its claims match exactly one
+ * caller's rules. Remembers a verified token for five minutes at most. If we refuse a token that its issuer signed, the audit record
+ * alone says why. Never: fetches keys from anywhere but the configured address, or uses a key from a token.
  *
  * Source: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practices).
  */
@@ -24,9 +23,9 @@ import type { TokenRule } from './token-rules.ts';
 export type TokenFailure = Failure<'unauthenticated' | 'identity_unavailable'>;
 
 export const MAX_TOKEN_CHARS = 8 * 1024;
-/** Three parts in base64url. A lenient decoder takes other letters and blanks, too. */
+/** Three parts in base64url. A lenient decoder would also accept other characters. */
 const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
-/** Headers by which a token brings its own key or the address of one, or asks for an extension. */
+/** Headers in which a token brings its own key or a key's address, or requires an extension. */
 const REFUSED_HEADERS: readonly string[] = ['jwk', 'jku', 'x5c', 'x5u', 'crit'];
 const CLOCK_TOLERANCE_S = 30;
 const MAX_REMEMBERED = 1_000;
@@ -49,7 +48,7 @@ interface Remembered {
 
 const unauthenticated = failed({ code: 'unauthenticated' });
 
-/** Whether the text has the form of a token. A key of our making never has. */
+/** Whether the text has the form of a token. Our own keys never have. */
 export function isToken(text: string): boolean {
   return text.length <= MAX_TOKEN_CHARS && TOKEN.test(text);
 }
@@ -69,7 +68,7 @@ export class TokenVerifier {
     }));
   }
 
-  /** Whom the token stands for. `header` is the one that brought it, or `null` for `Authorization`. */
+  /** The caller that the token identifies. `header` is the header that carried it, or `null` for `Authorization`. */
   async verify(
     token: string,
     digest: string,
@@ -82,7 +81,7 @@ export class TokenVerifier {
     const source = read === null ? undefined : this.#sourceOf(read.payload, header);
     if (read === null || source === undefined) return unauthenticated;
     const timed = withinTimes(read.payload, source.issuer, this.#now());
-    // A token that will be refused anyway waits for nobody. The next one of its kind can be given its reason.
+    // A token that will be refused does not wait for keys. Once they are known, the record gives its reason.
     const keySet = timed.ok ? await source.keys.keysFor(read.keyName, waitUntil) : source.keys.current();
     if (keySet === null && timed.ok) return failed({ code: 'identity_unavailable' });
     if (keySet === null) source.keys.renewIfDue(false, waitUntil);
@@ -94,7 +93,7 @@ export class TokenVerifier {
     return identified;
   }
 
-  /** The one entry whose issuer and audience the token names, if its tokens come by this header. */
+  /** The one entry whose issuer and audience the token names, if its tokens arrive in this header. */
   #sourceOf({ iss, aud }: Payload, header: string | null): Source | undefined {
     const audiences: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
     const [source, ...more] = this.#sources.filter(
@@ -124,9 +123,9 @@ export class TokenVerifier {
   }
 }
 
-/** What a token says of itself, which proves nothing. */
+/** A token's own claims, which prove nothing yet. */
 interface Unverified {
-  /** Of the key that is said to have signed it. */
+  /** The key that the token claims was used to sign it. */
   readonly keyName: string;
   readonly payload: Payload;
 }
@@ -159,7 +158,7 @@ async function isSigned(token: string, key: PublicKey | undefined): Promise<bool
 }
 
 /**
- * When the token ends, if it may be used now, give or take what clocks differ, and lasts no longer than the issuer's entry allows.
+ * When the token expires, if it is valid now, with some tolerance for clocks, and lives no longer than the issuer's entry allows.
  * RFC 7519 §4.1.
  */
 function withinTimes(
@@ -181,7 +180,7 @@ function refusedFor(reason: TokenRefusal, { issuer }: Source): Result<never, Tok
   return failed({ code: 'unauthenticated', refused: { issuer: issuer.name, reason } });
 }
 
-/** The one caller that a rule names. */
+/** The one caller whose rules match. */
 function identifiedBy(payload: Payload, { issuer, rules }: Source): Result<Identified, TokenRefusal> {
   const [caller, ...more] = new Set(rules.filter((rule) => fits(rule, payload)).map((rule) => rule.caller));
   if (caller === undefined) {
@@ -199,7 +198,7 @@ function fits({ claims }: TokenRule, payload: Payload): boolean {
   return claims.every(([name, text]) => Object.hasOwn(payload, name) && payload[name] === text);
 }
 
-/** The claims with numbers and booleans written out, as somebody may have meant them in a rule. */
+/** The claims with numbers and booleans as texts, as somebody may have meant them in a rule. */
 function asTexts(payload: Payload): Payload {
   const text = (value: unknown) => (typeof value === 'number' || typeof value === 'boolean' ? String(value) : value);
   return Object.fromEntries(Object.entries(payload).map(([name, value]) => [name, text(value)]));
