@@ -137,7 +137,7 @@ export class ImageGateway {
   async deletion(requestId: string, options: ReadOptions = {}): Promise<DeletionJson | null> {
     const { signal } = readReadOptions(options);
     // Without it the gateway would return any deletion.
-    if (typeof requestId !== 'string') throw new NotSentError('the request id must be a text');
+    if (typeof requestId !== 'string') throw new NotSentError('the request id must be a string');
     const { rows } = await this.#call(this.#pageCall(readFilter({ requestId }), signal));
     return rows.find((row) => row.requestId === requestId) ?? null;
   }

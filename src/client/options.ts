@@ -95,7 +95,7 @@ export function readOptions(options: ImageGatewayOptions): Settings {
   for (const name of Object.keys(unknown)) throw new TypeError(`There is no option ${name}.`);
   if (given !== undefined && typeof given !== 'function') throw new TypeError('fetch must be a function.');
   if (token !== undefined && typeof token !== 'string' && typeof token !== 'function') {
-    throw new TypeError('token must be a text or a function.');
+    throw new TypeError('token must be a string or a function.');
   }
   if (given === undefined && token === undefined) throw new TypeError('token is missing.');
   if (given === undefined && baseUrl === undefined) throw new TypeError('baseUrl is missing.');
@@ -134,7 +134,7 @@ export function readOrder(id: string, options: DeleteOptions, retries: number, n
   const { signal } = readReadOptions(others);
   if (typeof allowMissing !== 'boolean') throw new NotSentError('allowMissing must be true or false');
   // If the caller meant to give a name and it got lost, nothing may be deleted.
-  if ('expectName' in options && typeof expectName !== 'string') throw new NotSentError('expectName must be a text');
+  if ('expectName' in options && typeof expectName !== 'string') throw new NotSentError('expectName must be a string');
   const suffixChars = retries === 0 ? 0 : `.${retries + 1}`.length;
   if (
     !(typeof requestId === 'string' && REQUEST_ID.test(requestId)) ||

@@ -81,7 +81,7 @@ export class BindingReader {
     } else if (value.length < MIN_SECRET_CHARS) {
       this.report(name, `is shorter than ${MIN_SECRET_CHARS} characters`);
     } else if (/\s/.test(value)) {
-      this.report(name, 'has white space in it, such as a newline at its end');
+      this.report(name, 'contains white space, such as a trailing newline');
     } else if (PLACEHOLDERS.some((placeholder) => placeholder.test(value))) {
       this.report(name, 'is a placeholder');
     } else if (!grammar.test(value)) {
@@ -127,7 +127,7 @@ export class BindingReader {
     const value = this.#env.get(name);
     const list = typeof value === 'string' ? parseJson(value) : value;
     if (!Array.isArray(list) || list.length > MAX_LIST) {
-      this.report(name, `must be a list of at most ${MAX_LIST}, [] if nothing is meant`);
+      this.report(name, `must be a list of at most ${MAX_LIST} entries, [] for none`);
       return [];
     }
     const texts = list.filter((text) => typeof text === 'string' && fits(text)).map(String);

@@ -75,8 +75,8 @@ describe('a file of callers', () => {
     [
       `{"CALLERS": {"a": ${entry(D1)}}, "CALLERS_1": {"b": ${entry(D2)}, "a": ${entry(D1)}}}`,
       [
-        'CALLERS_1 caller 2 (a): the name is in another shard already',
-        'CALLERS_1 caller 2 (a): keySha256 has a digest that is configured already',
+        'CALLERS_1 caller 2 (a): the name is already in another shard',
+        'CALLERS_1 caller 2 (a): keySha256 has a digest that is already configured',
       ],
     ],
     [

@@ -73,7 +73,7 @@ describe('npm run check-config', () => {
       'fault    member 4 is an unknown secret',
       'fault    CALLERS caller 1 (a): has an unknown field',
       'fault    CALLERS_1 caller 1: is not an object',
-      'fault    BCE_SECRET_ACCESS_KEY has white space in it, such as a newline at its end',
+      'fault    BCE_SECRET_ACCESS_KEY contains white space, such as a trailing newline',
       'warning  baidu.json can be read by others: chmod 600 baidu.json',
       'note     no route, and workers_dev is off: only a service binding leads to the Worker',
       `6 faults: do not deploy this. ${CHECKED}`,

@@ -96,7 +96,7 @@ describe('a deployment', () => {
     [
       'a newline',
       { BCE_ACCESS_KEY_ID: `${SECRET}\n` },
-      'BCE_ACCESS_KEY_ID has white space in it, such as a newline at its end',
+      'BCE_ACCESS_KEY_ID contains white space, such as a trailing newline',
     ],
   ])('is invalid with %s among the secrets', (_, values, fault) => {
     expect(check(CONFIG, secretsFrom({ ...VALUES, ...values }))).toEqual([`fault: ${fault}`]);
@@ -177,7 +177,7 @@ describe('a deployment', () => {
       expect(texts.filter((text) => text.startsWith(`fault: ${name} `))).toHaveLength(1);
     }
     expect(texts).toContain('fault: CALLERS caller 1: is not an object');
-    expect(texts).toContain('fault: ISSUERS issuer 1: audience must be a text');
+    expect(texts).toContain('fault: ISSUERS issuer 1: audience must be a string');
     expect(texts.join()).not.toContain(SECRET);
   });
 });

@@ -94,7 +94,7 @@ describe('the configuration', () => {
     for (const name of ['PROTECTED_IMAGES', 'PROTECTED_NAMES']) {
       for (const value of [undefined, '', 'm-custom01', '{}', 'null']) {
         expect(problemsOf({ [name]: value })).toEqual([
-          `${name} must be a list of at most 1000, [] if nothing is meant`,
+          `${name} must be a list of at most 1000 entries, [] for none`,
         ]);
       }
       for (const value of ['[""]', '[" golden-*"]', '[1]', [null], [`m-${'x'.repeat(200)}`]]) {
@@ -125,7 +125,7 @@ describe('the configuration', () => {
     const ids = Array.from({ length: 1001 }, (_, n) => `m-image${n}`);
     expect(problemsOf({ PROTECTED_IMAGES: ids.slice(1) })).toEqual([]);
     expect(problemsOf({ PROTECTED_IMAGES: ids })).toEqual([
-      'PROTECTED_IMAGES must be a list of at most 1000, [] if nothing is meant',
+      'PROTECTED_IMAGES must be a list of at most 1000 entries, [] for none',
     ]);
   });
 });

@@ -14,7 +14,7 @@ export interface Caller {
 
 /** Excludes keys, because names are logged and somebody may paste a key in place of a name. */
 const CALLER_ID = new RegExp(`^(?!${KEY_PREFIX})[A-Za-z0-9][\\w.-]{0,63}$`);
-export const CALLER_ID_RULE = `1 to 64 letters, digits, "_", "." or "-", the first a letter or digit, and not "${KEY_PREFIX}" at its beginning`;
+export const CALLER_ID_RULE = `1 to 64 letters, digits, "_", "." or "-", starting with a letter or digit, but not with "${KEY_PREFIX}"`;
 
 export function isCallerId(text: string): boolean {
   return CALLER_ID.test(text);

@@ -51,7 +51,7 @@ export function parseIssuers(value: unknown): { issuers: readonly Issuer[]; prob
   });
   const pairs = issuers.map(({ issuer, audience }) => JSON.stringify([issuer, audience]));
   pairs.forEach((pair, index) => {
-    if (pairs.indexOf(pair) < index) problems.push('has two issuers with equal issuer and audience');
+    if (pairs.indexOf(pair) < index) problems.push('has two entries with the same issuer and audience');
   });
   return { issuers, problems };
 }
@@ -76,18 +76,18 @@ function parseIssuer(name: string, entry: unknown, report: Report): Issuer | nul
 
 function parseText(field: string, value: unknown, report: Report): string {
   if (typeof value === 'string' && value.trim() !== '') return value;
-  report(`${field} must be a text`);
+  report(`${field} must be a string`);
   return '';
 }
 
 function parseJwks(value: unknown, report: Report): Issuer['jwks'] {
   if (typeof value === 'string') {
     if (isKeyAddress(value)) return value;
-    report('jwks must be an address: https, or http on loopback, without user and fragment');
+    report('jwks must be a URL: https, or http on loopback, without user or fragment');
     return [];
   }
   const { keys, faults } = readKeySet(value);
-  if (keys.length < 1) report(`jwks must be an address or {"keys": […]}: ${PUBLIC_KEY_RULE}`);
+  if (keys.length < 1) report(`jwks must be a URL or {"keys": […]}: ${PUBLIC_KEY_RULE}`);
   // A verifier skips keys for other uses. Any other unusable key is a mistake.
   const relevant = keys.length < 1 ? faults : faults.filter(({ fault }) => fault !== OTHER_USE);
   for (const { place, fault } of relevant) report(`jwks: key ${place} ${fault}`);
@@ -119,6 +119,6 @@ function parseHeader(value: unknown, report: Report): string | null {
   if (value === undefined) return null;
   const name = typeof value === 'string' && FIELD_NAME.test(value) ? value.toLowerCase() : null;
   if (name !== null && isTokenHeader(name)) return name;
-  report('header must name a header without another use, with auth, jwt, key, secret or token in its name');
+  report('header must name a header used for nothing else, with auth, jwt, key, secret or token in its name');
   return null;
 }

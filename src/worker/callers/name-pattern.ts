@@ -13,7 +13,7 @@ export type Protection = readonly string[];
 const MAX_CHARS = 128;
 /** Image names have letters of any script, digits, spaces and `-_/.`. A wildcard other than `*` would never match. */
 const NAME_PATTERN = /^[\p{L}*][\p{L}\p{M}\p{N} *_/.-]*$/u;
-export const NAME_PATTERN_RULE = `name patterns of 1 to ${MAX_CHARS} letters, digits, spaces, "-", "_", "/", "." and "*", the first a letter or "*"`;
+export const NAME_PATTERN_RULE = `name patterns of 1 to ${MAX_CHARS} letters, digits, spaces, "-", "_", "/", "." and "*", starting with a letter or "*"`;
 
 const ASCII = /^[ -~]*$/;
 /** Also after other marks, such as a dot below. */

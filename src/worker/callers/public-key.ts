@@ -30,17 +30,17 @@ export type KeyFault =
   | 'is not an object'
   | 'has a private or symmetric member'
   | typeof OTHER_USE
-  | 'has another "kty" than RSA or EC'
-  | 'has another "crv" than P-256'
-  | 'has another "alg" than RS256 for RSA or ES256 for EC'
+  | 'has a "kty" other than RSA or EC'
+  | 'has a "crv" other than P-256'
+  | 'has an "alg" other than RS256 for RSA or ES256 for EC'
   | 'has no "kid"'
   | `has ${'an "n"' | 'an "e"' | 'an "x"' | 'a "y"'} that is not base64url without padding`
-  | 'is RSA of less than 2048 bits'
+  | 'is an RSA key of less than 2048 bits'
   | 'has an "e" of 0 or 1'
-  | 'has an "x" or "y" that is not of 32 bytes';
+  | 'has an "x" or "y" that is not 32 bytes long';
 
 /** The fault of a key that is not for signatures. */
-export const OTHER_USE = 'has another "use" than sig';
+export const OTHER_USE = 'has a "use" other than sig';
 
 /** The key with only its public members, or why we cannot use it. */
 export function readPublicKey(value: unknown): Result<PublicKey, KeyFault> {
@@ -48,16 +48,16 @@ export function readPublicKey(value: unknown): Result<PublicKey, KeyFault> {
   if (PRIVATE_MEMBERS.some((name) => name in value)) return failed('has a private or symmetric member');
   const { kid, kty, use = 'sig', alg } = value;
   if (use !== 'sig') return failed(OTHER_USE);
-  if (kty !== 'RSA' && kty !== 'EC') return failed('has another "kty" than RSA or EC');
-  if (kty === 'EC' && value['crv'] !== 'P-256') return failed('has another "crv" than P-256');
+  if (kty !== 'RSA' && kty !== 'EC') return failed('has a "kty" other than RSA or EC');
+  if (kty === 'EC' && value['crv'] !== 'P-256') return failed('has a "crv" other than P-256');
   if (alg !== undefined && alg !== ALGORITHMS[kty])
-    return failed('has another "alg" than RS256 for RSA or ES256 for EC');
+    return failed('has an "alg" other than RS256 for RSA or ES256 for EC');
   if (typeof kid !== 'string' || kid === '') return failed('has no "kid"');
   const { n, e, x, y } = value;
   if (kty === 'RSA') {
     if (!isBase64url(n)) return failed('has an "n" that is not base64url without padding');
     if (!isBase64url(e)) return failed('has an "e" that is not base64url without padding');
-    if (bitsOf(n) < MIN_RSA_BITS) return failed('is RSA of less than 2048 bits');
+    if (bitsOf(n) < MIN_RSA_BITS) return failed('is an RSA key of less than 2048 bits');
     if (bitsOf(e) < MIN_RSA_EXPONENT_BITS) return failed('has an "e" of 0 or 1');
     return ok({ kid, kty, n, e, alg: ALGORITHMS[kty] });
   }
@@ -66,7 +66,7 @@ export function readPublicKey(value: unknown): Result<PublicKey, KeyFault> {
   const isPoint = [x, y].every((coordinate) => base64url.decode(coordinate).length === P256_COORDINATE_BYTES);
   return isPoint
     ? ok({ kid, kty, crv: 'P-256', x, y, alg: ALGORITHMS[kty] })
-    : failed('has an "x" or "y" that is not of 32 bytes');
+    : failed('has an "x" or "y" that is not 32 bytes long');
 }
 
 function isBase64url(value: unknown): value is string {

@@ -66,7 +66,7 @@ export function parseCallers<N extends string>(
 
   function readCaller(id: string, entry: unknown, report: Report): void {
     if (!isCallerId(id)) report(`the name must be ${CALLER_ID_RULE}`);
-    if (byName.has(id)) report('the name is in another shard already');
+    if (byName.has(id)) report('the name is already in another shard');
     if (!isRecord(entry)) {
       report('is not an object');
       return;
@@ -85,7 +85,7 @@ export function parseCallers<N extends string>(
     // An invalid name may be a key, which must not be kept.
     if (isCallerId(id)) byName.set(id, caller);
     for (const digest of parseDigests(keySha256, report)) {
-      if (byKey.has(digest)) report('keySha256 has a digest that is configured already');
+      if (byKey.has(digest)) report('keySha256 has a digest that is already configured');
       byKey.set(digest, caller);
     }
     for (const rule of parseTokenRules(tokens, caller, issuers, report)) rules.set(rule, report);
@@ -102,7 +102,7 @@ function parseDigests(value: unknown, report: Report): string[] {
   }
   const digests = value.filter((digest) => typeof digest === 'string' && SHA256_HEX.test(digest)).map(String);
   if (digests.length < value.length) report('keySha256 must hold SHA-256 digests of 64 hex characters');
-  if (digests.some((digest) => digest.toLowerCase() === keyDigest(''))) report('keySha256 has the digest of nothing');
+  if (digests.some((digest) => digest.toLowerCase() === keyDigest(''))) report('keySha256 hashes an empty key');
   return digests.map((digest) => digest.toLowerCase());
 }
 

@@ -72,7 +72,7 @@ export function parseTokenRules(
 ): TokenRule[] {
   if (value === undefined) return [];
   if (!Array.isArray(value) || value.length < 1) {
-    report('tokens must be a list of one rule or more');
+    report('tokens must be a list of one or more rules');
     return [];
   }
   return value.flatMap((rule: unknown) => {
@@ -88,7 +88,7 @@ export function parseTokenRules(
     if (issuer === undefined || read === null) return [];
     const shared = sharedIssuerOf(issuer);
     if (shared !== undefined && !read.some(([claim]) => shared.tenants.includes(claim))) {
-      report(`tokens of ${shared.name} need ${shared.tenants.join(' or ')}: without it, anyone on ${shared.name} fits`);
+      report(`tokens of ${shared.name} need ${shared.tenants.join(' or ')}: otherwise anyone on ${shared.name} matches`);
     }
     return [{ caller, issuer: issuer.name, claims: read }];
   });
@@ -98,7 +98,7 @@ function parseClaims(value: unknown, report: Report): Claim[] | null {
   const entries = isRecord(value) ? Object.entries(value) : [];
   const claims = entries.flatMap(([name, text]): Claim[] => (isClaimText(text) ? [[name, text]] : []));
   if (claims.length < 1 || claims.length < entries.length) {
-    report('claims must be one text or more; they are compared exactly, so there is no "*"');
+    report('claims must be one or more strings; they must match exactly, so "*" is not allowed');
     return null;
   }
   return claims;

@@ -224,11 +224,11 @@ describe('the keys of an issuer', () => {
   it.each<[string, (pair: SigningPair) => object[], string]>([
     ['padded', ({ jwk }) => [{ ...jwk, x: `${jwk.x}=` }], 'key 1 has an "x" that is not base64url without padding'],
     ['without kid', ({ jwk }) => [{ ...jwk, kid: undefined }], 'key 1 has no "kid"'],
-    ['for encryption', ({ jwk }) => [{ ...jwk, use: 'enc' }], 'key 1 has another "use" than sig'],
+    ['for encryption', ({ jwk }) => [{ ...jwk, use: 'enc' }], 'key 1 has a "use" other than sig'],
     [
       'for another algorithm',
       ({ jwk }) => [{ ...jwk, alg: 'ES512' }],
-      'key 1 has another "alg" than RS256 for RSA or ES256 for EC',
+      'key 1 has an "alg" other than RS256 for RSA or ES256 for EC',
     ],
     // Only the second is meant for signatures.
     [

@@ -49,21 +49,21 @@ describe('ISSUERS', () => {
 
   it.each<[string, object, RegExp]>([
     ['an unknown field', { iss: 'x' }, /unknown field/],
-    ['no issuer', { issuer: undefined }, /issuer must be a text/],
-    ['a blank issuer', { issuer: ' ' }, /issuer must be a text/],
-    ['a list of audiences', { audience: ['us'] }, /audience must be a text/],
-    ['no audience', { audience: undefined }, /audience must be a text/],
-    ['no keys', { jwks: undefined }, /jwks must be an address or/],
-    ['an empty list of keys', { jwks: { keys: [] } }, /jwks must be an address or .*RSA from 2048 bits or EC P-256/],
-    ['plain http', { jwks: 'http://issuer.test/jwks' }, /jwks must be an address: https/],
-    ['an address with a user', { jwks: 'https://me:pw@issuer.test/jwks' }, /jwks must be an address: https/],
-    ['an address with a user alone', { jwks: 'https://me@issuer.test/jwks' }, /jwks must be an address: https/],
-    ['an address with a password alone', { jwks: 'https://:pw@issuer.test/jwks' }, /jwks must be an address: https/],
-    ['another scheme on loopback', { jwks: 'ftp://localhost/jwks' }, /jwks must be an address: https/],
-    ['an address with a fragment', { jwks: 'https://issuer.test/jwks#a' }, /jwks must be an address: https/],
-    ['an address that a parser changes', { jwks: 'https://issuer.test/a/../jwks' }, /jwks must be an address: https/],
-    ['a host that begins like loopback', { jwks: 'http://localhost.evil.test/' }, /jwks must be an address: https/],
-    ['text that is not an address', { jwks: 'issuer.test' }, /jwks must be an address: https/],
+    ['no issuer', { issuer: undefined }, /issuer must be a string/],
+    ['a blank issuer', { issuer: ' ' }, /issuer must be a string/],
+    ['a list of audiences', { audience: ['us'] }, /audience must be a string/],
+    ['no audience', { audience: undefined }, /audience must be a string/],
+    ['no keys', { jwks: undefined }, /jwks must be a URL or/],
+    ['an empty list of keys', { jwks: { keys: [] } }, /jwks must be a URL or .*RSA from 2048 bits or EC P-256/],
+    ['plain http', { jwks: 'http://issuer.test/jwks' }, /jwks must be a URL: https/],
+    ['an address with a user', { jwks: 'https://me:pw@issuer.test/jwks' }, /jwks must be a URL: https/],
+    ['an address with a user alone', { jwks: 'https://me@issuer.test/jwks' }, /jwks must be a URL: https/],
+    ['an address with a password alone', { jwks: 'https://:pw@issuer.test/jwks' }, /jwks must be a URL: https/],
+    ['another scheme on loopback', { jwks: 'ftp://localhost/jwks' }, /jwks must be a URL: https/],
+    ['an address with a fragment', { jwks: 'https://issuer.test/jwks#a' }, /jwks must be a URL: https/],
+    ['an address that a parser changes', { jwks: 'https://issuer.test/a/../jwks' }, /jwks must be a URL: https/],
+    ['a host that begins like loopback', { jwks: 'http://localhost.evil.test/' }, /jwks must be a URL: https/],
+    ['text that is not an address', { jwks: 'issuer.test' }, /jwks must be a URL: https/],
     ['a lifetime of 0', { maxLifetimeS: 0 }, /maxLifetimeS must be/],
     ['a lifetime of more than a day', { maxLifetimeS: 86_401 }, /maxLifetimeS must be/],
     ['a lifetime that is a string', { maxLifetimeS: '60' }, /maxLifetimeS must be/],
@@ -87,7 +87,7 @@ describe('ISSUERS', () => {
   it('says which of the inline keys is invalid, and why', async () => {
     const { jwk } = await createPair('k');
     const rsa = await createPair('r', 'RS256');
-    const none = 'issuer 1: jwks must be an address or {"keys": […]}';
+    const none = 'issuer 1: jwks must be a URL or {"keys": […]}';
     const problemsOfKeys = (...keys: object[]) =>
       problemsOf({ jwks: { keys } }).map((each) => each.replace(/: public.*/, ''));
     expect(problemsOfKeys({ ...jwk, d: jwk.x })).toEqual([
@@ -114,7 +114,7 @@ describe('ISSUERS', () => {
     const { issuers, problems } = parseIssuers({ one: { ...entry, jwks: { keys: [other, { ...jwk, ...chaff }] } } });
     const { kid, kty, crv, x, y } = jwk;
     expect([problems, issuers[0]?.jwks]).toEqual([[], [{ kid, kty, crv, x, y, alg: 'ES256' }]]);
-    expect(problemsOf({ jwks: { keys: [other] } })).toContain('issuer 1: jwks: key 1 has another "use" than sig');
+    expect(problemsOf({ jwks: { keys: [other] } })).toContain('issuer 1: jwks: key 1 has a "use" other than sig');
     // A private member is an error, whatever the key is for.
     expect(problemsOf({ jwks: { keys: [jwk, { ...other, d: jwk.x }] } })).toHaveLength(1);
   });
@@ -146,7 +146,7 @@ describe('ISSUERS', () => {
     [[], /^is not a JSON object$/],
     ['{"a b":{}}', /^issuer 1: the name must be/],
     ['{"a":null}', /^issuer 1: is not an object$/],
-    [{ a: entry, b: entry }, /^has two issuers with equal issuer and audience$/],
+    [{ a: entry, b: entry }, /^has two entries with the same issuer and audience$/],
     [`{"a":${JSON.stringify(entry)},"a":${JSON.stringify(entry)}}`, /^issuer 2: a name or a field occurs twice$/],
   ])('is refused if it is %j', (value, problem) => {
     const { callers, config, problems } = parseConfig({ ...validEnv(), ISSUERS: value });

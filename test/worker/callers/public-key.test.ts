@@ -43,29 +43,29 @@ describe('a public key', () => {
       'has a private or symmetric member',
       () => ({ ...jwks['ec'], k: 'c2VjcmV0' }),
     ],
-    ['a key of another curve', 'has another "crv" than P-256', () => jwks['p384']],
+    ['a key of another curve', 'has a "crv" other than P-256', () => jwks['p384']],
     ['a key without kid', 'has no "kid"', () => ({ ...jwks['ec'], kid: undefined })],
     ['a key with a blank kid', 'has no "kid"', () => ({ ...jwks['ec'], kid: '' })],
     ['a kid that is a number', 'has no "kid"', () => ({ ...jwks['ec'], kid: 7 })],
-    ['a key for encryption', 'has another "use" than sig', () => ({ ...jwks['rsa'], use: 'enc' })],
+    ['a key for encryption', 'has a "use" other than sig', () => ({ ...jwks['rsa'], use: 'enc' })],
     [
       'an RSA key for another algorithm',
-      'has another "alg" than RS256 for RSA or ES256 for EC',
+      'has an "alg" other than RS256 for RSA or ES256 for EC',
       () => ({ ...jwks['rsa'], alg: 'RS512' }),
     ],
     [
       'an EC key for another algorithm',
-      'has another "alg" than RS256 for RSA or ES256 for EC',
+      'has an "alg" other than RS256 for RSA or ES256 for EC',
       () => ({ ...jwks['ec'], alg: 'RS256' }),
     ],
-    ['an RSA key that calls itself EC', 'has another "crv" than P-256', () => ({ ...jwks['rsa'], kty: 'EC' })],
+    ['an RSA key that calls itself EC', 'has a "crv" other than P-256', () => ({ ...jwks['rsa'], kty: 'EC' })],
     [
       'an EC key that calls itself RSA',
       'has an "n" that is not base64url without padding',
       () => ({ ...jwks['ec'], kty: 'RSA' }),
     ],
-    ['an EC key of another type', 'has another "kty" than RSA or EC', () => ({ ...jwks['ec'], kty: 'OKP' })],
-    ['an EC key that names another curve', 'has another "crv" than P-256', () => ({ ...jwks['ec'], crv: 'P-384' })],
+    ['an EC key of another type', 'has a "kty" other than RSA or EC', () => ({ ...jwks['ec'], kty: 'OKP' })],
+    ['an EC key that names another curve', 'has a "crv" other than P-256', () => ({ ...jwks['ec'], crv: 'P-384' })],
     [
       'an RSA key whose n is a list',
       'has an "n" that is not base64url without padding',
@@ -79,10 +79,10 @@ describe('a public key', () => {
     ],
     [
       'an EC key that has lost a character',
-      'has an "x" or "y" that is not of 32 bytes',
+      'has an "x" or "y" that is not 32 bytes long',
       () => ({ ...jwks['ec'], y: String(jwks['ec']?.['y']).slice(1) }),
     ],
-    ['an EC key with a short x', 'has an "x" or "y" that is not of 32 bytes', () => ({ ...jwks['ec'], x: 'AAAA' })],
+    ['an EC key with a short x', 'has an "x" or "y" that is not 32 bytes long', () => ({ ...jwks['ec'], x: 'AAAA' })],
     [
       'an RSA key that has lost a character',
       'has an "n" that is not base64url without padding',
@@ -99,15 +99,15 @@ describe('a public key', () => {
       'has an "e" that is not base64url without padding',
       () => ({ ...jwks['rsa'], e: undefined }),
     ],
-    ['an RSA key of zeros', 'is RSA of less than 2048 bits', () => ({ ...jwks['rsa'], n: 'A'.repeat(400) })],
+    ['an RSA key of zeros', 'is an RSA key of less than 2048 bits', () => ({ ...jwks['rsa'], n: 'A'.repeat(400) })],
     [
       'an RSA key of 2047 bits',
-      'is RSA of less than 2048 bits',
+      'is an RSA key of less than 2048 bits',
       () => ({ ...jwks['rsa'], n: numberOf([0x7f, ...Array(255).fill(0xff)]) }),
     ],
     [
       'an RSA key of 2047 bits after zeros',
-      'is RSA of less than 2048 bits',
+      'is an RSA key of less than 2048 bits',
       () => ({ ...jwks['rsa'], n: numberOf([0, 0, 0x7f, ...Array(255).fill(0xff)]) }),
     ],
     [
@@ -143,7 +143,7 @@ describe('a set of keys', () => {
     expect(readKeySet({ keys: [jwks['p384'], jwks['ec'], 7] })).toEqual({
       keys: [key],
       faults: [
-        { place: 1, fault: 'has another "crv" than P-256' },
+        { place: 1, fault: 'has a "crv" other than P-256' },
         { place: 3, fault: 'is not an object' },
       ],
     });

@@ -66,7 +66,7 @@ describe('CALLERS', () => {
     [caller({ keySha256: [`a${digest}`] }), 'keySha256 must hold SHA-256 digests of 64 hex characters'],
     [caller({ keySha256: [`${digest}a`] }), 'keySha256 must hold SHA-256 digests of 64 hex characters'],
     [caller({ keySha256: [[digest]] }), 'keySha256 must hold SHA-256 digests of 64 hex characters'],
-    [caller({ keySha256: [digest, DIGEST_OF_NOTHING] }), 'keySha256 has the digest of nothing'],
+    [caller({ keySha256: [digest, DIGEST_OF_NOTHING] }), 'keySha256 hashes an empty key'],
     [caller({ scopes: ['images:write'] }), `scopes must be a list of ${SCOPES.join(', ')}, each at most once`],
     [caller({ scopes: {} }), 'scopes must be a list of '],
     [caller({ names: [['ci-*']] }), 'names must be a list of at most 100 '],
@@ -147,12 +147,12 @@ describe('a table in shards', () => {
       CALLERS: JSON.stringify({ a: entry(d('a')), b: entry(d('b')) }),
       CALLERS_1: JSON.stringify({ c: entry(d('c')), b: entry(d('d')) }),
     };
-    expect(problemsOf(shards)).toEqual(['CALLERS_1 caller 2: the name is in another shard already']);
+    expect(problemsOf(shards)).toEqual(['CALLERS_1 caller 2: the name is already in another shard']);
   });
 
   it('may not have a digest twice, even in different shards', () => {
     const shards = { CALLERS: JSON.stringify({ a: entry(d('a')) }), CALLERS_1: JSON.stringify({ b: entry(d('A')) }) };
-    expect(problemsOf(shards)).toEqual(['CALLERS_1 caller 1: keySha256 has a digest that is configured already']);
+    expect(problemsOf(shards)).toEqual(['CALLERS_1 caller 1: keySha256 has a digest that is already configured']);
   });
 
   it.each<[unknown, string]>([
