@@ -88,7 +88,7 @@ export function parseTokenRules(
     if (issuer === undefined || read === null) return [];
     const shared = sharedIssuerOf(issuer);
     if (shared !== undefined && !read.some(([claim]) => shared.tenants.includes(claim))) {
-      report(`tokens of ${shared.name} need ${shared.tenants.join(' or ')}: otherwise anyone on ${shared.name} matches`);
+      report(`tokens of ${shared.name} need ${shared.tenants.join(' or ')}, or else anyone on ${shared.name} matches`);
     }
     return [{ caller, issuer: issuer.name, claims: read }];
   });

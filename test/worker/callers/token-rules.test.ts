@@ -75,7 +75,7 @@ describe('the tokens of a caller', () => {
     ['HCP Terraform', 'https://app.eu.terraform.io', ['terraform_workspace_id', 'terraform_organization_id']],
     ['Buildkite', 'https://agent.buildkite.com', ['organization_id']],
   ])('of %s (%s) need one of %j, because anyone there may choose our audience', (name, iss, tenants) => {
-    const need = `caller 1: tokens of ${name} need ${tenants.join(' or ')}: otherwise anyone on ${name} matches`;
+    const need = `caller 1: tokens of ${name} need ${tenants.join(' or ')}, or else anyone on ${name} matches`;
     expect(problemsAt(iss, ANYONE)).toEqual([need]);
     if (name !== 'Google') expect(problemsAt(iss, { sub: 'acme/images' })).toEqual([need]);
     for (const tenant of tenants) {
