@@ -1,24 +1,24 @@
 /**
- * The bodies of successful answers, as types: what the code answers, what the document describes and what the client reads.
+ * The bodies of successful responses, as types that the Worker, the OpenAPI document and the client share.
  *
- * Promises: the client's package contains this file, so it imports as little as possible. Never: contains code that runs.
+ * Never: contains code that runs. The client's package includes this file, so it imports as little as possible.
  */
 
 import type { RowOutcome, SuccessOutcome } from '../outcome.ts';
 import type { ProblemCode } from '../problems/failure.ts';
 import type { Scope } from '../scope.ts';
 
-/** What a `DELETE` that succeeded answers: the image is gone. */
+/** The response to a successful `DELETE`: the image is gone. */
 export interface DeletionBody {
   readonly id: string;
   readonly outcome: SuccessOutcome;
-  /** `true`: Baidu said so. `false`: the image was gone after an attempt whose effect is unknown. */
+  /** `true`: Baidu confirmed it. `false`: the image was gone after an attempt whose effect is unknown. */
   readonly confirmed: boolean;
   readonly requestId: string;
   readonly upstreamRequestId: string | null;
 }
 
-/** What a `GET` of an image answers. */
+/** The response to a `GET` of an image. */
 export interface PreviewBody {
   readonly id: string;
   readonly name: string;
@@ -30,45 +30,45 @@ export interface PreviewBody {
   readonly osName: string | null;
   readonly osVersion: string | null;
   readonly createTime: string | null;
-  /** How many accounts the image is shared with; `null` if that could not be read, or if the image cannot be shared. */
+  /** How many accounts the image is shared with; `null` if that could not be read, or if such images cannot be shared. */
   readonly sharedWith: number | null;
-  /** `null`: nothing known stands in the way, but whether the image is shared is not known. */
+  /** `null`: no blocker is known, but it is not known whether the image is shared. */
   readonly deletable: boolean | null;
-  /** Everything that stands in the way, each with the code with which a deletion would fail. */
+  /** Everything that would make a deletion fail, each with the problem code of that failure. */
   readonly blockers: readonly Blocker[];
   readonly requestId: string;
   readonly upstreamRequestId: string | null;
 }
 
-/** One thing that stands in the way of a deletion. */
+/** One reason why a deletion would fail. */
 export interface Blocker {
   readonly code: ProblemCode;
   readonly detail: string;
 }
 
-/** What `GET /healthz` answers. */
+/** The response to `GET /healthz`. */
 export interface HealthBody {
   readonly status: 'ok';
 }
 
-/** What `GET /readyz` answers if the configuration is valid. */
+/** The response to `GET /readyz` if the configuration is valid. */
 export interface ReadinessBody {
   readonly status: 'ready';
-  /** Who asks, and what it may. */
+  /** The caller that sent the request, and its scopes. */
   readonly caller: string;
   readonly scopes: readonly Scope[];
-  /** Of the gateway's Baidu key that signs: 8 hex digits of the SHA-256 of its id. Never of a caller's key. */
+  /** Of the Baidu key that signs: 8 hex digits of the SHA-256 of its id. Never of a caller's key. */
   readonly keyFingerprint: string;
-  /** `true`: Baidu accepts the key. `null`: it was not asked. */
+  /** `true`: Baidu accepts the key. `null`: Baidu was not asked. */
   readonly credentialAccepted: boolean | null;
   /**
-   * Whether Baidu has the control, which is the first image of `PROTECTED_IMAGES`. `found`: key, account, region and the right to
-   * read are correct. `null`: Baidu was not asked, there is no control, or it could not be read.
+   * Whether Baidu has the control, the first image of `PROTECTED_IMAGES`. `found`: key, account, region and the permission to read are
+   * correct. `null`: Baidu was not asked, there is no control, or it could not be read.
    */
   readonly control: 'found' | 'absent' | null;
 }
 
-/** What a page of history answers. */
+/** One page of history. */
 export interface HistoryBody {
   readonly deletions: readonly DeletionJson[];
 }
@@ -83,23 +83,23 @@ export interface DeletionJson {
   /** `null` unless a rule needed it. */
   readonly imageName: string | null;
   readonly reservedAt: string;
-  /** `null` until the request has reported the outcome of the deletion. */
+  /** `null` until the request has reported its outcome. */
   readonly settledAt: string | null;
-  /** `null` unless a check of the image, or a later deletion of it, decided the outcome. */
+  /** `null` unless a check or a later deletion of the image decided the outcome. */
   readonly resolvedAt: string | null;
   readonly outcome: RowOutcome;
-  /** Whether Baidu said so (`true`) or it was inferred (`false`); `null` unless `deleted` or `already_absent`. */
+  /** Whether Baidu confirmed it (`true`) or it was inferred (`false`); `null` unless `deleted` or `already_absent`. */
   readonly confirmed: boolean | null;
   /**
-   * Of a `deleted` row: whether a later check found the image gone (`true`) or still there (`false`). `null` if none could tell,
-   * or none was made.
+   * For a `deleted` row: whether a later check found the image gone (`true`) or still there (`false`). `null` if no check was made or
+   * conclusive.
    */
   readonly verified: boolean | null;
-  /** The code of the problem that the request was answered with, or `null`. */
+  /** The problem code of the response, or `null`. */
   readonly code: string | null;
   /** Deletions sent to Baidu: 0, 1 or 2; `null` if that is not known. */
   readonly attempts: number | null;
   readonly upstreamRequestId: string | null;
-  /** Of the gateway's Baidu key that signed: 8 hex digits of the SHA-256 of its id. Never of a caller's key. */
+  /** Of the Baidu key that signed: 8 hex digits of the SHA-256 of its id. Never of a caller's key. */
   readonly keyFingerprint: string;
 }

@@ -1,7 +1,7 @@
 /**
  * One check of an image for the ledger.
  *
- * Promises: sends Baidu one read, and reports no more than its answer proves. Never: throws because of Baidu.
+ * Promises: sends Baidu one read, and reports no more than the response proves. Never: throws because of Baidu.
  */
 import type { ImageCheck } from '../baidu/images.ts';
 import { isImageId } from '../image-id.ts';
@@ -10,7 +10,7 @@ import type { Runtime } from '../runtime.ts';
 import type { Gateway } from './gateway.ts';
 import { logUnlistedCode } from './upstream.ts';
 
-/** Reads the image. An id outside the grammar, which no release has ever entered, is a failed check. */
+/** Reads the image. A malformed id is a failed check; no release has ever stored one. */
 export async function checkImage(
   { images, keyFingerprint }: Pick<Gateway, 'images' | 'keyFingerprint'>,
   imageId: string,
@@ -23,7 +23,7 @@ export async function checkImage(
   return { finding: findingOf(check), unlistedAbsence: unlistedCode !== null, beganAtMs, keyFingerprint };
 }
 
-/** An image whose status is not documented may be on its way out, so it proves nothing. */
+/** An image with an undocumented status may be about to disappear, so it proves nothing. */
 function findingOf(check: ImageCheck): Check['finding'] {
   return check.seen === 'found' && !check.isDocumented ? 'failed' : check.seen;
 }

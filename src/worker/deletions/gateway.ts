@@ -1,4 +1,4 @@
-/** What every request works with. There is one for each configuration; `create-gateway.ts` makes it. */
+/** What all requests share. `create-gateway.ts` builds it from the configuration. */
 import type { ImageApi } from '../baidu/images.ts';
 import type { Caller } from '../callers/caller.ts';
 import type { RateLimiters } from '../callers/rate-limits.ts';
@@ -13,10 +13,10 @@ export interface Gateway {
   readonly probe: UpstreamProbe;
   readonly policy: Policy;
   readonly rateLimiters: RateLimiters;
-  /** From the reservation, or the first read, to Baidu's last answer. */
+  /** From the reservation, or the first read, to Baidu's last response. */
   readonly deadlineMs: number;
   readonly now: Runtime['now'];
-  /** Tells which access key signs. */
+  /** Identifies the access key that signs. */
   readonly keyFingerprint: string;
   readonly upstreamHost: string;
   readonly ledger: LedgerStub;

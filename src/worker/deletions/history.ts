@@ -1,11 +1,11 @@
-/** The deletion history as callers see it: who may see which rows, and a row as JSON. */
+/** The deletion history for callers: who may see which rows, and a row as JSON. */
 import type { Caller } from '../callers/caller.ts';
 import type { DeletionRow, HistoryQuery } from '../ledger/rows.ts';
 import type { Failure } from '../problems/failure.ts';
 import { failed, ok, type Result } from '../result.ts';
 import type { DeletionJson } from './bodies.ts';
 
-/** Whose history a caller gets: with `deletions:read` whosever it asks for, by default everyone's; otherwise its own. */
+/** Limits a query to what the caller may see: anyone's rows with `deletions:read`, otherwise only its own. */
 export function visibleTo(caller: Caller, query: HistoryQuery): Result<HistoryQuery, Failure<'permission_denied'>> {
   if (caller.scopes.has('deletions:read')) return ok(query);
   if (query.caller === null || query.caller === caller.id) return ok({ ...query, caller: caller.id });

@@ -1,8 +1,8 @@
 /**
- * The ledger as the gateway sees it, through the stub of its Durable Object.
+ * The gateway's client for the ledger, through a stub of its Durable Object.
  *
- * Promises: every call is bounded in time and never throws; a ledger that fails or does not answer is a failure. Never: keeps a
- * stub, because one whose object was restarted stays broken.
+ * Promises: every call is bounded in time and never throws; a ledger that fails or does not respond is a failure. Never: keeps a
+ * stub, because a stub stays broken once its object has restarted.
  */
 import type * as rows from '../ledger/rows.ts';
 import { logEvent } from '../log.ts';
@@ -17,12 +17,12 @@ export interface LedgerNamespace {
   getByName(name: string, options: { locationHint: LocationHint }): rows.Ledger;
 }
 
-/** One ledger for the deployment, because one credential stands behind it. */
+/** One ledger per deployment, because all callers share one credential. */
 export const LEDGER_NAME = 'ledger';
-/** The southern regions of BCC, including Hong Kong. All others get the hint for Beijing. */
+/** The southern regions of BCC, including Hong Kong and Singapore. All others get the hint for Beijing. */
 const SOUTHERN_HOST = /^bcc\.(?:gz|hkg|sin)\./;
 
-/** The time for `reserve` is longer than for other calls, because an idle object has to start first. */
+/** Longer for `reserve` than for other calls, because an idle object must start first. */
 const RESERVE_TIMEOUT_MS = 5_000;
 
 type Unavailable = Failure<'ledger_unavailable'>;
@@ -36,12 +36,12 @@ const NEVER_SENT: rows.Settlement = {
   imageName: null,
 };
 
-/** What the ledger knows of an image as it enters a deletion. `rows.ts` explains the members. */
+/** What the ledger knows about an image when it enters a deletion. `rows.ts` explains the members. */
 export interface Entered extends Omit<Extract<rows.Reserved, { ok: true }>, 'ok' | 'value'> {
   readonly lastDeletion: rows.LastDeletion | null;
 }
 
-/** The failure of a deletion whose image is taken. For the caller's own request, sent again, its outcome is not known yet. */
+/** The failure of a deletion whose image is taken. If the caller sent the same request again, the outcome is not known yet. */
 export function inProgress(
   open: rows.OpenRow,
   { caller, requestId, imageId }: Pick<rows.Reservation, 'caller' | 'imageId'> & { readonly requestId: string | null },
@@ -59,14 +59,14 @@ export class LedgerStub {
   readonly #runtime: Pick<Runtime, 'now' | 'startTimer' | 'log'>;
   readonly #place: { readonly locationHint: LocationHint };
 
-  /** @param upstreamHost that of Baidu's region. Only the first call of all decides where the object lives, for ever. */
+  /** @param upstreamHost of Baidu's region. The very first call decides permanently where the object lives. */
   constructor(namespace: LedgerNamespace, upstreamHost: string, runtime: Pick<Runtime, 'now' | 'startTimer' | 'log'>) {
     this.#namespace = namespace;
     this.#place = { locationHint: SOUTHERN_HOST.test(upstreamHost) ? 'apac-se' : 'apac-ne' };
     this.#runtime = runtime;
   }
 
-  /** Enters a deletion, on disk before it returns, and returns what the ledger knows of the image. */
+  /** Enters a deletion. When it returns, the row is on disk. */
   async reserve(
     reservation: rows.Reservation,
     budgets: rows.Budgets,
@@ -80,21 +80,21 @@ export class LedgerStub {
       const { value: lastDeletion, isAfterNotDeleted, sameRequest } = reserved;
       return ok({ lastDeletion, isAfterNotDeleted, sameRequest });
     } catch {
-      // The row may have been written, or may be written later. It must not count for a deletion that was never sent.
+      // The row may have been written, or may still be. It must not count, because no deletion is sent.
       waitUntil(this.#tell(reservation.id, NEVER_SENT, (ledger) => ledger.cancel(reservation, NEVER_SENT)));
       return unavailable;
     }
   }
 
   /**
-   * Stores the outcome of a deletion. `false` if the ledger did not store it; then its row says `unknown`. A row settles
-   * once, so it is safe to send this again if the reply was lost.
+   * Stores the outcome of a deletion. `false` if the ledger did not store it; then the row stays `unknown`. A row settles once, so this
+   * is safe to repeat if the reply is lost.
    */
   settle(id: string, settlement: rows.Settlement): Promise<boolean> {
     return this.#tell(id, settlement, (ledger) => ledger.settle(id, settlement));
   }
 
-  /** What `reserve` would say now. */
+  /** What `reserve` would return now. */
   peek(caller: string, imageId: string, budgets: rows.Budgets): Promise<Result<rows.Outlook, Unavailable>> {
     return this.#ask((ledger) => ledger.peek(caller, imageId, budgets));
   }
@@ -114,7 +114,7 @@ export class LedgerStub {
     );
   }
 
-  /** Tells the ledger, twice if it fails once. `false`, with a line in the log, if it did not take it. */
+  /** Sends the ledger an outcome; retries once. If that fails too, logs it and returns `false`. */
   #tell(id: string, { outcome }: rows.Settlement, tell: (ledger: rows.Ledger) => Promise<void>): Promise<boolean> {
     const once = () => withTimeout(this.#call(tell), this.#runtime.startTimer);
     const again = (error: unknown) => (isOverloaded(error) ? Promise.reject(error) : once());
@@ -129,7 +129,7 @@ export class LedgerStub {
       );
   }
 
-  /** Asks the ledger through a new stub. Whatever is thrown on the way rejects. */
+  /** Calls the ledger through a new stub. Rejects even where `getByName` throws. */
   async #call<T>(ask: (ledger: rows.Ledger) => Promise<T>): Promise<T> {
     return ask(this.#namespace.getByName(LEDGER_NAME, this.#place));
   }

@@ -1,8 +1,7 @@
 /**
- * Who may delete which image, beyond scopes: protection, names, the kill switch, and what the state of an image forbids.
+ * Who may delete which image, beyond scopes: protection, names, the kill switch, and the state of the image.
  *
- * Promises: pure; deny beats allow; preview and deletion ask the same functions, so they cannot disagree. Never: reads
- * anything, or guesses what it was not given.
+ * Promises: pure; deny beats allow; preview and deletion call the same functions, so they cannot disagree.
  */
 import type { Image } from '../baidu/images.ts';
 import type { Caller } from '../callers/caller.ts';
@@ -12,12 +11,12 @@ import type { Failure } from '../problems/failure.ts';
 
 export interface Policy {
   readonly deletionsEnabled: boolean;
-  /** Each id in any case of its letters, because nobody knows how Baidu compares them. */
+  /** Compared without case, because Baidu does not document how it compares ids. */
   readonly protectedImages: ReadonlySet<string>;
   readonly protectedNames: readonly Protection[];
 }
 
-/** What forbids the deletion before anybody looks at the image. */
+/** What forbids the deletion before the image is read. */
 export function blockedBeforeRead(policy: Policy, imageId: ImageId): Failure[] {
   const blockers: Failure[] = [];
   if (!policy.deletionsEnabled) blockers.push({ code: 'deletions_disabled' });
@@ -30,7 +29,7 @@ function isProtected({ protectedImages }: Policy, imageId: ImageId): boolean {
   return [...protectedImages].some((each) => each.toLowerCase() === id);
 }
 
-/** Whether a rule needs the image's name. Only then is the name worth a call to Baidu. */
+/** Whether a rule needs the image's name, which costs a call to Baidu. */
 export function needsName(policy: Policy, caller: Caller, expectName: string | null): boolean {
   return policy.protectedNames.length > 0 || caller.names !== null || expectName !== null;
 }
@@ -49,10 +48,10 @@ export function blockedByName(policy: Policy, caller: Caller, image: Image, expe
   return blockers;
 }
 
-/** What Baidu would refuse because of the image's state. Only the preview asks this; a deletion asks Baidu itself. */
+/** What Baidu would refuse because of the image's state. Only the preview uses it; a deletion leaves it to Baidu. */
 export function blockedByState(image: Image, sharedWith: number | null): Failure[] {
   const { id: imageId, type, status } = image;
-  // The code with which Baidu would refuse, because its sentence says what to do.
+  // The same codes as for Baidu's refusals, because their sentences say what to do.
   const refused = {
     imageId,
     call: 'deletion',
@@ -67,7 +66,7 @@ export function blockedByState(image: Image, sharedWith: number | null): Failure
   return blockers;
 }
 
-/** `Custom`, or a relative for other machines such as `BbcCustom`. */
+/** `Custom`, or a variant for other machines such as `BbcCustom`. */
 export function isCustom(type: string): boolean {
   return type.endsWith('Custom');
 }

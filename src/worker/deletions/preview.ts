@@ -1,7 +1,8 @@
 /**
- * What an image is, and whether this caller could delete it now: the deletion's own rules, asked without deleting.
+ * Describes an image, and says whether this caller could delete it now, by the same rules as a deletion.
  *
- * Promises: sends Baidu nothing but GET; lists every blocker under the code with which the deletion would fail; says `null` if a read could not tell. Never: reserves or settles, or promises anything about later.
+ * Promises: sends Baidu nothing but GET; lists every blocker under the code with which a deletion would fail; answers `null` if
+ * sharing could not be read. Never: reserves or settles, or predicts anything about later.
  */
 import type { Answer } from '../baidu/answer.ts';
 import type { CallFailure, Image } from '../baidu/images.ts';
@@ -16,7 +17,7 @@ import { inProgress } from './ledger-stub.ts';
 import { blockedBeforeRead, blockedByName, blockedByState, isCustom } from './policy.ts';
 import { asNotAttempted, upstreamFailure, withLastDeletion } from './upstream.ts';
 
-/** The image as Baidu describes it, with what the rules say about it. */
+/** The image as Baidu describes it, and what the rules say about it. */
 export interface Preview extends Image, Pick<PreviewBody, 'sharedWith' | 'deletable' | 'blockers'> {}
 
 export interface Previewed {
@@ -26,7 +27,7 @@ export interface Previewed {
   readonly answer: Answer | undefined;
 }
 
-/** Reads the image and asks every rule. @throws only on a bug */
+/** Reads the image and applies every rule. @throws only on a bug */
 export async function previewImage(gateway: Gateway, caller: Caller, imageId: ImageId): Promise<Previewed> {
   const { images, policy, ledger, budgetsOf, now, deadlineMs } = gateway;
   const endMs = now() + deadlineMs;
@@ -43,7 +44,7 @@ export async function previewImage(gateway: Gateway, caller: Caller, imageId: Im
   const image = read.result.value;
 
   const sharing = isCustom(image.type) ? await images.countSharedUsers(imageId, endMs) : null;
-  // Deleted between the two reads.
+  // The image was deleted between the two reads.
   if (sharing?.result.ok === false && sharing.result.failure.code === 'image_not_found') {
     return notPreviewed(sharing.result.failure, sharing);
   }
@@ -65,7 +66,7 @@ export async function previewImage(gateway: Gateway, caller: Caller, imageId: Im
       blockers: blockers.map((failure) => ({ code: failure.code, detail: detailOf(failure) })),
     }),
     attempts: read.attempts + (sharing?.attempts ?? 0),
-    // If the second read failed, its answer tells the operator why.
+    // If the second read failed, its response shows the operator why.
     answer: isSharingUnknown ? sharing.answer : read.answer,
   };
 }

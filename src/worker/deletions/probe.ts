@@ -1,9 +1,9 @@
 /**
- * Whether Baidu accepts our credential. The probe deletes nothing: it reads an image that cannot exist, and the control, an image
- * that should exist.
+ * Checks whether Baidu accepts our credential. The probe deletes nothing: it reads an image that cannot exist, and the control,
+ * an image that should exist.
  *
- * Promises: in each isolate, one probe every ten seconds, however many ask; requests in between get the result of the last one.
- * Never: sends Baidu anything but GET, waits longer than the deadline, or fails because of the control.
+ * Promises: at most one probe every ten seconds in each isolate; requests in between share the last result. Never: sends Baidu
+ * anything but GET, waits longer than the deadline, or fails because of the control.
  */
 import type { Answer } from '../baidu/answer.ts';
 import type { ImageApi } from '../baidu/images.ts';
@@ -16,16 +16,16 @@ import { type Runtime, waitWhile } from '../runtime.ts';
 import type { ReadinessBody } from './bodies.ts';
 import { asNotAttempted, logUnlistedCode, upstreamFailure } from './upstream.ts';
 
-/** What a probe found. `null`: Baidu has answered about the image, and so has accepted the signature. */
+/** The result of a probe. It succeeds if Baidu answers about the image, because then it has accepted the signature. */
 interface Found {
   readonly result: Result<null, Failure>;
   readonly control: ReadinessBody['control'];
 }
 
 export interface Probed extends Found {
-  /** Reads that this request has sent; 0 if it got the result of an earlier probe. */
+  /** Reads that this request sent; 0 if it shares the result of an earlier probe. */
   readonly attempts: number;
-  /** Baidu's answer about the image that cannot exist. */
+  /** Baidu's response about the image that cannot exist. */
   readonly answer: Answer | undefined;
 }
 
@@ -38,10 +38,10 @@ export class UpstreamProbe {
   readonly #runtime: Pick<Runtime, 'now' | 'sleep' | 'log'>;
   readonly #deadlineMs: number;
   #askedAtMs: number | null = null;
-  /** What the last probe found; `null` while it is under way. */
+  /** The last probe's result; `null` while it is in progress. */
   #found: Found | null = null;
 
-  /** `controlId` is the image that should exist, or `null` if none is known. */
+  /** `controlId` is the image that should exist, or `null` if none is configured. */
   constructor(
     images: Pick<ImageApi, 'get' | 'check'>,
     controlId: ImageId | null,
@@ -54,7 +54,7 @@ export class UpstreamProbe {
     this.#runtime = runtime;
   }
 
-  /** Reads, or returns what the last probe found. `id` is the request that asks. @throws only on a bug */
+  /** Probes, or returns the last result. `id` is that of the request. @throws only on a bug */
   async ask(id: string): Promise<Probed> {
     if (this.#isDue()) return this.#read(id);
     await waitWhile(() => this.#found === null, this.#deadlineMs, this.#runtime.sleep);
@@ -63,7 +63,7 @@ export class UpstreamProbe {
     return { ...found, attempts: 0, answer: undefined };
   }
 
-  /** A probe whose request was ended by the platform counts as over after the deadline, and a time in the future as long ago. */
+  /** If the platform ended a probe's request, the probe counts as over after the deadline. A future time counts as long ago. */
   #isDue(): boolean {
     if (this.#askedAtMs === null) return true;
     const ageMs = this.#runtime.now() - this.#askedAtMs;

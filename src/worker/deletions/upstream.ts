@@ -1,4 +1,4 @@
-/** Translates Baidu's failure into a failure of the table, for deletion, preview and probe alike. */
+/** Translates Baidu's failures into failures of the table, for deletion, preview and probe. */
 import type { Answer } from '../baidu/answer.ts';
 import type { CallFailure } from '../baidu/images.ts';
 import type { Absent, UpstreamFailureCode } from '../baidu/verdict.ts';
@@ -22,7 +22,7 @@ export function asNotAttempted(failure: CallFailure): UpstreamFailure {
   return failure.code === 'image_not_found' ? failure : { code: failure.code, outcome: 'not_attempted' };
 }
 
-/** The failure that a caller may see. */
+/** The failure as the caller may see it. */
 export function upstreamFailure(
   failure: UpstreamFailure,
   answer: Answer | undefined,
@@ -36,7 +36,7 @@ export function upstreamFailure(
   return { ...failure, ...about, upstream, retryAfterS: answer?.retryAfterS };
 }
 
-/** Tells a caller whose image is absent when it was deleted; by which request, only if that was the caller's own. */
+/** If the image is absent, adds when it was deleted. Adds by which request only if that was the caller's own. */
 export function withLastDeletion<F extends Failure>(failure: F, last: LastDeletion | null, callerId: string): F {
   if (last === null || failure.code !== 'image_not_found') return failure;
   const requestId = last.caller === callerId ? last.requestId : null;
@@ -44,8 +44,8 @@ export function withLastDeletion<F extends Failure>(failure: F, last: LastDeleti
 }
 
 /**
- * Logs an absence with a code that nobody has seen. Writes nothing if `code` is `null`. `id` is the request that met it; without one
- * the ledger did.
+ * Logs an absence with an unlisted code. Does nothing if `code` is `null`. `id` is that of the request, absent if the ledger made
+ * the check.
  */
 export function logUnlistedCode(
   runtime: Pick<Runtime, 'now' | 'log'>,
