@@ -1,8 +1,8 @@
 /**
- * The one grammar of an image id.
+ * The only grammar of an image id.
  *
- * Every id on record is `m-` and 8 characters. What matters is what the grammar excludes: `/ . % ? #` and other prefixes,
- * with which an id could name something else at Baidu.
+ * Every known id is `m-` and 8 characters. The grammar must exclude `/ . % ? #` and other prefixes, with which an id could name
+ * something else at Baidu.
  */
 declare const checked: unique symbol;
 /** A string that `isImageId` has accepted. */
@@ -11,7 +11,7 @@ export type ImageId = string & { readonly [checked]: true };
 export const IMAGE_ID = /^m-[A-Za-z0-9]{6,32}$/;
 export const IMAGE_ID_RULE = '"m-" and 6 to 32 ASCII letters or digits';
 
-/** The id of no image: Baidu's have 8 characters after the prefix. */
+/** A valid id that no image has: Baidu's ids have 8 characters after the prefix. */
 export const ID_OF_NO_IMAGE = `m-${'0'.repeat(32)}` as ImageId;
 
 export function isImageId(text: string): text is ImageId {

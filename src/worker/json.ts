@@ -1,11 +1,11 @@
-/** Outside data, before anything is known about it. */
+/** Helpers for unchecked outside data. */
 
-/** Whether the value is a JSON object: neither a list nor `null`. */
+/** Whether the value is a JSON object, not a list or `null`. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The value if it is a list, or else an empty one. */
+/** The value if it is a list, or else an empty list. */
 export function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
@@ -24,7 +24,7 @@ export function parseJson(json: string): unknown {
 }
 
 /**
- * A complete body as text; `null` if it is longer than `maxBytes` or not UTF-8, and then the rest is cancelled.
+ * The complete body as text. If it is longer than `maxBytes` or not UTF-8: `null`, and the rest is cancelled.
  * @throws what the stream throws
  */
 export async function readText(body: ReadableStream<Uint8Array>, maxBytes: number): Promise<string | null> {
@@ -48,15 +48,15 @@ export async function readText(body: ReadableStream<Uint8Array>, maxBytes: numbe
   }
 }
 
-/** What `JSON.parse` does not tell of a text with one object. Positions begin at 1. */
+/** What `JSON.parse` hides about the text of an object. Positions begin at 1. */
 export interface Outline {
-  /** Where each member of the object stands in the text: `JSON.parse` puts names that are whole numbers first. */
+  /** The position of each member in the text: `JSON.parse` puts names that are whole numbers first. */
   readonly positions: ReadonlyMap<string, number>;
-  /** Members in which a name occurs twice, at any depth, or which repeat a name: `JSON.parse` keeps the last. */
+  /** Members that repeat a name, or contain a duplicate name at any depth: `JSON.parse` keeps only the last. */
   readonly repeated: readonly number[];
 }
 
-/** The text must be valid JSON. */
+/** The outline of `json`, which must be valid. */
 export function outlineOf(json: string): Outline {
   const positions = new Map<string, number>();
   const repeated: number[] = [];

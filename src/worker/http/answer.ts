@@ -1,7 +1,7 @@
 /**
- * The result of a request: its response, and what the audit record says about it.
+ * The result of a request: the response, and the facts for its audit record.
  *
- * Promises: every failure has the one shape. Never: knows Hono, or more of the request than `Addressee`.
+ * Promises: every failure has the same shape. Never: knows Hono, or more about the request than `Addressee`.
  */
 import type { Caller, Identified } from '../callers/caller.ts';
 import type { DeletionBody, HistoryBody, PreviewBody, ReadinessBody } from '../deletions/bodies.ts';
@@ -18,33 +18,33 @@ export interface Answer {
   readonly response: Response;
   readonly failure?: Failure;
   readonly identified?: Identified;
-  /** Whose history was asked for; `*` for everyone's. */
+  /** Whose history was requested; `*` for everyone's. */
   readonly historyOf?: string | undefined;
   readonly deletion?: Deletion | undefined;
-  /** What reading took, if nothing was to be deleted. */
+  /** Baidu's side of a preview or a probe. */
   readonly read?: Pick<Previewed, 'attempts' | 'answer'>;
   /** What a bug threw. */
   readonly thrown?: unknown;
 }
 
-/** A success about which the audit record has nothing to add. */
+/** A success without facts for the audit record. */
 export function success<T>(body: T): Answer {
   return { response: Response.json(body) };
 }
 
-/** `deletion` is where the final outcome of the deletion becomes known that the failure is about. */
+/** `deletion` is the URL where the deletion's final outcome will appear. */
 export function problem(to: Addressee, failure: Failure, deletion?: string): Answer {
   const body = problemBody(failure, to, deletion);
   const headers = { 'Content-Type': PROBLEM_CONTENT_TYPE, ...headersOf(failure) };
   return { response: Response.json(body, { status: body.status, headers }), failure };
 }
 
-/** After an exception. The caller learns nothing of it, only the outcome. */
+/** The response to an exception: the caller learns only the outcome. */
 export function crash(to: Addressee, thrown: unknown, outcome: 'not_attempted' | 'unknown'): Answer {
   return { ...problem(to, { code: 'internal_error', outcome }), thrown };
 }
 
-/** After an exception once `deleteImage` was called. `deletion` is what it returned, if it did. */
+/** The response to an exception after `deleteImage` was called. `deletion` is its result, if it returned. */
 export function deletionCrash(to: Addressee, request: DeletionRequest, thrown: unknown, deletion?: Deletion): Answer {
   const { caller, imageId, requestId } = request;
   const url = deletionUrl(to.origin, caller.id, imageId, requestId);
@@ -64,7 +64,7 @@ export function deletionAnswer(to: Addressee, request: DeletionRequest, deletion
   return { ...success<DeletionBody>({ id: imageId, outcome, confirmed, requestId, upstreamRequestId }), deletion };
 }
 
-/** The request whose deletion the caller can ask about: its own if the outcome is unknown, or the open one if that is its own. */
+/** The id of the caller's request whose deletion is still undecided: this one, or the open one that it was refused for. */
 function askableRequest(failure: Failure, callerId: string, requestId: string): string | undefined {
   if (failure.code === 'deletion_in_progress') {
     return failure.open.caller === callerId ? failure.open.requestId : undefined;
@@ -79,7 +79,7 @@ export function previewAnswer(to: Addressee, read: Previewed): Answer {
   return { ...success<PreviewBody>({ ...result.value, requestId: to.requestId, upstreamRequestId }), read };
 }
 
-/** `probed` is `null` if Baidu was not to be asked. */
+/** `probed` is `null` if the request did not ask for a probe. */
 export function readinessAnswer(
   to: Addressee,
   { id, scopes }: Caller,
@@ -97,7 +97,7 @@ export function readinessAnswer(
   };
 }
 
-/** `query` is what the caller asked for. */
+/** `query` is the caller's own. */
 export function historyAnswer(to: Addressee, rows: readonly DeletionRow[], query: HistoryQuery): Answer {
   const next = nextLink(to.origin, query, rows);
   const body: HistoryBody = { deletions: rows.map(describeRow) };

@@ -1,8 +1,8 @@
 /**
- * Who gets in: every call that needs a caller passes here first.
+ * Admission: every call that needs a caller passes here first.
  *
- * Promises: in this order: who calls, whether the gateway is configured, how often, whether the caller may. Hands a handler
- * what it may use. Never: decides anything itself; the decisions are functions elsewhere.
+ * Promises: checks, in this order, the credential, the configuration, the rate limits and the permission. The handler then receives the
+ * caller and the gateway.
  */
 import type { Context } from 'hono';
 import type { Identified } from '../callers/caller.ts';
@@ -20,17 +20,17 @@ export interface Admitted extends Identified {
   readonly gateway: Gateway;
 }
 
-/** A handler that is given its caller and the gateway. */
+/** A handler that receives its caller and the gateway. */
 type AdmittedHandler = (c: Context<HttpEnv>, admitted: Admitted) => Answer | Promise<Answer>;
 
 interface Admission {
-  /** `null` if any caller will do. */
+  /** `null` admits any caller. */
   readonly scope: Scope | null;
-  /** What the response says if there is no gateway. */
+  /** For the response if there is no gateway. */
   readonly problems?: readonly string[];
 }
 
-/** What makes a handler one that only admitted requests reach. */
+/** Wraps a handler so that only admitted requests reach it. */
 export function gateOf(identity: Identity | null, gateway: Gateway | null, startTimer: StartTimer) {
   async function admit(
     c: Context<HttpEnv>,
@@ -42,7 +42,7 @@ export function gateOf(identity: Identity | null, gateway: Gateway | null, start
     const limited = await rateLimitFailure(gateway.rateLimiters, caller.id, startTimer);
     if (limited !== null) return failed(limited);
     if (scope !== null && !caller.scopes.has(scope)) return failed({ code: 'permission_denied', missing: scope });
-    // Browsers send this header with every request, and no script can remove it. So no page can delete.
+    // Browsers send this header with every request, and no script can remove it. So no web page can delete.
     const isPage = c.req.header('sec-fetch-site') !== undefined;
     if (scope === 'images:delete' && isPage) return failed({ code: 'permission_denied', missing: 'no_browser' });
     return ok({ ...identified, gateway });
@@ -51,7 +51,7 @@ export function gateOf(identity: Identity | null, gateway: Gateway | null, start
   return (admission: Admission, handle: AdmittedHandler): Handle =>
     async (c) => {
       const to = c.get('to');
-      // If the table of callers cannot be read, no caller is known, and the response says no more.
+      // If the callers cannot be read, no caller is known, and the response says no more.
       if (identity === null) return problem(to, { code: 'gateway_misconfigured' });
       const known = await identity.identify(c.env, (name) => c.req.header(name), waitUntilOf(c));
       if (!known.ok) return problem(to, known.failure);
@@ -60,7 +60,7 @@ export function gateOf(identity: Identity | null, gateway: Gateway | null, start
         const admitted = await admit(c, admission, identified);
         return { ...(admitted.ok ? await handle(c, admitted.value) : problem(to, admitted.failure)), identified };
       } catch (thrown) {
-        // The caller is still known here.
+        // Caught here, where the record can still name the caller.
         return { ...crash(to, thrown, c.get('outcomeOfCrash')), identified };
       }
     };

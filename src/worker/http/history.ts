@@ -1,7 +1,7 @@
 /**
- * The addresses of the deletion history: its pages, and the rows of one deletion.
+ * The URLs of the deletion history: its pages, and the rows of one deletion.
  *
- * Promises: a page begins after the row with which the one before it ended, whatever was deleted in between.
+ * Promises: a page begins right after the last row of the page before it, whatever was deleted in between.
  *
  * Source: RFC 8288 (`Link`).
  */
@@ -10,7 +10,7 @@ import type { Cursor, DeletionRow, HistoryQuery } from '../ledger/rows.ts';
 
 export const DELETIONS_PATH = '/deletions';
 
-/** The `Link` to the page after `rows`, which is the answer to `query`; `null` if that page is not full and so the last. */
+/** The `Link` to the page after `rows`, the result of `query`; `null` if `rows` is not full and so is the last page. */
 export function nextLink(origin: string, query: HistoryQuery, rows: readonly DeletionRow[]): string | null {
   const { caller, imageId, requestId, outcome, sinceMs, untilMs, limit } = query;
   const last = rows[limit - 1];
@@ -23,19 +23,19 @@ export function nextLink(origin: string, query: HistoryQuery, rows: readonly Del
   return `<${origin}${DELETIONS_PATH}?${search}>; rel="next"`;
 }
 
-/** The cursor of the page after a row. Callers must not read it: Base64 of a version, a time and a number. */
+/** The cursor of the page after a row. Opaque to callers: Base64 of a version, a time and a number. */
 export function cursorAfter({ reservedAtMs, seq }: Cursor): string {
   return btoa(`1:${reservedAtMs}:${seq}`).replaceAll('=', '');
 }
 
-/** The place in a cursor, or `undefined` if `cursorAfter` did not make it. */
+/** The position in a cursor, or `undefined` if `cursorAfter` did not make it. */
 export function parseCursor(text: string): Cursor | undefined {
   const found = /^1:(\d{1,15}):(\d{1,15})$/.exec(decodeBase64(text));
   const cursor = { reservedAtMs: Number(found?.[1]), seq: Number(found?.[2]) };
   return cursor.seq > 0 && cursorAfter(cursor) === text ? cursor : undefined;
 }
 
-/** Where a caller finds the final outcome of a deletion that it asked for. */
+/** Where a caller finds the final outcome of its deletion. */
 export function deletionUrl(origin: string, caller: string, imageId: string, requestId: string): string {
   return `${origin}${DELETIONS_PATH}?${new URLSearchParams({ caller, imageId, requestId })}`;
 }

@@ -1,9 +1,9 @@
 /**
- * What `GET /metrics` answers, as text for Prometheus.
+ * The body of `GET /metrics`, as text for Prometheus.
  *
- * Promises: counters come from the ledger and never go down, whatever retention removes; each begins at 0, because `increase` does
- * not see the first event of a series that begins with it. Each configured caller has its series. Never: names an image, a request
- * or a subject, because their number has no bound.
+ * Promises: counters come from the ledger and never go down, whatever retention removes. Each starts at 0, because `increase` misses the
+ * first event of a series that starts with it. Each configured caller has its series. Never: labels by image, request or subject,
+ * because their number is unbounded.
  *
  * Source: https://prometheus.io/docs/instrumenting/exposition_formats/ (text format 0.0.4),
  * https://prometheus.io/docs/practices/naming/ and https://prometheus.io/docs/practices/instrumentation/ ("Avoid missing metrics").
@@ -25,7 +25,7 @@ export interface MetricsContext {
 
 const BUDGETS = ['caller', 'account'] as const satisfies readonly (keyof Budgets)[];
 
-/** Name and explanation of each counter without a label. */
+/** Name and help text of each counter without a label. */
 const TOTAL_FAMILIES = {
   in_progress: ['in_progress_refusals_total', 'Deletions refused because another of the image was open.'],
   failed_checks: ['failed_checks_total', 'Checks of an image that found nothing out.'],
@@ -111,7 +111,7 @@ function family(name: string, type: 'counter' | 'gauge', help: string, samples: 
   return `# HELP ${full} ${help}\n# TYPE ${full} ${type}\n${lines.join('')}`;
 }
 
-/** What is left of a budget. A budget that was lowered may be exceeded already. */
+/** The rest of a budget. A lowered budget may already be exceeded. */
 function remaining(budget: number, count: number): number {
   return Math.max(budget - count, 0);
 }

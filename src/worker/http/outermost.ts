@@ -1,7 +1,7 @@
 /**
- * The outermost step of every request: its ids, the headers of every response, and its audit record.
+ * The outermost step of every request: its ids, the headers of its response, and its audit record.
  *
- * Promises: every request has exactly one record, whatever happens on its way.
+ * Promises: every request leaves exactly one record, whatever happens.
  */
 import type { Context, MiddlewareHandler } from 'hono';
 import { credentialHeaders } from '../callers/identify.ts';
@@ -17,7 +17,7 @@ import { isHost } from './request.ts';
 import { HSTS, HSTS_HEADER, type Transport, transportOf } from './transport.ts';
 import { VERSION_HEADER } from './version-header.ts';
 
-/** The outermost step: names the request, and when everything is done writes its record. */
+/** The outermost step: gives the request its ids, and writes its record when everything is done. */
 export function audit(
   { now, randomUUID, log }: Pick<Runtime, 'now' | 'randomUUID' | 'log'>,
   { identity, gateway, version }: Audited,
@@ -59,7 +59,7 @@ export function audit(
   };
 }
 
-/** Answers an exception. An answer that was given before it is still true, and stands. */
+/** The response to an exception. An answer given before the exception stands, because it is still true. */
 export function giveAfterCrash(c: Context<HttpEnv>, thrown: unknown): Response {
   const before = c.get('answer');
   return give(c, before === undefined ? crash(c.get('to'), thrown, c.get('outcomeOfCrash')) : { ...before, thrown });
@@ -70,7 +70,7 @@ interface Address {
   readonly path: string;
 }
 
-/** Most answers name neither URL nor path, so whether these may be repeated is found out when they are asked for. */
+/** Computed on demand: most answers contain neither URL nor path, so checking whether those may be repeated would be wasted. */
 function addresseeOf({ url, path }: Address, requestId: string, transport: Transport, mayKeep: MayKeep): Addressee {
   return {
     requestId,

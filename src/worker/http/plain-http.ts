@@ -1,9 +1,9 @@
 /**
- * What happens over plain http, where anyone on the way can read a credential.
+ * Refuses plain http, over which anyone on the network path can read a credential.
  *
- * Promises: over plain http, another machine gets only `/healthz`. A page is redirected to https if the request has no credential;
- * everything else is refused. The caller is identified first, so that the audit record says whose key to replace. Never: counts such a
- * request against a limit.
+ * Promises: over plain http, another machine gets only `/healthz`. A request for a page without a credential is redirected to https;
+ * everything else is refused. The caller is identified first, so that the audit record shows whose key to replace. Never: counts such
+ * a request against a limit.
  *
  * Source: RFC 9110 §15.4.9 (308).
  */
@@ -14,14 +14,14 @@ import { PROBLEMS_PATH } from '../problems/problem.ts';
 import { type Answer, problem } from './answer.ts';
 import { give, type HttpEnv, waitUntilOf } from './context.ts';
 
-/** What a person may open by typing the name of the host. */
+/** What a person may open by typing the host name. */
 const PAGE = new RegExp(`^(?:/docs|/console|/openapi\\.json|${FILES_PATH}/[a-z.-]+|${PROBLEMS_PATH}/[a-z_]+)$`);
 
-/** Lets everything through that did not come over plain http. */
+/** Lets through everything that did not arrive over plain http. */
 export function refusePlainHttp(identity: Identity | null): MiddlewareHandler<HttpEnv> {
   return async function refusePlainHttp(c, next) {
     if (c.get('transport') !== 'http' || c.req.path === '/healthz') return next();
-    // A browser sends its cookies to pages, too.
+    // A browser sends cookies with page requests, too.
     const names = credentialHeaders(identity, c.req.raw.headers).filter((name) => name !== 'cookie');
     const hasCredential = names.some((name) => c.req.header(name) !== undefined);
     const page = hasCredential ? null : pageOverHttps(c);
@@ -31,13 +31,13 @@ export function refusePlainHttp(identity: Identity | null): MiddlewareHandler<Ht
   };
 }
 
-/** The refusal, and whose credential it was. */
+/** The refusal, with the caller whose credential it was. */
 async function identified(c: Context<HttpEnv>, identity: Identity, refusal: Answer): Promise<Answer> {
   const known = await identity.identify(c.env, (name) => c.req.header(name), waitUntilOf(c));
   return known.ok ? { ...refusal, identified: known.value } : refusal;
 }
 
-/** The same page over https, or `null` if this is no page. */
+/** The URL of the same page over https, or `null` if this is no page. */
 function pageOverHttps(c: Context<HttpEnv>): string | null {
   const { method, path } = c.req;
   const { origin } = c.get('to');

@@ -1,8 +1,8 @@
 /**
- * The query parameters: one row for each, from which parser, problem text and OpenAPI document derive.
+ * The query parameters, one row for each. Parser, problem text and OpenAPI document derive from the row.
  *
- * Promises: an unknown, repeated or malformed parameter is a failure, so that `?dryrun=1` cannot delete. Never: puts text of the
- * request into a failure.
+ * Promises: an unknown, repeated or malformed parameter is a failure, so that `?dryrun=1` cannot delete. Never: quotes the request
+ * in a failure.
  */
 import type { OpenAPIV3 } from 'openapi-types';
 import { isCallerId } from '../callers/caller.ts';
@@ -16,16 +16,16 @@ import { failed, ok, type Result } from '../result.ts';
 import { parseCursor } from './history.ts';
 
 interface Parameter<T> {
-  /** What a value must be: the end of a sentence that begins with the parameter's name. */
+  /** What a value must be, as the end of a sentence that begins with the parameter's name. */
   readonly rule: string;
   readonly description: string;
-  /** JSON Schema of the text. */
+  /** JSON Schema of the value. */
   readonly schema: OpenAPIV3.NonArraySchemaObject;
   /** The value if the parameter is absent. */
   readonly absent: T;
-  /** Whether the text itself is logged, stored or repeated, and so must hold no part of a credential. */
+  /** Whether the value is logged, stored or repeated, and so must not contain part of a credential. */
   readonly isKept?: true;
-  /** `undefined` if the text breaks the rule. */
+  /** `undefined` if the value breaks the rule. */
   readonly parse: (text: string) => T | undefined;
 }
 
@@ -121,7 +121,7 @@ export const PARAMETERS = {
 export type ParameterName = keyof typeof PARAMETERS;
 type Values = { readonly [N in ParameterName]: (typeof PARAMETERS)[N]['absent'] };
 
-/** The parameters of each call that takes any. */
+/** The parameters of each call that has any. */
 export const DELETION_PARAMETERS = ['allowMissing', 'expectName'] as const;
 export const READINESS_PARAMETERS = ['upstream'] as const;
 export const HISTORY_PARAMETERS = [
@@ -135,7 +135,7 @@ export const HISTORY_PARAMETERS = [
   'cursor',
 ] as const;
 
-/** Reads the parameters `names` from `query`, which must have no others. */
+/** Reads the parameters `names` from `query`. Any other parameter is a failure. */
 export function readQuery<N extends ParameterName>(
   query: URLSearchParams,
   names: readonly N[],
@@ -153,7 +153,7 @@ export function readQuery<N extends ParameterName>(
     if (isKept && text !== null && !mayKeep(text)) return invalid('holds_credential');
     values[name] = value;
   }
-  // Each value came from the row of its own name.
+  // Each value was parsed by the row of its own name.
   return ok(values as Pick<Values, N>);
 }
 
@@ -171,12 +171,12 @@ function parseBoolean(text: string): boolean | undefined {
 
 const DATE_TIME =
   /^(?<day>\d{4}-\d\d-\d\d)T(?<minute>(?:[01]\d|2[0-3]):\d\d):(?<second>\d\d)(?<rest>(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))$/i;
-/** A leap second is the last of a month, in UTC. */
+/** A leap second is the last second of a month, in UTC. */
 const END_OF_MONTH = /-01T00:00:00\.\d{3}Z$/;
 
 /**
- * RFC 3339 `date-time` (§5.6, also in small letters) as milliseconds since the epoch. The second 60 (§5.7) is the next one, as clocks
- * count it. `Date.parse` alone would take 30 February for 2 March.
+ * RFC 3339 `date-time` (§5.6, also in lower case) as milliseconds since the epoch. Second 60 (§5.7) counts as the next second, as it
+ * does in Unix time. `Date.parse` alone would take 30 February for 2 March.
  */
 function parseDateTime(text: string): number | undefined {
   const { day, minute, second, rest = '' } = DATE_TIME.exec(text)?.groups ?? {};

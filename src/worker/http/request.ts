@@ -1,7 +1,7 @@
 /**
- * What a caller asks for, read strictly.
+ * Parses requests strictly.
  *
- * Promises: whatever is not understood exactly is a failure. Never: decodes the id, or puts text of the request into a failure.
+ * Promises: anything not understood exactly is a failure. Never: decodes the id, or quotes the request in a failure.
  */
 import { IMAGE_ID_RULE, type ImageId, isImageId } from '../image-id.ts';
 import type { MayKeep } from '../kept-text.ts';
@@ -16,17 +16,17 @@ type Fault = Failure<'invalid_request' | 'invalid_image_id'>;
 const IMAGES_PATH = '/images/';
 export const IMAGE_ROUTE = `${IMAGES_PATH}:id`;
 
-/** `uri-host [":" port]` (RFC 9110 §7.2). Runtimes paste it into the URL, where a slash in it would change the path. */
+/** `uri-host [":" port]` (RFC 9110 §7.2). Runtimes put it into the URL unchecked, where a slash would change the path. */
 const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d*)?$/i;
 
-/** Whether this is a Host header that a request may have. Some requests have none. */
+/** Whether the Host header is valid. A request may have none. */
 export function isHost(host: string | undefined): boolean {
   return host === undefined || HOST.test(host);
 }
 
 /**
- * The path as it was sent. A URL parser would resolve `..` in it. Only a segment `*` is encoded, because the router would take it
- * for its own wildcard and run every handler twice.
+ * The path as sent; a URL parser would resolve `..` in it. Only a segment `*` is encoded, because the router would take it for its own
+ * wildcard and run every handler twice.
  */
 export function pathOf(url: string): string {
   const path = /^[a-z]+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1] ?? '';
@@ -38,7 +38,7 @@ export function imageIdSegment(path: string): string {
   return path.startsWith(IMAGES_PATH) ? path.slice(IMAGES_PATH.length) : '';
 }
 
-/** What a `DELETE /images/{id}` asks for. */
+/** A parsed `DELETE /images/{id}`. */
 export interface DeletionOrder {
   readonly imageId: ImageId;
   readonly allowMissing: boolean;
@@ -88,13 +88,13 @@ function readImageId(path: string, mayKeep: MayKeep): Result<ImageId, Fault> {
 }
 
 function queryOf(url: string): URLSearchParams {
-  // With its question mark: the parser drops one, and a second one belongs to a name.
+  // Keeps the question mark: the parser drops the first one, and a second belongs to a name.
   return new URLSearchParams(/\?[^#]*/.exec(url)?.[0]);
 }
 
 /**
- * Whether the request has content. Only the stream tells: behind a binding `Content-Length` is whatever the calling Worker wrote, and
- * some HTTP versions need none. A stream that fails, or has not ended in time, counts as content.
+ * Whether the request has content. Only the stream shows that: through a binding the calling Worker chooses `Content-Length`, and
+ * HTTP/2 does not require it. A stream that fails or does not end in time counts as content.
  */
 async function hasContent({ body }: Request, startTimer: StartTimer): Promise<boolean> {
   if (body === null) return false;
@@ -104,7 +104,7 @@ async function hasContent({ body }: Request, startTimer: StartTimer): Promise<bo
   return hasBytes;
 }
 
-/** Whether any chunk is not empty. One that is not even bytes counts as content, too. */
+/** Whether any chunk is not empty. A chunk that is not bytes counts as content, too. */
 async function findBytes(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<boolean> {
   for (;;) {
     const { done, value } = await reader.read();

@@ -1,2 +1,2 @@
-/** On every answer: the version of the Worker, as in `service.version`. Absent if the platform does not name it. */
+/** On every response: the version of the Worker, as in `service.version`. Absent if the platform does not name it. */
 export const VERSION_HEADER = 'Gateway-Version';
