@@ -1,8 +1,8 @@
 /**
- * The deletion ledger as a Durable Object: one for the deployment.
+ * The deletion ledger as a Durable Object, one per deployment.
  *
- * Promises: every call is one transaction, and what it returns is on disk before it leaves the object (the platform's output gate);
- * whenever a row waits for a check, an alarm is set. Never: sends Baidu anything but reads of an image.
+ * Promises: every call is one transaction, which is on disk before its result leaves the object (the platform's output gate);
+ * while a row waits for a check, an alarm is set. Never: sends Baidu anything but reads of an image.
  *
  * Source: https://developers.cloudflare.com/durable-objects/reference/in-memory-state/ and /api/alarms/.
  */
@@ -18,13 +18,13 @@ import { logEvent } from './log.ts';
 import { platformRuntime } from './platform.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from './time.ts';
 
-/** When the alarm runs again if it does not get as far as finding out. */
+/** When the alarm runs again if it fails before it has found the next time. */
 const FALLBACK_MS = MINUTE_MS;
 /** When the alarm runs again if the configuration is broken. */
 const MISCONFIGURED_MS = 10 * MINUTE_MS;
-/** Rows past their retention wait for the next alarm, which removes them at most this often. */
+/** The shortest time between two alarms for retention alone. */
 const RETENTION_INTERVAL_MS = HOUR_MS;
-/** How long a full ledger keeps rows that had no effect. */
+/** How long a full ledger keeps rows without effect. */
 const WITHOUT_EFFECT_MS = 30 * DAY_MS;
 
 const { now, sleep } = platformRuntime;
@@ -38,11 +38,11 @@ export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
     this.#settings = parseLedgerSettings(env);
     this.#store = new LedgerStore(ctx.storage.sql, this.#settings.resolveAfterS);
     ctx.storage.transactionSync(() => this.#store.migrate());
-    // A restored storage may have lost the alarm.
+    // Restored storage may have lost the alarm.
     ctx.blockConcurrencyWhile(() => this.#write(() => undefined));
   }
 
-  /** Enters a deletion before Baidu hears of it, or says why not. */
+  /** Enters a deletion before it is sent to Baidu, or refuses it. */
   reserve(reservation: rows.Reservation, budgets: rows.Budgets): Promise<rows.Reserved> {
     return this.#write(() => {
       const { reserved, events } = this.#store.reserve(reservation, budgets, now());
@@ -55,7 +55,7 @@ export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
     logEvents(this.ctx.storage.transactionSync(() => this.#store.settle(id, settlement, now())));
   }
 
-  /** Takes back a reservation whose reply did not arrive, or forbids it if it has not come yet. */
+  /** Undoes a reservation whose reply was lost, or blocks it if it has not arrived yet. */
   async cancel(reservation: rows.Reservation, settlement: rows.Settlement): Promise<void> {
     logEvents(this.ctx.storage.transactionSync(() => this.#store.cancel(reservation, settlement, now())));
   }
@@ -72,14 +72,14 @@ export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
     return this.#store.metrics(now());
   }
 
-  /** @throws if no alarm can be set, so that the platform tries again */
+  /** @throws if no alarm can be set, so that the platform retries */
   override async alarm(): Promise<void> {
     const { storage } = this.ctx;
     await storage.setAlarm(now() + FALLBACK_MS);
     try {
       const isMoreToRemove = storage.transactionSync(() => this.#endRetention());
       const isConfigured = await this.#check();
-      // An alarm that was set meanwhile is overwritten, so nothing may be awaited between finding the time and setting it.
+      // This overwrites any alarm set meanwhile, so there must be no await between finding the time and setting it.
       const nextMs = isMoreToRemove ? now() : this.#nextAlarmMs(isConfigured);
       await (nextMs === null ? storage.deleteAlarm() : storage.setAlarm(nextMs));
     } catch (thrown) {
@@ -88,19 +88,19 @@ export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
     }
   }
 
-  /** One transaction, and an alarm for what it leaves to be checked. A settlement needs none: it makes no check due earlier. */
+  /** One transaction, then an alarm for the next check. Settlements do not need this: they make no check due earlier. */
   async #write<T>(act: () => T): Promise<T> {
     const { storage } = this.ctx;
     const value = storage.transactionSync(act);
     const nextMs = this.#store.nextCheckMs();
     if (nextMs === null) return value;
-    // Read last: an alarm that is read before another one replaces it would be compared in vain.
+    // Read as late as possible, because another call may replace the alarm.
     const alarmMs = await storage.getAlarm();
     if (alarmMs === null || nextMs < alarmMs) await storage.setAlarm(nextMs);
     return value;
   }
 
-  /** Removes a batch of rows past their retention. Whether there may be more. */
+  /** Removes a batch of rows past their retention. Returns whether there may be more. */
   #endRetention(): boolean {
     const removed =
       this.#store.remove(now() - this.#settings.retentionDays * DAY_MS) +
@@ -109,7 +109,7 @@ export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
     return removed >= REMOVAL_BATCH;
   }
 
-  /** Checks what is due, by the configuration as it is now. `false` if that is broken; then nothing is read or written. */
+  /** Checks the due images under the current configuration. If that is invalid, does nothing and returns `false`. */
   async #check(): Promise<boolean> {
     const { config } = parseConfig(this.env);
     if (config === null) return false;
@@ -122,7 +122,7 @@ export class Ledger extends DurableObject<UncheckedEnv> implements rows.Ledger {
     return true;
   }
 
-  /** When a check, or the end of the oldest row's retention, is due, or `null` if there are no rows. */
+  /** When the next check is due or the oldest row's retention ends; `null` if there are no rows. */
   #nextAlarmMs(isConfigured: boolean): number | null {
     const oldestMs = this.#store.oldestMs();
     if (oldestMs === null) return null;

@@ -1,11 +1,11 @@
 /**
- * The pages for people and the OpenAPI document, from the Worker's static assets.
+ * Serves the web pages and the OpenAPI document from the Worker's static assets.
  *
- * Promises: a page runs only the scripts and styles that are deployed with it, talks to no other origin and cannot be framed. The
- * assets receive the name of the file and nothing else of the request, so no header changes their response. Never: puts text from
- * a request into a page, so nothing can be injected.
+ * Promises: a page runs only scripts and styles deployed with it, talks to no other origin and cannot be framed. The assets receive
+ * only the file name, so no request header changes their response. Never: puts text from a request into a page, so nothing can be
+ * injected.
  *
- * A further page is its HTML, style and script in `dist/pages` and a route in `app.ts`.
+ * To add a page, put its HTML, style and script into `dist/pages` and add a route to `app.ts`.
  * Source: https://www.w3.org/TR/CSP3/; https://developers.cloudflare.com/workers/static-assets/binding/.
  */
 
@@ -14,7 +14,7 @@ export interface Assets {
   readonly fetch: (url: string) => Promise<Response>;
 }
 
-/** Where the style and script of all pages are. */
+/** The path of styles and scripts. */
 export const FILES_PATH = '/assets';
 export const PAGE_HEADERS = {
   'Content-Security-Policy':
@@ -27,17 +27,17 @@ export const CONTENT_TYPES = {
   css: 'text/css; charset=utf-8',
   js: 'text/javascript; charset=utf-8',
 } as const;
-/** Stands in the document for the gateway's own origin, which the build does not know. */
+/** Placeholder in the document for the gateway's own origin, which the build does not know. */
 export const ORIGIN_PLACEHOLDER = 'https://gateway.invalid';
 
 const FILE = /^[a-z-]+\.(css|js)$/;
 
-/** A page, such as `docs`. `null` if this deployment has no assets. @throws Error if they answer neither with it nor with 404 */
+/** A page, such as `docs`. `null` if there is no such asset. @throws Error if the assets answer with a status other than 200 or 404 */
 export function page(assets: Assets | null, name: string): Promise<Response | null> {
   return pageOf(assets, `${name}.html`, CONTENT_TYPES.html);
 }
 
-/** Style or script, such as `docs.js`. `null` if there is no such file. @throws Error as `page` does */
+/** A style or script, such as `docs.js`. `null` if there is no such file. @throws Error as `page` does */
 export async function pageFile(assets: Assets | null, name: string): Promise<Response | null> {
   const [, kind] = FILE.exec(name) ?? [];
   return kind === 'css' || kind === 'js' ? pageOf(assets, name, CONTENT_TYPES[kind]) : null;
@@ -47,7 +47,7 @@ export async function pageFile(assets: Assets | null, name: string): Promise<Res
 export async function apiDocument(assets: Assets | null, origin: string): Promise<Response | null> {
   const text = await (await read(assets, 'openapi.json'))?.text();
   if (text === undefined) return null;
-  // An origin may have `$&` in it, so it is given by functions. It cannot have what JSON escapes.
+  // Replaced by functions, because an origin may contain `$&`. It cannot contain characters that JSON escapes.
   const named = text.replaceAll(`"${ORIGIN_PLACEHOLDER}"`, () => `"${origin || '/'}"`);
   return new Response(
     named.replaceAll(ORIGIN_PLACEHOLDER, () => origin),

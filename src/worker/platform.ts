@@ -1,4 +1,4 @@
-/** The real outside world. Only the two doors, `index.ts` and `ledger-object.ts`, import it. */
+/** The real `Runtime`. Only the entry points, `index.ts` and `ledger-object.ts`, import it. */
 import type { Runtime } from './runtime.ts';
 
 export const platformRuntime: Runtime = {

@@ -1,3 +1,3 @@
-/** The one grammar of a request id: it can harm neither a header nor a log line. */
+/** The only grammar of a request id, safe for headers and log lines. */
 export const REQUEST_ID = /^[\w.-]{1,64}$/;
 export const REQUEST_ID_RULE = '1 to 64 letters, digits, "_", "." or "-"';

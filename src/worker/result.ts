@@ -1,4 +1,4 @@
-/** The one way to say "either, or": a value, or the failure that stands in its place. */
+/** A value, or the failure in its place. */
 export type Result<T, F> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: F };
 
 export function ok<const T>(value: T): { readonly ok: true; readonly value: T } {

@@ -1,4 +1,4 @@
-/** The outside world as an interface, and a bound on waiting for it. `platform.ts` has the real one. */
+/** The outside world as an interface, and time limits on waiting for it. `platform.ts` has the real one. */
 import type { Severity } from './outcome.ts';
 
 export interface Runtime {
@@ -17,12 +17,12 @@ export interface Runtime {
 /** Calls `ring` after `ms`. Returns a function that cancels it. */
 export type StartTimer = (ms: number, ring: () => void) => () => void;
 
-/** The second argument of `fetch()`, as data: a `Request` would be copied by `fetch()` and costs as much again. */
+/** The options of `fetch()`. `fetch()` would copy a `Request`, which doubles the cost. */
 export interface OutgoingRequest {
   readonly method: 'DELETE' | 'GET';
   readonly headers: Readonly<Record<string, string>>;
   readonly redirect: 'manual';
-  /** A zone's cache rules apply to a Worker's own requests. workerd sends `Cache-Control` and `Pragma: no-cache` with it. */
+  /** A zone's cache rules apply to a Worker's own requests. With this, workerd sends `Cache-Control` and `Pragma: no-cache`. */
   readonly cache: 'no-store';
   readonly signal?: AbortSignal;
 }
@@ -38,12 +38,12 @@ export async function waitWhile(isGoing: () => boolean, limitMs: number, sleep: 
   for (let waitedMs = 0; waitedMs < limitMs && isGoing(); waitedMs += POLL_MS) await sleep(POLL_MS);
 }
 
-/** Keeps the Worker alive until the promise ends, even if the caller hangs up. */
+/** Keeps the Worker alive until the promise settles, even if the caller hangs up. */
 export type WaitUntil = (work: Promise<unknown>) => void;
 
 /**
- * How long one platform call may take, in milliseconds; normally it takes a few. Four of them plus the longest deadline is
- * 26 s, inside the 30 s that a Worker keeps after its caller hangs up.
+ * How long one platform call may take, in milliseconds; normally it takes a few. Four of them plus the longest deadline take 26 s,
+ * less than the 30 s that a Worker may run after its caller hangs up.
  */
 export const PLATFORM_TIMEOUT_MS = 1_500;
 

@@ -1,8 +1,8 @@
 /**
- * How many distinct images count against a budget: those that were or may have been deleted in the last 24 hours.
+ * Counts the distinct images against a budget: those that were or may have been deleted in the last 24 hours.
  *
- * Promises: the rows themselves are counted, so no second record can disagree. A row from a clock that was ahead counts, which is
- * the safe side. Never: has a clock. Times are milliseconds since the epoch.
+ * Promises: counts the rows themselves, so no second record can disagree. A row with a future time counts, which is the safe side.
+ * Never: has a clock. Times are milliseconds since the epoch.
  */
 
 import { DAY_MS } from '../time.ts';
@@ -13,7 +13,7 @@ import type { Sql, SqlBinding } from './sql.ts';
 export const BUDGET_WINDOW_MS = DAY_MS;
 const MAX_RETRY_AFTER_S = BUDGET_WINDOW_MS / 1000;
 
-/** The budget that forbids one more deletion of this image, or `null`. Of two it is the one with the longer wait. */
+/** The budget that forbids a deletion of this image, or `null`. If both do, the one with the longer wait. */
 export function exhaustedBudget(
   sql: Sql,
   caller: string,
@@ -38,12 +38,12 @@ export function exhaustedBudget(
   if (ofCaller === null || ofAccount === null) return ofCaller ?? ofAccount;
   return ofCaller.retryAfterS >= ofAccount.retryAfterS ? ofCaller : ofAccount;
 
-  /** An image that counts already uses up no more of a budget, unless the budget is 0, which forbids everything. */
+  /** An image that already counts uses up no more of a budget. A budget of 0 forbids everything. */
   function exhausted(of: Exhausted['of'], budget: number, counted: Counted): Exhausted | null {
     if (counted.rows() < budget || (budget > 0 && counted.has())) return null;
     const excess = counted.count() - budget;
     if (excess < 0) return null;
-    // With a budget of 0 no row has to leave, so the wait is a day.
+    // With a budget of 0 there may be no such row, so the wait is a day.
     const leavesAtMs = Number(counted.leavesAtMs(excess) ?? nowMs);
     const waitS = Math.ceil((leavesAtMs - sinceMs) / 1000);
     return { of, budget, retryAfterS: Math.min(Math.max(waitS, 1), MAX_RETRY_AFTER_S) };
@@ -52,15 +52,15 @@ export function exhaustedBudget(
 
 /** The images that count against one budget. */
 interface Counted {
-  /** The rows that count. If they are fewer than the budget, so are the images. */
+  /** How many rows count. If they are fewer than the budget, so are the images, and this query is cheaper. */
   readonly rows: () => number;
   readonly has: () => boolean;
   readonly count: () => number;
-  /** The newest row of the image whose leaving, after `excess` others, makes room; `undefined` if there are not so many. */
+  /** The time of the newest row of the image that makes room when it expires after `excess` others; `undefined` if there is none. */
   readonly leavesAtMs: (excess: number) => unknown;
 }
 
-/** How many images count now, for the account and for each caller that has any. */
+/** How many images count now, for the account and for each caller with any. */
 export function countedImages(sql: Sql, nowMs: number): { readonly account: number; readonly callers: Counts } {
   const sinceMs = nowMs - BUDGET_WINDOW_MS;
   const callers = sql.exec(SQL.callerCounts, sinceMs).toArray();

@@ -1,19 +1,19 @@
 /**
- * One run of checks: which image is checked when.
+ * One run of checks: schedules them, within limits.
  *
- * Promises: at most five checks at a time, at most ten begun a second, at most forty in a run; `due` is called again for
- * each free place. Never: reads an image, or touches storage.
+ * Promises: at most five checks at a time, ten started per second, and forty per run; calls `due` again for each free slot. Never: reads
+ * an image, or touches storage.
  */
 import type { Runtime } from '../runtime.ts';
 import { MAX_CHECKS_AT_ONCE } from './store.ts';
 
-/** Each is one subrequest, and the Free plan allows 50 per invocation. The next run follows at once. */
+/** Each check is one subrequest, and the Free plan allows 50 per invocation. The next run follows at once. */
 const MAX_CHECKS_IN_RUN = 40;
 const MIN_PAUSE_MS = 100;
 
 /**
- * Checks what is due. `due` names the next image, or `null` if only those in `underWay` are due.
- * @throws what `check` throws first, when all that were under way are over
+ * Checks all due images. `due` returns the next image, or `null` if none is due but those in `underWay`.
+ * @throws the first error of `check`, after all checks in progress have finished
  */
 export async function runChecks(
   due: (underWay: readonly string[]) => string | null,

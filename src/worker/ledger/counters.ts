@@ -1,22 +1,22 @@
 /**
- * Counts that never go down, whatever retention removes.
+ * Counters that never go down, whatever retention removes.
  *
- * Promises: one row for each name, caller and label, changed in the same step as what it counts. Never: has a clock.
+ * Promises: one row for each name, caller and label, updated in the same transaction as what it counts. Never: has a clock.
  */
 import { type Counts, TOTALS, type TotalName } from './rows.ts';
 import type { Sql } from './sql.ts';
 
 /**
- * What is counted beside the totals. `deletions`: rows that got a final outcome, by caller and outcome. `refusals`: reservations, by
- * the budget that was used up. `resolutions`: unknown outcomes that became final, by outcome. `removed`: rows with a final outcome that
+ * The counters beside the totals. `deletions`: rows that got a final outcome, by caller and outcome. `refusals`: reservations that a
+ * budget refused, by budget. `resolutions`: unknown outcomes that became final, by outcome. `removed`: rows with a final outcome that
  * retention removed.
  */
 export type CounterName = TotalName | 'deletions' | 'refusals' | 'resolutions' | 'removed';
 
 interface Count {
-  /** Blank unless the counter has callers. */
+  /** Blank unless the counter is by caller. */
   readonly caller: string;
-  /** Blank unless the counter has labels. */
+  /** Blank unless the counter has a label. */
   readonly label: string;
   readonly value: number;
 }

@@ -1,5 +1,5 @@
 /**
- * When an image is checked after a deletion, how long it stays taken, and what one check proves about each of its rows.
+ * Decides when to check an image after a deletion, how long it stays taken, and what one check proves about each of its rows.
  *
  * Promises: pure. Never: reads an image or touches storage. Times are milliseconds since the epoch.
  */
@@ -8,11 +8,11 @@ import { DAY_MS, HOUR_MS } from '../time.ts';
 import type { DeletionRow } from './rows.ts';
 
 /**
- * How long a request may still run after its reservation: the greatest deadline, 20 s, and 3 s for clocks that differ and for the
- * settlement. An image is taken for as long, or until its first planned check.
+ * How long a request may run after its reservation: the greatest deadline of 20 s, plus 3 s for clock differences and the
+ * settlement. An image is taken for that long, or until its first planned check.
  */
 export const REQUEST_OVER_MS = 23_000;
-/** A refused caller makes the check of the open row due, at most this often. */
+/** A refused caller makes a check of the open row due, but at most this often. */
 export const HASTENED_CHECK_MS = 5_000;
 
 /** The planned checks, in whole seconds after a reservation: strictly growing, never empty. */
@@ -21,31 +21,31 @@ export type Schedule = readonly number[];
 /** What one check of an image found. `failed` proves nothing. */
 export type Finding = 'found' | 'absent' | 'failed';
 
-/** A finding, when its read began, and which key signed it. */
+/** A finding, when its read began, and which key signed the read. */
 export interface Check {
   readonly finding: Finding;
-  /** Whether Baidu said that the image is absent, under a code that is not on the list. Then the check has failed. */
+  /** Whether Baidu reported an absence with an unlisted code. Then the check has failed. */
   readonly unlistedAbsence: boolean;
   readonly beganAtMs: number;
   readonly keyFingerprint: string;
 }
 
-/** What follows from a check for one row. */
+/** What a check means for one row. */
 export type Step =
-  /** The unknown outcome is final. */
+  /** The unknown outcome becomes final. */
   | { readonly kind: 'resolved'; readonly outcome: 'deleted' | 'not_deleted' }
-  /** A deletion was read back. `null`: the planned checks are over, and none could tell. */
+  /** A deletion was verified. `null`: the planned checks are over, and none was conclusive. */
   | { readonly kind: 'verified'; readonly verified: boolean | null }
-  /** Nothing is decided. A row that was not due keeps its next check. */
+  /** Nothing is decided. */
   | {
       readonly kind: 'open';
       readonly nextCheckAtMs: number;
       readonly foundAtMs: number | null;
-      /** Whether this is the row's first undecided check that comes more than a day after its reservation. */
+      /** Whether this is the row's first undecided check more than a day after its reservation. */
       readonly isOverdue: boolean;
     };
 
-/** After how many milliseconds a request is over for a check. A schedule with an earlier first check ends it earlier. */
+/** How many milliseconds after its reservation a request counts as over. An earlier first check means an earlier end. */
 export function requestOverMs(schedule: Schedule): number {
   return Math.min(REQUEST_OVER_MS, firstCheckMs(schedule));
 }
@@ -55,12 +55,12 @@ export function firstCheckMs([firstS = 0]: Schedule): number {
   return firstS * 1000;
 }
 
-/** How long after a reservation the last check is planned, in milliseconds. No image is taken for longer. */
+/** How long after a reservation the last check is planned, in milliseconds. No image stays taken for longer. */
 export function lastCheckMs(schedule: Schedule): number {
   return (schedule.at(-1) ?? 0) * 1000;
 }
 
-/** What `check` proves about a row of its image that is unknown, or deleted and still to be read back; `null` if nothing. */
+/** What `check` means for a row of its image that is unknown, or deleted and not yet verified; `null` if nothing. */
 export function stepAfter(
   { finding, beganAtMs, keyFingerprint }: Check,
   row: DeletionRow,
@@ -78,7 +78,7 @@ export function stepAfter(
     if (finding === 'absent') return { kind: 'resolved', outcome: 'deleted' };
     if (finding === 'found' && isLast) return { kind: 'resolved', outcome: 'not_deleted' };
   } else {
-    // A check by another key may be about another account.
+    // A check signed with another key may concern another account.
     const proves = keyFingerprint === row.keyFingerprint;
     if (finding === 'absent' && proves) return { kind: 'verified', verified: true };
     if (isLast) return { kind: 'verified', verified: finding === 'found' && proves ? false : null };
@@ -93,7 +93,7 @@ export function stepAfter(
   };
 }
 
-/** The next planned time; after the last one every hour for a day, then every day. */
+/** The next planned time; after the last one, hourly for a day, then daily. */
 function nextCheckMs(reservedAtMs: number, schedule: Schedule, nowMs: number): number {
   const planned = schedule.map((afterS) => reservedAtMs + afterS * 1000).find((timeMs) => timeMs > nowMs);
   const isFirstDay = nowMs - reservedAtMs - lastCheckMs(schedule) < DAY_MS;

@@ -1,7 +1,7 @@
 /**
  * The ledger's table, and every statement that runs on it.
  *
- * Promises: each query has its index and each index has its query, which a test asks SQLite about.
+ * Promises: each query has an index, and each index a query. A test verifies that with SQLite's query plans.
  *
  * Source: https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/.
  */
@@ -9,7 +9,7 @@ import { ROW_OUTCOMES, type RowOutcome } from '../outcome.ts';
 import { COUNTERS_TABLE } from './counters.ts';
 import type { HistoryQuery } from './rows.ts';
 
-/** Of a compound SELECT, by the limits of workerd's SQLite. */
+/** The most terms of a compound SELECT in workerd's SQLite. */
 const MAX_TERMS = 5;
 
 export const SCHEMA_VERSION_TABLE =
@@ -18,8 +18,8 @@ export const SCHEMA_VERSION_TABLE =
 /**
  * Each step raises the schema by one version. A released step never changes.
  *
- * `began_at` and `looks` belong to version 1 and are unused; `began_at` must be set. `looked_at` is when the image was last
- * checked. `next_check_at` is when it is checked next, or null for never; it is set in every row whose outcome is unknown.
+ * `began_at` and `looks` are left over from version 1 and unused, but `began_at` must be set. `looked_at`: when the image was last
+ * checked. `next_check_at`: when it is checked next, or null for never; every row whose outcome is unknown has one.
  */
 export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE deletions (
@@ -48,7 +48,7 @@ export const MIGRATIONS: readonly string[] = [
    CREATE INDEX deletions_by_image ON deletions (image_id, outcome, reserved_at);
    CREATE INDEX deletions_by_request ON deletions (request_id);
    ${COUNTERS_TABLE};`,
-  // Converts no row but the unknown ones, because callers wait meanwhile.
+  // Updates only the unknown rows, because callers wait during the migration.
   `ALTER TABLE deletions ADD COLUMN verified INTEGER;
    ALTER TABLE deletions ADD COLUMN found_at INTEGER;
    ALTER TABLE deletions ADD COLUMN next_check_at INTEGER;
@@ -61,7 +61,7 @@ export const MIGRATIONS: readonly string[] = [
 
 /** The rows that count against a budget: their image was or may have been deleted. */
 const COUNTS = "outcome IN ('deleted', 'unknown') AND reserved_at > ?1";
-/** SQLite is not left the choice of an index, because without statistics it takes a wider one for a caller. */
+/** Queries name their index: without statistics, SQLite would use a wider one for a caller. */
 const [BY_OUTCOME, BY_CALLER, BY_IMAGE] = ['outcome', 'caller', 'image'].map(
   (name) => `deletions INDEXED BY deletions_by_${name}`,
 );
@@ -81,25 +81,25 @@ export const SQL = {
   settle: `UPDATE deletions SET settled_at = ?, outcome = ?, confirmed = ?, code = ?, attempts = ?, upstream_request_id = ?,
     image_name = ? WHERE seq = ?`,
   checkNever: 'UPDATE deletions SET next_check_at = NULL WHERE seq = ?',
-  /** Of a row whose outcome is final: what the request reported, and whether Baidu confirmed that outcome. */
+  /** For a row whose outcome is already final: what the request reported, and whether Baidu confirmed that outcome. */
   settleLate: `UPDATE deletions SET settled_at = ?, confirmed = ?, code = ?, attempts = ?, upstream_request_id = ?,
     image_name = ? WHERE seq = ?`,
   resolve: `UPDATE deletions SET outcome = ?, confirmed = ?, resolved_at = ?, looked_at = ?, next_check_at = NULL WHERE seq = ?`,
   verify: 'UPDATE deletions SET verified = ?, looked_at = ?, next_check_at = NULL WHERE seq = ?',
   checkLater: 'UPDATE deletions SET looked_at = ?, next_check_at = ?, found_at = ? WHERE seq = ?',
   hasten: 'UPDATE deletions SET next_check_at = ? WHERE seq = ?',
-  /** Unknown rows of an image, the oldest first: about one a day at the most, because one at a time is open. */
+  /** Unknown rows of an image, oldest first. There are few, because only one at a time is open. */
   unknown: `SELECT * FROM deletions WHERE image_id = ? AND outcome = 'unknown' ORDER BY reserved_at, seq`,
-  /** The rows of an image about which a check can say something. */
+  /** The rows of an image that a check can decide or verify. */
   checked: `SELECT * FROM deletions WHERE image_id = ? AND outcome IN ('unknown', 'deleted') AND next_check_at IS NOT NULL`,
   newestWith: `SELECT * FROM deletions WHERE image_id = ? AND outcome = ? ORDER BY reserved_at DESC, seq DESC LIMIT 1`,
-  /** The due image that is next: those never checked (0) before the others (1), then what fell due first. Skips those under way. */
+  /** The image longest due, among those never checked (0) or checked before (1). Skips those in progress. */
   due: `SELECT image_id FROM deletions WHERE (looked_at IS NOT NULL) = ?1 AND next_check_at <= ?2
     AND image_id NOT IN (?3, ?4, ?5, ?6, ?7) ORDER BY next_check_at LIMIT 1`,
   nextCheck: `SELECT MIN(at) AS at FROM (SELECT MIN(next_check_at) AS at FROM deletions WHERE next_check_at IS NOT NULL
     AND (looked_at IS NOT NULL) = 0 UNION ALL SELECT MIN(next_check_at) FROM deletions WHERE next_check_at IS NOT NULL
     AND (looked_at IS NOT NULL) = 1)`,
-  /** How many rows count: as many images or more. */
+  /** How many rows count: at least as many as images. */
   accountRows: `SELECT COUNT(*) AS count FROM ${BY_OUTCOME} WHERE ${COUNTS}`,
   callerRows: `SELECT COUNT(*) AS count FROM ${BY_CALLER} WHERE caller = ?2 AND ${COUNTS}`,
   accountCount: `SELECT COUNT(DISTINCT image_id) AS count FROM ${BY_OUTCOME} WHERE ${COUNTS}`,
@@ -107,7 +107,7 @@ export const SQL = {
   callerCounts: `SELECT caller, COUNT(DISTINCT image_id) AS count FROM ${BY_OUTCOME} WHERE ${COUNTS} GROUP BY caller`,
   accountHas: `SELECT 1 FROM ${BY_IMAGE} WHERE image_id = ?2 AND ${COUNTS} LIMIT 1`,
   callerHas: `SELECT 1 FROM ${BY_IMAGE} WHERE image_id = ?2 AND caller = ?3 AND ${COUNTS} LIMIT 1`,
-  /** When the image leaves the budget whose leaving makes room: the ?2 images before it have to leave, too. */
+  /** The newest row of the image that makes room when it leaves the budget, after the ?2 images before it. */
   accountLeaves: `SELECT MAX(reserved_at) AS at FROM ${BY_OUTCOME} WHERE ${COUNTS} GROUP BY image_id ORDER BY at LIMIT 1 OFFSET ?2`,
   callerLeaves: `SELECT MAX(reserved_at) AS at FROM ${BY_CALLER} WHERE caller = ?3 AND ${COUNTS} GROUP BY image_id ORDER BY at
     LIMIT 1 OFFSET ?2`,
@@ -120,12 +120,12 @@ export const SQL = {
     (outcome) =>
       `SELECT * FROM (SELECT seq, reserved_at FROM deletions WHERE outcome = '${outcome}' AND reserved_at < ?1 ORDER BY reserved_at LIMIT ?2)`,
   ).join(' UNION ALL ')}) ORDER BY reserved_at LIMIT ?2)`,
-  /** How many rows of a caller have one request id, but no more than ?3. */
+  /** How many rows of a caller have this request id, counted up to a limit. */
   sameRequests: `SELECT COUNT(*) AS count FROM (SELECT 1 FROM deletions INDEXED BY deletions_by_request_and_caller
     WHERE caller = ? AND request_id = ? LIMIT ?)`,
 } as const;
 
-/** The indexes of the history. In some the outcome comes before the time. */
+/** The history's indexes. In those `byOutcome`, the outcome comes before the time. */
 const HISTORY_INDEXES = {
   request: { name: 'deletions_by_request_and_caller', byOutcome: false },
   callerAndImage: { name: 'deletions_by_caller_and_image', byOutcome: false },
@@ -136,8 +136,8 @@ const HISTORY_INDEXES = {
 type HistoryIndex = keyof typeof HISTORY_INDEXES;
 
 /**
- * The index that serves a query: the narrowest. SQLite does not choose. `sameRequests` is how many rows the caller has
- * with this request id, up to a limit: some jobs always send the same one.
+ * The narrowest index for a query. `sameRequests` is how many rows the caller has with this request id, counted up to a limit: some
+ * jobs always send the same id.
  */
 export function historyIndex({ requestId, imageId, caller }: HistoryQuery, sameRequests: number): HistoryIndex {
   const isManyRequests = sameRequests > MAX_SAME_REQUESTS;
@@ -147,12 +147,12 @@ export function historyIndex({ requestId, imageId, caller }: HistoryQuery, sameR
   return caller === null ? 'everything' : 'caller';
 }
 
-/** More rows with one request id than this, and the index by image is the better one. */
+/** With more rows than this for one request id, the index by image is better. */
 export const MAX_SAME_REQUESTS = 100;
 
 /**
- * The statement for one page of history, with its bindings. Where the index has the outcome before the time, a query without an
- * outcome merges one ordered search for each: a page costs the same however many rows there are.
+ * The statement for one page of history, with its bindings. If the index is `byOutcome`, a query without an outcome merges one ordered
+ * search for each. So a page costs the same however many rows there are.
  */
 export function historyStatement(
   query: HistoryQuery,
@@ -177,7 +177,7 @@ export function historyStatement(
   return { sql: `${searches} ${page}`, bindings };
 }
 
-/** One search for each outcome. The platform allows five terms in one compound, so they come in two, which both have a page. */
+/** One search per outcome, in two halves, because the platform allows five terms per compound. Each half returns a page. */
 function eachOutcome(select: (outcome: string) => string, page: string): string {
   const searches = ROW_OUTCOMES.map((outcome) => select(`'${outcome}'`));
   return [searches.slice(0, MAX_TERMS), searches.slice(MAX_TERMS)]

@@ -1,4 +1,4 @@
-/** The part of the platform's `SqlStorage` that the ledger uses. */
+/** The subset of the platform's `SqlStorage` that the ledger uses. */
 export type SqlRow = Record<string, ArrayBuffer | string | number | null>;
 export type SqlBinding = string | number | null;
 

@@ -1,11 +1,11 @@
 /**
  * The deletion ledger in SQLite.
  *
- * Promises: one deletion of an image at a time; no order of calls exceeds a budget; a row is `unknown` until its outcome is final,
- * and a final outcome never changes; the cost of an operation does not grow with the number of rows. Never: has a clock, or forgets a
- * row that counts.
+ * Promises: one deletion of an image at a time; no order of calls exceeds a budget; a row is `unknown` until its outcome is final, and
+ * a final outcome never changes; the cost of an operation does not grow with the number of rows. Never: has a clock, or removes a row
+ * that counts against a budget.
  *
- * Each method is one synchronous step and must run in one transaction. Times are milliseconds since the epoch.
+ * Each method is synchronous and must run in one transaction. Times are milliseconds since the epoch.
  */
 import { ROW_OUTCOMES, type RowOutcome } from '../outcome.ts';
 import { countedImages, exhaustedBudget } from './budgets.ts';
@@ -24,21 +24,22 @@ import { historyIndex, historyStatement, MAX_SAME_REQUESTS, MIGRATIONS, SCHEMA_V
 import type { Sql, SqlBinding } from './sql.ts';
 import { toInteger, toRow } from './stored-row.ts';
 
-/** How many rows one call removes, so that it never blocks the object for long. */
+/** How many rows one call removes: few enough not to block the object for long. */
 export const REMOVAL_BATCH = 5_000;
-/** Up to this number of rows, a ledger keeps each for its full retention. */
+/** A ledger with no more rows than this keeps each for its full retention. */
 const MAX_ROWS = 1_000_000;
 /** How many images are checked at once: an object has six connections. */
 export const MAX_CHECKS_AT_ONCE = 5;
 
 /**
- * What a call changed that the operator's log must show. `resolved`: an unknown outcome is final. `contradicted`: a late settlement
- * says otherwise. `disproved`: Baidu confirmed the deletion, and the image is still there. `unresolved`: a day of checks has failed.
+ * What a call changed and the operator's log must show. `resolved`: an unknown outcome became final. `contradicted`: a late settlement
+ * disagrees with the final outcome. `disproved`: the deletion was reported, but the image is still there. `unresolved`: a day of checks
+ * has failed.
  */
 export interface LedgerEvent {
   readonly name: 'resolved' | 'contradicted' | 'disproved' | 'unresolved';
   readonly row: rows.DeletionRow;
-  /** Of a contradiction: what the settlement says. */
+  /** For `contradicted`: the settlement's outcome. */
   readonly settled?: RowOutcome;
 }
 
@@ -53,7 +54,7 @@ export class LedgerStore {
     this.#counters = new Counters(sql);
   }
 
-  /** Brings the schema forward. @throws Error if the ledger was written by a newer release, whose rows we might misread */
+  /** Upgrades the schema. @throws Error if a newer release wrote the ledger, because we might misread its rows */
   migrate(steps: readonly string[] = MIGRATIONS): void {
     const from = this.#version();
     if (from > steps.length) throw new Error('The ledger has a newer schema than this release.');
@@ -63,7 +64,7 @@ export class LedgerStore {
     this.#sql.exec('UPDATE schema_version SET version = ?', steps.length);
   }
 
-  /** Enters a deletion, or refuses it: because another deletion of the image is open, or because a budget is used up. */
+  /** Enters a deletion, or refuses it because another deletion of the image is open or a budget is used up. */
   reserve(
     reservation: rows.Reservation,
     budgets: rows.Budgets,
@@ -73,7 +74,7 @@ export class LedgerStore {
     const unknown = this.#rows(SQL.unknown, imageId);
     const refusal = this.#refusal(reservation, this.#openOf(unknown, nowMs), budgets, nowMs);
     if (refusal !== null) return { reserved: { ok: false, failure: refusal }, events: [] };
-    // No row is open, so the requests of all are over. Only an admitted deletion ends their checks early; the image still counts once.
+    // No row is open, so all their requests are over. Only an admitted deletion ends their checks early; the image still counts once.
     const found = unknown.filter(({ foundAtMs }) => foundAtMs !== null);
     const events = found.map((row) => this.#resolve(row, 'not_deleted', nowMs));
     const last = this.#newest(imageId, 'deleted');
@@ -85,15 +86,15 @@ export class LedgerStore {
   }
 
   /**
-   * Takes back a reservation whose reply did not arrive. If the reservation arrives later, its id is taken and it fails, so no row
-   * stays `unknown` for a deletion that was never sent.
+   * Undoes a reservation whose reply was lost. If the reservation arrives later, it fails because its id is taken. So no row stays
+   * `unknown` for a deletion that was never sent.
    */
   cancel(reservation: rows.Reservation, settlement: rows.Settlement, nowMs: number): LedgerEvent[] {
     if (this.#rowOf(reservation.id) === undefined) this.#enter(reservation, nowMs);
     return this.settle(reservation.id, settlement, nowMs);
   }
 
-  /** What `reserve` would say, without entering anything. */
+  /** What `reserve` would return, without entering anything. */
   peek(caller: string, imageId: string, budgets: rows.Budgets, nowMs: number): rows.Outlook {
     const open = this.#openOf(this.#rows(SQL.unknown, imageId), nowMs);
     return {
@@ -104,9 +105,9 @@ export class LedgerStore {
   }
 
   /**
-   * Stores the outcome of a deletion. A row settles once, so a second call changes nothing. A final outcome stays: a settlement
-   * that comes later can only confirm it. What Baidu said of this deletion decides older unknown rows of the image: if it was done,
-   * the image was there when they were over; if the image was absent, they may have deleted it.
+   * Stores the outcome of a deletion. Idempotent: a row settles once. A later settlement cannot change a final outcome, only confirm
+   * it. Baidu's response to this deletion also decides older unknown rows of the image: they become `not_deleted` if it deleted the
+   * image, and `deleted` if the image was absent.
    */
   settle(id: string, settlement: rows.Settlement, nowMs: number): LedgerEvent[] {
     const row = this.#rowOf(id);
@@ -115,7 +116,7 @@ export class LedgerStore {
     if (settlement.unlistedAbsence) this.#counters.add('unlisted');
     if (row.outcome === 'unknown') {
       this.#exec(SQL.settle, nowMs, outcome, toInteger(confirmed), ...reported(settlement), row.seq);
-      // A deletion is read back at the planned times.
+      // A reported deletion is verified at the planned times.
       if (outcome !== 'unknown' && outcome !== 'deleted') this.#exec(SQL.checkNever, row.seq);
       this.#countFinal(row.caller, outcome);
     } else {
@@ -138,7 +139,7 @@ export class LedgerStore {
     return this.#rows(sql, ...bindings);
   }
 
-  /** The image that is to be checked next, or `null` if none is due but those in `underWay`. */
+  /** The next image to check, or `null` if none is due but those in `underWay`. */
   dueImage(underWay: readonly string[], nowMs: number): string | null {
     const skipped = Array.from({ length: MAX_CHECKS_AT_ONCE }, (_, index) => underWay[index] ?? '');
     for (const wasChecked of [0, 1]) {
@@ -148,13 +149,13 @@ export class LedgerStore {
     return null;
   }
 
-  /** When the next image is due, or `null` if none ever is. */
+  /** When the next check is due, or `null` if none is planned. */
   nextCheckMs(): number | null {
     const { at } = this.#sql.exec(SQL.nextCheck).one();
     return typeof at === 'number' ? at : null;
   }
 
-  /** Writes what a check proves about the rows of its image. */
+  /** Stores what a check means for the rows of its image. */
   applyCheck(imageId: string, check: Check, nowMs: number): LedgerEvent[] {
     if (check.finding === 'failed') this.#counters.add('failed_checks');
     if (check.unlistedAbsence) this.#counters.add('unlisted');
@@ -181,18 +182,18 @@ export class LedgerStore {
     return times.length === 0 ? null : Math.min(...times);
   }
 
-  /** Removes a batch of rows from before `beforeMs`, which must be outside the budgets' window. Returns how many. */
+  /** Removes a batch of rows older than `beforeMs`, which must be outside the budgets' window. Returns how many. */
   remove(beforeMs: number): number {
     return this.#remove(SQL.remove, beforeMs, REMOVAL_BATCH);
   }
 
-  /** Of a ledger of more than `maxRows`, removes a batch of rows from before `beforeMs` that had no effect. Returns how many. */
+  /** If there are more than `maxRows`, removes a batch of rows older than `beforeMs` without effect. Returns how many. */
   removeWithoutEffect(beforeMs: number, maxRows = MAX_ROWS): number {
     const excess = this.#rowCount() - maxRows;
     return excess > 0 ? this.#remove(SQL.removeWithoutEffect, beforeMs, Math.min(excess, REMOVAL_BATCH)) : 0;
   }
 
-  /** Reads rows that count against a budget and rows that are unresolved, and no others. */
+  /** Reads only rows that count against a budget or are unresolved. */
   metrics(nowMs: number): rows.LedgerMetrics {
     const { count, oldest } = this.#sql.exec(SQL.unresolved).one();
     return {
@@ -206,7 +207,7 @@ export class LedgerStore {
     };
   }
 
-  /** Counted by the counters: SQLite would read them all. */
+  /** Computed from the counters, because SQLite would read every row. */
   #rowCount(): number {
     const unknown = Number(this.#sql.exec(SQL.unresolved).one()['count']);
     return this.#counters.total('deletions') - this.#counters.total('removed') + unknown;
@@ -228,7 +229,7 @@ export class LedgerStore {
     return exhausted;
   }
 
-  /** The newest of the unknown rows of an image that keeps it taken. */
+  /** The newest unknown row that keeps its image taken, or `null`. */
   #openOf(unknown: readonly rows.DeletionRow[], nowMs: number): rows.DeletionRow | null {
     const allChecksBeforeMs = nowMs - lastCheckMs(this.#schedule);
     const overBeforeMs = this.#overBeforeMs(nowMs);
@@ -251,7 +252,7 @@ export class LedgerStore {
     return this.#rows(SQL.unknown, imageId).filter(({ reservedAtMs }) => reservedAtMs <= overBeforeMs);
   }
 
-  /** A request that was reserved at this time or before is over at `nowMs`. */
+  /** A request reserved at or before this time is over at `nowMs`. */
   #overBeforeMs(nowMs: number): number {
     return nowMs - requestOverMs(this.#schedule);
   }
@@ -262,7 +263,7 @@ export class LedgerStore {
     this.#exec(SQL.enter, id, requestId, caller, subject, imageId, keyFingerprint, nowMs, nextCheckAtMs);
   }
 
-  /** Makes the check of a row due whose request is over, so that a caller who waits for the image waits less. */
+  /** Makes a check of the row due if its request is over, so that a caller waits less for the image. */
   #hasten({ seq, reservedAtMs, nextCheckAtMs, checkedAtMs }: rows.DeletionRow, nowMs: number): void {
     if (reservedAtMs > this.#overBeforeMs(nowMs)) return;
     const soonMs = Math.max(nowMs, (checkedAtMs ?? 0) + HASTENED_CHECK_MS);
@@ -276,7 +277,7 @@ export class LedgerStore {
     return gone.every((row) => row === null || row.reservedAtMs < last.reservedAtMs);
   }
 
-  /** What Baidu said of one deletion decides the older unknown rows of the image. */
+  /** Resolves older unknown rows of the image by what Baidu confirmed about this deletion. */
   #evidence(
     { imageId, reservedAtMs }: rows.DeletionRow,
     { outcome, confirmed }: rows.Settlement,
@@ -310,7 +311,7 @@ export class LedgerStore {
     return removed.length;
   }
 
-  /** A deletion is counted once, when its outcome is final. */
+  /** Counts a deletion once, when its outcome becomes final. */
   #countFinal(caller: string, outcome: RowOutcome): void {
     if (outcome !== 'unknown') this.#counters.add('deletions', { caller, label: outcome });
   }
@@ -358,12 +359,12 @@ function sameRequestAs(
   return { id, isDeleted: outcome === 'deleted', confirmed: confirmed === true, upstreamRequestId };
 }
 
-/** In the order in which the statements have them. */
+/** In the order of the statements. */
 function reported({ code, attempts, upstreamRequestId, imageName }: rows.Settlement): SqlBinding[] {
   return [code, attempts, upstreamRequestId, imageName];
 }
 
-/** Whether a late settlement says otherwise of the image than the row's final outcome: that it is gone, or that it is not. */
+/** Whether a late settlement and the row's final outcome disagree about whether the image is gone. */
 function contradicts(final: RowOutcome, settled: RowOutcome): boolean {
   const isGone = (outcome: RowOutcome) => outcome === 'deleted' || outcome === 'already_absent';
   return final !== 'unknown' && settled !== 'unknown' && isGone(final) !== isGone(settled);

@@ -1,4 +1,4 @@
-/** A row of SQLite as the code has it. */
+/** Converts rows of SQLite. */
 import { ROW_OUTCOMES } from '../outcome.ts';
 import type { DeletionRow } from './rows.ts';
 import type { SqlRow } from './sql.ts';

@@ -1,11 +1,11 @@
-/** The form of a row of the table, and the facts that its sentences need. */
+/** The type of a row of the problem table, and the facts that its sentences need. */
 import type { FailureOutcome, Severity } from '../outcome.ts';
 import type { Scope } from '../scope.ts';
 
 /**
- * Where a code can occur, and so which operations can answer it: `any` call; one that needs a safe `transport`; an unknown `routing`; one that needs
- * `admission`; one that needs a `permission` beyond that; one that names an `image`; one that reads an image from `upstream`;
- * one that asks the `ledger`; or a `deletion` alone.
+ * Where a problem can occur, and so which operations list it: `any` call; one that needs a safe `transport`; one whose `routing` fails;
+ * one that needs `admission`; one that also needs a `permission`; one that names an `image`; one that calls `upstream`; one that uses
+ * the `ledger`; or only a `deletion`.
  */
 export type Stage =
   | 'any'
@@ -20,24 +20,24 @@ export type Stage =
 
 export interface ProblemRow<Facts> {
   readonly status: number;
-  /** All that can be true with this code; the first is the usual one. */
+  /** All possible outcomes with this code, the usual one first. */
   readonly outcomes: readonly [FailureOutcome, ...FailureOutcome[]];
   readonly retryable: boolean;
   readonly severity: Severity;
   readonly stage: Stage;
   readonly title: string;
-  /** For the person who follows `type`: when it happens, and what to do. */
+  /** For a person who follows `type`: when it happens, and what to do. */
   readonly explanation: string;
   /** One sentence for one occurrence. */
   readonly detail: (facts: Facts) => string;
-  /** Headers beside those of every answer. */
+  /** Headers in addition to those of every response. */
   readonly headers?: (facts: Facts) => Readonly<Record<string, string>>;
 }
 
-/** Of the path that a problem repeats. */
+/** The longest path that a problem repeats. */
 export const MAX_INSTANCE_CHARS = 256;
 
-/** What a response may say about Baidu's answer. Never its message. */
+/** What a response may reveal about Baidu's response. Never its message. */
 export interface Upstream {
   readonly status: number;
   readonly code: string | null;
@@ -48,33 +48,33 @@ export interface Upstream {
 export interface DeletedBefore {
   /** ISO 8601. */
   readonly at: string;
-  /** `null` if it was another caller's, who is never named. */
+  /** `null` if it was another caller's; that caller is never named. */
   readonly requestId: string | null;
 }
 
-/** What a failure that came out of a call to Baidu knows. */
+/** The facts of a failed call to Baidu. */
 export interface UpstreamFacts {
   readonly imageId: string;
-  /** What the caller asked for. */
+  /** The kind of request. */
   readonly call: 'deletion' | 'preview' | 'probe';
   readonly outcome: FailureOutcome;
-  /** Baidu's last answer, if one came. */
+  /** Baidu's last response, if any arrived. */
   readonly upstream: Upstream | undefined;
   /** Seconds. */
   readonly retryAfterS: number | undefined;
   readonly deletedBefore?: DeletedBefore | undefined;
 }
 
-/** What is known about an image that is absent. */
+/** The facts about an absent image. */
 export interface AbsenceFacts extends UpstreamFacts {
-  /** `false`: Baidu's status says so, but the code beside it is one that nobody has documented. */
+  /** `false`: only the status says so, and the code beside it is unlisted. */
   readonly listed: boolean;
 }
 
-/** Another deletion of the same image, which is open. */
+/** Another open deletion of the same image. */
 export interface InProgressFacts {
   readonly imageId: string;
-  /** `unknown` if it is the caller's own request, sent again. */
+  /** `unknown` if the caller has sent the same request again. */
   readonly outcome: 'unknown' | 'not_attempted';
   readonly open: { readonly id: string; readonly caller: string; readonly requestId: string };
 }
@@ -101,7 +101,7 @@ export type RequestFault =
   | 'holds_credential'
   | { readonly parameter: string; readonly rule: string };
 
-/** Why a token is refused that its issuer signed for us. */
+/** Why we refuse a token that its issuer signed for us. */
 export const TOKEN_REFUSALS = [
   'no_exp',
   'no_iat',
@@ -116,11 +116,11 @@ export const TOKEN_REFUSALS = [
 ] as const;
 export type TokenRefusal = (typeof TOKEN_REFUSALS)[number];
 
-/** For the audit record alone: no response says why a credential failed. */
+/** Only for the audit record: no response says why a credential failed. */
 export interface UnauthenticatedFacts {
-  /** Of a token that its issuer signed; `issuer` is the name in our configuration. */
+  /** Present if the token's issuer signed it. `issuer` is its name in our configuration. */
   readonly refused?: { readonly issuer: string; readonly reason: TokenRefusal };
 }
 
-/** What a caller lacks: a scope, a pattern that fits the image's name, or that no browser sends the request. */
+/** What a caller lacks: a scope, permission for the image's name, or a request that no browser sent. */
 export type Missing = Scope | 'name' | 'no_browser';

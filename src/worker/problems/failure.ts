@@ -1,5 +1,5 @@
 /**
- * A failure as data: a code of the table with the facts that its row needs.
+ * A failure as data: a code of the problem table, and the facts that its row needs.
  *
  * Promises: a failure that lacks a fact, or has another code's, does not compile.
  */
@@ -13,7 +13,7 @@ type FactsOf = { readonly [C in ProblemCode]: Parameters<(typeof ROWS)[C]['detai
 /** `Failure<C>` is a failure with one of the codes `C`. */
 export type Failure<C extends ProblemCode = ProblemCode> = { [K in C]: { readonly code: K } & FactsOf[K] }[C];
 
-/** The table, typed so that the compiler sees that a row takes the facts of its own code. */
+/** The table, typed so that each row takes the facts of its own code. */
 export const PROBLEMS: { readonly [C in ProblemCode]: ProblemRow<FactsOf[C]> } = ROWS;
 export const PROBLEM_CODES: readonly ProblemCode[] = Object.keys(ROWS).filter(isProblemCode);
 
@@ -29,17 +29,17 @@ export function headersOf<C extends ProblemCode>(failure: Failure<C>): Readonly<
   return PROBLEMS[failure.code].headers?.(failure) ?? {};
 }
 
-/** What the failure says about the image: its own fact, or else the only outcome of its row. */
+/** The failure's own outcome, or else the only one of its row. */
 export function outcomeOf(failure: Failure): FailureOutcome {
   return 'outcome' in failure ? failure.outcome : PROBLEMS[failure.code].outcomes[0];
 }
 
-/** The row's retry advice, unless the outcome is unknown: then deleting again is not the way to find out. */
+/** The row's retry advice. Never retryable if the outcome is unknown: then the caller must query it instead. */
 export function isRetryable(failure: Failure): boolean {
   return PROBLEMS[failure.code].retryable && outcomeOf(failure) !== 'unknown';
 }
 
-/** What `GET /problems/{code}` tells. */
+/** The response to `GET /problems/{code}`. */
 export interface Explanation {
   readonly code: ProblemCode;
   readonly status: number;

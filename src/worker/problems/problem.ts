@@ -1,7 +1,7 @@
 /**
- * A failure as HTTP: the body that every answer outside 2xx has.
+ * A failure as HTTP: the body of every error response.
  *
- * Promises: the members of RFC 9457 first, then our own; they hold only the row, its facts and the caller's own path.
+ * Promises: the members of RFC 9457 first, then our own; they contain only the row, its facts and the caller's own path.
  *
  * Source: RFC 9457 (problem details).
  */
@@ -21,7 +21,7 @@ export interface ProblemBody {
   readonly requestId: string;
   readonly upstream?: Upstream;
   readonly deletedBefore?: DeletedBefore;
-  /** The URL where the final outcome of a deletion becomes known: of this one if it is `unknown`, or of the one in progress. */
+  /** The URL where a deletion's final outcome will appear: this one's if it is `unknown`, or that of the one in progress. */
   readonly deletion?: string;
   /** Only on `GET /readyz`: what is wrong with the configuration, without any value. */
   readonly problems?: readonly string[];
@@ -30,17 +30,17 @@ export interface ProblemBody {
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
 export const PROBLEMS_PATH = '/problems';
 
-/** What an answer may say of the request that it answers. */
+/** What a response may repeat of its request. */
 export interface Addressee {
-  /** The gateway's own, as the caller addressed it, but https in place of plain http; blank, so that URLs are relative, if it must not be repeated. */
+  /** The gateway's, as the caller addressed it, with https for plain http. Blank if it must not be repeated: URLs are then relative. */
   readonly origin: string;
-  /** `instanceOf` the path, or the root if that must not be repeated. */
+  /** `instanceOf` the path, or `/` if that must not be repeated. */
   readonly instance: string;
-  /** The caller's own if it is safe to repeat, or else ours. */
+  /** The caller's own if it is safe to repeat, or else one of ours. */
   readonly requestId: string;
 }
 
-/** `deletion` is where the final outcome of the deletion becomes known that the failure is about. */
+/** `deletion` is the URL where the deletion's final outcome will appear. */
 export function problemBody(
   failure: Failure,
   { origin, instance, requestId }: Addressee,
@@ -67,7 +67,7 @@ export function problemBody(
   };
 }
 
-/** The path of a request for a problem, cut to size but never within a percent-encoded byte. `OPTIONS *` has no path and gives the root. */
+/** The path for `instance`, shortened, but never within a percent-encoded byte. `/` for `OPTIONS *`, which has no path. */
 export function instanceOf(path: string): string {
   return path.startsWith('/') ? path.slice(0, MAX_INSTANCE_CHARS).replace(/%.?$/, '') : '/';
 }

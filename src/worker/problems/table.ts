@@ -1,9 +1,9 @@
 /**
- * Every way in which a request can fail: one row for each code.
+ * The problem table: every way in which a request can fail, one row per code.
  *
- * Promises: a row has everything that is said about its code anywhere: status, outcomes, retry advice, severity, stage, title,
- * explanation and headers. It also has the sentence for one occurrence, with the facts that this needs. Schema, OpenAPI
- * document and docs derive from the rows or are tested against them. Never: text of an exception or of Baidu in a sentence.
+ * Promises: a row has everything about its code: status, outcomes, retry advice, severity, stage, title, explanation, headers, and the
+ * sentence for one occurrence. Schema, OpenAPI document and docs derive from the rows or are tested against them. Never: puts text from
+ * an exception or from Baidu into a sentence.
  */
 import type { Scope } from '../scope.ts';
 import { DAY_S } from '../time.ts';
@@ -32,13 +32,13 @@ const MISSING: Readonly<Record<Exclude<Missing, Scope>, string>> = {
   no_browser: 'A web page may not delete an image.',
 };
 
-/** How long to wait if Baidu throttles us and does not say for how long. */
+/** How long to wait if Baidu throttles us without `Retry-After`. */
 const DEFAULT_RETRY_AFTER_S = 10;
-/** How long to wait before asking an issuer again whose keys are not known. */
+/** How long to wait while an issuer's keys are not known. */
 const IDENTITY_RETRY_AFTER_S = 5;
-/** How long a caller waits for an image whose deletion is in progress. A check of it comes at most as often. */
+/** How long to wait for an image whose deletion is in progress. Checks are no more frequent than this. */
 const IN_PROGRESS_RETRY_AFTER_S = 5;
-/** A longer wait that Baidu asks for is a fault and not a wish. */
+/** If Baidu asks for a longer wait, we take it for a mistake. */
 export const MAX_RETRY_AFTER_S = DAY_S;
 
 function retryAfter(seconds: number): Readonly<Record<string, string>> {
@@ -49,12 +49,12 @@ function problem<Facts>(row: ProblemRow<Facts>): ProblemRow<Facts> {
   return row;
 }
 
-/** An everyday refusal by the gateway itself. */
+/** A routine refusal by the gateway itself. */
 const refusal = { outcomes: ['not_attempted'], retryable: false, severity: 'INFO' } as const;
 
-/** Baidu refuses an image as it stands. After an attempt with unknown effect that says nothing about the image. */
+/** Baidu refuses to delete the image in its current state. After an attempt with unknown effect, that proves nothing. */
 const rejection = { outcomes: ['rejected', 'unknown'], severity: 'INFO', stage: 'deletion' } as const;
-/** A part of the gateway does not answer. */
+/** A component does not respond. */
 const outage = { status: 503, outcomes: ['not_attempted'], retryable: true, severity: 'ERROR' } as const;
 
 const upstreamIsSilent = {
@@ -174,7 +174,7 @@ export const ROWS = {
     title: 'Too many requests',
     explanation: 'Wait for the seconds in Retry-After. RateLimit-Policy states the limits, which are per caller.',
     detail: ({ requests, periodS }: RateLimitFacts) => `A caller may send ${requests} requests in ${periodS} seconds.`,
-    // The limiter tells neither a remaining count nor a time of reset, so only a whole period is sure to be long enough.
+    // The limiter reports neither a remaining count nor a reset time, so only a whole period is certain to be long enough.
     headers: ({ periodS, policy }) => ({ ...retryAfter(periodS), 'RateLimit-Policy': policy }),
   }),
   budget_exhausted: problem({

@@ -1,14 +1,14 @@
 /**
- * The sentences that the rows about Baidu's failures share.
+ * The sentences shared by the rows about Baidu's failures.
  *
- * Promises: a sentence is about the caller's request, and mentions a deletion only if one was requested. Never: claims more about the
- * image than the outcome does.
+ * Promises: a sentence describes the caller's request, and mentions a deletion only if one was requested. Never: claims more about
+ * the image than the outcome does.
  */
 import type { AbsenceFacts, UpstreamFacts } from './facts.ts';
 
 type Detail = (facts: UpstreamFacts) => string;
 
-/** That nothing was deleted, in the words of the call. */
+/** Says that nothing was deleted, in words that fit the call. */
 export function notSent({ imageId, call }: UpstreamFacts): string {
   switch (call) {
     case 'deletion':
@@ -20,18 +20,18 @@ export function notSent({ imageId, call }: UpstreamFacts): string {
   }
 }
 
-/** `detail`, unless the effect of a deletion is not known, which is the first thing to say. */
+/** `detail`, unless the effect of a deletion is not known: then it says that. */
 export function unlessUnknown(detail: Detail): Detail {
   return (facts) =>
     facts.outcome === 'unknown' ? `It is not known yet whether ${facts.imageId} was deleted.` : detail(facts);
 }
 
-/** `refusal`, which is true only of a deletion that Baidu refused, or else what is known. */
+/** `refusal` if Baidu refused the deletion, or else what is known. */
 export function ifRefused(refusal: Detail): Detail {
   return unlessUnknown((facts) => (facts.outcome === 'not_attempted' ? notSent(facts) : refusal(facts)));
 }
 
-/** That the image is absent, and when it was deleted if the ledger knows. */
+/** Says that the image is absent, and when it was deleted if the ledger knows. */
 export function absent({ imageId, listed, deletedBefore }: AbsenceFacts): string {
   if (deletedBefore !== undefined) {
     const { at, requestId } = deletedBefore;
