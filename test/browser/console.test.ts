@@ -143,9 +143,9 @@ describe('the sign-in', () => {
     expect(await textOf('form .notice')).toContain(NOTICES.malformed.title.en);
     expect(watched.paths()).not.toContain('/readyz');
     await enter('bcg_wrong');
-    await until(`document.querySelector('form .notice').innerText.startsWith('The caller is not known')`);
+    await until(`document.querySelector('form .notice').innerText.startsWith('The caller is unknown')`);
     expect(await textOf('form .notice')).toMatch(
-      /^The caller is not known\nSend one Authorization header .*\nRequest /,
+      /^The caller is unknown\nSend one Authorization header .*\nRequest /,
     );
   });
 
@@ -213,7 +213,7 @@ describe('behind Cloudflare Access', () => {
     await watched.page.setExtraHTTPHeaders({});
     await click('#reload');
     await until(`!document.querySelector('form').hidden`);
-    expect(await textOf('form .notice')).toContain('The caller is not known');
+    expect(await textOf('form .notice')).toContain('The caller is unknown');
     expect(await find(`document.querySelector('#console')`)).toBeNull();
   });
 

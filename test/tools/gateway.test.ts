@@ -19,7 +19,7 @@ beforeEach(() => {
 
 const problem = {
   type: 'https://images.test/problems/unauthenticated',
-  title: 'The caller is not known',
+  title: 'The caller is unknown',
   status: 401,
   detail: 'Send a key.',
   instance: '/readyz',

@@ -76,7 +76,7 @@ describe('the entrypoint for other Workers', () => {
     const send = (length: string, text: string) =>
       gateway.fetch(url, { method: 'DELETE', body: new Response(text).body, headers: { 'Content-Length': length } });
     const refused = await checked('DELETE', url, await send('0', '{}'));
-    expect(await problemOf(refused)).toMatchObject({ detail: 'This call takes no body.' });
+    expect(await problemOf(refused)).toMatchObject({ detail: 'The request must not have a body.' });
     expect((await send('2', '')).status).toBe(200);
   });
 

@@ -20,11 +20,11 @@ import { absent, ifRefused, notSent, unlessUnknown } from './upstream-details.ts
 
 const REQUEST_FAULTS: Readonly<Record<Extract<RequestFault, string>, string>> = {
   malformed_host: 'The Host header is not a host name.',
-  unknown_parameter: 'This call does not take one of the query parameters.',
-  repeated_parameter: 'A query parameter is given more than once.',
-  unexpected_body: 'This call takes no body.',
+  unknown_parameter: 'A query parameter is unknown.',
+  repeated_parameter: 'A query parameter is repeated.',
+  unexpected_body: 'The request must not have a body.',
   holds_credential:
-    'The image id or a filter repeats eight characters or more of a credential, which would be recorded.',
+    'The image id or a filter contains eight or more characters of a credential, which would be recorded.',
 };
 
 const MISSING: Readonly<Record<Exclude<Missing, Scope>, string>> = {
@@ -63,7 +63,7 @@ const upstreamIsSilent = {
   severity: 'WARN',
   stage: 'upstream',
   explanation:
-    'If the outcome is unknown, do not delete again: ask under "deletion", where the final outcome appears as soon as Baidu can be asked.',
+    'If the outcome is unknown, do not delete again: query the URL in "deletion", where the final outcome appears once Baidu responds.',
   detail: unlessUnknown(notSent),
 } as const;
 
@@ -74,16 +74,16 @@ export const ROWS = {
     stage: 'image',
     title: 'The image id is malformed',
     explanation:
-      'An image id is "m-" and 6 to 32 ASCII letters or digits, case-sensitive, written plainly in the path. Correct the id.',
+      'An image id is "m-" and 6 to 32 ASCII letters or digits, case-sensitive, and not percent-encoded. Correct the id.',
     detail: ({ rule }: { readonly rule: string }) => `An image id is ${rule}.`,
   }),
   invalid_request: problem({
     status: 400,
     ...refusal,
     stage: 'any',
-    title: 'The request contains something this call does not accept',
+    title: 'The request is not valid',
     explanation:
-      'A query parameter is unknown, repeated or malformed, the request has a body, the Host header is malformed, or an id or filter repeats part of a credential. Nothing is ignored, so that a mistyped option can never delete.',
+      'A query parameter is unknown, repeated or malformed, the request has a body, the Host header is malformed, or an id or filter contains part of a credential. Nothing is ignored, so a mistyped option can never delete.',
     detail: ({ fault }: { readonly fault: RequestFault }) =>
       typeof fault === 'string' ? REQUEST_FAULTS[fault] : `${fault.parameter} is ${fault.rule}.`,
   }),
@@ -93,19 +93,19 @@ export const ROWS = {
     retryable: false,
     severity: 'WARN',
     stage: 'transport',
-    title: 'The request came over plain http',
+    title: 'The request arrived over plain http',
     explanation:
-      "Anyone on the way can read plain http. Use https. If you sent a key, ask the operator to replace it. The audit record names the caller and the fingerprint of the caller's key. A token expires by itself.",
+      "Anyone on the network path can read plain http. Use https. If you sent a key, ask the operator to replace it. The audit record names the caller and the fingerprint of the caller's key. A token expires by itself.",
     detail: ({ hasCredential }: { readonly hasCredential: boolean }) =>
       hasCredential
-        ? 'Use https, and replace the credential: anyone on the way could read it.'
+        ? 'Use https, and replace the credential: anyone on the network path could read it.'
         : 'Use https. Nothing was done.',
   }),
   unauthenticated: problem({
     status: 401,
     ...refusal,
     stage: 'admission',
-    title: 'The caller is not known',
+    title: 'The caller is unknown',
     explanation:
       'Send "Authorization: Bearer <key or token>" once, with a key or a token that the operator has configured. Behind Cloudflare Access, its token is enough, and no other credential may be sent with it. The response never says what was wrong.',
     detail: (_facts: UnauthenticatedFacts) =>
@@ -115,7 +115,7 @@ export const ROWS = {
   identity_unavailable: problem({
     ...outage,
     stage: 'admission',
-    title: 'The issuer of the token does not answer',
+    title: 'The token issuer does not respond',
     explanation:
       "The issuer's keys, which verify its tokens, are not known, and the issuer could not be asked. Try again shortly.",
     detail: () => 'The token could not be verified. Try again shortly.',
@@ -152,9 +152,9 @@ export const ROWS = {
     status: 405,
     ...refusal,
     stage: 'routing',
-    title: 'The path does not take this method',
-    explanation: 'The Allow header lists the methods that it takes.',
-    detail: ({ allow }: { readonly allow: readonly string[] }) => `This path takes ${allow.join(', ')}.`,
+    title: 'The path does not support this method',
+    explanation: 'The Allow header lists the supported methods.',
+    detail: ({ allow }: { readonly allow: readonly string[] }) => `This path supports ${allow.join(', ')}.`,
     headers: ({ allow }) => ({ Allow: allow.join(', ') }),
   }),
   precondition_failed: problem({
@@ -172,7 +172,7 @@ export const ROWS = {
     severity: 'INFO',
     stage: 'admission',
     title: 'Too many requests',
-    explanation: 'Wait for the seconds in Retry-After. RateLimit-Policy states the limits, which are per caller.',
+    explanation: 'Wait for the number of seconds in Retry-After. RateLimit-Policy states the limits, which are per caller.',
     detail: ({ requests, periodS }: RateLimitFacts) => `A caller may send ${requests} requests in ${periodS} seconds.`,
     // The limiter reports neither a remaining count nor a reset time, so only a whole period is certain to be long enough.
     headers: ({ periodS, policy }) => ({ ...retryAfter(periodS), 'RateLimit-Policy': policy }),
@@ -198,7 +198,7 @@ export const ROWS = {
     stage: 'deletion',
     title: 'Another deletion of the image is in progress',
     explanation:
-      'One deletion of an image runs at a time. The image is free again when the outcome of the other deletion is known, and at the latest after the last planned check. If the outcome is unknown, the same request was sent before: do not send it again, but ask under "deletion".',
+      'One deletion of an image runs at a time. The image is free again when the outcome of the other deletion is known, and at the latest after the last planned check. If the outcome is unknown, you sent this request before: do not send it again, but query the URL in "deletion".',
     detail: ({ imageId, outcome }: InProgressFacts) =>
       outcome === 'unknown'
         ? `This request to delete ${imageId} was sent before, and its outcome is not known yet.`
@@ -247,7 +247,7 @@ export const ROWS = {
     stage: 'upstream',
     title: "Baidu refused the gateway's own credentials",
     explanation:
-      "The gateway's key, signature, clock or permission is wrong at Baidu. No caller can fix that. It has been logged.",
+      "Baidu rejects the gateway's key, signature, clock or permission. No caller can fix that. It has been logged.",
     detail: unlessUnknown(() => 'The fault lies with the gateway. It has been logged.'),
   }),
   upstream_throttled: problem({
@@ -256,9 +256,9 @@ export const ROWS = {
     retryable: true,
     severity: 'WARN',
     stage: 'upstream',
-    title: 'Baidu limits the rate of requests',
-    explanation: 'The limit is on the account that all callers share. Wait for the seconds in Retry-After.',
-    detail: unlessUnknown(() => 'Try again after the seconds in Retry-After.'),
+    title: 'Baidu is throttling requests',
+    explanation: 'The limit is on the account that all callers share. Wait for the number of seconds in Retry-After.',
+    detail: unlessUnknown(() => 'Try again after the number of seconds in Retry-After.'),
     headers: ({ retryAfterS }) => retryAfter(retryAfterS ?? DEFAULT_RETRY_AFTER_S),
   }),
   upstream_unexpected: problem({
@@ -267,9 +267,9 @@ export const ROWS = {
     retryable: false,
     severity: 'ERROR',
     stage: 'upstream',
-    title: 'Baidu gave an undocumented answer',
+    title: 'Baidu gave an undocumented response',
     explanation:
-      'A redirect, an unknown code, or a 404 that is not about the image. If the outcome is unknown, ask under "deletion".',
+      'A redirect, an unknown code, or a 404 that is not about the image. If the outcome is unknown, query the URL in "deletion".',
     detail: ifRefused(({ imageId }) => `Baidu refused to delete ${imageId} for a reason that is not documented.`),
   }),
   upstream_error: problem({
@@ -280,7 +280,7 @@ export const ROWS = {
   }),
   upstream_timeout: problem({
     status: 504,
-    title: 'Baidu did not answer in time',
+    title: 'Baidu did not respond in time',
     ...upstreamIsSilent,
   }),
   deletions_disabled: problem({
@@ -294,14 +294,14 @@ export const ROWS = {
   ledger_unavailable: problem({
     ...outage,
     stage: 'ledger',
-    title: 'The deletion ledger does not answer',
+    title: 'The deletion ledger does not respond',
     explanation: 'Nothing is deleted unless it can be recorded. Try again shortly.',
     detail: () => 'Nothing was deleted. Try again shortly.',
   }),
   rate_limiter_unavailable: problem({
     ...outage,
     stage: 'admission',
-    title: 'The rate limiter does not answer',
+    title: 'The rate limiter does not respond',
     explanation: 'No call is let through without its rate limit. Try again shortly.',
     detail: () => 'Nothing was sent to Baidu. Try again shortly.',
   }),
@@ -322,7 +322,7 @@ export const ROWS = {
     severity: 'ERROR',
     stage: 'any',
     title: 'The gateway has a bug',
-    explanation: "Report it with the request id, under which the operator's log has more.",
+    explanation: "Report it with the request id, which leads to the details in the operator's log.",
     detail: ({ outcome }: { readonly outcome: 'unknown' | 'not_attempted' }) =>
       outcome === 'unknown' ? 'It is not known yet whether the image was deleted.' : 'No deletion was sent to Baidu.',
   }),

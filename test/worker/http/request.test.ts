@@ -156,7 +156,7 @@ describe('a body', () => {
       const { harness, response } = send({ body });
       expect(await problemOf(await response)).toMatchObject({
         code: 'invalid_request',
-        detail: 'This call takes no body.',
+        detail: 'The request must not have a body.',
       });
       expect(harness.requests).toHaveLength(0);
     }

@@ -61,7 +61,7 @@ describe('the detail of a problem', () => {
     const details = failures.map((failure) => problemBody(failure, context).detail);
     expect(new Set(details).size).toBe(failures.length);
     for (const sentence of details) expect(sentence).toMatch(/^(?!.*undefined)[^\s].*\.$/);
-    expect(details).toContain('This path takes GET, HEAD.');
+    expect(details).toContain('This path supports GET, HEAD.');
     expect(details.at(-1)).toContain('Retry-After');
   });
 });

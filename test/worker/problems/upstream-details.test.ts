@@ -9,7 +9,7 @@ describe('the detail of a failure at Baidu', () => {
   const probe = { ...upstream, call: 'probe' } as const;
   const never = 'No deletion of m-custom01 was sent.';
   const undescribed = 'Baidu did not describe m-custom01.';
-  const unprobed = 'It is not known whether Baidu accepts the credential of the gateway.';
+  const unprobed = 'It is not known whether Baidu accepts the gateway's credential.';
   const unknown = 'It is not known yet whether m-custom01 was deleted.';
 
   it.each<[Failure, string]>([
@@ -35,7 +35,7 @@ describe('the detail of a failure at Baidu', () => {
     [{ ...upstream, code: 'upstream_throttled', outcome: 'unknown' }, unknown],
     [
       { ...upstream, code: 'upstream_throttled', outcome: 'not_attempted' },
-      'Try again after the seconds in Retry-After.',
+      'Try again after the number of seconds in Retry-After.',
     ],
     [{ ...upstream, code: 'upstream_rejected_credentials', outcome: 'unknown' }, unknown],
     [
