@@ -16,7 +16,7 @@ export function notSent({ imageId, call }: UpstreamFacts): string {
     case 'preview':
       return `Baidu did not describe ${imageId}.`;
     case 'probe':
-      return 'It is not known whether Baidu accepts the gateway's credential.';
+      return "It is not known whether Baidu accepts the gateway's credential.";
   }
 }
 

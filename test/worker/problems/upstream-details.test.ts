@@ -9,7 +9,7 @@ describe('the detail of a failure at Baidu', () => {
   const probe = { ...upstream, call: 'probe' } as const;
   const never = 'No deletion of m-custom01 was sent.';
   const undescribed = 'Baidu did not describe m-custom01.';
-  const unprobed = 'It is not known whether Baidu accepts the gateway's credential.';
+  const unprobed = "It is not known whether Baidu accepts the gateway's credential.";
   const unknown = 'It is not known yet whether m-custom01 was deleted.';
 
   it.each<[Failure, string]>([
