@@ -1,9 +1,9 @@
 /**
- * One request to the gateway, and its answer.
+ * One request to the gateway, and its response.
  *
- * Promises: calls only its own origin, follows no redirect, reads at most a megabyte, ends within the given time and with the given
- * signal, and leaves no timer behind. Whatever is thrown says whether anything was sent: `NotSentError` if nothing was, else
- * `LostAnswerError`. Never: repeats a request, or lets the token into a message.
+ * Promises: calls only its own origin, follows no redirect, reads at most 4 MiB, ends in time or when the signal is aborted, and leaves
+ * no timer behind. Throws `NotSentError` if nothing was sent, otherwise `LostAnswerError`. Never: repeats a request, or puts the token
+ * into a message.
  *
  * Source: RFC 6750 §2.1 (Bearer), RFC 9110 §10.2.3 (Retry-After).
  */
@@ -12,17 +12,17 @@ import { keptBeside } from '../worker/kept-text.ts';
 import { LostAnswerError, NotSentError } from './errors.ts';
 import { neverSent } from './never-sent.ts';
 
-/** What `fetch` is given besides the address. */
+/** The options passed to `fetch`. */
 export interface OutgoingRequest {
   readonly method: 'DELETE' | 'GET';
   readonly headers: Readonly<Record<string, string>>;
   readonly redirect: 'manual';
-  /** Bun would send a deletion again if a connection breaks that it has used before. */
+  /** Otherwise Bun resends a deletion if a reused connection breaks. */
   readonly keepalive: false;
   readonly signal: AbortSignal;
 }
 
-/** How a request is sent. The platform's own `fetch` fits, and so does that of a service binding. */
+/** Sends a request. The platform's `fetch` fits, and so does a service binding's. */
 export type SendRequest = (input: string, init: OutgoingRequest) => Promise<Response>;
 
 /** The bearer token, or a function that returns it. */
@@ -30,12 +30,12 @@ export type Token = string | (() => Promise<string>);
 
 /** Where requests go, and how. */
 export interface Connection {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly origin: string;
   readonly send: SendRequest;
-  /** Whether that is the platform's own `fetch`. */
+  /** Whether `send` is the platform's own `fetch`. */
   readonly isPlatform: boolean;
-  /** Without a token no `Authorization` is sent. */
+  /** Without a token, no `Authorization` is sent. */
   readonly token: Token | undefined;
 }
 
@@ -50,7 +50,7 @@ export interface Outgoing {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How long a part of an exchange may take. */
+/** The time limit of a step. */
 export interface Limit {
   readonly timeoutMs: number;
   readonly startTimer: StartTimer;
@@ -58,20 +58,20 @@ export interface Limit {
 
 export interface Answer {
   readonly status: number;
-  /** The id under which the gateway knows the request. It is not ours if a proxy has put another in its place. */
+  /** The request id that the gateway received. It differs from ours if a proxy replaced it. */
   readonly requestId: string;
   readonly headers: Headers;
   readonly text: string;
-  /** Its JSON value, or `undefined` if the body is not JSON. */
+  /** The body as a JSON value, or `undefined` if it is not JSON. */
   readonly body: unknown;
 }
 
-/** A page of 500 rows, each with a name and a subject of 256 characters, is 2 MB at most. */
+/** A page of 500 rows, each with a name and a subject of 256 characters, takes 2 MB at most. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 /** The form of a bearer token. RFC 6750 §2.1. */
 export const TOKEN = /^[\w.~+/-]+=*$/;
 
-/** Sends once. @throws NotSentError; LostAnswerError if no complete answer that names a request comes back */
+/** Sends once. @throws NotSentError; LostAnswerError if no complete response with a request id arrives */
 export async function exchange(
   { origin, send, isPlatform, token }: Connection,
   outgoing: Outgoing,
@@ -79,11 +79,11 @@ export async function exchange(
 ): Promise<Answer> {
   const { method, target, requestId, signal } = outgoing;
   const authorization = token === undefined ? undefined : await authorize(token, signal, limit);
-  // The gateway would replace such an id, and nothing could be found under it.
+  // The gateway would replace such an id, so the deletion could not be found by it.
   if (!keptBeside(['authorization'], () => authorization)(requestId)) {
-    throw new NotSentError('the request id repeats part of the token');
+    throw new NotSentError('the request id contains part of the token');
   }
-  if (signal?.aborted) throw new NotSentError('the signal had been given', signal.reason);
+  if (signal?.aborted) throw new NotSentError('the signal was already aborted', signal.reason);
   const headers = { 'X-Request-Id': requestId, ...(authorization && { Authorization: authorization }) };
   let status: number | null = null;
   try {
@@ -96,11 +96,11 @@ export async function exchange(
       if (response.redirected) throw new Error('A redirect was followed.');
       const { headers: answered } = response;
       const answeredId = answered.get('x-request-id');
-      if (answeredId === null) throw new Error('The response names no request.');
+      if (answeredId === null) throw new Error('The response has no request id.');
       return { status, requestId: answeredId, headers: answered, text, body: parseJson(text) };
     });
   } catch (cause) {
-    // Another `fetch` may have sent the request before it failed for such a reason.
+    // A custom `fetch` may have sent the request before it failed for such a reason.
     const reason = isPlatform && status === null ? neverSent(cause) : null;
     if (reason !== null) throw new NotSentError(`there is no connection to the gateway (${reason})`, cause);
     throw new LostAnswerError(requestId, status, cause);
@@ -112,13 +112,13 @@ async function authorize(source: Token, signal: AbortSignal | undefined, limit: 
   try {
     if (typeof source === 'function') token = await within(limit, signal, source);
   } catch (cause) {
-    throw new NotSentError('the token could not be had', cause);
+    throw new NotSentError('the token could not be obtained', cause);
   }
   if (typeof token === 'string' && TOKEN.test(token)) return `Bearer ${token}`;
-  throw new NotSentError('the token is not a bearer token: it is blank, or has a space or a newline in it');
+  throw new NotSentError('the token is not a bearer token: it is blank, or contains a space or a newline');
 }
 
-/** Seconds to wait, or `null` if the answer does not say. A date is compared with the answer's own, or else with our clock. */
+/** Seconds to wait, or `null` if the response does not say. Dates are compared with the response's `Date`, or else with our clock. */
 export function retryAfterS(headers: Headers, nowMs: number): number | null {
   const text = headers.get('retry-after') ?? '';
   if (/^\d{1,9}$/.test(text)) return Number(text);
@@ -126,13 +126,13 @@ export function retryAfterS(headers: Headers, nowMs: number): number | null {
   return Number.isNaN(untilMs) ? null : Math.max(0, Math.ceil((untilMs - timeOf(headers, nowMs)) / 1000));
 }
 
-/** When the answer was made, by the clock on the other side if it tells; milliseconds since the epoch. */
+/** The response's `Date`, or else our own time; milliseconds since the epoch. */
 export function timeOf(headers: Headers, nowMs: number): number {
   const dateMs = Date.parse(headers.get('date') ?? '');
   return Number.isNaN(dateMs) ? nowMs : dateMs;
 }
 
-/** Ends with `act`, or rejects as soon as the time is over or the caller's signal is given, even if `act` does not listen. */
+/** Settles as `act` does, or rejects on timeout or when the caller's signal aborts, even if `act` ignores its signal. */
 async function within<T>(
   { timeoutMs, startTimer }: Limit,
   signal: AbortSignal | undefined,

@@ -1,26 +1,25 @@
 /**
- * What the rows of the ledger say about a deletion whose response was lost or did not say.
+ * Finds a deletion's final outcome in the ledger's rows when the response was lost or left it unknown.
  *
- * Promises: pure; a row that may be another deletion's decides nothing, and rows that contradict each other decide nothing.
+ * Promises: pure; a row that may belong to another deletion decides nothing, nor do contradictory rows.
  */
 import { BODIES } from '../openapi/bodies.ts';
 import type { DeletionBody, DeletionJson } from '../worker/deletions/bodies.ts';
 import { ProblemError } from './errors.ts';
 
-/** Which rows may be those of a deletion. */
+/** Which rows can belong to a deletion. */
 export interface Sought {
   readonly imageId: string;
   readonly requestId: string;
-  /** An older row is of an earlier call with the same request id. Milliseconds since the epoch, by the gateway's clock. */
+  /** Older rows belong to earlier calls with the same request id. Milliseconds since the epoch, by the gateway's clock. */
   readonly sinceMs: number;
-  /** Whose rows they are, or `undefined` if that is not known. */
+  /** The rows' caller, or `undefined` if it is not known. */
   readonly caller?: string | undefined;
 }
 
 /**
- * The row with the deletion's final outcome, or `undefined` while there is none. Several rows mean that the request was
- * repeated on the way, or that another one used its id. Then a row that says `deleted` decides, because the image is gone;
- * otherwise they must agree.
+ * The row with the deletion's final outcome, or `undefined` while there is none. If there are several, the request was resent on its
+ * way, or another request used its id. Then a `deleted` row decides, because the image is gone; otherwise all must agree.
  */
 export function finalRowIn(
   rows: readonly DeletionJson[],
@@ -39,16 +38,16 @@ export function finalRowIn(
   return ours.every(({ outcome }) => outcome === row.outcome) ? row : undefined;
 }
 
-/** The outcome as the gateway would have answered it. @throws ProblemError if that is a failure */
+/** The row's outcome as the gateway's response would have stated it. @throws ProblemError if it is a failure */
 export function concluded(row: DeletionJson, allowMissing: boolean): DeletionBody {
   const { imageId, outcome, requestId, upstreamRequestId } = row;
   if (outcome === 'deleted' || (outcome === 'already_absent' && allowMissing)) {
     return { id: imageId, outcome, confirmed: row.confirmed === true, requestId, upstreamRequestId };
   }
-  // The row's code says how the request failed. A check may have found since that the image is absent.
+  // The row's code says how the request failed. A check may since have found the image absent.
   const rowCode = BODIES.ProblemCode.is(row.code) ? row.code : null;
   const code = outcome === 'already_absent' ? 'image_not_found' : rowCode;
-  const message = `The ledger says of ${imageId}: ${outcome}, ${code ?? 'without a code'} (request ${requestId})`;
+  const message = `The ledger reports for ${imageId}: ${outcome}, ${code ?? 'without a code'} (request ${requestId})`;
   const none = { retryable: false, problem: null, retryAfterS: null };
   throw new ProblemError(message, { code, outcome, requestId, row, ...none });
 }

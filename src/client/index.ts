@@ -1,10 +1,8 @@
 /**
  * The client of bcc-image-gateway.
  *
- * Promises: it reports no outcome that the gateway did not report; it never sends a second deletion after one whose outcome is
- * unknown, but asks the ledger for the outcome. The token goes only to the configured origin: URLs in an answer are never
- * called.
- * Clock, randomness and timers are arguments. Never: uses anything but the web platform.
+ * Promises: reports no outcome that the gateway did not report; sends the token only to the configured origin. Never: sends another
+ * deletion after one whose outcome is unknown, but queries the ledger; calls a URL from a response; uses anything but the web platform.
  */
 import { BODIES } from '../openapi/bodies.ts';
 import type { DeletionBody, DeletionJson, PreviewBody, ReadinessBody } from '../worker/deletions/bodies.ts';
@@ -40,39 +38,39 @@ export { type ErrorOutcome, ImageGatewayError, LostAnswerError, NotSentError, Pr
 export type { OutgoingRequest, SendRequest, Token } from './exchange.ts';
 export type { DeleteOptions, DeletionsFilter, ImageGatewayOptions, ReadinessOptions, ReadOptions } from './options.ts';
 
-/** What `GET /readyz` answers, and what its way here tells. */
+/** The response of `GET /readyz`, and what its headers reveal about proxies. */
 export interface Readiness extends ReadinessBody {
   /**
-   * `false`: a proxy on the way replaces `X-Request-Id`. An answer still arrives, but a deletion whose answer is lost cannot be found
-   * in the ledger by its id, so its outcome stays `unknown`. Let the proxy keep the header.
+   * `false`: a proxy replaces `X-Request-Id`. Responses still arrive. But if a deletion's response is lost, the client cannot find its
+   * row in the ledger, so its outcome stays `unknown`. Configure the proxy to keep the header.
    */
   readonly keepsRequestId: boolean;
 }
 
-/** A request, and how its answer is read. `requestId` is the first attempt's. */
+/** A request, and how to read its response. `requestId` is the first attempt's. */
 interface Call<T> extends Outgoing {
-  /** The value of a 200, or `undefined` if it is not what was asked for. */
+  /** The value of a 200, or `undefined` if the response is not the expected one. */
   readonly read: (answer: Answer, sentId: string) => T | undefined;
 }
 
 interface Page {
   readonly rows: readonly DeletionJson[];
-  /** The query of the page that follows, or `null`. */
+  /** The query of the next page, or `null`. */
   readonly nextSearch: string | null;
-  /** When the page was made, by the gateway's clock if it tells; milliseconds since the epoch. */
+  /** When the gateway sent the page, by its own clock if known; milliseconds since the epoch. */
   readonly atMs: number;
 }
 
-/** A healthy gateway answers within 26 s, whatever Baidu does. */
+/** A healthy gateway responds within 26 s, whatever Baidu does. */
 const ANSWER_TIMEOUT_MS = 30_000;
-/** The first pause before a retry. Each one that follows is twice as long. */
+/** The pause before the first retry. Each further pause is twice as long. */
 const RETRY_PAUSE_MS = 2_000;
-/** The same between questions to the ledger, which looks at an image for the first time after 45 s. */
+/** The same for queries to the ledger, which first checks an image after 45 s. */
 const ASK_PAUSE_MS = 500;
 const MAX_ASK_PAUSE_MS = 10_000;
-/** The most that the gateway puts on a page, because requests are limited. */
+/** The gateway's maximum, because requests are rate-limited. */
 const PAGE_ROWS = 500;
-/** By how much the clock of the gateway's answers may be ahead of that of its ledger. */
+/** How far the clock of the gateway's responses may be ahead of its ledger's. */
 const CLOCK_SLACK_MS = 2_000;
 
 /** Deletes custom images of Baidu Cloud through the gateway, previews deletions, and reads their history. */
@@ -90,14 +88,14 @@ export class ImageGateway {
   }
 
   /**
-   * Deletes the image, which cannot be undone. `requestId` of the result is that of the attempt that succeeded.
+   * Deletes the image, which cannot be undone. The result's `requestId` is that of the attempt that succeeded.
    *
-   * If the answer is lost, or says that the outcome is unknown, the ledger is asked until it knows or `patienceMs` is over.
+   * If the response is lost, or the outcome is unknown, queries the ledger until the outcome is final or `patienceMs` has passed.
    *
    * @throws ProblemError if the gateway refused or failed, or the ledger says that the image was not deleted
-   * @throws LostAnswerError if the answer was lost and the ledger does not know either. If `signal` is given after the deletion was
-   *   sent, this comes at once, and the outcome is unknown
-   * @throws NotSentError if nothing was sent, also because `signal` had been given
+   * @throws LostAnswerError if the response was lost and the ledger does not know the outcome either. If `signal` is aborted after the
+   *   deletion was sent, throws this at once
+   * @throws NotSentError if nothing was sent, for example because `signal` was already aborted
    */
   async deleteImage(id: string, options: DeleteOptions = {}): Promise<DeletionBody> {
     const { monotonicNow, randomUUID } = this.#runtime;
@@ -110,7 +108,7 @@ export class ImageGateway {
       return await this.#call({ method: 'DELETE', target, requestId, signal, read });
     } catch (error) {
       if (!(error instanceof ProblemError || error instanceof LostAnswerError)) throw error;
-      // The deletion in progress is this request, sent before: its row is older than this call.
+      // The deletion in progress is an earlier sending of this request, so its row is older than this call.
       const isOlder = error instanceof ProblemError && error.code === 'deletion_in_progress';
       const row =
         error.outcome === 'unknown' ? await this.#finalRowOf(id, error, isOlder ? null : startMs, signal) : undefined;
@@ -120,7 +118,7 @@ export class ImageGateway {
   }
 
   /**
-   * What the image is, and whether this caller could delete it now. Never deletes. Needs `images:read`.
+   * Describes the image, and says whether this caller could delete it now. Never deletes. Needs `images:read`.
    * @throws ProblemError, LostAnswerError or NotSentError
    */
   async previewImage(id: string, options: ReadOptions = {}): Promise<PreviewBody> {
@@ -131,19 +129,19 @@ export class ImageGateway {
   }
 
   /**
-   * The newest row of the history with this request id, or `null`. `null` does not prove that no deletion is on its way.
+   * The newest row of the history with this request id, or `null`. `null` does not prove that no deletion is in progress.
    * @throws ProblemError, LostAnswerError or NotSentError
    */
   async deletion(requestId: string, options: ReadOptions = {}): Promise<DeletionJson | null> {
     const { signal } = readReadOptions(options);
-    // Without it the gateway would return any deletion.
+    // Without an id the gateway would return any deletion.
     if (typeof requestId !== 'string') throw new NotSentError('the request id must be a string');
     const { rows } = await this.#call(this.#pageCall(readFilter({ requestId }), signal));
     return rows.find((row) => row.requestId === requestId) ?? null;
   }
 
   /**
-   * The rows of the history, newest first, read page by page as they are taken. Without `deletions:read` only the caller's own.
+   * The rows of the history, newest first, fetched page by page as needed. Without `deletions:read`, only the caller's own.
    * @throws ProblemError, LostAnswerError or NotSentError
    */
   async *deletions(
@@ -159,7 +157,7 @@ export class ImageGateway {
   }
 
   /**
-   * Who this client is at the gateway, and what it may do: the answer of `GET /readyz`. Every caller may ask.
+   * The name and scopes of this client at the gateway: the response of `GET /readyz`. Needs no scope.
    * @throws ProblemError, LostAnswerError or NotSentError
    */
   async readiness(options: ReadinessOptions = {}): Promise<Readiness> {
@@ -178,7 +176,7 @@ export class ImageGateway {
     return this.#call({ method: 'GET', target: '/metrics', requestId: this.#runtime.randomUUID(), signal, read });
   }
 
-  /** Attempts, and attempts again what is known to have changed nothing. */
+  /** Sends the call, and retries it as long as it is known to have changed nothing. */
   async #call<T>(call: Call<T>): Promise<T> {
     const { retries, patienceMs } = this.#settings;
     let known: ProblemError | undefined;
@@ -213,9 +211,9 @@ export class ImageGateway {
   }
 
   /**
-   * Asks the ledger until it knows the final outcome of our deletion. `startMs`: when we sent it, by our clock, if the caller
-   * chose the request id. `null`: we generated the id, so any row with it belongs to this deletion. Ends without a row if the time
-   * is over or the signal is given first.
+   * Queries the ledger until it knows the final outcome of our deletion. `startMs`: when we sent it, by our clock, if the caller
+   * chose the request id. `null`: any row with the id belongs to this deletion, however old. Returns no row on timeout, or if the signal
+   * is aborted.
    */
   async #finalRowOf(
     imageId: string,
@@ -239,13 +237,13 @@ export class ImageGateway {
         let row = finalRowIn(rows, { imageId, requestId, sinceMs, caller });
         const isOurs = startMs === null || caller !== undefined || row?.outcome === 'deleted';
         if (!isOurs && rows.length > 0) {
-          // Another caller may have chosen the same id, and `deletions:read` shows its rows, too.
+          // Another caller may have chosen the same id, and with `deletions:read` we see its rows, too.
           caller = (await ask(this.#readinessCall('', signal))).caller;
           row = finalRowIn(rows, { imageId, requestId, sinceMs, caller });
         }
         if (row !== undefined) return row;
       } catch (error) {
-        // A ledger that does not answer now may answer later.
+        // A ledger that does not respond now may respond later.
         if (!(error instanceof ImageGatewayError)) throw error;
         if (error instanceof ProblemError) waitMs = Math.max(waitMs, (error.retryAfterS ?? 0) * 1000);
       }
@@ -275,15 +273,15 @@ export class ImageGateway {
     return { method: 'GET', target: `/deletions${search}`, requestId: randomUUID(), signal, read };
   }
 
-  /** Between half of it and all of it. */
+  /** A random time from half of `ms` to all of it. */
   #jitter(ms: number): number {
     return ms * (0.5 + this.#runtime.random() / 2);
   }
 }
 
 /**
- * Whether the problem is the gateway's answer to this call. If a proxy has replaced the request id, in problem and header, only
- * the path identifies it. Then the proxy could swap the answers of two calls about one image unnoticed.
+ * Whether the problem is the gateway's response to this call. If a proxy has replaced the request id in both problem and header, only
+ * the path identifies it. Such a proxy could swap the responses of two calls about one image unnoticed.
  */
 function isAbout(
   problem: ProblemBody,
@@ -299,13 +297,13 @@ function isSafeToRepeat({ retryable, outcome }: ProblemError): boolean {
   return retryable && (outcome === 'not_attempted' || outcome === 'rejected');
 }
 
-/** The query of the next page. The rest of the address is never called, because the token would travel along. */
+/** The query of the next page. The rest of the URL is ignored, because the token must not go elsewhere. */
 function nextIn(link: string | null): string | null {
   const next = /<([^>]*)>\s*;[^,]*\brel="?next\b/.exec(link ?? '')?.[1];
   return next === undefined ? null : queryOf(next);
 }
 
-/** The caller in the URL of a deletion's final outcome: our own name at the gateway. */
+/** Our own name at the gateway, from the URL of a deletion's final outcome. */
 function callerIn(deletion: string | undefined): string | undefined {
   return new URLSearchParams(queryOf(deletion ?? '')).get('caller') || undefined;
 }

@@ -1,22 +1,22 @@
 /**
- * Which errors of the platform's own `fetch` prove that nothing of the request left this machine.
+ * Which errors of the platform's own `fetch` prove that no byte of the request left this machine.
  *
- * Promises: a closed list for each runtime; an error that is not on it proves nothing. Every entry was tried with the runtime that it
- * names. Never: trusts an error alone that could also come after a request that the runtime has repeated by itself.
+ * Promises: a closed list for each runtime, every entry tried with that runtime; any other error proves nothing. Never: trusts an error
+ * that could also follow a request that the runtime resent by itself.
  *
- * - Node.js (20, 24): a request is written to one connection, once. `syscall` tells a connection that failed from one that broke.
- * - Bun (1.4): repeats a `DELETE` if a reused connection breaks, but reuses none with `keepalive: false`, which the client sends.
- * - Deno (2.9): repeats a `DELETE` if a reused connection breaks, and has no option against it. "Connection refused" may then be about
- *   the second time, so it proves nothing. Only a blocked port does.
- * - Workers and browsers: their errors do not say why.
+ * - Node.js (20, 24): writes a request once, to one connection. `syscall` distinguishes a failed connection from a broken one.
+ * - Bun (1.4): resends a `DELETE` if a reused connection breaks. With `keepalive: false`, which the client sets, it reuses none.
+ * - Deno (2.9): resends a `DELETE` if a reused connection breaks, without an option to prevent it. "Connection refused" may concern the
+ *   second attempt, so it proves nothing. Only a blocked port does.
+ * - Workers and browsers: their errors give no reason.
  *
  * Source: https://fetch.spec.whatwg.org/#port-blocking; https://nodejs.org/api/tls.html#x509-certificate-error-codes.
  */
 import { isRecord } from '../worker/json.ts';
 
-/** The system calls with which a connection begins. */
+/** The system calls that open a connection. */
 const CONNECTING: readonly unknown[] = ['getaddrinfo', 'connect'];
-/** The server's certificate is checked before the first byte of a request. */
+/** The server's certificate is checked before the first byte of a request is sent. */
 const CERTIFICATE: readonly unknown[] = [
   'CERT_CHAIN_TOO_LONG',
   'CERT_HAS_EXPIRED',
@@ -39,11 +39,11 @@ const CERTIFICATE: readonly unknown[] = [
 const BUN: readonly unknown[] = ['ECONNREFUSED', 'ENOTFOUND', ...CERTIFICATE];
 const BLOCKED_BY_DENO = /^Fetch failed: Requests to port \d+ are blocked$/;
 
-/** Why nothing was sent, in a word or two, or `null` if the error does not prove that. */
+/** A short reason why nothing was sent, or `null` if the error does not prove that. */
 export function neverSent(error: unknown): string | null {
   if (!(error instanceof TypeError)) return null;
   const { message, cause } = error;
-  // Node.js says the same of all failures, and Deno of most; Bun gives no cause.
+  // Node.js has this message for all failures, Deno for most; Bun gives no cause.
   if (message === 'fetch failed') return neverSentByNode(cause);
   if (BLOCKED_BY_DENO.test(message)) return 'bad port';
   return 'code' in error && BUN.includes(error.code) ? String(error.code) : null;
@@ -57,7 +57,7 @@ function neverSentByNode(cause: unknown): string | null {
     code === 'UND_ERR_CONNECT_TIMEOUT' ||
     CERTIFICATE.includes(code) ||
     isConnecting(cause) ||
-    // One error for each address of the host.
+    // One error per address of the host.
     (Array.isArray(errors) && errors.length > 0 && errors.every(isConnecting));
   return isProof ? String(code) : null;
 }

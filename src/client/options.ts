@@ -1,7 +1,7 @@
 /**
- * The client's options and arguments, read strictly.
+ * Validates the client's options and arguments strictly.
  *
- * Promises: whatever is not valid is refused before anything is sent. The token travels only over https, or to loopback.
+ * Promises: rejects anything invalid before anything is sent; the token travels only over https, or to loopback.
  * Never: decides what the gateway decides, such as which image ids exist.
  */
 import { isLoopback } from '../worker/origin.ts';
@@ -10,32 +10,32 @@ import { DAY_MS } from '../worker/time.ts';
 import { NotSentError } from './errors.ts';
 import type { Connection, SendRequest, Token } from './exchange.ts';
 
-/** Where the gateway is, and how patient the client is. */
+/** Where the gateway is, and how long the client tries. */
 export interface ImageGatewayOptions {
   /** The gateway's origin: https, or http on loopback, without a path. Not needed with `fetch`. */
   readonly baseUrl?: string;
-  /** The key or token, or a function that is asked for it before each request. Not needed with `fetch`. */
+  /** The key or token, or a function that is called for it before each request. Not needed with `fetch`. */
   readonly token?: Token;
-  /** Sends the requests in place of the platform's `fetch`. For a service binding: `(input, init) => env.IMAGES.fetch(input, init)`. */
+  /** Replaces the platform's `fetch`. For a service binding: `(input, init) => env.IMAGES.fetch(input, init)`. */
   readonly fetch?: SendRequest;
-  /** How often to repeat a call that is known to have changed nothing. 0 to 9, default 2. */
+  /** How often to retry a call that is known to have changed nothing. 0 to 9, default 2. */
   readonly retries?: number;
-  /** How long to ask for the outcome of a deletion, and the longest `Retry-After` to wait for. Milliseconds, 0 to 86400000, default 60000. */
+  /** How long to query an unknown outcome, and the longest `Retry-After` to wait for. Milliseconds, 0 to 86400000, default 60000. */
   readonly patienceMs?: number;
 }
 
-/** How to delete. A member that is not listed here is refused, so that a mistyped one deletes nothing. */
+/** How to delete. Unknown members are rejected, so a mistyped one deletes nothing. */
 export interface DeleteOptions {
   /** With `true`, an absent image is a success: `already_absent`. */
   readonly allowMissing?: boolean;
-  /** Deletes only if the image has this very name. */
+  /** Deletes only if the image has exactly this name. */
   readonly expectName?: string;
   /**
-   * Names the call in the history and the log: 1 to 62 of `A-Z a-z 0-9 _ . -`. The gateway takes 64; two are left for `.2` and
-   * `.3`, the later attempts. Give each call its own. Default: a random UUID.
+   * Identifies the call in the history and the log: 1 to 62 of `A-Z a-z 0-9 _ . -`. The gateway accepts 64; later attempts append `.2`
+   * and `.3`. Use each id for one call only. Default: a random UUID.
    */
   readonly requestId?: string;
-  /** Ends the call. It does not take back what has been sent. */
+  /** Ends the call. It does not undo what has been sent. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -45,9 +45,9 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How to ask whether the gateway is ready. */
+/** How to check readiness. */
 export interface ReadinessOptions extends ReadOptions {
-  /** With `true`, the gateway also asks Baidu whether it accepts the credential. By signed reads: nothing is deleted. */
+  /** With `true`, the gateway also asks Baidu whether it accepts the credential, with signed reads that change nothing. */
   readonly upstream?: boolean;
 }
 
@@ -72,13 +72,13 @@ export interface Settings extends Connection {
 const DEFAULT_RETRIES = 2;
 const MAX_RETRIES = 9;
 const DEFAULT_PATIENCE_MS = 60_000;
-/** A day, which is the longest `Retry-After` of the gateway. */
+/** A day: the gateway's longest `Retry-After`. */
 const MAX_PATIENCE_MS = DAY_MS;
-/** A service binding takes any origin. */
+/** A service binding accepts any origin. */
 const BINDING_ORIGIN = 'https://gateway.internal';
-/** One segment of a path, whatever a URL parser makes of it. */
+/** One path segment that no URL parser changes. */
 const SEGMENT = /^[\w-]+$/;
-/** The gateway replaces any other id, and then nothing could be found under it. */
+/** The gateway replaces any other id, so the deletion could not be found by it. */
 const REQUEST_ID = /^(?!bcg_)[\w.-]+$/;
 const MAX_REQUEST_ID_CHARS = 64;
 
@@ -92,7 +92,7 @@ export function readOptions(options: ImageGatewayOptions): Settings {
     fetch: given,
     ...unknown
   } = options;
-  for (const name of Object.keys(unknown)) throw new TypeError(`There is no option ${name}.`);
+  for (const name of Object.keys(unknown)) throw new TypeError(`Unknown option ${name}.`);
   if (given !== undefined && typeof given !== 'function') throw new TypeError('fetch must be a function.');
   if (token !== undefined && typeof token !== 'string' && typeof token !== 'function') {
     throw new TypeError('token must be a string or a function.');
@@ -111,9 +111,9 @@ export function readOptions(options: ImageGatewayOptions): Settings {
   return { origin, send, isPlatform: given === undefined, token, retries, patienceMs };
 }
 
-/** The gateway answers at the root of its origin, so a path is a mistake, and a query or a user even more so. */
+/** The gateway is at the root of its origin, so a path, a query or a user is a mistake. */
 function originOf(baseUrl: string): string {
-  // The parser's own error quotes the text, which may be a key that was given in place of the address.
+  // The parser's own error would quote the text, which may be a key pasted in place of the URL.
   if (URL.canParse(baseUrl)) {
     const { protocol, hostname, origin, href } = new URL(baseUrl);
     const isSafe = protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname));
@@ -122,25 +122,25 @@ function originOf(baseUrl: string): string {
   throw new TypeError('baseUrl must be an origin: https, or http on loopback, without path, query or user.');
 }
 
-/** The path of an image. @throws NotSentError if the id is no segment of a path */
+/** The path of an image. @throws NotSentError if the id is not a path segment */
 export function imagePath(id: string): string {
   if (typeof id === 'string' && SEGMENT.test(id)) return `/images/${id}`;
-  throw new NotSentError('the image id has characters that no image id has');
+  throw new NotSentError('the image id contains invalid characters');
 }
 
-/** What is sent for a deletion. `newId` is its request id unless the caller gives one. @throws NotSentError */
+/** The request for a deletion. `newId` is its request id unless the caller gives one. @throws NotSentError */
 export function readOrder(id: string, options: DeleteOptions, retries: number, newId: string) {
   const { allowMissing = false, expectName, requestId = newId, ...others } = objectOf(options);
   const { signal } = readReadOptions(others);
   if (typeof allowMissing !== 'boolean') throw new NotSentError('allowMissing must be true or false');
-  // If the caller meant to give a name and it got lost, nothing may be deleted.
+  // If the caller passed a name that is undefined, nothing may be deleted.
   if ('expectName' in options && typeof expectName !== 'string') throw new NotSentError('expectName must be a string');
   const suffixChars = retries === 0 ? 0 : `.${retries + 1}`.length;
   if (
     !(typeof requestId === 'string' && REQUEST_ID.test(requestId)) ||
     requestId.length > MAX_REQUEST_ID_CHARS - suffixChars
   ) {
-    const rule = `1 to ${MAX_REQUEST_ID_CHARS - suffixChars} of A-Z a-z 0-9 _ . - and not begin with bcg_`;
+    const rule = `1 to ${MAX_REQUEST_ID_CHARS - suffixChars} of A-Z a-z 0-9 _ . - and must not start with bcg_`;
     throw new NotSentError(`requestId must be ${rule}`);
   }
   const search = searchOf({ allowMissing: allowMissing ? 'true' : undefined, expectName });
@@ -150,7 +150,7 @@ export function readOrder(id: string, options: DeleteOptions, retries: number, n
 /** @throws NotSentError */
 export function readReadOptions(options: ReadOptions): ReadOptions {
   const { signal, ...unknown } = objectOf(options);
-  for (const name of Object.keys(unknown)) throw new NotSentError(`there is no option ${name}`);
+  for (const name of Object.keys(unknown)) throw new NotSentError(`unknown option ${name}`);
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw new NotSentError('signal must be an AbortSignal');
   return { signal };
 }
@@ -162,17 +162,17 @@ export function readReadinessOptions(options: ReadinessOptions) {
   return { search: searchOf({ upstream: upstream ? 'true' : undefined }), ...readReadOptions(others) };
 }
 
-/** The rows that are sought, as a query. The gateway refuses a value that can be none. @throws NotSentError */
+/** A filter as a query. The gateway itself rejects malformed values. @throws NotSentError */
 export function readFilter(filter: DeletionsFilter, pageRows?: number): string {
   for (const [name, value] of Object.entries<unknown>({ ...objectOf(filter) })) {
     const isDate = value instanceof Date && !Number.isNaN(value.getTime());
     if (value !== undefined && typeof value !== 'string' && !isDate)
-      throw new NotSentError(`${name} has no such value`);
+      throw new NotSentError(`${name} has an invalid value`);
   }
   return searchOf({ ...filter, limit: pageRows?.toString() });
 }
 
-/** Anything but a plain object, such as a promise or a map, would be taken for one without members, and delete without them. */
+/** Rejects anything but a plain object: a promise or a map would count as empty, and so delete without its options. */
 function objectOf<T extends object>(given: T): T {
   if (typeof given === 'object' && given !== null) {
     const prototype: unknown = Object.getPrototypeOf(given);
@@ -182,7 +182,7 @@ function objectOf<T extends object>(given: T): T {
   throw new NotSentError('the options must be a plain object');
 }
 
-/** The parameters that have a value, as a query with its question mark; blank if there are none. */
+/** The parameters with a value as a query, including the question mark; blank if there are none. */
 export function searchOf(parameters: Readonly<Record<string, string | Date | undefined>>): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {

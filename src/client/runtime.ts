@@ -1,16 +1,16 @@
-/** What the client takes from the platform, and the platform's own. Tests give theirs. */
+/** What the client uses of the platform. Tests replace it. */
 
 import type { StartTimer } from './exchange.ts';
 
 export interface Runtime {
-  /** Milliseconds since the epoch. This clock may be wrong, and may be set at any time. */
+  /** Milliseconds since the epoch. This clock may be wrong, and may be changed at any time. */
   readonly now: () => number;
   /** Milliseconds by a clock that only moves forwards. */
   readonly monotonicNow: () => number;
   /** At least 0, less than 1. */
   readonly random: () => number;
   readonly randomUUID: () => string;
-  /** Ends after `ms`, or when the signal is given. */
+  /** Resolves after `ms`, or when the signal is aborted. */
   readonly sleep: (ms: number, signal: AbortSignal | undefined) => Promise<void>;
   readonly startTimer: StartTimer;
 }

@@ -1,7 +1,7 @@
 /**
- * A body of the gateway, or `null` if it is anything else.
+ * Recognises the bodies of the gateway's responses; returns `null` for anything else.
  *
- * Promises: the guards are those of the document's own statement of the bodies; what a gateway of 1.0.0 leaves out is `null`.
+ * Promises: uses the guards from the definition of the OpenAPI document; members that a gateway of 1.0.0 leaves out are `null`.
  */
 import { BODIES } from '../openapi/bodies.ts';
 import type { DeletionJson, ReadinessBody } from '../worker/deletions/bodies.ts';
@@ -19,7 +19,7 @@ export function readinessIn(body: unknown): ReadinessBody | null {
   return BODIES.Readiness.is(readiness) ? readiness : null;
 }
 
-/** The value, with `null` for a member that is absent. */
+/** The value, with `null` for an absent member. */
 function withNull(member: string, value: unknown): unknown {
   return isRecord(value) ? { [member]: null, ...value } : value;
 }

@@ -1,9 +1,8 @@
 /**
- * A gateway for the tests of callers: no network, no clock, and the answers that a test asks for.
+ * A fake gateway for callers' tests: no network, no clock, and the responses that a test orders.
  *
- * Promises: statuses, titles, outcomes and retry advice come from the gateway's own table, and an outcome that a code cannot have is a
- * TypeError; what it answers passes the client's own guards. Never: applies the gateway's rules, such as limits, budgets or who may
- * delete what.
+ * Promises: statuses, titles, outcomes and retry advice come from the gateway's own table; an outcome that a code cannot have is a
+ * `TypeError`; its responses pass the client's own guards. Never: applies the gateway's rules, such as scopes, limits or budgets.
  */
 import type { DeletionJson, PreviewBody, ReadinessBody } from '../worker/deletions/bodies.ts';
 import type { FailureOutcome, RowOutcome, SuccessOutcome } from '../worker/outcome.ts';
@@ -14,15 +13,15 @@ import { ImageGateway, type ImageGatewayOptions } from './index.ts';
 
 /** How a call fails. */
 export interface FakeFailure {
-  /** By default the usual outcome of the code. */
+  /** Default: the code's usual outcome. */
   readonly outcome?: FailureOutcome;
-  /** What the ledger says when it is asked; by default the outcome. */
+  /** The outcome in the ledger. Default: the same as `outcome`. */
   readonly finally?: RowOutcome;
   /** The header `Retry-After`. */
   readonly retryAfterS?: number;
 }
 
-/** A request as the fake got it. */
+/** A request as the fake received it. */
 export interface FakeRequest {
   readonly method: OutgoingRequest['method'];
   readonly url: string;
@@ -42,13 +41,13 @@ const UPSTREAM_REQUEST_ID = '00000000-0000-4000-8000-000000000000';
 const NOW = '2026-01-01T00:00:00.000Z';
 
 /**
- * Without an order, every deletion succeeds and every image can be deleted. An order is about the next call on an image, a deletion or
- * a preview; several are used up in the order in which they were given.
+ * By default every deletion succeeds and every image can be deleted. Each `next…` method applies to one call on an image, a deletion or
+ * a preview; several apply in the order in which they were called.
  */
 export class FakeGateway {
-  /** What was sent, oldest first. */
+  /** The requests received, oldest first. */
   readonly requests: FakeRequest[] = [];
-  /** The history, newest first. Each deletion that the gateway would have entered has a row; a test may change them and add others. */
+  /** The history, newest first. Each deletion that the gateway would enter has a row. A test may change rows and add others. */
   readonly rows: DeletionJson[] = [];
   readonly #answers: Answer[] = [];
 
@@ -63,26 +62,26 @@ export class FakeGateway {
     return this.#answer(pathname, requestId, method === 'DELETE' ? searchParams.get('allowMissing') === 'true' : null);
   };
 
-  /** A client of this gateway. By default it waits for nothing: it repeats no call, and asks the ledger only once. */
+  /** A client of this gateway. By default it never waits: it retries nothing, and queries the ledger once. */
   client(options: Omit<ImageGatewayOptions, 'fetch'> = {}): ImageGateway {
     return new ImageGateway({ retries: 0, patienceMs: 100, ...options, fetch: this.fetch });
   }
 
-  /** The next deletion succeeds. `already_absent` is a failure, as ever, unless the caller allows it. */
+  /** The next deletion succeeds. `already_absent` is a failure, as with the real gateway, unless the caller allows it. */
   nextSucceeds(outcome: SuccessOutcome = 'deleted', confirmed = true): this {
     return this.#order({ kind: 'success', outcome, confirmed });
   }
 
-  /** The next call fails. @throws TypeError if the code is not known, or cannot have this outcome */
+  /** The next call fails. @throws TypeError if the code is unknown, or cannot have this outcome */
   nextFails(code: ProblemCode, failure: FakeFailure = {}): this {
-    if (!isProblemCode(code)) throw new TypeError(`There is no code ${code}.`);
+    if (!isProblemCode(code)) throw new TypeError(`Unknown code ${code}.`);
     const { outcomes } = PROBLEMS[code];
     const { outcome = outcomes[0] } = failure;
     if (!outcomes.includes(outcome)) throw new TypeError(`${code} is never ${outcome}, but ${outcomes.join(' or ')}.`);
     return this.#order({ kind: 'failure', ...failure, code, outcome });
   }
 
-  /** The next call gets no answer. Of a deletion, the ledger says this when it is asked. */
+  /** The next call gets no response. For a deletion, the ledger then has this outcome. */
   nextIsLost(outcome: RowOutcome = 'unknown'): this {
     return this.#order({ kind: 'lost', outcome });
   }
@@ -159,7 +158,7 @@ function problem(
   return json(status, requestId, body, retryAfterS === undefined ? {} : { 'Retry-After': String(retryAfterS) });
 }
 
-/** Whether the ledger has a row of it. A refusal comes before the ledger, unless the gateway had to read the image for it. */
+/** Whether the ledger gets a row. Refusals come before the ledger, except those that need the image read first. */
 function isEntered(answer: Answer): boolean {
   if (answer.kind !== 'failure' || answer.outcome !== 'not_attempted') return true;
   return PROBLEMS[answer.code].stage === 'upstream' || answer.code === 'precondition_failed';
@@ -168,7 +167,7 @@ function isEntered(answer: Answer): boolean {
 function rowOf(imageId: string, requestId: string, answer: Answer): DeletionJson {
   const outcome = answer.kind === 'success' ? answer.outcome : (answer.finally ?? answer.outcome);
   const isGone = outcome === 'deleted' || outcome === 'already_absent';
-  // Only a check says `not_deleted`, and only a check ends an outcome that the request itself left unknown.
+  // Only a check results in `not_deleted`, and only a check decides an outcome that the request left unknown.
   const isResolved =
     outcome === 'not_deleted' || (answer.kind === 'failure' && answer.outcome === 'unknown' && outcome !== 'unknown');
   const isSettled = answer.kind !== 'lost' || (outcome !== 'unknown' && !isResolved);
@@ -191,7 +190,7 @@ function rowOf(imageId: string, requestId: string, answer: Answer): DeletionJson
   };
 }
 
-/** One of the gateway's families, to be told from no metrics. */
+/** One of the gateway's metric families, so that a test can tell it from an empty response. */
 function metrics(requestId: string, rows: number): Response {
   const name = 'bcc_image_gateway_ledger_rows';
   const text = `# HELP ${name} Rows in the ledger.\n# TYPE ${name} gauge\n${name} ${rows}\n`;

@@ -217,11 +217,11 @@ describe('a deletion whose answer is lost', () => {
     expect(errors).toMatchObject([
       {
         status: 502,
-        message: "The gateway's answer to request job-1 did not arrive: something else with status 502 came.",
+        message: 'No response from the gateway to request job-1: something else responded with status 502.',
       },
       {
         status: null,
-        message: "The gateway's answer to request job-1 did not arrive: nothing came.",
+        message: 'No response from the gateway to request job-1: nothing arrived.',
         cause: { message: 'fetch failed' },
       },
       { status: null, cause: { message: 'It took longer than 30000 ms.' } },
@@ -282,7 +282,7 @@ describe('a deletion whose answer is lost', () => {
     const error = await thrownBy(line.images.deleteImage('m-shared01', { requestId: 'job-1' }));
     expect(error).toBeInstanceOf(ProblemError);
     expect(error).toMatchObject({
-      message: 'The ledger says of m-shared01: rejected, image_shared (request job-1)',
+      message: 'The ledger reports for m-shared01: rejected, image_shared (request job-1)',
       code: 'image_shared',
       outcome: 'rejected',
       retryable: false,
@@ -411,7 +411,7 @@ describe('a deletion whose outcome the gateway does not know', () => {
     };
     const error = await thrownBy(line.images.deleteImage('m-custom01', { requestId: 'job-1' }));
     expect(error).toMatchObject({
-      message: 'The ledger says of m-custom01: not_deleted, without a code (request job-1)',
+      message: 'The ledger reports for m-custom01: not_deleted, without a code (request job-1)',
       code: null,
       outcome: 'not_deleted',
       row: { settledAt: null },

@@ -146,8 +146,8 @@ describe('an instruction', () => {
     expect(() => gateway.nextFails('image_shared', { outcome: 'already_absent' })).toThrow(
       new TypeError('image_shared is never already_absent, but rejected or unknown.'),
     );
-    expect(() => gateway.nextFails(untyped('image_on_holiday'))).toThrow('There is no code image_on_holiday.');
-    expect(() => gateway.nextFails(untyped('toString'))).toThrow('There is no code toString.');
+    expect(() => gateway.nextFails(untyped('image_on_holiday'))).toThrow('Unknown code image_on_holiday.');
+    expect(() => gateway.nextFails(untyped('toString'))).toThrow('Unknown code toString.');
   });
 });
 
