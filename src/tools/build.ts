@@ -1,9 +1,9 @@
 /**
- * `npm run build`: makes `dist/pages`, the static assets of the Worker. Wrangler runs it before `dev`, `deploy` and `versions upload`.
+ * `npm run build`: makes `dist/pages`, the Worker's static assets. Wrangler runs it before `dev`, `deploy` and `versions upload`.
  *
- * Promises: equal inputs make equal bytes; nothing happens if `dist` was made from the current inputs. Files are written
- * elsewhere and renamed, and the digest of the inputs last, so an interrupted build leaves no partial file and runs again.
- * Never: a file that no page loads. Swagger UI has others, such as a layout that calls a foreign validator.
+ * Promises: equal inputs make equal bytes; does nothing if `dist` is up to date. Writes files elsewhere, then renames them, with the
+ * digest of the inputs last. So an interrupted build leaves no partial file and runs again. Never: includes a file that no page
+ * loads. Swagger UI has such files, one with a call to a foreign validator.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -29,19 +29,19 @@ export const DIST = join(ROOT, 'dist');
 /** Holds the digest of the inputs. */
 const STAMP = 'inputs.sha256';
 
-/** Whether some build is there, of these inputs or older ones. */
+/** Whether there is a build, from current or older inputs. */
 export function isBuilt(dist = DIST): boolean {
   return existsSync(join(dist, STAMP));
 }
 
-/** Builds. Returns `false` if there was nothing to do. */
+/** Builds the pages. Returns `false` if they were up to date. */
 export async function build(dist = DIST): Promise<boolean> {
   const stamp = join(dist, STAMP);
   const inputs = digestOfInputs();
   if (isBuilt(dist) && readFileSync(stamp, 'utf8') === inputs) return false;
   const pages = join(dist, 'pages');
   mkdirSync(pages, { recursive: true });
-  // Beside it, because a file can be renamed only within its file system.
+  // Beside `dist`, because a rename works only within one file system.
   const beside = mkdtempSync(`${dist}-`);
   try {
     await makePages(beside);
@@ -57,11 +57,11 @@ export async function build(dist = DIST): Promise<boolean> {
   return true;
 }
 
-/** Makes the pages in an empty folder, under the names by which the Worker serves them. */
+/** Writes the pages into an empty folder, under the names that the Worker serves. */
 async function makePages(folder: string): Promise<void> {
   for (const file of readdirSync(DOCS)) copyFileSync(join(DOCS, file), join(folder, file));
   for (const file of SWAGGER_UI_FILES) copyFileSync(join(SWAGGER_UI, file), join(folder, file));
-  // Loaded here, because it takes a second that most calls can save.
+  // Loaded here, because it takes a second and most builds are up to date.
   const [vite, { openapi }] = await Promise.all([import('vite'), import('../openapi/document.ts')]);
   writeFileSync(join(folder, 'openapi.json'), JSON.stringify(openapi()));
   await vite.build({
@@ -82,7 +82,7 @@ async function makePages(folder: string): Promise<void> {
   });
 }
 
-/** SHA-256 over the path and the text of everything that can change the result. */
+/** SHA-256 over the path and content of everything that can change the result. */
 function digestOfInputs(): string {
   const sources = ['src/client', 'src/console', 'src/openapi', 'src/worker'];
   const tools = [
@@ -104,7 +104,7 @@ function digestOfInputs(): string {
   return digest.digest('hex');
 }
 
-/** The files below a folder, in one order everywhere. */
+/** The files below a folder, in the same order on every machine. */
 function filesIn(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true, encoding: 'utf8' })
     .filter((entry) => entry.isFile())

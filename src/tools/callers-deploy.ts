@@ -1,8 +1,8 @@
 /**
- * `npm run callers -- FILE deploy`: puts a table of callers in force.
+ * `npm run callers -- FILE deploy`: deploys a table of callers.
  *
- * Promises: nothing is uploaded that the Worker would refuse; success means that Wrangler has named every shard as uploaded and, with a
- * URL, that the gateway there runs with it. Never: writes the secrets to a disk, or lets a variable choose another environment.
+ * Promises: uploads nothing that the Worker would reject; succeeds only if Wrangler reports every shard as uploaded and, with a URL, if
+ * the gateway there runs the new version. Never: writes the secrets to disk, or lets a variable choose another environment.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,14 +18,14 @@ import { asciiJson, printable } from './print.ts';
 import { deploymentOf, readTopLevel, type WranglerConfig } from './wrangler-config.ts';
 
 const WRANGLER = join(import.meta.dirname, '../../node_modules/wrangler/bin/wrangler.js');
-/** These are not in the file, and stay as they are. Their place must not be empty when the rest is checked. */
+/** Not in the file, and left unchanged. The check of the rest needs a value for them. */
 const BAIDU = ['BCE_ACCESS_KEY_ID', 'BCE_SECRET_ACCESS_KEY'];
 const HELD_BY_CLOUDFLARE = 'held-by-cloudflare';
 /** A new version takes effect within seconds. */
 const MAX_QUESTIONS = 30;
 const PAUSE_MS = 2_000;
 
-/** Uploads the table, and with `url` waits until the gateway there runs with it. `secrets` are the same, as the file has them. */
+/** Uploads the table, and with `url` waits until the gateway there runs the new version. `secrets` is the table as in the file. */
 export async function deployCallers(
   table: Table,
   secrets: readonly Secret[],
@@ -41,7 +41,7 @@ export async function deployCallers(
   const token = world.env['GATEWAY_TOKEN'];
   const before = url === undefined ? null : await askReadiness(url, token);
   if (before?.ok === false) return refused(`--url: ${before.failure}. Nothing was uploaded.\n`);
-  // Before the first deployment that is as it should be.
+  // Normal before the first deployment.
   if (before?.value.version === null) world.show?.(`No gateway answers at ${printable(String(url))} yet.\n`);
   const { status, output } = await runWrangler(config, asciiJson(secretsOf(table)), world.env);
   const names = Object.keys(table);
@@ -68,15 +68,15 @@ export async function deployCallers(
   return refused(`${report}${said}${old === null ? `No gateway answered at ${url} within a minute.` : stayed}\n`);
 }
 
-/** Uploads secrets, given as JSON. Every variable that could change where they go, or what Wrangler says about it, is set. */
+/** Uploads secrets, given as JSON. Sets every variable that could change where they go or what Wrangler prints. */
 async function runWrangler({ path, environment }: WranglerConfig, json: string, variables: World['env']) {
   const args = [WRANGLER, 'secret', 'bulk', '--config', path, `--env=${environment}`];
   const env = { ...process.env, ...variables, CLOUDFLARE_ENV: environment, FORCE_COLOR: '0', WRANGLER_LOG: 'log' };
   const child = spawn(process.execPath, args, { cwd: dirname(path), env, stdio: 'pipe' });
-  // If Wrangler ends early, it says why.
+  // If Wrangler exits early, its own output says why.
   child.stdin.on('error', () => undefined);
   child.stdin.end(json);
   const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
-  // Its bundler colours errors whatever the variables say.
+  // Wrangler's bundler colours errors regardless of the variables.
   return { status, output: stripVTControlCharacters(`${stdout}${stderr}`) };
 }

@@ -1,8 +1,8 @@
 /**
- * The changes that `npm run callers` makes to a table of callers.
+ * Edits a table of callers for `npm run callers`.
  *
- * Promises: no caller loses its last credential; no shard grows beyond what Cloudflare takes. A shard that becomes empty stays,
- * because Wrangler does not touch a secret that is not named. Never: sees a key.
+ * Promises: no caller loses its last credential; no shard grows beyond Cloudflare's limit; an empty shard stays, because
+ * Wrangler does not touch secrets that it is not given. Never: sees a key.
  */
 import { fingerprintOf } from '../worker/callers/key.ts';
 import { MAX_KEYS_PER_CALLER } from '../worker/callers/table.ts';
@@ -20,15 +20,15 @@ import {
 export interface Edit {
   readonly verb: 'add' | 'rotate' | 'revoke' | 'remove';
   readonly name: string;
-  /** Of a key to add. */
+  /** The digest of the key to add. */
   readonly digest: string | null;
-  /** Of the key to revoke. */
+  /** The fingerprint of the key to revoke. */
   readonly fingerprint: string;
-  /** Of the caller to add, without its key. */
+  /** The entry of the caller to add, without its key. */
   readonly fields: Fields;
 }
 
-/** The changed table, or the end of a sentence about why there is none and what to do. */
+/** The changed table, or the end of a sentence that says why not and what to do. */
 export function editTable(
   table: Table,
   { verb, name, digest, fingerprint, fields: added }: Edit,
@@ -65,7 +65,7 @@ export function editTable(
   return failed(`this is the only credential of ${name}; "rotate" adds a second key, and "remove" removes the caller`);
 }
 
-/** Adds the caller to the first shard that has room for it, or to a new one. */
+/** Adds the caller to the first shard with room for it, or to a new one. */
 function place(table: Table, name: string, fields: Fields): Result<Table, string> {
   let free = FIRST_SHARD;
   for (let n = 1; Object.hasOwn(table, free); n++) free = `${FIRST_SHARD}_${n}`;

@@ -1,8 +1,8 @@
 /**
- * A file with the table of callers by shard: `{ "CALLERS": { … }, "CALLERS_1": { … } }`, each shard the text of one secret.
+ * The file with the table of callers by shard: `{ "CALLERS": { … }, "CALLERS_1": { … } }`. Each shard becomes one secret.
  *
- * Promises: what it returns has passed the Worker's own parser. A fault is reported by shard, position and the caller's name, or by line,
- * and never by another value. Never: returns a file that holds a key.
+ * Promises: every table that it returns has passed the Worker's own parser. Problems name shard, position and caller, or the line, but
+ * never another value. Never: accepts a file that contains a key.
  */
 import { isCallerId } from '../worker/callers/caller.ts';
 import type { Issuer } from '../worker/callers/issuers.ts';
@@ -13,33 +13,33 @@ import { failed, ok, type Result } from '../worker/result.ts';
 import { parseObject, placeOf, recordOf } from './json-text.ts';
 import { counted } from './print.ts';
 
-/** A caller as the file has it. */
+/** A caller's entry in the file. */
 export type Fields = Readonly<Record<string, unknown>>;
 /** Callers by name. */
 export type Shard = Readonly<Record<string, Fields>>;
 /** Shards by the name of their secret. */
 export type Table = Readonly<Record<string, Shard>>;
 
-/** What Cloudflare takes as one secret or variable. Source: https://developers.cloudflare.com/workers/platform/limits/ ("5 KB"). */
+/** Cloudflare's limit for one secret or variable. Source: https://developers.cloudflare.com/workers/platform/limits/ ("5 KB"). */
 export const MAX_VALUE_BYTES = 5_000;
 export const FIRST_SHARD = 'CALLERS';
 export const EMPTY_TABLE = `{"${FIRST_SHARD}": {}}`;
 const SHARD = /^CALLERS(?:_\w{1,50})?$/;
 export const SHARD_RULE = 'CALLERS, or CALLERS_ with letters, digits or "_" after it';
-/** Names and patterns may begin like a key, but none is as long. */
+/** Names and patterns may start like a key, but none is as long. */
 const KEY = new RegExp(`${KEY_PREFIX}[\\w-]{43}`);
 
 export function isShardName(name: string): boolean {
   return SHARD.test(name);
 }
 
-/** The end of a sentence about a key in the text, or `null` if there is none that `npm run key` or `npm run callers` made. */
+/** If the text contains a key from `npm run key` or `npm run callers`: the end of a sentence about it. Otherwise `null`. */
 export function keyIn(text: string): string | null {
   const found = KEY.exec(text);
   return found && `holds a key (${placeOf(text, found.index)}): revoke it, because only digests belong here`;
 }
 
-/** Reads the text of a file strictly: the table, or one sentence for each fault. */
+/** Reads the text of a file strictly: the table, or one sentence for each problem. */
 export function readTable(text: string, issuers: readonly Issuer[]): Result<Table, readonly string[]> {
   const key = keyIn(text);
   const parsed = key === null ? parseObject(text) : failed(key);
@@ -58,12 +58,12 @@ export function readTable(text: string, issuers: readonly Issuer[]): Result<Tabl
   return problems.length === 0 && isTable(table) ? ok(table) : failed(problems);
 }
 
-/** `CALLERS caller 27 (ci-cleaner): …` of the Worker's `CALLERS caller 27: …`, if the shard has an entry under such a name. */
+/** Turns the Worker's `CALLERS caller 27: …` into `CALLERS caller 27 (ci-cleaner): …` if that entry has a valid name. */
 export function withName(problem: string, texts: Readonly<Record<string, string>>): string {
   return problem.replace(/^(\w+) caller (\d+)(?=:)/, (found, shard, position) => {
     const json = texts[shard] ?? '{}';
     const [name = ''] = [...outlineOf(json).positions].find(([, each]) => each === Number(position)) ?? [];
-    // A name with another value may be that of a credential, or one itself.
+    // A name whose value is no object may name a credential, or be one.
     return isCallerId(name) && isRecord(recordOf(parseJson(json))[name]) ? `${found} (${name})` : found;
   });
 }
@@ -72,7 +72,7 @@ function isTable(value: Fields): value is Table {
   return Object.values(value).every((shard) => isRecord(shard) && Object.values(shard).every(isRecord));
 }
 
-/** The caller with this name and the shard that holds it. */
+/** The caller with this name, and its shard. */
 export function findCaller(table: Table, name: string): { readonly shard: string; readonly fields: Fields } | null {
   const [shard, callers] = Object.entries(table).find(([, each]) => Object.hasOwn(each, name)) ?? [];
   const fields = callers?.[name];
@@ -83,17 +83,17 @@ export function digestsOf(fields: Fields): readonly string[] {
   return listOf(fields['keySha256']).map(String);
 }
 
-/** Bytes of the secret that the shard becomes. */
+/** The size of the shard's secret. */
 export function bytesOf(shard: Shard): number {
   return Buffer.byteLength(JSON.stringify(shard));
 }
 
-/** The secrets by name, as Wrangler takes them. A shard without callers is there too, or the secret would keep its old ones. */
+/** The secrets by name, in Wrangler's format. Includes empty shards: otherwise such a secret would keep its old callers. */
 export function secretsOf(table: Table): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(table).map(([name, shard]) => [name, JSON.stringify(shard)]));
 }
 
-/** The callers, or the one with this name, as data: each with its shard, and with fingerprints in place of digests. */
+/** The callers, or the one with this name, as data: with their shards, and fingerprints in place of digests. */
 export function callersOf(table: Table, name: string): readonly Fields[] {
   const all = Object.entries(table).flatMap(([shard, callers]) =>
     Object.entries(callers).map(([caller, { keySha256, ...fields }]) => {
@@ -104,7 +104,7 @@ export function callersOf(table: Table, name: string): readonly Fields[] {
   return name === '' ? all : all.filter(({ caller }) => caller === name);
 }
 
-/** One line for each of them: name, shard, and what else its entry says. */
+/** One line per caller: name, shard, and the other fields. */
 export function linesOf(callers: readonly Fields[]): string {
   const shown = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
   const lines = callers.map(({ caller, shard, ...fields }) => {
@@ -114,7 +114,7 @@ export function linesOf(callers: readonly Fields[]): string {
   return lines.join('') || 'No callers.\n';
 }
 
-/** How large each shard is. */
+/** One line per shard, with its size. */
 export function sizesOf(table: Table): string {
   const lines = Object.entries(table).map(([name, shard]) => {
     const bytes = bytesOf(shard);

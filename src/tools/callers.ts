@@ -1,8 +1,8 @@
 /**
- * `npm run callers -- FILE COMMAND`: changes, shows and deploys a file with the table of callers.
+ * `npm run callers -- FILE COMMAND`: edits, shows and deploys a file with the table of callers.
  *
- * Promises: what it writes has passed the Worker's own parser; a file with errors is left as it is; a key has been shown before its
- * digest is in the file. Never: repeats an argument that may be a key, or prints a key but the one that it has just made.
+ * Promises: whatever it writes has passed the Worker's own parser; it does not change a file with errors; it prints a new key before its
+ * digest is in the file. Never: repeats an argument that may be a key, or prints any key but the one that it has just made.
  */
 import { CALLER_ID_RULE, isCallerId } from '../worker/callers/caller.ts';
 import { type Issuer, parseIssuers } from '../worker/callers/issuers.ts';
@@ -35,7 +35,7 @@ const OPTIONS = {
 type Option = (typeof OPTIONS)['flags' | 'texts' | 'lists'][number];
 
 type Verb = Edit['verb'] | 'list' | 'deploy' | 'secrets';
-/** How many words follow a verb, and which options only that verb takes. NAME of `list` may be left out. */
+/** How many words follow a verb, and which options only that verb takes. For `list`, NAME is optional. */
 const VERBS: Readonly<Record<Verb, readonly [words: number, ...options: readonly Option[]]>> = {
   add: [1, 'scopes', 'names', 'daily-deletions', 'key', 'token', 'binding'],
   rotate: [1],
@@ -90,7 +90,7 @@ export async function runCallers(args: readonly string[], world: World): Promise
   );
 }
 
-/** The command, or one sentence about what is wrong. What only the table can judge, such as a scope, is left to the Worker's parser. */
+/** The command, or one sentence about what is wrong. The Worker's parser validates the rest, such as scopes. */
 function readOrder(given: Command<Option>) {
   const [file = '', verb = '', ...words] = given.words;
   const [name = '', fingerprint = ''] = words;
@@ -153,7 +153,7 @@ function printSecrets(table: tables.Table, where: string): Outcome {
   return done(`${asciiJson(tables.secretsOf(table))}\n`, `${where}\n`);
 }
 
-/** Writes the table if all of it is valid, and before that shows its new key. The failure is the rest of the message. */
+/** Validates the table, prints its new key, then writes it. The failure is the rest of the message. */
 async function write(
   table: tables.Table,
   key: string | null,

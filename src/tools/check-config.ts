@@ -1,7 +1,7 @@
 /**
- * `npm run check-config -- FILE…`: whether a deployment with these secrets would work.
+ * `npm run check-config -- FILE…`: checks whether a deployment with these secrets would work.
  *
- * Promises: the Worker's own parser judges; the exit status is 1 if there is a fault. Without `--upstream` it asks no network. Never:
+ * Promises: uses the Worker's own parser; exits with status 1 if there is a fault; uses the network only with `--upstream`. Never:
  * prints a value.
  */
 import { type Outcome, parseCommand, refusal, refused, runAsProgram, type World } from './command.ts';
@@ -14,7 +14,7 @@ import { deploymentOf, readTopLevel, readWranglerConfig } from './wrangler-confi
 
 const OPTIONS = { flags: ['json'], texts: ['config', 'env', 'upstream'] } as const;
 
-/** Checks what the arguments name. */
+/** Runs the check. */
 export async function runCheckConfig(args: readonly string[], world: World): Promise<Outcome> {
   const command = parseCommand('check-config', OPTIONS, args, world.env);
   if (!command.ok) return command.failure;

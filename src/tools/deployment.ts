@@ -1,8 +1,8 @@
 /**
- * What would be wrong with a deployment: Wrangler's configuration and the secrets together, as the Worker would find them.
+ * Checks a deployment: Wrangler's configuration and the secrets together, as the Worker would receive them.
  *
- * Promises: whatever the Worker's own parser would refuse is a fault here, and so is what nobody would notice after the deploy, such
- * as a misspelled variable. Never: repeats a value.
+ * Promises: reports whatever the Worker's own parser would reject, and mistakes that would go unnoticed after a deploy, such as a
+ * misspelled variable. Never: repeats a value.
  */
 import { createPublicKey } from 'node:crypto';
 import type { UncheckedEnv } from '../worker/bindings.ts';
@@ -23,7 +23,7 @@ export interface Secret {
 }
 
 type Binding = 'LEDGER' | 'RATE_LIMITER_BURST' | 'RATE_LIMITER_SUSTAINED' | 'VERSION' | 'ASSETS';
-/** Every text that the Worker reads. The compiler notices what is missing here. */
+/** Every text that the Worker reads. A missing one does not compile. */
 const SETTINGS: Readonly<Record<Exclude<keyof UncheckedEnv, Binding>, 'secret' | 'variable'>> = {
   BCE_ACCESS_KEY_ID: 'secret',
   BCE_SECRET_ACCESS_KEY: 'secret',
@@ -44,14 +44,14 @@ const SETTINGS: Readonly<Record<Exclude<keyof UncheckedEnv, Binding>, 'secret' |
 const KINDS = new Map(Object.entries(SETTINGS));
 const LEDGER_CLASS = 'Ledger';
 const METHODS = { getByName: () => undefined, limit: () => undefined };
-/** What the platform provides, if it is declared: `checkBindings` looks whether it is. */
+/** What the platform provides if it is declared, which `checkBindings` checks. */
 const PROVIDED = { LEDGER: METHODS, RATE_LIMITER_BURST: METHODS, RATE_LIMITER_SUSTAINED: METHODS };
-/** What the docs and `wrangler.toml` have in place of values. */
+/** Placeholders in the docs and in `wrangler.toml`. */
 const EXAMPLE = /…|<(?:AUD|SHA-256|user id)\b|\bexample\.com\b|"456789"/;
 
 /**
- * `secrets` are those of all files.
- * @param base the environment at the top, if `config` is another one
+ * Checks a configuration with the secrets of all files.
+ * @param base the top-level environment, if `config` is another one
  */
 export function checkDeployment(
   config: WranglerConfig,
@@ -103,7 +103,7 @@ function* checkValues({ vars, routes }: WranglerConfig, secrets: readonly Secret
   if (routes.some((route) => EXAMPLE.test(route))) yield warning('routes still has an example value');
 }
 
-/** What `ISSUERS` would need without what the Worker passes over in pasted keys. */
+/** How large `ISSUERS` would be without the members and keys that the Worker ignores. */
 function spare(json: string): string {
   const value = parseJson(json);
   if (!isRecord(value)) return '';
@@ -129,7 +129,7 @@ function* checkBindings(config: WranglerConfig): Generator<Finding> {
   if (config.version !== 'VERSION') yield fault('VERSION is not declared as the binding of version_metadata');
 }
 
-/** A key that cannot be imported verifies no token, and nobody would notice before the first one. */
+/** A key that cannot be imported verifies no token, which nobody would notice before the first one. */
 function* checkKeys({ callers }: ParsedConfig): Generator<Finding> {
   for (const { name, jwks } of callers?.issuers ?? []) {
     try {
@@ -140,7 +140,7 @@ function* checkKeys({ callers }: ParsedConfig): Generator<Finding> {
   }
 }
 
-/** What an environment shares with the one at the top, or lacks, without anybody having written so. */
+/** What an environment shares with the top-level one, or lacks, perhaps by accident. */
 function* compare(config: WranglerConfig, base: WranglerConfig): Generator<Finding> {
   for (const name of Object.keys(base.vars).filter((each) => !Object.hasOwn(config.vars, each))) {
     yield warning(`${name} is not inherited: this environment has the Worker's default`);
@@ -155,7 +155,7 @@ function* compare(config: WranglerConfig, base: WranglerConfig): Generator<Findi
   }
 }
 
-/** What works, but perhaps not as it was meant. */
+/** What works, but may not be what was meant. */
 function* remarks(
   { routes, isOnWorkersDev, placement }: WranglerConfig,
   { callers, config }: ParsedConfig,
@@ -191,15 +191,15 @@ function* remarks(
   }
 }
 
-/** What a name looks like that may be shown. A value in a name's place hardly does. */
+/** Names that are safe to print. A secret pasted in place of a name hardly ever matches. */
 const NAME = /^[A-Z]+(?:_[A-Z]+)*(?:_\d{1,3})?$/;
 
-/** `PROTECTED_IMAGE`, or `member 3` for a name that may be a value. */
+/** The name, such as `PROTECTED_IMAGE`, or `member 3` if it may be a value. */
 function shownName(name: string, index: number): string {
   return NAME.test(name) || isShardName(name) ? name : `member ${index + 1}`;
 }
 
-/** The secrets of a file. `isConfidential`: whether it is in the form that holds credentials. */
+/** The secrets in a file. `isConfidential`: whether the file may hold credentials, unlike a table of callers. */
 export function readSecretsFile(text: string) {
   const parsed = parseObject(text);
   if (!parsed.ok) return { secrets: [], isConfidential: true, problems: [parsed.failure] };

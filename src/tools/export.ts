@@ -1,9 +1,9 @@
 /**
- * `npm run export -- URL [FILE]`: copies the history of deletions into a file of JSON Lines, newest first.
+ * `npm run export -- URL [FILE]`: copies the deletion history into a JSON Lines file, newest first.
  *
- * Promises: FILE has every row that the ledger had when the run began, or does not exist; memory does not grow with the rows. Rows that
- * may still change come again with the next `--since`. Never: takes the token from the command line.
- * One gap: if the ledger's clock goes back by more than an hour, rows of that time may be missed.
+ * Promises: FILE has every row that the ledger had when the run began, or does not exist; memory use does not grow with the rows. The
+ * next `--since` includes all rows that may still change. Never: takes the token from the command line. One gap: if the ledger's clock
+ * goes back by more than an hour, rows from that hour may be missing.
  */
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
@@ -14,14 +14,14 @@ import { type Outcome, parseCommand, refusal, refused, runAsProgram, unprinted, 
 import { codeOf } from './files.ts';
 import { asciiJson, counted } from './print.ts';
 
-/** As many as a page has. */
+/** One page. */
 const STEP_ROWS = 500;
 const MAX_REPEATS = 5;
 const PAUSE_MS = 1_000;
-/** The longest plan of checks, and an hour. A deletion that was not read back by then never will be. */
+/** The longest schedule of checks, plus an hour. A deletion that has not been verified by then never will be. */
 const OPEN_MS = 25 * HOUR_MS;
 
-/** Exports what the arguments name. */
+/** Runs the export. */
 export async function runExport(args: readonly string[], world: World): Promise<Outcome> {
   const command = parseCommand('export', { texts: ['since'] }, args, world.env);
   if (!command.ok) return command.failure;
@@ -59,7 +59,7 @@ export async function runExport(args: readonly string[], world: World): Promise<
     fs.renameSync(temporary, path);
     return { status: 0, stdout: `${next}\n`, stderr: `${file}: ${said}` };
   } catch (error) {
-    // Of the client, which does not quote the token, or of the file system.
+    // The client's errors do not quote the token. Any other is the file system's.
     if (error instanceof ImageGatewayError || error instanceof TypeError) return refused(`${error.message}\n`);
     return refused(`${file} cannot be written (${codeOf(error)}).\n`);
   } finally {
@@ -68,7 +68,7 @@ export async function runExport(args: readonly string[], world: World): Promise<
   }
 }
 
-/** The rows since a time, each once. After a lost answer it goes on behind the last row. */
+/** The rows since a time, each once. After a lost response it resumes after the last row. */
 async function* rowsOf(
   images: ImageGateway,
   since: string | undefined,
@@ -76,7 +76,7 @@ async function* rowsOf(
 ): AsyncGenerator<DeletionJson> {
   let [last, ofLast, repeats] = ['', 0, 0];
   for (;;) {
-    // Of the last one's millisecond there may be more.
+    // There may be more rows in the last one's millisecond.
     const until = last === '' ? {} : { until: new Date(Date.parse(last) + 1) };
     let known = ofLast;
     try {
@@ -93,7 +93,7 @@ async function* rowsOf(
   }
 }
 
-/** Whether a later run may read the row with another word. */
+/** Whether the row may still change. */
 function mayChange({ outcome, verified }: DeletionJson, ageMs: number): boolean {
   return outcome === 'unknown' || (outcome === 'deleted' && verified === null && ageMs < OPEN_MS);
 }

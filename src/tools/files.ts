@@ -1,8 +1,8 @@
 /**
- * The files of an operator: how the tools read one, and how they replace one.
+ * Reads and replaces an operator's files.
  *
- * Promises: a file is replaced completely or not at all, whenever the process dies. If several processes change one file at the
- * same time, none undoes another's change. Owner, group and mode stay. Never: quotes what a file holds.
+ * Promises: replaces a file completely or not at all, even if the process dies. If several processes change one file at the same time,
+ * none undoes another's change. Keeps owner, group and mode. Never: quotes the content of a file.
  */
 import { hash } from 'node:crypto';
 import fs from 'node:fs';
@@ -10,7 +10,7 @@ import { dirname, resolve } from 'node:path';
 import { isRecord } from '../worker/json.ts';
 import { failed, ok, type Result } from '../worker/result.ts';
 
-/** A file as it was read. */
+/** A file as read. */
 export interface FoundFile {
   /** Absolute, with every link followed. */
   readonly path: string;
@@ -19,15 +19,15 @@ export interface FoundFile {
   readonly text: string | null;
 }
 
-/** After this time a temporary file is taken for one that a killed process has left. */
+/** A temporary file older than this counts as left over from a killed process. */
 const STALE_MS = 60_000;
-/** What Linux follows before it reports a loop. */
+/** As many as Linux follows before it reports a loop. */
 const MAX_LINKS = 40;
 const CHANGED = 'was changed by another process';
 const BUSY = 'is being changed by another process; if not, this works in a minute';
 const BIG = { bigint: true, throwIfNoEntry: false } as const;
 
-/** Reads UTF-8, with or without a byte order mark. The failure completes a sentence that begins with the name of the file. */
+/** Reads UTF-8, with or without a byte order mark. The failure completes a sentence that begins with the file's name. */
 export function readFile(folder: string, file: string): Result<FoundFile, string> {
   const given = resolve(folder, file);
   const path = targetOf(given);
@@ -39,7 +39,7 @@ export function readFile(folder: string, file: string): Result<FoundFile, string
     const code = codeOf(error);
     return code === 'ENOENT' ? ok({ path, bytes: null, text: null }) : failed(`cannot be read (${code})`);
   }
-  // JSON and TOML have no such character, and UTF-16 has one for each that is ASCII.
+  // JSON and TOML contain no NUL; UTF-16 has one for each ASCII character.
   if (bytes.includes(0)) return failed('is UTF-16, as PowerShell writes it: save it as UTF-8');
   try {
     return ok({ path, bytes, text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes) });
@@ -48,7 +48,7 @@ export function readFile(folder: string, file: string): Result<FoundFile, string
   }
 }
 
-/** Whether others than its owner may read the file. `false` for what is no file, such as a pipe, and on Windows. */
+/** Whether users other than its owner may read the file. `false` for anything but a file, such as a pipe, and on Windows. */
 export function isOpenToOthers(folder: string, file: string): boolean {
   const stats = fs.statSync(resolve(folder, file), { throwIfNoEntry: false });
   return process.platform !== 'win32' && stats?.isFile() === true && (stats.mode & 0o044) !== 0;
@@ -57,9 +57,9 @@ export function isOpenToOthers(folder: string, file: string): boolean {
 /**
  * Replaces the file unless it has changed since it was read. The failure completes a sentence that begins with its name.
  *
- * The temporary file is the lock. Its name derives from the content that it replaces, so only one of those who read that
- * content can create it. A process that read older content notices.
- * @param confirm is called when everything is ready, and can still prevent the change with a failure
+ * The temporary file is the lock. Its name derives from the old content, so only one of the processes that read that content can create
+ * it. A process that read older content notices that the file has changed.
+ * @param confirm is called when everything is ready, and can still prevent the change by failing
  */
 export async function replaceFile(
   { path, bytes }: FoundFile,
@@ -94,14 +94,14 @@ export async function replaceFile(
   }
 }
 
-/** The code of an error of the system, such as `EACCES`. @throws any other error, which is a bug */
+/** The code of a system error, such as `EACCES`. @throws any other error, which is a bug */
 export function codeOf(error: unknown): string {
   const code = isRecord(error) ? error['code'] : undefined;
   if (typeof code !== 'string') throw error;
   return code;
 }
 
-/** Follows every link, also to a file that does not exist yet. */
+/** Follows every link, even to a file that does not exist yet. */
 function targetOf(path: string, links = 0): string {
   try {
     const target = resolve(fs.realpathSync(dirname(path)), fs.readlinkSync(path));
@@ -119,13 +119,13 @@ function keepOwnerAndMode(descriptor: number, path: string): void {
   fs.fchmodSync(descriptor, old.mode & 0o7777);
 }
 
-/** If meanwhile somebody has made a new one under its name, he loses that, notices it, and changes nothing. */
+/** If another process has just replaced it, that process loses its lock, notices, and changes nothing. */
 function removeStale(temporary: string): void {
   const found = fs.statSync(temporary, { throwIfNoEntry: false });
   if (found !== undefined && Date.now() - found.mtimeMs > STALE_MS) fs.rmSync(temporary, { force: true });
 }
 
-/** Without this a new name can be lost in a power failure. The file has its new content either way, so a failure is none. */
+/** Without this, a power failure can undo the rename. A failure is ignored, because the file has been replaced. */
 function syncFolder(folder: string): void {
   try {
     const descriptor = fs.openSync(folder, 'r');

@@ -1,8 +1,8 @@
-/** What a check has found, and how it is reported. */
+/** The findings of a check, and how they are printed. */
 
 const LEVELS = ['fault', 'warning', 'note'] as const;
 
-/** A fault would break the deployment. A warning is about what else goes wrong. A note is for those who did not mean it. */
+/** A fault would break the deployment. A warning is a likely mistake. A note is something that may be intended. */
 export interface Finding {
   readonly level: (typeof LEVELS)[number];
   readonly text: string;
@@ -16,7 +16,7 @@ export function isFaulty(findings: readonly Finding[]): boolean {
   return findings.some(({ level }) => level === 'fault');
 }
 
-/** One line for each, the worst first. */
+/** One line per finding, the worst first. */
 export function reportOf(findings: readonly Finding[]): string {
   const sorted = LEVELS.flatMap((level) => findings.filter((finding) => finding.level === level));
   return sorted.map(({ level, text }) => `${level.padEnd(7)}  ${text}\n`).join('');

@@ -1,25 +1,25 @@
 /**
- * What a running gateway says about itself.
+ * Asks a running gateway for its readiness.
  *
- * Promises: the token goes to that gateway alone, over https or to loopback. Never: changes anything.
+ * Promises: sends the token only to that gateway, over https or to loopback. Never: changes anything.
  */
 import { ImageGateway, ImageGatewayError } from '../client/index.ts';
 import { VERSION_HEADER } from '../worker/http/version-header.ts';
 import { failed, ok, type Result } from '../worker/result.ts';
 
 export interface Readiness {
-  /** Which version of the Worker answered; `null` if none did. */
+  /** The version of the Worker that responded; `null` if none did. */
   readonly version: string | null;
-  /** What is wrong with it, as a sentence without its end; `null` if nothing is. */
+  /** What is wrong, as a sentence without its full stop; `null` if nothing is. */
   readonly fault: string | null;
-  /** Whether it has found the control, an image that Baidu must know. */
+  /** Whether Baidu has the control, an image that should exist. */
   readonly isControlFound: boolean;
 }
 
 const CONTROL_ABSENT =
   'Baidu does not have the first of PROTECTED_IMAGES: wrong account or region, or the image is gone';
 
-/** Asks `GET /readyz?upstream=true`. Fails if that cannot be asked at all. */
+/** Calls `GET /readyz?upstream=true`. Fails only if the call cannot be made. */
 export async function askReadiness(url: string, token = ''): Promise<Result<Readiness, string>> {
   if (token === '') return failed('the variable GATEWAY_TOKEN is not set');
   if (!URL.canParse(url)) return failed('the URL is not valid');

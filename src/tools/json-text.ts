@@ -1,20 +1,20 @@
 /**
- * A JSON object as a person wrote it.
+ * Parses a JSON object that a person wrote.
  *
- * Promises: a place in the text is given by line and column and never by a quotation, because the text there may be a key. A name that
- * occurs twice in one object is a fault; `JSON.parse` keeps the last.
+ * Promises: errors give line and column and never quote the text, which may be a key. A duplicate name in an object is an error;
+ * `JSON.parse` would keep the last.
  *
  * Source: RFC 8259.
  */
 import { isRecord, outlineOf, parseJson } from '../worker/json.ts';
 import { failed, ok, type Result } from '../worker/result.ts';
 
-/** A string, a mark, or what stands between two marks. */
+/** A string, a punctuation mark, or what stands between two of them. */
 const TOKEN = /"(?:[^"\\\n]|\\.)*"|[{}[\],:"]|[^ \t\n\r{}[\],:"]+/g;
-/** With one of these a text that could go on is JSON, once its brackets are closed. No name is like the one here. */
+/** One of these completes any valid beginning, once its brackets are closed. The name is one that nobody uses. */
 const ENDINGS = ['', '0', ':0', '"\\u0000":0'];
 
-/** The object, or the end of a sentence about why there is none. */
+/** The object, or the end of a sentence that says what is wrong. */
 export function parseObject(text: string): Result<Readonly<Record<string, unknown>>, string> {
   const value = parseJson(text);
   const place = placeOfFault(text);
@@ -24,18 +24,18 @@ export function parseObject(text: string): Result<Readonly<Record<string, unknow
   return isRecord(value) ? ok(value) : failed('is not a JSON object');
 }
 
-/** The value if it is a JSON object, or else an empty one. */
+/** The value if it is a JSON object, or else an empty object. */
 export function recordOf(value: unknown): Readonly<Record<string, unknown>> {
   return isRecord(value) ? value : {};
 }
 
-/** `line 3, column 5` of an index. */
+/** An index as `line 3, column 5`. */
 export function placeOf(text: string, index: number): string {
   const lines = text.slice(0, index).split('\n');
   return `line ${lines.length}, column ${(lines.at(-1)?.length ?? 0) + 1}`;
 }
 
-/** Finds the first token with which no JSON text can begin, by halves: if none begins with some tokens, none begins with more. */
+/** The place of the first token that makes the text invalid, by binary search: no valid text starts with an invalid beginning. */
 function placeOfFault(text: string): string | null {
   const tokens = [...text.matchAll(TOKEN)];
   if (isBeginning(text, tokens)) return null;

@@ -1,8 +1,8 @@
 /**
- * `npm run key -- NAME`: makes a bearer key and prints it once, with the entry that `CALLERS` needs for a new caller. With
- * `--rotate` it prints only the digest, because a second entry under the same name would be refused.
+ * `npm run key -- NAME`: makes a bearer key and prints it once, with a new caller's entry for `CALLERS`. With `--rotate` it prints only
+ * the digest, because a second entry under the same name would be rejected.
  *
- * Promises: 256 random bits; only the digest is for the configuration. Never: writes a file or sends anything.
+ * Promises: a key is 256 random bits; the configuration needs only its digest. Never: writes a file or sends anything.
  */
 import { randomBytes } from 'node:crypto';
 import { CALLER_ID_RULE, isCallerId } from '../worker/callers/caller.ts';
@@ -10,7 +10,7 @@ import { KEY_PREFIX, keyDigest } from '../worker/callers/key.ts';
 import type { Scope } from '../worker/scope.ts';
 import { done, type Outcome, parseCommand, refusal, runAsProgram, type World } from './command.ts';
 
-/** What a new caller may do unless somebody says otherwise. */
+/** The default scopes of a new caller. */
 export const DEFAULT_SCOPES: readonly Scope[] = ['images:delete', 'images:read'];
 
 /** A key, and the digest to configure. */
@@ -19,7 +19,7 @@ export function createKey(): { key: string; keySha256: string } {
   return { key, keySha256: keyDigest(key) };
 }
 
-/** Makes a key for the caller that the arguments name. */
+/** Makes a key for a caller. */
 export async function runNewKey(args: readonly string[], { env }: World): Promise<Outcome> {
   const command = parseCommand('key', { flags: ['rotate'] }, args, env);
   if (!command.ok) return command.failure;

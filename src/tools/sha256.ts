@@ -1,9 +1,9 @@
 /**
- * `npm run sha256`: the SHA-256 of the Worker that a deploy of this checkout uploads, and of each file beside it, in the form of
- * `sha256sum`. Compare them from two machines to see whether both would deploy the same.
+ * `npm run sha256`: prints the SHA-256 of the Worker that a deploy of this checkout would upload, and of each asset, in the format of
+ * `sha256sum`. Compare the output of two machines to see whether both would deploy the same.
  *
- * Promises: Wrangler itself makes the Worker (`deploy --dry-run`), after the build that a deploy runs. Never: sends anything, or
- * depends on an environment, because code and pages are the same in all.
+ * Promises: Wrangler itself builds the Worker (`deploy --dry-run`), with the same build as a deploy. Never: sends anything, or
+ * depends on an environment: code and pages are the same in all.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -15,7 +15,7 @@ import { DIST } from './build.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const WRANGLER = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
 
-/** One line for each file. @throws Error with what Wrangler says if it cannot make the Worker */
+/** One line per file. @throws Error with Wrangler's output if it cannot build the Worker */
 export function sha256Lines(): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'bcg-worker-'));
   try {

@@ -1,10 +1,10 @@
 /**
- * What `wrangler.toml` declares, read with Wrangler's own reader, for one of its environments.
+ * Reads one environment of `wrangler.toml` with Wrangler's own reader.
  *
- * Promises: whatever Wrangler would refuse is refused here with Wrangler's words; the environment is the one that Wrangler would take,
- * and the result names it. Never: reads `.dev.vars` or `.env`.
+ * Promises: rejects whatever Wrangler would reject, with Wrangler's message; chooses the environment as Wrangler does, and names it in
+ * the result. Never: reads `.dev.vars` or `.env`.
  *
- * Wrangler ships no type for what its reader returns, so it is taken apart like any outside data.
+ * Wrangler ships no type for the result of its reader, so it is checked like any outside data.
  *
  * Source: https://developers.cloudflare.com/workers/wrangler/configuration/
  */
@@ -19,21 +19,21 @@ export type WranglerConfig = ReturnType<typeof readFields>;
 
 export const WRANGLER_CONFIG = join(import.meta.dirname, '../../wrangler.toml');
 
-/** Reads the file. Without `env`, Wrangler uses the variable of the process. A failure is one sentence or more. */
+/** Reads the file. Without `env`, uses `CLOUDFLARE_ENV` as Wrangler does. A failure is one or more sentences. */
 export async function readWranglerConfig(
   { folder, env: variables }: Pick<World, 'folder' | 'env'>,
   file = WRANGLER_CONFIG,
   env = variables['CLOUDFLARE_ENV'] ?? '',
 ): Promise<Result<WranglerConfig, string>> {
-  // Wrangler would take a missing file for an empty one.
+  // Wrangler would treat a missing file as an empty one.
   const found = readFile(folder, file);
   if (!found.ok || found.value.text === null) return failed(`${file} ${found.ok ? 'does not exist' : found.failure}.`);
-  // Loaded here, because it takes a second or two, and help should not.
+  // Loaded here, because it takes a second or two, and the help should not wait for it.
   const { unstable_readConfig } = await import('wrangler');
   try {
     const path = resolve(folder, file);
     const fields = recordOf(unstable_readConfig({ config: path, env }, { hideWarnings: true }));
-    // With no environment at all in the file, Wrangler takes any name and deploys the top level under it.
+    // If the file has no environments, Wrangler accepts any name and deploys the top level under it.
     const isKnown = env === '' || listOf(fields['definedEnvironments']).includes(env);
     return isKnown ? ok(readFields(path, env, fields)) : failed(`${file}: unknown environment`);
   } catch (error) {
@@ -41,13 +41,13 @@ export async function readWranglerConfig(
   }
 }
 
-/** The top-level environment of the file; `null` if `config` is that one. */
+/** The top-level environment of the file; `null` if `config` is that environment. */
 export async function readTopLevel(world: World, { path, environment }: WranglerConfig) {
   const read = environment === '' ? null : await readWranglerConfig(world, path, '');
   return read?.ok ? read.value : null;
 }
 
-/** Which deployment a tool has worked on, as its messages say it. */
+/** The deployment as messages name it. */
 export function deploymentOf({ name, environment }: WranglerConfig): string {
   return `${name} (${environment === '' ? 'the top-level environment' : `environment ${environment}`})`;
 }
@@ -74,16 +74,16 @@ function readFields(path: string, environment: string, config: Readonly<Record<s
     path,
     /** The name of the Worker. */
     name: String(config['name']),
-    /** Blank for the one at the top. */
+    /** Blank for the top-level environment. */
     environment,
     vars: recordOf(config['vars']),
     requiredSecrets: textsOf(listOf(within('secrets', 'required'))),
     /** Class names by binding. */
     durableObjects: new Map(objects.map(({ name, class_name }) => [String(name), String(class_name)])),
     rateLimits: new Map(rateLimits),
-    /** The name of the binding that tells the version. */
+    /** The name of the version binding. */
     version,
-    /** The host near which the Worker is to run; `null` if it names none. */
+    /** The host near which the Worker should run; `null` if there is none. */
     placement,
     /** Patterns of hosts and paths that lead to the Worker. */
     routes,
@@ -96,7 +96,7 @@ function textsOf(values: readonly unknown[]): string[] {
   return values.filter((value) => typeof value === 'string');
 }
 
-/** Wrangler's message, with the line if it tells one. */
+/** Wrangler's message, with the line if there is one. */
 function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message.trim() : 'cannot be read';
   const line = recordOf(recordOf(error)['location'])['line'];
