@@ -42,13 +42,13 @@ export async function deployCallers(
   const before = url === undefined ? null : await askReadiness(url, token);
   if (before?.ok === false) return refused(`--url: ${before.failure}. Nothing was uploaded.\n`);
   // Normal before the first deployment.
-  if (before?.value.version === null) world.show?.(`No gateway answers at ${printable(String(url))} yet.\n`);
+  if (before?.value.version === null) world.show?.(`No gateway responds at ${printable(String(url))} yet.\n`);
   const { status, output } = await runWrangler(config, asciiJson(secretsOf(table)), world.env);
   const names = Object.keys(table);
   const missing = names.filter((name) => !output.includes(`Successfully created secret for key: ${name}\n`));
   if (status !== 0 || missing.length > 0) {
     const shown = missing.join(', ') || 'everything';
-    return refused(`${report}${output}\nWrangler did not say that it uploaded ${shown}.\n`);
+    return refused(`${report}${output}\nWrangler did not report ${shown} as uploaded.\n`);
   }
   const said = `Uploaded ${names.join(', ')} to ${deploymentOf(config)}.\n`;
   if (url === undefined || before === null) return done(said, report);
@@ -57,7 +57,7 @@ export async function deployCallers(
     const now = await askReadiness(url, token);
     const { version = null, fault = null } = now.ok ? now.value : {};
     if (version !== null && version !== before.value.version) {
-      const running = `${said}${url} runs with them as version ${version}`;
+      const running = `${said}${url} runs the new version ${version}`;
       if (fault !== null) return refused(`${report}${running}, but is not ready: ${fault}.\n`);
       return done(`${running}.\n`, report);
     }
@@ -65,7 +65,7 @@ export async function deployCallers(
     await world.sleep(PAUSE_MS);
   }
   const stayed = `${url} still runs version ${old}. It may be another Worker.`;
-  return refused(`${report}${said}${old === null ? `No gateway answered at ${url} within a minute.` : stayed}\n`);
+  return refused(`${report}${said}${old === null ? `No gateway responded at ${url} within a minute.` : stayed}\n`);
 }
 
 /** Uploads secrets, given as JSON. Sets every variable that could change where they go or what Wrangler prints. */

@@ -36,7 +36,7 @@ export function editTable(
   const found = findCaller(table, name);
   if (verb === 'add') {
     if (found === null) return place(table, name, digest === null ? added : { keySha256: [digest], ...added });
-    return failed(`${name} is in ${found.shard} already; "rotate" gives it a second key`);
+    return failed(`${name} is already in ${found.shard}; "rotate" gives it a second key`);
   }
   if (found === null) return failed('no caller has this name; "list" shows all');
   const { shard, fields } = found;
@@ -58,7 +58,7 @@ export function editTable(
   }
   const kept = digests.filter((each) => fingerprintOf(each) !== fingerprint.toLowerCase());
   if (kept.length === digests.length) {
-    return failed(`${name} has no key with this fingerprint; it has ${shown}; a keyFingerprint is that of Baidu's key`);
+    return failed(`${name} has no key with this fingerprint; it has ${shown}; a keyFingerprint belongs to Baidu's key`);
   }
   if (kept.length > 0) return ok(put({ ...fields, keySha256: kept }));
   if (fields['tokens'] !== undefined || fields['binding'] !== undefined) return ok(put(keyless));
@@ -73,5 +73,5 @@ function place(table: Table, name: string, fields: Fields): Result<Table, string
     const grown = { ...table[shard], [name]: fields };
     if (bytesOf(grown) <= MAX_VALUE_BYTES) return ok({ ...table, [shard]: grown });
   }
-  return failed(`the entry of ${name} alone has more than the ${MAX_VALUE_BYTES} bytes that Cloudflare takes`);
+  return failed(`the entry of ${name} alone exceeds the Cloudflare limit of ${MAX_VALUE_BYTES} bytes`);
 }

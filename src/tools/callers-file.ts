@@ -25,7 +25,7 @@ export const MAX_VALUE_BYTES = 5_000;
 export const FIRST_SHARD = 'CALLERS';
 export const EMPTY_TABLE = `{"${FIRST_SHARD}": {}}`;
 const SHARD = /^CALLERS(?:_\w{1,50})?$/;
-export const SHARD_RULE = 'CALLERS, or CALLERS_ with letters, digits or "_" after it';
+export const SHARD_RULE = 'CALLERS, or CALLERS_ followed by letters, digits or "_"';
 /** Names and patterns may start like a key, but none is as long. */
 const KEY = new RegExp(`${KEY_PREFIX}[\\w-]{43}`);
 
@@ -36,7 +36,7 @@ export function isShardName(name: string): boolean {
 /** If the text contains a key from `npm run key` or `npm run callers`: the end of a sentence about it. Otherwise `null`. */
 export function keyIn(text: string): string | null {
   const found = KEY.exec(text);
-  return found && `holds a key (${placeOf(text, found.index)}): revoke it, because only digests belong here`;
+  return found && `contains a key (${placeOf(text, found.index)}): revoke it; only digests belong here`;
 }
 
 /** Reads the text of a file strictly: the table, or one sentence for each problem. */
@@ -49,7 +49,7 @@ export function readTable(text: string, issuers: readonly Issuer[]): Result<Tabl
   const shards = Object.entries(texts).map(([name, json]) => ({ name, json }));
   const named = shards.filter(({ name }) => isShardName(name));
   const problems = shards.flatMap(({ name }) =>
-    isShardName(name) ? [] : [`a shard has a name that is not ${SHARD_RULE}`],
+    isShardName(name) ? [] : [`the name of a shard must be ${SHARD_RULE}`],
   );
   if (!Object.hasOwn(table, FIRST_SHARD)) problems.push(`${FIRST_SHARD} is missing; it may be {}`);
   for (const { shard, problem } of parseCallers(named, issuers).problems) {
@@ -118,7 +118,7 @@ export function linesOf(callers: readonly Fields[]): string {
 export function sizesOf(table: Table): string {
   const lines = Object.entries(table).map(([name, shard]) => {
     const bytes = bytesOf(shard);
-    const advice = bytes > MAX_VALUE_BYTES ? ': too many, so move callers to another shard' : '';
+    const advice = bytes > MAX_VALUE_BYTES ? ': too large; move callers to another shard' : '';
     return `${name}: ${counted(Object.keys(shard).length, 'caller')}, ${bytes} of ${MAX_VALUE_BYTES} bytes${advice}\n`;
   });
   return lines.join('');

@@ -123,13 +123,13 @@ function isVerb(word: string): word is Verb {
 function readFields(given: Command<Option>): Result<tables.Fields, string> {
   const names = given.text('names');
   const daily = given.text('daily-deletions');
-  if (daily !== undefined && !/^\d{1,9}$/.test(daily)) return failed('--daily-deletions takes a number.');
+  if (daily !== undefined && !/^\d{1,9}$/.test(daily)) return failed('--daily-deletions needs a number.');
   const tokens = [];
   for (const [issuer, ...texts] of given.lists('token')) {
     const pairs = texts.map((text) => /^([^=]+)=(.+)$/s.exec(text)?.slice(1) ?? []);
     const claims = new Map(pairs.map(([claim = '', text = '']) => [claim, text]));
     if (texts.length === 0 || claims.has('')) return failed('--token ISSUER needs at least one CLAIM=TEXT.');
-    if (claims.size < texts.length) return failed('--token has a claim twice.');
+    if (claims.size < texts.length) return failed('--token has a duplicate claim.');
     tokens.push({ issuer, claims: Object.fromEntries(claims) });
   }
   return ok({
@@ -169,7 +169,7 @@ async function write(
     const failure =
       key && (await print(`The new key, ${fingerprintOf(keyDigest(key))}, shown only this once:\n\n  ${key}\n\n`));
     if (key !== null && failure === null) lost = ', and the key above is not valid';
-    return failure === null ? ok(null) : failed(`cannot be changed, because the key cannot be shown (${failure})`);
+    return failure === null ? ok(null) : failed(`was not changed, because the key could not be printed (${failure})`);
   });
   return written.ok ? written : failed(`${written.failure}. Your change was not made${lost}.\n`);
 }

@@ -95,7 +95,7 @@ function* checkValues({ vars, routes }: WranglerConfig, secrets: readonly Secret
       yield fault(`${shown} is given twice`);
     if (bytes > MAX_VALUE_BYTES) {
       yield fault(
-        `${shown} has ${bytes} bytes, and Cloudflare takes ${MAX_VALUE_BYTES}${name === 'ISSUERS' ? spare(value) : ''}`,
+        `${shown} has ${bytes} bytes; the Cloudflare limit is ${MAX_VALUE_BYTES}${name === 'ISSUERS' ? spare(value) : ''}`,
       );
     }
     if (EXAMPLE.test(value)) yield warning(`${shown} still has an example value`);
@@ -112,7 +112,7 @@ function spare(json: string): string {
     return [name, isPasted ? { ...entry, jwks: { keys: readKeySet(entry['jwks']).keys } } : entry];
   });
   const bytes = Buffer.byteLength(JSON.stringify(Object.fromEntries(lean)));
-  return `: ${bytes} without the members of pasted keys, such as x5c, that verify nothing, and without keys that cannot be used`;
+  return `: ${bytes} without unused members of pasted keys, such as x5c, and without unusable keys`;
 }
 
 function* checkBindings(config: WranglerConfig): Generator<Finding> {
@@ -143,7 +143,7 @@ function* checkKeys({ callers }: ParsedConfig): Generator<Finding> {
 /** What an environment shares with the top-level one, or lacks, perhaps by accident. */
 function* compare(config: WranglerConfig, base: WranglerConfig): Generator<Finding> {
   for (const name of Object.keys(base.vars).filter((each) => !Object.hasOwn(config.vars, each))) {
-    yield warning(`${name} is not inherited: this environment has the Worker's default`);
+    yield warning(`${name} is not inherited: this environment uses the Worker's default`);
   }
   for (const route of config.routes.filter((each) => base.routes.includes(each))) {
     yield warning(`the route ${route} belongs to the top-level environment`);
@@ -160,9 +160,9 @@ function* remarks(
   { routes, isOnWorkersDev, placement }: WranglerConfig,
   { callers, config }: ParsedConfig,
 ): Generator<Finding> {
-  if (isOnWorkersDev) yield warning('workers_dev is on: everyone can reach the Worker at a name below workers.dev');
+  if (isOnWorkersDev) yield warning('workers_dev is on: anyone can reach the Worker on its workers.dev host');
   else if (routes.length === 0)
-    yield note('no route, and workers_dev is off: only a service binding leads to the Worker');
+    yield note('no route, and workers_dev is off: only a service binding reaches the Worker');
   const region = config === null ? null : new URL(config.endpoint).hostname;
   if (region !== null && placement !== null && placement !== region && !isLoopback(region)) {
     yield note('placement.hostname is not the host of BCC_ENDPOINT: the Worker may run far from it');

@@ -24,7 +24,7 @@ const STALE_MS = 60_000;
 /** As many as Linux follows before it reports a loop. */
 const MAX_LINKS = 40;
 const CHANGED = 'was changed by another process';
-const BUSY = 'is being changed by another process; if not, this works in a minute';
+const BUSY = 'is being changed by another process; if not, try again in a minute';
 const BIG = { bigint: true, throwIfNoEntry: false } as const;
 
 /** Reads UTF-8, with or without a byte order mark. The failure completes a sentence that begins with the file's name. */

@@ -20,7 +20,7 @@ export function parseObject(text: string): Result<Readonly<Record<string, unknow
   const place = placeOfFault(text);
   if (place !== null)
     return failed(value === undefined ? `is not valid JSON at ${place}` : `has a duplicate name at ${place}`);
-  if (value === undefined) return failed('ends before its JSON does');
+  if (value === undefined) return failed('ends before its JSON is complete');
   return isRecord(value) ? ok(value) : failed('is not a JSON object');
 }
 

@@ -94,7 +94,7 @@ async function run(variables: Readonly<Record<string, string>> = {}, names = [..
 describe('the deploy workflow', () => {
   it('checks, deploys the code and then the callers, and waits until they are in force', async () => {
     const { failed, output } = await run();
-    expect([failed, output]).toEqual([null, expect.stringContaining('runs with them as version version-2.')]);
+    expect([failed, output]).toEqual([null, expect.stringContaining('runs the new version version-2.')]);
     expect([...steps.keys()]).toHaveLength(3);
     expect(standIn.uploads).toEqual([{ script: 'bcc-image-gateway', secrets: { CALLERS: JSON.stringify(CALLERS) } }]);
     const [code = '', callers = ''] = standIn.calls.filter((call) =>

@@ -68,7 +68,7 @@ describe('npm run callers -- FILE deploy', () => {
     expect([status, stdout]).toEqual([1, '']);
     expect(stderr).toContain('Authentication error');
     expect(stderr).not.toContain('\u001b');
-    expect(stderr).toMatch(/Wrangler did not say that it uploaded CALLERS, CALLERS_1\.\n$/);
+    expect(stderr).toMatch(/Wrangler did not report CALLERS, CALLERS_1 as uploaded\.\n$/);
   });
 
   it('uploads nothing if the Worker would refuse the callers or its configuration', async () => {
@@ -109,7 +109,7 @@ describe('npm run callers -- FILE deploy', () => {
       sleep: async () => pauses++,
     });
     expect([status, pauses]).toEqual([0, 3]);
-    expect(stdout).toMatch(/^Uploaded .*\nhttp:\S+ runs with them as version version-1\.\n$/);
+    expect(stdout).toMatch(/^Uploaded .*\nhttp:\S+ runs the new version version-1\.\n$/);
   });
 
   it('fails if the gateway never runs a new version', async () => {
@@ -128,8 +128,8 @@ describe('npm run callers -- FILE deploy', () => {
       env: { ...standIn.env, GATEWAY_TOKEN: 'token' },
       show: (text) => shown.push(`${standIn.uploads.length} uploads: ${text}`),
     });
-    expect([status, standIn.uploads.length, shown]).toEqual([1, 1, [`0 uploads: No gateway answers at ${url} yet.\n`]]);
-    expect(stderr).toMatch(/Uploaded .*\nNo gateway answered at http:\S+ within a minute\.\n$/);
+    expect([status, standIn.uploads.length, shown]).toEqual([1, 1, [`0 uploads: No gateway responds at ${url} yet.\n`]]);
+    expect(stderr).toMatch(/Uploaded .*\nNo gateway responded at http:\S+ within a minute\.\n$/);
   });
 
   it('fails if the new version is not ready, or does not find the control', async () => {
@@ -137,7 +137,7 @@ describe('npm run callers -- FILE deploy', () => {
     const absent = await run(['--url', standIn.gatewayUrl], { GATEWAY_TOKEN: 'token' });
     expect([absent.status, absent.stderr]).toEqual([
       1,
-      expect.stringMatching(/as version version-1, but is not ready: Baidu does not have/),
+      expect.stringMatching(/the new version version-1, but is not ready: Baidu does not have/),
     ]);
   });
 

@@ -53,9 +53,9 @@ describe('add', () => {
   });
 
   it('refuses a name that is in any shard, and an entry that no shard can hold', () => {
-    expect(edit('add', 'bound')).toBe('bound is in CALLERS_1 already; "rotate" gives it a second key');
+    expect(edit('add', 'bound')).toBe('bound is already in CALLERS_1; "rotate" gives it a second key');
     expect(edit('add', 'big', { fields: filler('big', 5_001)['big'] ?? {} })).toBe(
-      'the entry of big alone has more than the 5000 bytes that Cloudflare takes',
+      'the entry of big alone exceeds the Cloudflare limit of 5000 bytes',
     );
   });
 });
@@ -122,10 +122,10 @@ describe('revoke', () => {
   it('refuses an unknown fingerprint or name', () => {
     const fingerprint = '11111111';
     expect(edit('revoke', 'two', { fingerprint })).toBe(
-      "two has no key with this fingerprint; it has 22222222 and 33333333; a keyFingerprint is that of Baidu's key",
+      "two has no key with this fingerprint; it has 22222222 and 33333333; a keyFingerprint belongs to Baidu's key",
     );
     expect(edit('revoke', 'bound', { fingerprint })).toBe(
-      "bound has no key with this fingerprint; it has none; a keyFingerprint is that of Baidu's key",
+      "bound has no key with this fingerprint; it has none; a keyFingerprint belongs to Baidu's key",
     );
     expect(edit('revoke', 'nobody', { fingerprint })).toBe('no caller has this name; "list" shows all');
   });

@@ -46,7 +46,7 @@ describe('a file of callers', () => {
 
   it.each([
     [`{"CALLERS": {"a": ${entry(D1)},}}`, ['the file is not valid JSON at line 1, column 117']],
-    ['{\n"CALLERS": {', ['the file ends before its JSON does']],
+    ['{\n"CALLERS": {', ['the file ends before its JSON is complete']],
     ['[]', ['the file is not a JSON object']],
     ['{}', ['CALLERS is missing; it may be {}']],
     ['{"CALLERS_1": {}}', ['CALLERS is missing; it may be {}']],
@@ -57,7 +57,7 @@ describe('a file of callers', () => {
       '{"CALLERS": {}, "CALLER": {}, "CALLERS_": {"a": 1}, "__proto__": {"a": 1}}',
       Array.from(
         { length: 3 },
-        () => 'a shard has a name that is not CALLERS, or CALLERS_ with letters, digits or "_" after it',
+        () => 'the name of a shard must be CALLERS, or CALLERS_ followed by letters, digits or "_"',
       ),
     ],
     [
@@ -110,7 +110,7 @@ describe('a file of callers', () => {
     for (const text of [`{"CALLERS": {"${key}": {}}}`, `{"CALLERS":\n  {"a": {"keySha256": ["${key}"]}}}`, `x${key}`]) {
       const [problem = '', ...more] = problemsOf(text);
       expect(more).toEqual([]);
-      expect(problem).toMatch(/^the file holds a key \(line \d, column \d+\): revoke it/);
+      expect(problem).toMatch(/^the file contains a key \(line \d, column \d+\): revoke it/);
       expect(problem).not.toContain(key);
     }
   });
@@ -164,7 +164,7 @@ describe('the list', () => {
     const large = { a: { names: ['x'.repeat(MAX_VALUE_BYTES)] } };
     expect(sizesOf({ CALLERS: {}, CALLERS_22: large })).toBe(
       'CALLERS: 0 callers, 2 of 5000 bytes\n' +
-        'CALLERS_22: 1 caller, 5020 of 5000 bytes: too many, so move callers to another shard\n',
+        'CALLERS_22: 1 caller, 5020 of 5000 bytes: too large; move callers to another shard\n',
     );
   });
 });

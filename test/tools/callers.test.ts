@@ -150,7 +150,7 @@ describe('npm run callers', () => {
     });
     expect([full.status, full.stderr]).toEqual([
       1,
-      'c.json cannot be changed, because the key cannot be shown (ENOSPC). Your change was not made.\n',
+      'c.json was not changed, because the key could not be printed (ENOSPC). Your change was not made.\n',
     ]);
     const closed = await runWith({ print: async () => 'EPIPE' }, 'c.json', verb, name);
     expect([closed.status, textOf('c.json'), readdirSync(at.folder)]).toEqual([1, before, ['c.json', 'w.toml']]);
@@ -313,9 +313,9 @@ describe('npm run callers', () => {
     const refused = await run('c.json', 'secrets');
     expect([refused.status, refused.stdout]).toEqual([1, '']);
     expect(refused.stderr).toMatch(
-      /^Cloudflare would refuse these shards:\nCALLERS: 17 callers, \d{4} of 5000 bytes: too many, /,
+      /^Cloudflare would refuse these shards:\nCALLERS: 17 callers, \d{4} of 5000 bytes: too large; /,
     );
-    expect((await run('c.json', 'list')).stdout).toMatch(/^CALLERS: 17 callers, \d{4} of 5000 bytes: too many, /m);
+    expect((await run('c.json', 'list')).stdout).toMatch(/^CALLERS: 17 callers, \d{4} of 5000 bytes: too large; /m);
     expect((await run('c.json', 'remove', 'wide')).status).toBe(0);
     expect((await run('c.json', 'secrets')).status).toBe(0);
   });
@@ -379,8 +379,8 @@ describe('a command of npm run callers', () => {
     [['c.json', 'add', 'ci', '--scopes', ' '], '--scopes needs a value.'],
     [['c.json', 'add', 'ci', '--token', '', 'a=1'], '--token needs a value.'],
     [['c.json', 'add', 'ci', '--config='], '--config needs a value.'],
-    [['c.json', 'add', 'ci', '--daily-deletions=-1'], '--daily-deletions takes a number.'],
-    [['c.json', 'add', 'ci', '--daily-deletions', '1.5'], '--daily-deletions takes a number.'],
+    [['c.json', 'add', 'ci', '--daily-deletions=-1'], '--daily-deletions needs a number.'],
+    [['c.json', 'add', 'ci', '--daily-deletions', '1.5'], '--daily-deletions needs a number.'],
     [['c.json', 'add', 'ci', '--scope', 'a'], 'Unknown option --scope.'],
     [['c.json', 'add', 'ci', '--token', 'gha'], '--token ISSUER needs at least one CLAIM=TEXT.'],
     [
@@ -389,7 +389,7 @@ describe('a command of npm run callers', () => {
     ],
     [['c.json', 'add', '--token', 'gha', 'a=1', 'ci'], 'NAME is missing.'],
     [['c.json', 'add', 'ci', '--token', 'gha', 'a='], '--token ISSUER needs at least one CLAIM=TEXT.'],
-    [['c.json', 'add', 'ci', '--token', 'gha', 'a=1', 'a=2'], '--token has a claim twice.'],
+    [['c.json', 'add', 'ci', '--token', 'gha', 'a=1', 'a=2'], '--token has a duplicate claim.'],
     [['c.json', 'list', 'a/b'], expect.stringMatching(/^NAME must be 1 to 64 letters/)],
   ])('is not %j', async (args, failure) => {
     expect(await failureOf(args)).toEqual(

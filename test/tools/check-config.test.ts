@@ -16,7 +16,7 @@ const BAIDU = {
   BCE_SECRET_ACCESS_KEY: EMULATOR_CREDENTIALS.secretAccessKey,
 };
 const NOTES = [
-  'note     no route, and workers_dev is off: only a service binding leads to the Worker',
+  'note     no route, and workers_dev is off: only a service binding reaches the Worker',
   'note     PROTECTED_IMAGES and PROTECTED_NAMES are empty: nothing is protected',
 ];
 const CHECKED = 'Checked: bcc-image-gateway (the top-level environment).';
@@ -75,7 +75,7 @@ describe('npm run check-config', () => {
       'fault    CALLERS_1 caller 1: is not an object',
       'fault    BCE_SECRET_ACCESS_KEY contains white space, such as a trailing newline',
       'warning  baidu.json can be read by others: chmod 600 baidu.json',
-      'note     no route, and workers_dev is off: only a service binding leads to the Worker',
+      'note     no route, and workers_dev is off: only a service binding reaches the Worker',
       `6 faults: do not deploy this. ${CHECKED}`,
     ]);
     expect(stdout).not.toContain(SECRET);
@@ -107,7 +107,7 @@ ratelimits = [{ name = "RATE_LIMITER_BURST", namespace_id = "1", simple = { limi
       'fault    VERSION is not declared as the binding of version_metadata',
       '2 faults: do not deploy this. Checked: bcc-image-gateway-su (environment su).',
     ]);
-    expect(lines).toContain("warning  ISSUERS is not inherited: this environment has the Worker's default");
+    expect(lines).toContain("warning  ISSUERS is not inherited: this environment uses the Worker's default");
     expect(await check('baidu.json', '--env', 'su')).toMatchObject({ status: 1, stdout: '' });
   });
 
@@ -145,7 +145,7 @@ ratelimits = [{ name = "RATE_LIMITER_BURST", namespace_id = "1", simple = { limi
     expect(JSON.parse(stdout)).toMatchObject({
       worker: 'bcc-image-gateway-gz',
       environment: 'gz',
-      findings: expect.arrayContaining([{ level: 'fault', text: 'ä.json ends before its JSON does' }]),
+      findings: expect.arrayContaining([{ level: 'fault', text: 'ä.json ends before its JSON is complete' }]),
     });
   });
 
@@ -170,7 +170,7 @@ ratelimits = [{ name = "RATE_LIMITER_BURST", namespace_id = "1", simple = { limi
       standIn.readiness = { status: 200, body: { ...READY, control: 'absent' } };
       expect(await last(url)).toEqual([1, [expect.stringContaining(`fault    ${url}: ${absent}`)]]);
       standIn.readiness = { status: 200, body: { ...READY, control: null } };
-      expect(await last(url)).toEqual([0, [`note     ${url} has read no image that Baidu must know`]]);
+      expect(await last(url)).toEqual([0, [`note     ${url} read no control image, so account and region are not verified`]]);
       expect(await last(url, {})).toEqual([1, [`fault    ${url}: the variable GATEWAY_TOKEN is not set`]]);
       expect(await last('http://images.test')).toEqual([
         1,

@@ -72,7 +72,7 @@ describe('a deployment', () => {
     ];
     const [tooLong, ...more] = check(withVars({ ISSUERS: issuers(padded) }));
     const [, bytes = '', spared = ''] =
-      /^fault: ISSUERS has (\d+) bytes, and Cloudflare takes 5000: (\d+) without .*x5c/.exec(tooLong ?? '') ?? [];
+      /^fault: ISSUERS has (\d+) bytes; the Cloudflare limit is 5000: (\d+) without .*x5c/.exec(tooLong ?? '') ?? [];
     expect([Number(bytes), Number(spared)]).toEqual([
       Buffer.byteLength(JSON.stringify(issuers(padded))),
       Buffer.byteLength(JSON.stringify(issuers(lean))),
@@ -80,7 +80,7 @@ describe('a deployment', () => {
     expect(more).toEqual([]);
     expect(check(withVars({ ISSUERS: issuers(lean) }))).toEqual([]);
     expect(check(withVars({ ISSUERS: 'x'.repeat(6_000) }))).toContain(
-      'fault: ISSUERS has 6000 bytes, and Cloudflare takes 5000',
+      'fault: ISSUERS has 6000 bytes; the Cloudflare limit is 5000',
     );
   });
 
@@ -112,12 +112,12 @@ describe('a deployment', () => {
     const part = (bytes: number) => ({ CALLERS_1: `{${' '.repeat(bytes - 2)}}` });
     expect(check(CONFIG, secretsFrom({ ...VALUES, ...part(5_000) }))).toEqual([]);
     expect(check(CONFIG, secretsFrom({ ...VALUES, ...part(5_001) }))).toEqual([
-      'fault: CALLERS_1 has 5001 bytes, and Cloudflare takes 5000',
+      'fault: CALLERS_1 has 5001 bytes; the Cloudflare limit is 5000',
     ]);
     const ids = (count: number) => Array.from({ length: count }, () => 'm-nky7qeom');
     expect(check(withVars({ PROTECTED_IMAGES: ids(384) }))).toEqual([]);
     expect(check(withVars({ PROTECTED_IMAGES: ids(385) }))).toEqual([
-      'fault: PROTECTED_IMAGES has 5006 bytes, and Cloudflare takes 5000',
+      'fault: PROTECTED_IMAGES has 5006 bytes; the Cloudflare limit is 5000',
     ]);
   });
 
@@ -185,7 +185,7 @@ describe('a deployment', () => {
 describe('a note', () => {
   it('says that nothing is protected, and that only a binding reaches the Worker', () => {
     expect(check(BARE)).toEqual([
-      'note: no route, and workers_dev is off: only a service binding leads to the Worker',
+      'note: no route, and workers_dev is off: only a service binding reaches the Worker',
       'note: PROTECTED_IMAGES and PROTECTED_NAMES are empty: nothing is protected',
     ]);
     expect(check(withVars({ PROTECTED_IMAGES: '["m-nky7qeom"]', PROTECTED_NAMES: '[]' }))).toEqual([]);
@@ -257,7 +257,7 @@ describe('a note', () => {
 
 describe('a warning', () => {
   it('says that everyone can reach the Worker', () => {
-    const open = 'warning: workers_dev is on: everyone can reach the Worker at a name below workers.dev';
+    const open = 'warning: workers_dev is on: anyone can reach the Worker on its workers.dev host';
     expect(check({ ...CONFIG, isOnWorkersDev: true })).toEqual([open]);
     expect(check({ ...CONFIG, routes: [], isOnWorkersDev: true })).toEqual([open]);
   });
@@ -314,7 +314,7 @@ describe('an environment', () => {
   it('has warnings for what it does not inherit, what it does inherit, and what it shares', () => {
     const { BCC_ENDPOINT: _, ...vars } = CONFIG.vars;
     expect(check({ ...CONFIG, vars }, SECRETS, CONFIG)).toEqual([
-      "warning: BCC_ENDPOINT is not inherited: this environment has the Worker's default",
+      "warning: BCC_ENDPOINT is not inherited: this environment uses the Worker's default",
       'warning: the route images.test belongs to the top-level environment',
       'warning: RATE_LIMITER_BURST shares its namespace_id with the top-level environment, and counts with it',
       'warning: RATE_LIMITER_SUSTAINED shares its namespace_id with the top-level environment, and counts with it',
@@ -355,7 +355,7 @@ describe('a file of secrets', () => {
   it.each([
     ['{"A": "b",}', ['is not valid JSON at line 1, column 11']],
     ['["a"]', ['is not a JSON object']],
-    ['', ['ends before its JSON does']],
+    ['', ['ends before its JSON is complete']],
     ['{"A": "b", "A": "c"}', ['has a duplicate name at line 1, column 12']],
     ['{"CALLERS": {"a": {"x": 1, "x": 2}}}', ['has a duplicate name at line 1, column 28']],
     ['{"BCE_SESSION_TOKEN": null}', ['has BCE_SESSION_TOKEN, which is not a string']],
@@ -380,6 +380,6 @@ describe('a file of secrets', () => {
   it("is invalid if it contains a caller's key, which is not repeated", () => {
     const { key } = createKey();
     const { problems } = readSecretsFile(JSON.stringify({ CALLERS: key }));
-    expect(problems).toEqual(['holds a key (line 1, column 13): revoke it, because only digests belong here']);
+    expect(problems).toEqual(['contains a key (line 1, column 13): revoke it; only digests belong here']);
   });
 });

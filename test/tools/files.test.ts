@@ -22,7 +22,7 @@ import { isOpenToOthers, readFile, replaceFile } from '../../src/tools/files.ts'
 import { failed } from '../../src/worker/result.ts';
 
 const FILES = join(import.meta.dirname, '../../src/tools/files.ts');
-const BUSY = { ok: false, failure: 'is being changed by another process; if not, this works in a minute' };
+const BUSY = { ok: false, failure: 'is being changed by another process; if not, try again in a minute' };
 const CHANGED = { ok: false, failure: 'was changed by another process' };
 let folder = '';
 beforeEach(() => {
