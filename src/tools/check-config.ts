@@ -52,7 +52,7 @@ async function checkUpstream(url: string, token: string | undefined): Promise<re
   const asked = await askReadiness(url, token);
   const problem = asked.ok ? asked.value.fault : asked.failure;
   if (problem !== null) return [fault(`${url}: ${problem}`)];
-  return asked.ok && asked.value.isControlFound ? [] : [note(`${url} read no control image, so account and region are not verified`)];
+  return asked.ok && asked.value.isControlFound ? [] : [note(`${url} has not verified account and region`)];
 }
 
 if (import.meta.main) await runAsProgram(runCheckConfig);

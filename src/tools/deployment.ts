@@ -95,7 +95,7 @@ function* checkValues({ vars, routes }: WranglerConfig, secrets: readonly Secret
       yield fault(`${shown} is given twice`);
     if (bytes > MAX_VALUE_BYTES) {
       yield fault(
-        `${shown} has ${bytes} bytes; the Cloudflare limit is ${MAX_VALUE_BYTES}${name === 'ISSUERS' ? spare(value) : ''}`,
+        `${shown} has ${bytes} bytes; Cloudflare allows ${MAX_VALUE_BYTES}${name === 'ISSUERS' ? spare(value) : ''}`,
       );
     }
     if (EXAMPLE.test(value)) yield warning(`${shown} still has an example value`);

@@ -170,7 +170,7 @@ ratelimits = [{ name = "RATE_LIMITER_BURST", namespace_id = "1", simple = { limi
       standIn.readiness = { status: 200, body: { ...READY, control: 'absent' } };
       expect(await last(url)).toEqual([1, [expect.stringContaining(`fault    ${url}: ${absent}`)]]);
       standIn.readiness = { status: 200, body: { ...READY, control: null } };
-      expect(await last(url)).toEqual([0, [`note     ${url} read no control image, so account and region are not verified`]]);
+      expect(await last(url)).toEqual([0, [`note     ${url} has not verified account and region`]]);
       expect(await last(url, {})).toEqual([1, [`fault    ${url}: the variable GATEWAY_TOKEN is not set`]]);
       expect(await last('http://images.test')).toEqual([
         1,

@@ -72,7 +72,7 @@ describe('a deployment', () => {
     ];
     const [tooLong, ...more] = check(withVars({ ISSUERS: issuers(padded) }));
     const [, bytes = '', spared = ''] =
-      /^fault: ISSUERS has (\d+) bytes; the Cloudflare limit is 5000: (\d+) without .*x5c/.exec(tooLong ?? '') ?? [];
+      /^fault: ISSUERS has (\d+) bytes; Cloudflare allows 5000: (\d+) without .*x5c/.exec(tooLong ?? '') ?? [];
     expect([Number(bytes), Number(spared)]).toEqual([
       Buffer.byteLength(JSON.stringify(issuers(padded))),
       Buffer.byteLength(JSON.stringify(issuers(lean))),
@@ -80,7 +80,7 @@ describe('a deployment', () => {
     expect(more).toEqual([]);
     expect(check(withVars({ ISSUERS: issuers(lean) }))).toEqual([]);
     expect(check(withVars({ ISSUERS: 'x'.repeat(6_000) }))).toContain(
-      'fault: ISSUERS has 6000 bytes; the Cloudflare limit is 5000',
+      'fault: ISSUERS has 6000 bytes; Cloudflare allows 5000',
     );
   });
 
@@ -112,12 +112,12 @@ describe('a deployment', () => {
     const part = (bytes: number) => ({ CALLERS_1: `{${' '.repeat(bytes - 2)}}` });
     expect(check(CONFIG, secretsFrom({ ...VALUES, ...part(5_000) }))).toEqual([]);
     expect(check(CONFIG, secretsFrom({ ...VALUES, ...part(5_001) }))).toEqual([
-      'fault: CALLERS_1 has 5001 bytes; the Cloudflare limit is 5000',
+      'fault: CALLERS_1 has 5001 bytes; Cloudflare allows 5000',
     ]);
     const ids = (count: number) => Array.from({ length: count }, () => 'm-nky7qeom');
     expect(check(withVars({ PROTECTED_IMAGES: ids(384) }))).toEqual([]);
     expect(check(withVars({ PROTECTED_IMAGES: ids(385) }))).toEqual([
-      'fault: PROTECTED_IMAGES has 5006 bytes; the Cloudflare limit is 5000',
+      'fault: PROTECTED_IMAGES has 5006 bytes; Cloudflare allows 5000',
     ]);
   });
 
