@@ -1,10 +1,9 @@
 /**
- * The body of every answer, stated once: the document takes the schemas from here, the client the guards. Types and documentation are
- * in `src/worker`, and the compiler holds each shape to its type.
+ * Defines the body of every response once: schemas for the document, guards for the client. Types and their documentation are in
+ * `src/worker`, and the compiler checks each shape against its type.
  *
- * Promises: members, types, closed sets and what describes them; a problem is one flat object, because generators make a class of
- * every branch. Never: forbids further members or fixes a sentence, because an answer may grow without breaking code
- * that a caller has generated from the document. Today's answers are stricter, and tests check that.
+ * Promises: a problem is one flat object, because generators make a class of every branch. Never: forbids further members or fixes a
+ * sentence, because responses may grow without breaking generated clients. Today's responses are stricter, and tests check that.
  */
 import type {
   Blocker,
@@ -41,12 +40,12 @@ import {
 export const imageIdSchema = { type: 'string', pattern: IMAGE_ID.source } as const;
 const imageId: Shape<string> = { ...text, schema: imageIdSchema };
 const requestId = described(text, 'The X-Request-Id of the request.', { pattern: REQUEST_ID.source });
-const upstreamRequestId = described(nullable(text), "Baidu's id of the last call to it.");
+const upstreamRequestId = described(nullable(text), "Baidu's id of the last call.");
 const KEY_FINGERPRINT =
-  "Of the gateway's Baidu key: the first 8 hex digits of the SHA-256 of its id. Not of the caller's key, which the log calls caller.key.fingerprint.";
-const CONFIRMED = 'true: Baidu said so. false: the image was gone after an attempt whose effect is unknown.';
+  "Of the gateway's Baidu key: the first 8 hex digits of the SHA-256 of its id. Not of the caller's key, whose fingerprint is only in the log, as caller.key.fingerprint.";
+const CONFIRMED = 'true: Baidu confirmed it. false: the image was gone after an attempt whose effect is unknown.';
 
-/** Its definition has the codes of today, which only the document needs. */
+/** `schemas.ts` adds today's codes, which only the document needs. */
 const problemCode = named('ProblemCode', openSet<ProblemCode>([], /^[a-z][a-z_]{0,63}$/));
 
 const blocker = body<Blocker>('Blocker', { code: problemCode, detail: text });
@@ -54,22 +53,22 @@ const blocker = body<Blocker>('Blocker', { code: problemCode, detail: text });
 const historyRow = body<DeletionJson>('HistoryRow', {
   requestId,
   caller: text,
-  subject: described(nullable(text), "Of the caller's token."),
+  subject: described(nullable(text), "The subject of the caller's token."),
   imageId: text,
   imageName: nullable(text),
   reservedAt: dateTime,
   settledAt: described(nullable(dateTime), 'When the request reported its outcome.'),
   resolvedAt: described(
     nullable(dateTime),
-    'When a check of the image, or a later deletion of it, decided an unknown outcome.',
+    'When a check or a later deletion of the image decided the unknown outcome.',
   ),
   outcome: oneOf(ROW_OUTCOMES),
   confirmed: described(nullable(boolean), CONFIRMED),
   verified: described(
     nullable(boolean),
-    'Of a deletion. true: a later check found the image gone. false: the image was still there at the last planned check. null: no check has said.',
+    'true: a later check found the image gone. false: the last planned check still found it. null: no check was made or conclusive.',
   ),
-  code: described(nullable(text), 'Of the failure.'),
+  code: described(nullable(text), 'The problem code of the failure.'),
   attempts: described(nullable(integer), 'Deletions sent to Baidu.', { minimum: 0, maximum: 2 }),
   upstreamRequestId,
   keyFingerprint: described(text, KEY_FINGERPRINT),
@@ -82,7 +81,7 @@ const deletedBefore = body<DeletedBefore>('DeletedBefore', {
   requestId: described(nullable(text), "null if it was another caller's."),
 });
 
-/** By the names that they have in the document. */
+/** By their names in the document. */
 export const BODIES = {
   Image: body<PreviewBody>('Image', {
     id: imageId,
@@ -93,10 +92,10 @@ export const BODIES = {
     osName: nullable(text),
     osVersion: nullable(text),
     createTime: nullable(text),
-    sharedWith: described(nullable(integer), 'With how many accounts the image is shared; null if not known.'),
+    sharedWith: described(nullable(integer), 'How many accounts the image is shared with; null if not known.'),
     deletable: described(
       nullable(boolean),
-      'null: it is not known whether the image is shared, and nothing else stands in the way.',
+      'null: it is not known whether the image is shared, and there is no other blocker.',
     ),
     blockers: list(blocker),
     requestId,
@@ -115,10 +114,10 @@ export const BODIES = {
   Health: body<HealthBody>('Health', { status: oneOf(['ok']) }),
   Readiness: body<ReadinessBody>('Readiness', {
     status: oneOf(['ready']),
-    caller: described(text, 'Who asks.'),
-    scopes: described(list(openSet(SCOPES, /^[a-z]+:[a-z]+$/)), 'What the caller may.'),
+    caller: described(text, 'The name of the caller.'),
+    scopes: described(list(openSet(SCOPES, /^[a-z]+:[a-z]+$/)), 'What the caller may do.'),
     keyFingerprint: described(text, KEY_FINGERPRINT),
-    credentialAccepted: described(nullable(boolean), 'true: Baidu accepts the key. null: it was not asked.'),
+    credentialAccepted: described(nullable(boolean), 'true: Baidu accepts the key. null: Baidu was not asked.'),
     control: described(
       nullable(oneOf(['found', 'absent'])),
       'Whether Baidu has the first image of PROTECTED_IMAGES. found: key, account and region are correct. null: Baidu was not asked, no image is configured, or it could not be read.',
@@ -133,10 +132,10 @@ export const BODIES = {
     explanation: text,
   }),
   Problem: body<ProblemBody>('Problem', {
-    type: described(text, 'Where the code is explained.', { format: 'uri-reference' }),
+    type: described(text, 'The URL that explains the code.', { format: 'uri-reference' }),
     title: described(text, 'The code in words.'),
     status: { ...integer, schema: { type: 'integer', minimum: 400, maximum: 599 } },
-    detail: described(text, 'This occurrence in a sentence.', { minLength: 1 }),
+    detail: described(text, 'One sentence about this occurrence.', { minLength: 1 }),
     instance: described(text, 'The path of the request.', { pattern: '^/', maxLength: MAX_INSTANCE_CHARS }),
     code: problemCode,
     outcome: described(
@@ -145,16 +144,16 @@ export const BODIES = {
     ),
     retryable: described(boolean, 'Never true if the outcome is unknown.'),
     requestId,
-    upstream: optional(described(upstream, "Baidu's last answer, if one came.")),
-    deletedBefore: optional(described(deletedBefore, 'The last deletion of an image that is absent.')),
+    upstream: optional(described(upstream, "Baidu's last response, if any arrived.")),
+    deletedBefore: optional(described(deletedBefore, 'If the image is absent: its last deletion.')),
     deletion: optional(
       described(
         text,
-        'If the outcome is unknown, or if your own deletion of the image is open: where the final outcome will appear.',
+        'The URL where the final outcome will appear, if the outcome is unknown or your own deletion of the image is open.',
         { format: 'uri-reference' },
       ),
     ),
-    problems: optional(described(list(text), 'Of /readyz only: the faults of the configuration.')),
+    problems: optional(described(list(text), 'Only on /readyz: what is wrong with the configuration.')),
   }),
   ProblemCode: problemCode,
   Upstream: upstream,

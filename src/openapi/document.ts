@@ -1,8 +1,8 @@
 /**
  * The OpenAPI document, derived from the tables that the code uses.
  *
- * Promises: the failures of an operation are exactly those that it can answer, by the stages that it passes, and each has an
- * example; every header of an answer is described. Never: forbids an answer to grow (`schemas.ts` says why).
+ * Promises: an operation lists exactly the failures that it can return, by its stages, and each has an example; every response header
+ * is described. Never: forbids further members (`bodies.ts` says why).
  *
  * Source: https://spec.openapis.org/oas/v3.1.1.html.
  */
@@ -20,30 +20,30 @@ import { OPERATIONS, type Operation, PATH_PARAMETERS, type Success, TAGS } from 
 import { RELEASE } from './release.ts';
 import { schema, schemas } from './schemas.ts';
 
-/** Beside Content-Type, which the specification wants left out. The first three are in every answer. */
+/** All headers but Content-Type, which the specification excludes. */
 const HEADERS = {
   'X-Request-Id': {
     required: true,
-    description: "The caller's own if it was safe, else ours.",
+    description: "The caller's own if it is safe to repeat, otherwise the gateway's.",
     schema: { type: 'string', pattern: REQUEST_ID.source },
   },
   'Cache-Control': { required: true, description: 'no-store.', schema: { type: 'string' } },
   [VERSION_HEADER]: {
-    description: 'The version of the Worker that answered. Absent if the platform does not name it.',
+    description: 'The version of the Worker. Absent if the platform does not name it.',
     schema: { type: 'string' },
   },
   [HSTS_HEADER]: {
-    description: 'Over https, but not through a binding: use nothing else for a year.',
+    description: 'Over https, but not through a binding: tells browsers to use only https for a year.',
     schema: { type: 'string' },
   },
-  Location: { description: 'An address over https.', schema: { type: 'string', format: 'uri' } },
+  Location: { description: 'The same URL over https.', schema: { type: 'string', format: 'uri' } },
   'WWW-Authenticate': { description: 'Bearer.', schema: { type: 'string' } },
   'Retry-After': {
     description: 'Seconds to wait.',
     schema: { type: 'integer', minimum: 1, maximum: MAX_RETRY_AFTER_S },
   },
-  'RateLimit-Policy': { description: 'The limits of a caller.', schema: { type: 'string' } },
-  'Content-Security-Policy': { description: 'Only files of this origin.', schema: { type: 'string' } },
+  'RateLimit-Policy': { description: 'The rate limits of a caller.', schema: { type: 'string' } },
+  'Content-Security-Policy': { description: 'Allows only files of this origin.', schema: { type: 'string' } },
   'X-Content-Type-Options': { description: 'nosniff.', schema: { type: 'string' } },
   'Referrer-Policy': { description: 'no-referrer.', schema: { type: 'string' } },
   Link: { description: 'The next page: <URL>; rel="next". Absent on the last.', schema: { type: 'string' } },
@@ -54,7 +54,7 @@ const TO_HTTPS = {
   headers: headersWith(['Location']),
 };
 
-/** The document, with a placeholder for the origin of the gateway, which alone knows it. */
+/** The document, with a placeholder for the gateway's origin, which is known only at run time. */
 export function openapi() {
   return {
     openapi: '3.1.1',
@@ -64,7 +64,7 @@ export function openapi() {
       contact: { name: 'The operator of this gateway' },
       license: { name: 'MIT', identifier: 'MIT' },
       description:
-        'Deletes Baidu Cloud custom images for internal services that hold no Baidu credential. Answers may get more members. HEAD works wherever GET does.',
+        'Deletes Baidu Cloud custom images for internal services that hold no Baidu credential. Responses may gain members. HEAD works wherever GET does.',
     },
     servers: [{ url: ORIGIN_PLACEHOLDER }],
     security: [{ key: [] }],
@@ -82,7 +82,7 @@ export function openapi() {
         key: {
           type: 'http',
           scheme: 'bearer',
-          description: 'A key, or a token of an issuer that the operator configured.',
+          description: 'A key, or a token from an issuer that the operator has configured.',
         },
       },
       parameters: PATH_PARAMETERS,
@@ -115,18 +115,18 @@ function operation({ id, tag, summary, description, parameters, stages, success 
     ...(parameters && { parameters: [...parameters] }),
     responses: {
       200: answer(success.description, contentOf(success), success.headers),
-      // People may type the address of a page without a scheme.
+      // People may type the URL of a page without a scheme.
       ...(isPublic && stages.includes('transport') && { 308: TO_HTTPS }),
       ...failures(stages),
     },
   } satisfies OpenAPIV3_1.OperationObject;
 }
 
-/** No operation answers 405: it is what a path says to a method that is no operation. */
+/** No operation lists 405, because a 405 means that there is no such operation. */
 const ofNone = FAILURES.filter(({ code }) => code === 'method_not_allowed');
 const ofOperations = FAILURES.filter((failure) => !ofNone.includes(failure));
 
-/** The example's name, by which a client can look it up: `image_shared.rejected`. */
+/** The example's name, such as `image_shared.rejected`. */
 const exampleName = (failure: Failure) => `${failure.code}.${outcomeOf(failure)}`;
 
 function contentOf({ body, types = {} }: Success) {
@@ -134,7 +134,7 @@ function contentOf({ body, types = {} }: Success) {
   return Object.fromEntries(Object.entries(types).map(([type, schema]) => [type, { schema }]));
 }
 
-/** An answer has the headers of every answer, and `more`. */
+/** A response with the common headers and `more`. */
 function answer<Content>(description: string, content: Content, more: readonly string[] = []) {
   return { description, headers: headersWith(more), content };
 }
@@ -144,7 +144,7 @@ function headersWith(more: readonly string[]) {
   return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
 }
 
-/** The failures of an operation that passes these stages, by status. Baidu can refuse only a deletion. */
+/** The failures of an operation with these stages, by status. Only a deletion can be `rejected` or `unknown`. */
 function failures(stages: readonly Stage[]) {
   const possible = ofOperations.filter((failure) => {
     const isCertain = !['rejected', 'unknown'].includes(outcomeOf(failure));

@@ -1,8 +1,7 @@
 /**
  * Examples for the OpenAPI document: one of each body, and every failure with each outcome that its code can have.
  *
- * Promises: a problem is made by the code that answers it, from the table and the facts below, so its words are always those of
- * the answers.
+ * Promises: the Worker's own code makes each problem, from the table and the facts below, so examples always match responses.
  */
 import { deletionUrl } from '../worker/http/history.ts';
 import { IMAGE_ID_RULE } from '../worker/image-id.ts';
@@ -26,7 +25,7 @@ const settledAt = '2026-11-23T08:00:01.000Z';
 const keyFingerprint = '9ae8a8b2';
 const gone = { outcome: 'deleted', confirmed: true, requestId, upstreamRequestId } as const;
 
-/** Baidu's answer before a failure, as status and code. */
+/** The status and code of Baidu's response behind a failure. */
 const UPSTREAM: Partial<Record<ProblemCode, readonly [status: number, code?: string]>> = {
   image_not_found: [404],
   image_not_custom: [400, 'Image.UnCustomImageCannotBeDeleted'],
@@ -41,7 +40,7 @@ const UPSTREAM: Partial<Record<ProblemCode, readonly [status: number, code?: str
 type Intersection<U> = (U extends unknown ? (each: U) => void : never) extends (all: infer I) => void ? I : never;
 type FactsOfAll = Intersection<Failure extends infer F ? Omit<F, 'code' | 'outcome'> : never>;
 
-/** What any code may need: each takes its own out of these. */
+/** The facts of all codes. Each code uses its own. */
 const FACTS: Omit<FactsOfAll, 'code' | 'outcome' | 'upstream' | 'deletedBefore'> = {
   rule: IMAGE_ID_RULE,
   fault: 'unknown_parameter',
@@ -64,18 +63,18 @@ export const FAILURES: readonly Failure[] = PROBLEM_CODES.flatMap((code) => {
   const [status, upstreamCode = null] = UPSTREAM[code] ?? [];
   const upstream = status && { status, code: upstreamCode, requestId: upstreamRequestId };
   const deletedBefore = code === 'image_not_found' ? { at: settledAt, requestId: null } : undefined;
-  // With the facts of all codes it has those of its own, which the compiler cannot see.
+  // It has the facts of all codes, so also its own, which the compiler cannot see.
   return PROBLEMS[code].outcomes.map((outcome) => ({ ...FACTS, code, outcome, upstream, deletedBefore }) as Failure);
 });
 
-/** The answer to a deletion that failed in this way. */
+/** The response to a deletion with this failure. */
 export function problemExample(failure: Failure, origin: string): ProblemBody {
   const deletion = deletionUrl(origin, caller, imageId, requestId);
   const context = { origin, instance: `/images/${imageId}`, requestId };
   return problemBody(failure, context, outcomeOf(failure) === 'unknown' ? deletion : undefined);
 }
 
-/** The bodies of success. */
+/** The bodies of successful responses. */
 export const EXAMPLES: Pick<Bodies, 'Image' | 'Deletion' | 'HistoryPage' | 'Health' | 'Readiness' | 'Explanation'> = {
   Image: {
     id: imageId,

@@ -1,8 +1,8 @@
 /**
- * The operations of the gateway: one row for each, from which the document makes parameters, security and all responses.
+ * The gateway's operations, one row each. The document derives parameters, security and all responses from the rows.
  *
- * Promises: the stages of an operation are those that its route passes in `app.ts`; one test provokes each failure that follows from
- * them, and every other test rejects a failure that does not.
+ * Promises: an operation's stages are those of its route in `app.ts`. One test provokes each failure that follows from them, and every
+ * other test rejects failures that do not.
  */
 import type { OpenAPIV3_1 } from 'openapi-types';
 import { METRICS_CONTENT_TYPE } from '../worker/http/metrics.ts';
@@ -24,7 +24,7 @@ import type { Schema } from './shape.ts';
 export interface Operation {
   readonly method: 'get' | 'delete';
   readonly path: string;
-  /** Clients are generated from these names. */
+  /** Generated clients use this name. */
   readonly id: string;
   readonly tag: keyof typeof TAGS;
   readonly summary: string;
@@ -34,23 +34,23 @@ export interface Operation {
   readonly success: Success;
 }
 
-/** The 200: a named body in JSON, or something else in one of these media types. */
+/** The 200: a named JSON body, or content in one of these media types. */
 export interface Success {
   readonly description: string;
   readonly body?: keyof typeof EXAMPLES;
   readonly types?: Readonly<Record<string, Schema>>;
-  /** Headers beside those of every answer. */
+  /** Headers in addition to those of every response. */
   readonly headers?: readonly string[];
 }
 
 export const TAGS = {
-  images: 'Look at an image, and delete it.',
-  deletions: 'What was deleted.',
+  images: 'Preview and delete images.',
+  deletions: 'The history of deletions.',
   gateway: 'The gateway itself.',
 };
 
-/** The parameters that have a name of their own. */
-export const PATH_PARAMETERS = { id: inPath('id', 'It belongs to one region.', imageIdSchema) };
+/** The named parameters of the document. */
+export const PATH_PARAMETERS = { id: inPath('id', 'The id of an image, which belongs to one region.', imageIdSchema) };
 const IMAGE = { $ref: '#/components/parameters/id' };
 
 const PUBLIC: readonly Stage[] = ['any', 'transport', 'routing'];
@@ -62,11 +62,11 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/images/{id}',
     id: 'previewImage',
     tag: 'images',
-    summary: 'What an image is, and whether the caller could delete it now. Needs images:read.',
-    description: 'It asks Baidu and changes nothing. It reserves nothing: a deletion afterwards can still fail.',
+    summary: 'Describe an image, and say whether the caller could delete it now. Needs images:read.',
+    description: 'Asks Baidu and changes nothing. Reserves nothing, so a later deletion can still fail.',
     parameters: [IMAGE],
     stages: [...CALLER, 'permission', 'image', 'upstream'],
-    success: { description: 'The image, and what stands in the way of its deletion.', body: 'Image' },
+    success: { description: 'The image, and what blocks its deletion.', body: 'Image' },
   },
   {
     method: 'delete',
@@ -75,7 +75,7 @@ export const OPERATIONS: readonly Operation[] = [
     tag: 'images',
     summary: 'Delete a custom image. It cannot be recovered. Needs images:delete.',
     description:
-      'One deletion of an image runs at a time; another gets deletion_in_progress. If the outcome is unknown, do not delete again: ask under `deletion`, where the final outcome will appear. The same request again (same caller, image and X-Request-Id) gets the 200 of the first if that one deleted the image.',
+      'One deletion of an image runs at a time; another gets deletion_in_progress. If the outcome is unknown, do not delete again: query the URL in `deletion`, where the final outcome will appear. If a request is sent again (same caller, image and X-Request-Id) after it has deleted the image, it gets the same 200.',
     parameters: [IMAGE, ...inQuery(DELETION_PARAMETERS)],
     stages: [...CALLER, 'permission', 'image', 'upstream', 'ledger', 'deletion'],
     success: { description: 'The image is gone.', body: 'Deletion' },
@@ -85,8 +85,8 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/deletions',
     id: 'listDeletions',
     tag: 'deletions',
-    summary: 'The history of deletions, newest first, with the next page in the Link header.',
-    description: 'A caller sees its own deletions. With deletions:read it sees those of all callers.',
+    summary: 'List deletions, newest first. The Link header leads to the next page.',
+    description: "A caller sees its own deletions, and with deletions:read everyone's.",
     parameters: inQuery(HISTORY_PARAMETERS),
     stages: [...CALLER, 'permission', 'ledger'],
     success: { description: 'One page.', body: 'HistoryPage', headers: ['Link'] },
@@ -96,8 +96,8 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/metrics',
     id: 'metrics',
     tag: 'gateway',
-    summary: 'Counts and budgets for Prometheus, in its text format 0.0.4. Needs metrics:read.',
-    description: 'They come from the ledger, so they are those of all locations together.',
+    summary: 'Counters and budgets in the Prometheus text format 0.0.4. Needs metrics:read.',
+    description: 'They come from the ledger, so they cover all Cloudflare locations.',
     stages: [...CALLER, 'permission', 'ledger'],
     success: { description: 'The metrics.', types: { [METRICS_CONTENT_TYPE]: { type: 'string' } } },
   },
@@ -106,9 +106,9 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/healthz',
     id: 'healthz',
     tag: 'gateway',
-    summary: 'Whether the Worker runs.',
+    summary: 'Check that the Worker runs.',
     description:
-      'It needs no credential and answers over plain http, too. It says nothing about configuration, ledger or Baidu.',
+      'Needs no credential, and works over plain http, too. Says nothing about configuration, ledger or Baidu.',
     stages: ['any'],
     success: { description: 'It runs.', body: 'Health' },
   },
@@ -117,9 +117,9 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/readyz',
     id: 'readyz',
     tag: 'gateway',
-    summary: 'Whether the configuration is valid, and if not, what is wrong.',
+    summary: 'Check that the configuration is valid, or see what is wrong.',
     description:
-      'With `upstream=true` it also checks the credential at Baidu, by reads alone. An absent `control` is no failure: the status stays 200.',
+      'With `upstream=true`, also checks the credential at Baidu, with reads only. An absent `control` is not a failure: the status stays 200.',
     parameters: inQuery(READINESS_PARAMETERS),
     stages: [...CALLER, 'upstream'],
     success: { description: 'It is valid.', body: 'Readiness' },
@@ -129,8 +129,8 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/openapi.json',
     id: 'openapi',
     tag: 'gateway',
-    summary: 'This document.',
-    description: 'Its server and its examples have the origin that the request was sent to.',
+    summary: 'Get this document.',
+    description: 'Its server and examples have the origin of the request.',
     stages: PUBLIC,
     success: {
       description: 'The document.',
@@ -142,8 +142,8 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/docs',
     id: 'docs',
     tag: 'gateway',
-    summary: 'This document as a page for people.',
-    description: 'Operations that read can be tried out there. A deletion cannot.',
+    summary: 'Show this document as a web page.',
+    description: 'Read operations can be tried out there, deletions cannot.',
     stages: PUBLIC,
     success: pageOf('The page.', CONTENT_TYPES.html),
   },
@@ -152,8 +152,8 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/console',
     id: 'console',
     tag: 'gateway',
-    summary: 'A page that shows history, budgets and readiness, and changes nothing.',
-    description: 'It holds no data. It reads with the key or token that a person enters there.',
+    summary: 'Show history, budgets and readiness on a web page, which changes nothing.',
+    description: 'The page itself holds no data. It reads with the key or token entered there.',
     stages: PUBLIC,
     success: pageOf('The page.', CONTENT_TYPES.html),
   },
@@ -162,9 +162,9 @@ export const OPERATIONS: readonly Operation[] = [
     path: `${FILES_PATH}/{file}`,
     id: 'pageFile',
     tag: 'gateway',
-    summary: 'Style and script of the pages.',
-    description: 'Only the pages need them. Their names may change with any release.',
-    parameters: [inPath('file', 'Its name.', { type: 'string' })],
+    summary: 'Get a style or script of the pages.',
+    description: 'Only the pages need these files. Their names may change in any release.',
+    parameters: [inPath('file', 'The name of the file.', { type: 'string' })],
     stages: PUBLIC,
     success: pageOf('The file.', CONTENT_TYPES.css, CONTENT_TYPES.js),
   },
@@ -173,9 +173,9 @@ export const OPERATIONS: readonly Operation[] = [
     path: `${PROBLEMS_PATH}/{code}`,
     id: 'explainProblem',
     tag: 'gateway',
-    summary: 'What the code of a problem means, and what to do.',
+    summary: 'Explain a problem code, and what to do.',
     description: 'The `type` of every problem leads here.',
-    parameters: [inPath('code', 'Of a problem.', schema('ProblemCode'))],
+    parameters: [inPath('code', 'The code of a problem.', schema('ProblemCode'))],
     stages: PUBLIC,
     success: { description: 'The explanation.', body: 'Explanation' },
   },

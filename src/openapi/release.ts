@@ -1,2 +1,2 @@
-/** The release of Worker, API and client, by https://semver.org/. It stands here alone; CHANGELOG.md says what is in it. */
+/** The release of Worker, API and client (https://semver.org/). Defined only here; CHANGELOG.md describes it. */
 export const RELEASE = '1.1.0';

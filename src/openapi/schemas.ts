@@ -1,4 +1,4 @@
-/** The named schemas of the document: those of the bodies, with the codes of today. */
+/** The named schemas of the document: those of the bodies, with today's problem codes. */
 import type { OpenAPIV3_1 } from 'openapi-types';
 import { PROBLEM_CODES, PROBLEMS } from '../worker/problems/failure.ts';
 import { BODIES } from './bodies.ts';
@@ -18,7 +18,7 @@ export const schemas: Readonly<Record<string, Schema>> = {
     type: 'string',
     enum: PROBLEM_CODES,
     description: 'A later version may have more codes.',
-    // Generators that know this extension document each value.
+    // Generators that support this extension document each value.
     'x-enum-descriptions': PROBLEM_CODES.map((code) => PROBLEMS[code].title),
   },
 };

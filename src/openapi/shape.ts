@@ -1,19 +1,19 @@
 /**
- * A shape says once what a value looks like: as JSON Schema (2020-12) for the document, and as a guard for the client.
+ * A shape defines a value's form once: as JSON Schema (2020-12) for the document, and as a guard for the client.
  *
- * Promises: a shape of `T` has exactly the members of `T`: one too few, one too many or a forgotten `null` does not compile. A guard
- * checks each of them and passes over others, because a newer gateway may have more. It checks types and closed sets; what else a
- * schema says describes the answers of today. Never: imports anything, because the client's package contains this file too.
+ * Promises: a shape of `T` has exactly the members of `T`: a missing or extra member or a forgotten `null` does not compile. A guard checks
+ * each member's type and closed set, and ignores unknown members, because a newer gateway may add some. Other keywords of a schema only
+ * describe today's responses. Never: imports anything, because the client's package includes this file.
  */
 export type Schema = Readonly<Record<string, unknown>>;
 
 export interface Shape<T> {
   readonly schema: Schema;
   readonly is: (value: unknown) => value is T;
-  /** Never there. Without it the compiler would take a shape of `string` for one of `string | null`. */
+  /** Never set. Without it the compiler would accept a shape of `string` for `string | null`. */
   readonly exactly?: (value: T) => T;
 }
-/** A shape that has a name in the document. Its `schema` refers to the definition. */
+/** A shape with a name in the document. Its `schema` refers to the definition. */
 export interface Named<T> extends Shape<T> {
   readonly definition: Schema;
 }
@@ -45,7 +45,7 @@ export function oneOf<const W extends string>(words: readonly W[]): Shape<W> {
   return shape({ type: 'string', enum: words }, (value) => words.some((word) => word === value));
 }
 
-/** One of a set of words that a newer gateway may enlarge: any word of this form. */
+/** One of a set of words to which a newer gateway may add: accepts any word of this form. */
 export function openSet<W extends string>(words: readonly W[], form: RegExp): Shape<W> {
   return shape({ type: 'string', enum: words }, (value) => typeof value === 'string' && form.test(value));
 }
@@ -64,7 +64,7 @@ export function optional<T>(shape: Shape<T>): Optional<T> {
   return { ...shape, isOptional: true };
 }
 
-/** The same with a description, or with further keywords, which the guard does not check. */
+/** The shape with a description and further keywords, which the guard does not check. */
 export function described<T>({ schema, is }: Shape<T>, description: string, more: Schema = {}): Shape<T> {
   return { schema: { ...schema, ...more, description }, is };
 }
@@ -87,12 +87,12 @@ export function object<T>(members: Members<T>): Shape<T> {
   );
 }
 
-/** A body, or a part of one, that has a name in the document. */
+/** An object with a name in the document. */
 export function body<T>(name: string, members: Members<T>): Named<T> {
   return named(name, object(members));
 }
 
-/** The shape under a name of the document. */
+/** The shape with a name in the document. */
 export function named<T>(name: string, { schema, is }: Shape<T>): Named<T> {
   return { schema: { $ref: `#/components/schemas/${name}` }, definition: schema, is };
 }

@@ -1,10 +1,10 @@
-/** Shows the OpenAPI document. Only reading can be tried out, because a deletion cannot be taken back; no validator is called. */
+/** Shows the OpenAPI document. Only reads can be tried out, because a deletion cannot be undone. No validator is called. */
 const dark = matchMedia('(prefers-color-scheme: dark)');
 const follow = () => document.documentElement.classList.toggle('dark-mode', dark.matches);
 dark.addEventListener('change', follow);
 follow();
 
-/** Swagger UI leaves these lists without a name. */
+/** Swagger UI gives these lists no accessible name. */
 const LIST_NAMES = { '#servers': 'Server', '.examples-select-element': 'Example', '.content-type': 'Media type' };
 const nameLists = () => {
   for (const [lists, name] of Object.entries(LIST_NAMES)) {
@@ -20,7 +20,7 @@ SwaggerUIBundle({
   deepLinking: true,
   supportedSubmitMethods: ['get'],
   validatorUrl: null,
-  // Its colours are too pale.
+  // Its colours lack contrast.
   syntaxHighlight: false,
   onComplete: () => document.querySelector('#broken').remove(),
 });

@@ -48,24 +48,24 @@ const dateTime = {
 
 export const PARAMETERS = {
   allowMissing: parameter<boolean>({
-    description: 'With true, an absent image answers 200 already_absent instead of 404.',
+    description: 'With true, an absent image gets 200 already_absent instead of 404.',
     ...flag,
   }),
   expectName: parameter<string | null>({
     rule: `an image name of 1 to ${MAX_NAME_CHARS} characters`,
-    description: 'Answers 412 unless the image has this name. Best effort: Baidu has no conditional deletion.',
+    description: 'Fails with 412 unless the image has this name. Best effort: Baidu has no conditional deletion.',
     schema: { type: 'string', minLength: 1, maxLength: MAX_NAME_CHARS },
     absent: null,
     parse: (text) => (text.length >= 1 && text.length <= MAX_NAME_CHARS ? text : undefined),
   }),
   upstream: parameter<boolean>({
     description:
-      'With true, also asks Baidu whether it accepts the credential. Each isolate repeats the result for ten seconds.',
+      'With true, also asks Baidu whether it accepts the credential. Each isolate reuses the result for ten seconds.',
     ...flag,
   }),
   caller: parameter<string | null>({
     rule: 'the name of a caller',
-    description: "Only this caller's. Without deletions:read there is only your own.",
+    description: 'Only deletions of this caller. Without deletions:read, only your own name is allowed.',
     schema: { type: 'string' },
     absent: null,
     isKept: true,
@@ -73,7 +73,7 @@ export const PARAMETERS = {
   }),
   imageId: parameter<ImageId | null>({
     rule: IMAGE_ID_RULE,
-    description: 'Only of this image.',
+    description: 'Only deletions of this image.',
     schema: { type: 'string', pattern: IMAGE_ID.source },
     absent: null,
     isKept: true,
@@ -81,7 +81,7 @@ export const PARAMETERS = {
   }),
   requestId: parameter<string | null>({
     rule: REQUEST_ID_RULE,
-    description: 'Only of requests with this X-Request-Id.',
+    description: 'Only deletions with this X-Request-Id.',
     schema: { type: 'string', pattern: REQUEST_ID.source },
     absent: null,
     isKept: true,
@@ -89,29 +89,29 @@ export const PARAMETERS = {
   }),
   outcome: parameter<RowOutcome | null>({
     rule: `one of ${ROW_OUTCOMES.join(', ')}`,
-    description: 'Only with this outcome.',
+    description: 'Only deletions with this outcome.',
     schema: { type: 'string', enum: [...ROW_OUTCOMES] },
     absent: null,
     parse: (text) => ROW_OUTCOMES.find((outcome) => outcome === text),
   }),
   since: parameter<number | null>({
-    description: 'Only from this time on.',
+    description: 'Only deletions at or after this time.',
     ...dateTime,
   }),
   until: parameter<number | null>({
-    description: 'Only before this time.',
+    description: 'Only deletions before this time.',
     ...dateTime,
   }),
   limit: parameter<number>({
     rule: `a whole number from 1 to ${MAX_PAGE_ROWS}`,
-    description: 'Rows on a page.',
+    description: 'Rows per page.',
     schema: { type: 'integer', minimum: 1, maximum: MAX_PAGE_ROWS, default: DEFAULT_PAGE_ROWS },
     absent: DEFAULT_PAGE_ROWS,
     parse: (text) => (/^[1-9]\d{0,2}$/.test(text) && Number(text) <= MAX_PAGE_ROWS ? Number(text) : undefined),
   }),
   cursor: parameter<Cursor | null>({
-    rule: 'from the Link header of the page before',
-    description: 'Where the page begins: from the Link header of the page before.',
+    rule: 'from the Link header of the previous page',
+    description: 'Where the page begins, from the Link header of the previous page.',
     schema: { type: 'string' },
     absent: null,
     parse: parseCursor,
