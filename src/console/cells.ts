@@ -1,11 +1,11 @@
-/** How the members of a deletion are shown. Promises: every member of a row is in one of its cells or in its details. */
+/** The cells of a table of deletions. Promises: every member of a row is in one of its cells or in its details. */
 import type { DeletionJson } from '../client/index.ts';
 import { swatch } from './chart.ts';
 import { type Child, type Entry, element, foreign, listOf } from './dom.ts';
 import { timeAt, timesOf } from './shown.ts';
 import type { TextKey, Texts } from './texts.ts';
 
-/** What the details of a row have: all that its other cells have not. */
+/** The members in a row's details: all that no other cell shows. */
 const DETAILS = [
   'requestId',
   'upstreamRequestId',
@@ -22,16 +22,16 @@ const offsetOf = (date: Date) => -date.getTimezoneOffset();
 /** Now, by the clock of this machine. */
 export const timeNow = () => timeAt(Date.now(), offsetOf(new Date()));
 
-/** The heading of times, which are twofold where the clock is not that of UTC. */
+/** The heading of times, which are shown twice if the machine's clock is not on UTC. */
 export const timeHeading = (): TextKey => (offsetOf(new Date()) === 0 ? 'column_time' : 'column_time_local');
 
-/** A time in UTC, and below it by the clock of this machine. */
+/** A time in UTC, and below it in the machine's time zone. */
 export function timeCell(iso: string): HTMLElement {
   const { utc, local } = timesOf(iso, offsetOf);
   return withQuiet(element('time', { datetime: iso }, utc), local);
 }
 
-/** The image, which is a button where it can be previewed. */
+/** The image: a button if the caller can preview it. */
 export function imageCell({ imageId, imageName }: DeletionJson, canPreview: boolean): HTMLElement {
   const id = foreign(imageId);
   return withQuiet(canPreview ? element('button', { type: 'button', value: imageId }, id) : id, imageName);
@@ -51,7 +51,7 @@ export function outcomeCell({ outcome, confirmed, verified }: DeletionJson, text
   return cell;
 }
 
-/** What the other cells do not have, folded up. */
+/** The row's details, collapsed. */
 export function detailsOf(row: DeletionJson, { say }: Texts): HTMLElement {
   const entries = DETAILS.map((name): Entry => {
     const value = row[name];
@@ -63,7 +63,7 @@ export function detailsOf(row: DeletionJson, { say }: Texts): HTMLElement {
   return element('details', {}, element('summary', {}, say('details')), element('dl', {}, ...listOf(entries)));
 }
 
-/** A value with a line below it that matters less, if there is one. */
+/** A value with a secondary line below it, if there is one. */
 function withQuiet(value: Child, text: string | null): HTMLElement {
   const below = text === null || text === '' ? [] : [element('span', { class: 'quiet below' }, foreign(text))];
   return element('div', {}, value, ...below);

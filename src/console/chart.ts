@@ -1,32 +1,32 @@
 /**
  * Deletions per day as stacked bars.
  *
- * Promises: the bars of a day add up to its deletions; a day that was not read looks like none; nothing but shapes and text, so it is
- * there in print and in forced colours, at any width, and follows the style sheet. Never: the only way to the figures, because it is
- * an image to a screen reader and to a keyboard.
+ * Promises: a day's bars add up to its deletions; a day that was not read looks different from an empty one; uses only shapes and text,
+ * so it works in print, in forced colours and at any width. Never: the only way to the figures, because to a screen reader and a
+ * keyboard it is only an image.
  */
 import { ROW_OUTCOMES, type RowOutcome } from '../worker/outcome.ts';
 import type { Day } from './summary.ts';
 
-/** Of the drawing, of the bars in it, and of what is above them. */
+/** Of the drawing, of the bars in it, and of the space above them. */
 const HEIGHT_PX = 240;
 const BARS_PX = 196;
 const TOP_PX = 20;
-/** The share of a day's width that its bar takes. */
+/** The width of a bar, as a share of a day's width. */
 const BAR_SHARE = 0.76;
-/** The chart of few deletions is not made of giants. */
+/** The least top of the scale, so that a few deletions do not look like many. */
 const LEAST_TOP = 5;
-/** Between two days that have their names below them. */
+/** How many days apart the labels are. */
 const LABEL_EVERY = 5;
 
 export interface ChartWords {
-  /** What is said of a day when a pointer finds it. */
+  /** The tooltip of a day. */
   readonly describe: (day: Day) => string;
-  /** Called with the day that the pointer finds. */
+  /** Called when the pointer enters a day. */
   readonly onDay: (day: Day) => void;
 }
 
-/** Draws the days, oldest first, into `host` in place of what is there. */
+/** Draws the days, oldest first, and replaces the content of `host`. */
 export function drawChart(host: Element, days: readonly Day[], { describe, onDay }: ChartWords): void {
   const sums = days.map(({ counts }) => (counts ?? []).reduce((sum, count) => sum + count, 0));
   const top = niceTop(Math.max(LEAST_TOP, ...sums));
@@ -52,7 +52,7 @@ export function drawChart(host: Element, days: readonly Day[], { describe, onDay
       below += count;
       group.append(shape('rect', { class: outcome, ...place, y: yOf(below), height: (BARS_PX * count) / top }));
     }
-    // Counted from the newest day, which always has its name, at the edge.
+    // Counted from the newest day, which always has a label, at the edge.
     const age = days.length - 1 - n;
     const label = {
       class: age === 0 ? 'newest' : 'name',
@@ -66,7 +66,7 @@ export function drawChart(host: Element, days: readonly Day[], { describe, onDay
   host.replaceChildren(shape('svg', { width: '100%', height: HEIGHT_PX }, ...lines, ...groups, ...figures));
 }
 
-/** A small square in the colour of an outcome. A decoration: where shapes fail there is none, and the rest is there. */
+/** A small square in the colour of an outcome. Only a decoration: if drawing fails, it is left out. */
 export function swatch(outcome: string): Node {
   try {
     const square = shape('rect', { class: outcome, width: '100%', height: '100%' });

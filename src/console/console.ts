@@ -1,9 +1,9 @@
 /**
- * The sections of the console, each with its request to the gateway.
+ * The sections of the console, each with its own request to the gateway.
  *
- * Promises: asks only what the caller may; of two responses for one section, shows the one to the later request; a section that fails says
- * so in its place and leaves the others alone; what could not be loaded again is marked as old; rows of another caller than the one that
- * signed in are never shown under its name.
+ * Promises: requests only what the caller may see; of two responses for one section, shows the one to the later request; a failing
+ * section reports it in place and does not affect the others; marks data that could not be reloaded as old. Never: shows another
+ * caller's rows after somebody else has signed in.
  */
 import type { DeletionsFilter, ImageGateway, Readiness } from '../client/index.ts';
 import { isImageId } from '../worker/image-id.ts';
@@ -20,7 +20,7 @@ import { budgetsIn, countByDay, type Day, lastDays, totalsOf } from './summary.t
 import type { Notice, TextKey, Texts } from './texts.ts';
 
 const DAYS = 30;
-/** Eight pages. With the other requests of a load that is 13, of the 20 that a caller has in ten seconds. */
+/** Eight pages. With the other requests, a load takes 13 of the 20 that a caller may send in ten seconds. */
 const ROWS_TO_COUNT = 4_000;
 const MAX_OPEN_ROWS = 100;
 const ROWS_ON_PAGE = 50;
@@ -29,7 +29,7 @@ type Section = 'gateway' | 'budgets' | 'open' | 'days' | 'image' | 'history';
 
 export interface ConsoleContext {
   readonly images: ImageGateway;
-  /** Given when the caller leaves. */
+  /** Aborted when the caller signs out. */
   readonly signal: AbortSignal;
   readonly texts: Texts;
   readonly leave: (notice: Notice | null) => void;
@@ -48,7 +48,7 @@ export class Console {
   #scopes: readonly string[] = [];
   #days: Reading | null = null;
   #history: Reading | null = null;
-  /** The place of the first row of the history that is shown. */
+  /** The index of the first row of the history on screen. */
   #from = 0;
 
   constructor(root: HTMLElement, { images, signal, texts, leave }: ConsoleContext) {
@@ -74,7 +74,7 @@ export class Console {
       return this.#run('history', () => this.#readHistory());
     });
     root.addEventListener('click', ({ target }) => {
-      // In the tables, an image is a button whose value is its id.
+      // An image in a table is a button whose value is its id.
       const button = target instanceof Element ? target.closest('td button') : null;
       if (!(button instanceof HTMLButtonElement)) return;
       const field = find(root, '#image input', HTMLInputElement);
@@ -84,7 +84,7 @@ export class Console {
     });
   }
 
-  /** Shows the caller, and loads everything that it may see. */
+  /** Shows the caller, and loads everything it may see. */
   async show(ready: Readiness): Promise<void> {
     this.#caller = ready.caller;
     announce(this.#texts.say('loading'));
@@ -118,8 +118,8 @@ export class Console {
   }
 
   /**
-   * Reads for a section, and shows what was read unless something newer was asked for meanwhile. A failure is shown in the section.
-   * Returns whether nothing has failed.
+   * Reads a section's data and shows it, unless a newer request for the section has begun meanwhile. Shows a failure in the section.
+   * Returns `false` on failure.
    */
   async #run(section: Section, read: () => Promise<() => void>): Promise<boolean> {
     const question = Symbol();
@@ -150,7 +150,7 @@ export class Console {
     }
   }
 
-  /** Says of what a section shows that it could not be loaded again. */
+  /** Marks a section's data as old, because it could not be reloaded. */
   #markOld(section: Section, isOld: boolean): void {
     const time = this.#loadedAt.get(section);
     const part = this.#part(section);
@@ -197,7 +197,7 @@ export class Console {
     return () => fillTable(this.#part('budgets'), headings, rows);
   }
 
-  /** Reads the days anew, or goes on where the last reading has stopped. */
+  /** Reads the days from the start, or continues the last reading. */
   async #readDays(isAnew = false): Promise<() => void> {
     const days = lastDays(DAYS, Date.now());
     const goesOn = !isAnew && this.#days !== null && !this.#days.isBroken;
@@ -233,7 +233,7 @@ export class Console {
     try {
       drawChart(chart, counted, { describe, onDay: (day) => this.#say('#readout', describe(day)) });
     } catch (thrown) {
-      // The table has the figures, too.
+      // The table shows the same figures.
       chart.replaceChildren(noticeOf(thrown, this.#texts).title);
       find(part, 'details', HTMLDetailsElement).open = true;
     }
@@ -245,7 +245,7 @@ export class Console {
     return day.isPartial ? this.#texts.say('day_partial', { counts }) : counts;
   }
 
-  /** Such as `12 deleted, 1 unknown`. */
+  /** For example `12 deleted, 1 unknown`. */
   #countsIn(days: readonly Day[]): string {
     const totals = totalsOf(days).map(([outcome, total]) => `${total} ${this.#texts.outcome(outcome)}`);
     return totals.join(', ') || this.#texts.say('no_deletions');
@@ -274,9 +274,9 @@ export class Console {
     };
   }
 
-  /** Reads the first page of what the filters ask for. */
+  /** Reads the first page with the current filters. */
   async #readHistory(): Promise<() => void> {
-    // Until it is read, there is no page to turn: the list that is shown may be that of other filters.
+    // No paging until it is read: the list on screen may belong to other filters.
     this.#history = null;
     const reading = this.#begin(this.#filter());
     await reading.pull(ROWS_ON_PAGE + 1);
@@ -313,7 +313,7 @@ export class Console {
 
   #filter(): DeletionsFilter {
     const form = find(this.#root, '#history form', HTMLFormElement);
-    // A date that is not complete has no value, and must not be taken for none.
+    // An incomplete date has no value, and must not count as blank.
     if ([...form.querySelectorAll('input')].some(({ validity }) => validity.badInput)) throw new FilterError();
     const fields = new FormData(form);
     return filterOf((name) => String(fields.get(name) ?? ''));

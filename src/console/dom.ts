@@ -1,4 +1,4 @@
-/** The steps that the sections of the console share. Promises: what comes from outside becomes visible text, never HTML. */
+/** DOM helpers of the console. Promises: outside data becomes visible text, never HTML. */
 import { visible } from './shown.ts';
 import { isTextKey, type Notice, type Texts } from './texts.ts';
 
@@ -19,12 +19,12 @@ export function element(tag: string, attributes: Readonly<Record<string, string>
   return made;
 }
 
-/** A text from outside, apart from the direction of what surrounds it. */
+/** A text from outside, isolated from the direction of the surrounding text. */
 export function foreign(text: string): HTMLElement {
   return element('bdi', {}, visible(text));
 }
 
-/** Puts the text of its key into each element below `root` that names one, or into the attribute that it names besides. */
+/** Fills each element below `root` that has a text key, or the attribute that it names. */
 export function fillTexts(root: ParentNode, texts: Texts): void {
   for (const place of root.querySelectorAll<HTMLElement>('[data-text]')) {
     const [key = '', attribute] = place.dataset['text']?.split(' ') ?? [];
@@ -35,7 +35,7 @@ export function fillTexts(root: ParentNode, texts: Texts): void {
   }
 }
 
-/** Puts rows into the table below `root`. The first cell of each names its row. */
+/** Fills the table below `root`. The first cell of each row is its header. */
 export function fillTable(root: ParentNode, headings: readonly string[], rows: readonly (readonly Child[])[]): void {
   const table = find(root, 'table', HTMLTableElement);
   const heads = headings.map((heading) => element('th', { scope: 'col' }, heading));
@@ -44,11 +44,11 @@ export function fillTable(root: ParentNode, headings: readonly string[], rows: r
   );
   const parts = [element('thead', {}, element('tr', {}, ...heads)), element('tbody', {}, ...lines)];
   table.replaceChildren(...[table.caption ?? '', ...parts]);
-  // So that it scrolls by keyboard, too, where it is too wide.
+  // Makes a table that is too wide scrollable by keyboard.
   find(root, '.table', HTMLElement).tabIndex = 0;
 }
 
-/** Shows names and values below `root`. */
+/** Fills the list below `root`. */
 export function fillList(root: ParentNode, entries: readonly Entry[]): void {
   find(root, 'dl', HTMLElement).replaceChildren(...listOf(entries));
 }
@@ -57,7 +57,7 @@ export function listOf(entries: readonly Entry[]): HTMLElement[] {
   return entries.map(([name, value]) => element('div', {}, element('dt', {}, name), element('dd', {}, value)));
 }
 
-/** Shows a notice below `root`, or takes away what stands there. What the API has said is English. */
+/** Shows a notice below `root`, or removes the current one. Texts from the API are English. */
 export function showNotice(root: ParentNode, notice: Notice | null, texts: Texts): void {
   const place = find(root, '.notice', HTMLElement);
   place.replaceChildren();

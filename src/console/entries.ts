@@ -1,10 +1,10 @@
-/** What the lists of names and values show: of the gateway, and of an image. */
+/** The names and values shown for the gateway and for an image. */
 import type { PreviewBody, Readiness } from '../client/index.ts';
 import { timeCell } from './cells.ts';
 import { type Entry, element, foreign } from './dom.ts';
 import type { Texts } from './texts.ts';
 
-/** Who asks, what it may, and what is known of the gateway's credential. */
+/** The caller, its permissions, and the state of the gateway's credential. */
 export function readinessEntries(ready: Readiness, texts: Texts): readonly Entry[] {
   const { say } = texts;
   const { caller, scopes, keyFingerprint, credentialAccepted, control } = ready;
@@ -19,7 +19,7 @@ export function readinessEntries(ready: Readiness, texts: Texts): readonly Entry
   ];
 }
 
-/** What the image is, and whether it could be deleted. */
+/** The image, and whether it could be deleted. */
 export function imageEntries(image: PreviewBody, texts: Texts): readonly Entry[] {
   const { say } = texts;
   const { desc, osName, osVersion, createTime, sharedWith, deletable } = image;

@@ -1,12 +1,12 @@
-/** What the fields of the history ask for. Promises: blanks around a value do not count; a time that is none is an error. */
+/** The filter in the history's fields. Promises: ignores spaces around a value; an invalid time is an error. */
 import type { DeletionsFilter } from '../client/index.ts';
 import { ROW_OUTCOMES } from '../worker/outcome.ts';
 import { utcOf } from './shown.ts';
 
-/** A field has a time that is none. */
+/** A field has an invalid time. */
 export class FilterError extends Error {}
 
-/** `read` gives a field's value by its name. @throws FilterError */
+/** `read` returns a field's value by its name. @throws FilterError */
 export function filterOf(read: (name: string) => string): DeletionsFilter {
   const text = (name: string) => read(name).trim();
   const [since, until] = [utcOf(text('since')), utcOf(text('until'))];

@@ -1,8 +1,8 @@
 /**
- * The console's door: who asks, and with what credential.
+ * The console's sign-in.
  *
- * Promises: asks the gateway nothing before somebody presses the button; the credential is in one closure and nowhere else; there is
- * one console at a time, and what one caller saw is gone before another signs in. Every failure is shown.
+ * Promises: sends nothing before somebody presses the button; keeps the credential in one closure only; shows every failure. There is one
+ * console at a time, and one caller's data is gone before another signs in.
  */
 
 import { TOKEN } from '../client/exchange.ts';
@@ -17,12 +17,12 @@ const main = find(document, 'main', HTMLElement);
 const form = find(main, 'form', HTMLFormElement);
 const field = find(form, 'input', HTMLInputElement);
 const template = find(document, 'template', HTMLTemplateElement);
-/** Ends everything that was asked for the caller of the moment. */
+/** Aborts all requests of the current caller. */
 let session = new AbortController();
-/** The sign-in that has no answer yet. */
+/** The sign-in in progress. */
 let pending: AbortSignal | null = null;
 
-/** Says that something has failed that nobody foresaw. What it is called is enough: its text may hold anything. */
+/** Reports an unforeseen failure by its name only: its message may contain anything. */
 function sayBroken(thrown: unknown): void {
   const what = thrown instanceof Error ? thrown.name : typeof thrown;
   find(document, '#broken', HTMLElement).textContent = texts.say('broken', { what });
@@ -33,7 +33,7 @@ function gatewayFor(credential: string): ImageGateway {
   return new ImageGateway(credential === '' ? options : { ...options, token: credential });
 }
 
-/** Lets a caller in, in place of the one before. */
+/** Signs a caller in, in place of the previous one. */
 async function enter(credential: string): Promise<void> {
   close();
   const { signal } = session;
@@ -47,7 +47,7 @@ async function enter(credential: string): Promise<void> {
   } catch (thrown) {
     if (isEnded(thrown, signal)) return;
     close();
-    // Without a credential, nobody has been refused.
+    // Without a credential, nothing was rejected.
     ask(credential === '' && signsOut(thrown) ? texts.notice('unknown') : noticeOf(thrown, texts));
   } finally {
     if (pending === signal) pending = null;
@@ -68,7 +68,7 @@ function open(images: ImageGateway, ready: Readiness, signal: AbortSignal): void
   void shown.show(ready);
 }
 
-/** Ends the console that is open, and removes all that it has shown. */
+/** Closes the console, and removes everything that it showed. */
 function close(): void {
   session.abort();
   session = new AbortController();
@@ -92,7 +92,7 @@ form.addEventListener('submit', (event) => {
   event.preventDefault();
   const credential = field.value.trim();
   field.value = '';
-  // The button was pressed twice: the first time has taken the credential.
+  // A second press of the button: the first has taken the credential.
   if (credential === '' && pending !== null) return;
   if (credential === '' || TOKEN.test(credential)) void enter(credential);
   else ask(texts.notice('malformed'));

@@ -1,17 +1,17 @@
 /**
- * The message for a person when a call of the client fails.
+ * The message shown when a call of the client fails.
  *
- * Promises: a message for anything that is thrown. Never: shows the text of an exception, which may contain anything.
+ * Promises: has a message for anything thrown. Never: shows the text of an exception, which may contain anything.
  */
 import { LostAnswerError, NotSentError, ProblemError } from '../client/index.ts';
 import type { Notice, Texts } from './texts.ts';
 
-/** Whether a call has failed only because its caller has left. */
+/** Whether a call failed only because the caller signed out. */
 export function isEnded(thrown: unknown, signal: AbortSignal): boolean {
   return signal.aborted && (thrown instanceof LostAnswerError || thrown instanceof NotSentError);
 }
 
-/** Whether the gateway does not know the caller, or not any more. */
+/** Whether the gateway does not know the caller, or no longer does. */
 export function signsOut(thrown: unknown): boolean {
   return thrown instanceof ProblemError && thrown.code === 'unauthenticated';
 }
@@ -19,7 +19,7 @@ export function signsOut(thrown: unknown): boolean {
 export function noticeOf(thrown: unknown, texts: Texts): Notice {
   if (thrown instanceof LostAnswerError) {
     const { status } = thrown;
-    // A redirect, which a browser hides, leads to a sign-in, which only a navigation can show.
+    // A redirect, which browsers hide from scripts. It leads to a sign-in, which only a navigation can show.
     if (status === 0) return texts.notice('sign_in');
     return status === null ? texts.notice('lost') : texts.notice('foreign', { status });
   }

@@ -1,22 +1,22 @@
 /**
- * A list of deletions, read only as far as needed.
+ * A list of deletions, read lazily.
  *
- * Promises: after a failed read it never claims to be complete; a row of another caller is an error for a caller that may see
- * only its own, because someone else has signed in meanwhile.
+ * Promises: never claims to be complete after a failed read. If a caller may see only its own rows, another caller's row is an error:
+ * someone else has signed in meanwhile.
  */
 import type { DeletionJson } from '../client/index.ts';
 
-/** The gateway takes us for another caller than when we signed in. */
+/** The gateway now takes us for a different caller. */
 export class OtherCallerError extends Error {}
 
 export class Reading {
   readonly #source: AsyncIterator<DeletionJson, void>;
-  /** Whose rows there may be; `null`: anybody's. */
+  /** The only caller whose rows are allowed; `null`: anyone's. */
   readonly #caller: string | null;
   readonly rows: DeletionJson[] = [];
   /** Whether all rows have been read. */
   isOver = false;
-  /** Whether a read has failed. Then another reading has to begin. */
+  /** Whether a read has failed. Then a new `Reading` is needed. */
   isBroken = false;
 
   constructor(source: AsyncIterator<DeletionJson, void>, caller: string | null) {
@@ -24,7 +24,7 @@ export class Reading {
     this.#caller = caller;
   }
 
-  /** Reads until there are so many rows, or no more. @throws OtherCallerError, or what the source throws */
+  /** Reads until there are `count` rows, or no more. @throws OtherCallerError, or what the source throws */
   async pull(count: number): Promise<void> {
     try {
       while (!this.isOver && this.rows.length < count) {

@@ -1,7 +1,7 @@
 /**
- * What the console counts: deletions per day, and how much of the budgets is used.
+ * The console's figures: deletions per day, and the use of the budgets.
  *
- * Promises: days are UTC; a day without a deletion is there, too; a day that was not read is not a day without deletions.
+ * Promises: days are in UTC; includes days without deletions; does not count an unread day as one without deletions.
  */
 import { ROW_OUTCOMES, type RowOutcome } from '../worker/outcome.ts';
 import { DAY_MS } from '../worker/time.ts';
@@ -15,20 +15,19 @@ export interface Day {
   readonly isPartial: boolean;
 }
 
-/** What is counted of a row. */
+/** The counted members of a row. */
 interface Counted {
   readonly reservedAt: string;
   readonly outcome: RowOutcome;
 }
 
-/** The last `count` days, oldest first, today included. */
+/** The last `count` days, oldest first, including today. */
 export function lastDays(count: number, nowMs: number): readonly string[] {
   return Array.from({ length: count }, (_, n) => new Date(nowMs - (count - 1 - n) * DAY_MS).toISOString().slice(0, 10));
 }
 
 /**
- * Counts by day and outcome. Rows of other days do not count. `readSince`: when the oldest row was entered that was read, or `null` if
- * all were.
+ * Counts by day and outcome. Ignores rows of other days. `readSince`: the time of the oldest row read, or `null` if all rows were read.
  */
 export function countByDay(
   rows: readonly Counted[],
@@ -48,7 +47,7 @@ export function countByDay(
   }));
 }
 
-/** How many deletions had each outcome, of those that occur. */
+/** How many deletions had each outcome, without zeros. */
 export function totalsOf(days: readonly Day[]): readonly (readonly [RowOutcome, number])[] {
   const totals = ROW_OUTCOMES.map(
     (outcome, n) => [outcome, days.reduce((sum, { counts }) => sum + (counts?.[n] ?? 0), 0)] as const,
@@ -59,12 +58,12 @@ export function totalsOf(days: readonly Day[]): readonly (readonly [RowOutcome, 
 export interface Budget {
   /** Blank: all callers together. */
   readonly caller: string;
-  /** `null`: the text does not say. */
+  /** `null`: not in the text. */
   readonly used: number | null;
   readonly limit: number;
 }
 
-/** The budgets in a text for Prometheus: first that of all callers together, then each caller's, the most used first. */
+/** The budgets in Prometheus text: first that of all callers together, then each caller's, the most used first. */
 export function budgetsIn(metrics: string): readonly Budget[] {
   const samples = /^bcc_image_gateway_(?:caller|account)_budget(_remaining)?(?:\{caller="([^"]*)"\})? (\d+)$/gm;
   const limits = new Map<string, number>();

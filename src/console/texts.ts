@@ -1,7 +1,7 @@
 /**
- * Every text of the console, in English and Chinese. What the API answers stays as it is, but for the titles of its problems.
+ * Every text of the console, in English and Chinese. Texts from the API are not translated, except the titles of problems.
  *
- * Promises: a text that one language lacks does not compile, nor does a code without its Chinese title. `{name}` is a place for a value.
+ * Promises: a text missing in one language does not compile, nor does a code without a Chinese title. `{name}` is a placeholder.
  */
 import type { RowOutcome } from '../worker/outcome.ts';
 import type { ProblemCode } from '../worker/problems/failure.ts';
@@ -14,7 +14,7 @@ export const TEXTS = {
   page_title: { en: 'Console · bcc-image-gateway', zh: '控制台 · bcc-image-gateway' },
   pages: { en: 'Pages', zh: '页面' },
   to_docs: { en: 'API description', zh: 'API 说明' },
-  // In the page itself, in both languages, because no script has run.
+  // The page itself has these in both languages, because no script has run.
   no_script: {
     en: 'The console needs JavaScript, which this browser does not run.',
     zh: '控制台需要 JavaScript，而此浏览器未运行 JavaScript。',
@@ -178,7 +178,7 @@ export const TEXTS = {
 
 export type TextKey = keyof typeof TEXTS;
 
-/** What stands where something is missing: a title, and what to do. */
+/** Notices about failures: a title, and what to do. */
 export const NOTICES = {
   malformed: {
     title: { en: 'This is not a key or token', zh: '这不是密钥或令牌' },
@@ -231,7 +231,7 @@ export const OUTCOMES: Readonly<Record<RowOutcome, Words>> = {
   unknown: { en: 'unknown', zh: '未知' },
 };
 
-/** The titles of problems, which the API has in English. */
+/** The titles of problems, which the API sends in English. */
 export const PROBLEM_TITLES_ZH: Readonly<Record<ProblemCode, string>> = {
   invalid_image_id: '镜像 ID 格式错误',
   invalid_request: '请求中含有此调用不接受的内容',
@@ -272,7 +272,7 @@ export function languageOf(preferred: readonly string[]): Language {
 }
 
 export type Values = Readonly<Record<string, string | number>>;
-/** A title and a detail. With a request id they are the API's own words, which are English but for the title. */
+/** A title and a detail. With a request id they come from the API: the detail is English, the title translated. */
 export interface Notice {
   readonly title: string;
   readonly detail: string;
@@ -296,7 +296,7 @@ export class Texts {
     return { title: filled(title, this.language, values), detail: filled(detail, this.language, values) };
   }
 
-  /** An outcome in words. One that a newer gateway has stays as it is. */
+  /** An outcome in words. An outcome of a newer gateway is shown as is. */
   outcome(outcome: string): string {
     return isRowOutcome(outcome) ? OUTCOMES[outcome][this.language] : outcome;
   }
@@ -307,12 +307,12 @@ export class Texts {
     return isTextKey(key) ? this.say(key) : scope;
   }
 
-  /** The same with the scope itself, by which an operator knows it. */
+  /** The same with the scope itself, for the operator. */
   right(scope: string): string {
     return `${this.scope(scope)} (${scope})`;
   }
 
-  /** The title of a problem: the API has it in English. */
+  /** The title of a problem, which the API sends in English. */
   problemTitle(code: string, title: string): string {
     return this.language === 'zh' && isProblemCode(code) ? PROBLEM_TITLES_ZH[code] : title;
   }
