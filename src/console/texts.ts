@@ -20,11 +20,11 @@ export const TEXTS = {
     zh: '控制台需要 JavaScript，而此浏览器未运行 JavaScript。',
   },
   no_start: {
-    en: 'The console has not started: its script did not load, or failed. Load this page again.',
+    en: 'The console has not started: its script did not load, or failed. Reload this page.',
     zh: '控制台未能启动：脚本未加载或运行出错。请重新加载本页。',
   },
   broken: {
-    en: 'Part of the console has failed ({what}). What is shown may be incomplete. Load this page again.',
+    en: 'Part of the console has failed ({what}). What you see may be incomplete. Reload this page.',
     zh: '控制台的一部分出错（{what}），显示的内容可能不完整。请重新加载本页。',
   },
 
@@ -41,7 +41,7 @@ export const TEXTS = {
   loaded: { en: 'Loaded at {time}', zh: '已于 {time} 加载' },
   partly_loaded: { en: 'Not everything could be loaded', zh: '部分内容未能加载' },
   not_loaded: { en: 'Nothing could be loaded', zh: '未能加载任何内容' },
-  old: { en: 'As of {time}. It could not be loaded again.', zh: '这是 {time} 的数据，未能重新加载。' },
+  old: { en: 'As of {time}. It could not be reloaded.', zh: '这是 {time} 的数据，未能重新加载。' },
 
   problem_request: { en: 'Request {id}', zh: '请求 {id}' },
   problem_wait: { en: 'Try again in {seconds} s.', zh: '请在 {seconds} 秒后重试。' },
@@ -60,9 +60,9 @@ export const TEXTS = {
   accepted_yes: { en: 'yes', zh: '接受' },
   not_asked: { en: 'not asked', zh: '尚未询问' },
   control: { en: 'Protected image, read as a control', zh: '受保护镜像（对照读取）' },
-  control_found: { en: 'found: region and right to read are correct', zh: '已找到：地域和读取权限正确' },
+  control_found: { en: 'found: account, region and read permission are correct', zh: '已找到：地域和读取权限正确' },
   control_absent: {
-    en: 'absent: wrong account, region or right to read, or the image is gone',
+    en: 'absent: wrong account, region or read permission, or the image is gone',
     zh: '未找到：账号、地域或读取权限有误，或镜像已不存在',
   },
   control_none: { en: 'none, or it could not be read', zh: '未配置，或无法读取' },
@@ -90,19 +90,19 @@ export const TEXTS = {
   days_all: { en: 'All callers, the last {days} days: {counts}.', zh: '所有调用方，最近 {days} 天：{counts}。' },
   days_own: { en: 'Your own, the last {days} days: {counts}.', zh: '您自己的，最近 {days} 天：{counts}。' },
   days_cut: {
-    en: 'Only the newest {rows} were read, those since {time}: {counts}. Days before that are not read.',
+    en: 'Only the newest {rows} rows were read, since {time}: {counts}. Earlier days were not read.',
     zh: '只读取了最新的 {rows} 条（自 {time} 起）：{counts}。更早的日期未读取。',
   },
-  days_more: { en: 'Read older ones', zh: '读取更早的记录' },
+  days_more: { en: 'Read older rows', zh: '读取更早的记录' },
   day_unread: { en: 'not read', zh: '未读取' },
-  day_partial: { en: '{counts} (read in part)', zh: '{counts}（仅读取了一部分）' },
+  day_partial: { en: '{counts} (partly read)', zh: '{counts}（仅读取了一部分）' },
   no_deletions: { en: 'no deletions', zh: '无删除' },
   column_day: { en: 'Day', zh: '日期' },
 
   open: { en: 'Open deletions', zh: '未决的删除' },
   open_scroll: { en: 'Table of open deletions', zh: '未决删除表' },
   open_caption: { en: 'Outcome unknown, newest first', zh: '结果未知，按时间倒序' },
-  open_none: { en: 'No deletion is open: the outcome of each is known.', zh: '没有未决的删除：所有结果均已知。' },
+  open_none: { en: 'No open deletions: all outcomes are known.', zh: '没有未决的删除：所有结果均已知。' },
   open_one: {
     en: 'The outcome of 1 deletion is not known yet. The gateway checks the image until it is; do not delete it again.',
     zh: '有 1 次删除的结果尚不清楚。网关会持续检查该镜像，请勿再次删除。',
@@ -133,12 +133,12 @@ export const TEXTS = {
   image_shared: { en: 'Shared with', zh: '共享给' },
   image_accounts: { en: '{count} accounts', zh: '{count} 个账号' },
   image_deletable: { en: 'You could delete it now', zh: '您现在能否删除' },
-  image_blockers: { en: 'What stands in the way', zh: '阻止删除的原因' },
+  image_blockers: { en: 'What blocks the deletion', zh: '阻止删除的原因' },
 
   history: { en: 'History', zh: '历史' },
   history_scroll: { en: 'Table of deletions', zh: '删除记录表' },
   history_caption: { en: 'Deletions, newest first', zh: '删除记录，按时间倒序' },
-  history_empty: { en: 'There are none.', zh: '没有记录。' },
+  history_empty: { en: 'No deletions.', zh: '没有记录。' },
   filters: { en: 'Filters', zh: '筛选' },
   filter_caller: { en: 'Caller', zh: '调用方' },
   filter_image: { en: 'Image id', zh: '镜像 ID' },
@@ -159,21 +159,21 @@ export const TEXTS = {
   column_image: { en: 'Image', zh: '镜像' },
   column_code: { en: 'Code', zh: '错误代码' },
   details: { en: 'Details', zh: '详情' },
-  confirmed_true: { en: 'Baidu said so', zh: '百度已确认' },
+  confirmed_true: { en: 'confirmed by Baidu', zh: '百度已确认' },
   confirmed_false: { en: 'inferred', zh: '推断' },
-  verified_true: { en: 'found gone since', zh: '之后检查已不存在' },
-  verified_false: { en: 'found still there', zh: '之后检查仍存在' },
+  verified_true: { en: 'verified gone', zh: '之后检查已不存在' },
+  verified_false: { en: 'still there at the last check', zh: '之后检查仍存在' },
   member_requestId: { en: 'Request id', zh: '请求 ID' },
-  member_settledAt: { en: 'Outcome of the request known', zh: '请求结果时间' },
-  member_resolvedAt: { en: 'Outcome found later', zh: '之后查明时间' },
+  member_settledAt: { en: 'Request finished', zh: '请求结果时间' },
+  member_resolvedAt: { en: 'Outcome resolved', zh: '之后查明时间' },
   member_confirmed: { en: 'Confirmed by Baidu', zh: '百度已确认' },
-  member_verified: { en: 'Found gone since', zh: '之后检查已不存在' },
+  member_verified: { en: 'Verified gone', zh: '之后检查已不存在' },
   member_attempts: { en: 'Deletions sent to Baidu', zh: '向百度发送的删除次数' },
   member_upstreamRequestId: { en: "Baidu's request id", zh: '百度请求 ID' },
   member_keyFingerprint: { en: 'Baidu key (fingerprint)', zh: '百度密钥（指纹）' },
   yes: { en: 'yes', zh: '是' },
   no: { en: 'no', zh: '否' },
-  unknown_value: { en: 'not known', zh: '未知' },
+  unknown_value: { en: 'unknown', zh: '未知' },
 } as const satisfies Readonly<Record<string, Words>>;
 
 export type TextKey = keyof typeof TEXTS;
@@ -183,7 +183,7 @@ export const NOTICES = {
   malformed: {
     title: { en: 'This is not a key or token', zh: '这不是密钥或令牌' },
     detail: {
-      en: 'It has a character that neither can have, such as a space. Copy it again.',
+      en: 'It contains an invalid character, such as a space. Copy it again.',
       zh: '其中含有不允许的字符，例如空格。请重新复制。',
     },
   },
@@ -195,28 +195,28 @@ export const NOTICES = {
     },
   },
   lost: {
-    title: { en: 'The gateway does not answer', zh: '网关没有响应' },
-    detail: { en: 'Check the connection, then load again.', zh: '请检查网络连接，然后重新加载。' },
+    title: { en: 'The gateway does not respond', zh: '网关没有响应' },
+    detail: { en: 'Check the connection, then try again.', zh: '请检查网络连接，然后重新加载。' },
   },
   foreign: {
-    title: { en: 'Something else answered in place of the gateway', zh: '响应不是来自网关' },
+    title: { en: 'The response is not from the gateway', zh: '响应不是来自网关' },
     detail: { en: 'Its status is {status}.', zh: '其状态码为 {status}。' },
   },
   sign_in: {
     title: { en: 'Your sign-in has ended', zh: '登录已失效' },
-    detail: { en: 'Load this page again to sign in.', zh: '请重新加载本页并登录。' },
+    detail: { en: 'Reload this page to sign in.', zh: '请重新加载本页并登录。' },
   },
   other_caller: {
     title: { en: 'Another caller is signed in now', zh: '当前登录的是另一个调用方' },
-    detail: { en: 'What was shown has been removed. Sign in again.', zh: '已清除之前显示的内容，请重新登录。' },
+    detail: { en: 'The data shown has been removed. Sign in again.', zh: '已清除之前显示的内容，请重新登录。' },
   },
   draw: {
     title: { en: 'This part could not be shown', zh: '此部分无法显示' },
     detail: { en: 'It failed with {what}.', zh: '出现错误：{what}。' },
   },
   filter_time: {
-    title: { en: 'A time is not one', zh: '时间无效' },
-    detail: { en: 'Its year must have four digits.', zh: '年份必须为四位数字。' },
+    title: { en: 'Invalid time', zh: '时间无效' },
+    detail: { en: 'The year must have four digits.', zh: '年份必须为四位数字。' },
   },
 } as const satisfies Readonly<Record<string, Readonly<{ title: Words; detail: Words }>>>;
 

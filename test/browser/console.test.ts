@@ -286,7 +286,7 @@ describe('a caller who may read everything', () => {
   it('sees which days were not read, and can read them', async () => {
     await openAsOperator();
     expect(await textOf('#days-summary')).toMatch(
-      /^Only the newest 4000 were read, those since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: .*\. Days before that are not read\.$/,
+      /^Only the newest 4000 rows were read, since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: .*\. Earlier days were not read\.$/,
     );
     await click('#days summary');
     const lines = `[...document.querySelectorAll('#days tbody tr')].map((row) => [...row.cells].map(({ innerText }) => innerText))`;
@@ -294,7 +294,7 @@ describe('a caller who may read everything', () => {
     const unread = days.filter(([, ...counts]) => counts.every((count) => count === 'not read'));
     expect(unread.length).toBeGreaterThan(0);
     // Newest first: the last day read was read only in part.
-    expect(days.at(-1 - unread.length)?.[0]).toMatch(/^\d{4}-\d\d-\d\d \(read in part\)$/);
+    expect(days.at(-1 - unread.length)?.[0]).toMatch(/^\d{4}-\d\d-\d\d \(partly read\)$/);
     expect(await find(`document.querySelectorAll('#chart .unread').length`)).toBe(unread.length);
     await click('#more-days');
     await until(`document.querySelector('#days-summary').innerText.startsWith('All callers, the last 30 days')`);
@@ -311,7 +311,7 @@ describe('a caller who may read everything', () => {
     expect(await textOf('#disproved')).toBe(
       'Baidu confirmed 1 of the deletions above, but a later check found the image: m-custom03.',
     );
-    expect([await column('history', 1)].flat()).toContain('deleted\nBaidu said so; found still there');
+    expect([await column('history', 1)].flat()).toContain('deleted\nconfirmed by Baidu; still there at the last check');
   });
 
   it('pages through the history, forward and back', async () => {
@@ -470,7 +470,7 @@ describe('reloading', () => {
     await until(`document.querySelector('#status').innerText === '${TEXTS.partly_loaded.en}'`);
     expect(await textOf('#budgets .notice')).toContain(NOTICES.lost.title.en);
     expect(await textOf('#budgets .old')).toMatch(
-      /^As of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\. It could not be loaded again\.$/,
+      /^As of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\. It could not be reloaded\.$/,
     );
     expect([await column('budgets', 2)].flat()).toContain('2 of 4');
     expect(await textOf('#history .old')).toBe('');

@@ -28,10 +28,10 @@ describe('the message', () => {
   });
 
   it.each([
-    [null, 'The gateway does not answer'],
+    [null, 'The gateway does not respond'],
     [0, 'Your sign-in has ended'],
-    [502, 'Something else answered in place of the gateway'],
-  ])('for a lost answer with status %j is %s', (status, title) => {
+    [502, 'The response is not from the gateway'],
+  ])('of a lost answer with status %j is %s', (status, title) => {
     expect(noticeOf(new LostAnswerError('job-1', status), english).title).toBe(title);
   });
 
