@@ -28,11 +28,11 @@ const BUDGETS = ['caller', 'account'] as const satisfies readonly (keyof Budgets
 /** Name and help text of each counter without a label. */
 const TOTAL_FAMILIES = {
   in_progress: ['in_progress_refusals_total', 'Deletions refused because another of the image was open.'],
-  failed_checks: ['failed_checks_total', 'Checks of an image that found nothing out.'],
+  failed_checks: ['failed_checks_total', 'Inconclusive checks of an image.'],
   overdue: ['overdue_images_total', 'Images whose checks all failed for a day.'],
   disproved: ['disproved_deletions_total', 'Deletions whose image was still there at the last planned check.'],
-  unverified: ['unverified_deletions_total', 'Deletions that no planned check could read back.'],
-  unlisted: ['unlisted_absences_total', 'Absences under a code that is not on the list.'],
+  unverified: ['unverified_deletions_total', 'Deletions that no planned check could verify.'],
+  unlisted: ['unlisted_absences_total', 'Absences with an unlisted code.'],
 } as const satisfies Readonly<Record<TotalName, readonly [name: string, help: string]>>;
 
 type Labels = Readonly<Record<string, string>>;
@@ -76,7 +76,7 @@ export function metricsText(
       const [name, help] = TOTAL_FAMILIES[total];
       return family(name, 'counter', help, [[{}, totals[total] ?? 0]]);
     }),
-    family('unresolved_deletions', 'gauge', 'Deletions whose outcome is unknown, those under way included.', [
+    family('unresolved_deletions', 'gauge', 'Deletions whose outcome is unknown, including those in progress.', [
       [{}, unresolved.rows],
     ]),
     family('oldest_unresolved_age_seconds', 'gauge', 'Age of the oldest deletion whose outcome is unknown, or 0.', [
@@ -101,7 +101,7 @@ export function metricsText(
     family('account_budget_remaining', 'gauge', 'Images that all callers together may still delete now.', [
       [{}, remaining(accountBudget, counting.account)],
     ]),
-    family('build_info', 'gauge', 'The version that runs.', [[{ version: version ?? 'unknown' }, 1]]),
+    family('build_info', 'gauge', 'The running version.', [[{ version: version ?? 'unknown' }, 1]]),
   ].join('');
 }
 
