@@ -122,7 +122,7 @@ function operation({ id, tag, summary, description, parameters, stages, success 
   } satisfies OpenAPIV3_1.OperationObject;
 }
 
-/** No operation lists 405, because a 405 means that there is no such operation. */
+/** No operation lists 405: a 405 means that the path lacks such an operation. */
 const ofNone = FAILURES.filter(({ code }) => code === 'method_not_allowed');
 const ofOperations = FAILURES.filter((failure) => !ofNone.includes(failure));
 

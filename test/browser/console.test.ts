@@ -144,9 +144,7 @@ describe('the sign-in', () => {
     expect(watched.paths()).not.toContain('/readyz');
     await enter('bcg_wrong');
     await until(`document.querySelector('form .notice').innerText.startsWith('The caller is unknown')`);
-    expect(await textOf('form .notice')).toMatch(
-      /^The caller is unknown\nSend one Authorization header .*\nRequest /,
-    );
+    expect(await textOf('form .notice')).toMatch(/^The caller is unknown\nSend one Authorization header .*\nRequest /);
   });
 
   it('accepts a key with spaces around it, and stores it nowhere', async () => {

@@ -128,7 +128,11 @@ describe('npm run callers -- FILE deploy', () => {
       env: { ...standIn.env, GATEWAY_TOKEN: 'token' },
       show: (text) => shown.push(`${standIn.uploads.length} uploads: ${text}`),
     });
-    expect([status, standIn.uploads.length, shown]).toEqual([1, 1, [`0 uploads: No gateway responds at ${url} yet.\n`]]);
+    expect([status, standIn.uploads.length, shown]).toEqual([
+      1,
+      1,
+      [`0 uploads: No gateway responds at ${url} yet.\n`],
+    ]);
     expect(stderr).toMatch(/Uploaded .*\nNo gateway responded at http:\S+ within a minute\.\n$/);
   });
 

@@ -93,9 +93,7 @@ describe('the configuration', () => {
   it('requires PROTECTED_IMAGES and PROTECTED_NAMES, each as a list or as the JSON text of a list', () => {
     for (const name of ['PROTECTED_IMAGES', 'PROTECTED_NAMES']) {
       for (const value of [undefined, '', 'm-custom01', '{}', 'null']) {
-        expect(problemsOf({ [name]: value })).toEqual([
-          `${name} must be a list of at most 1000 entries, [] for none`,
-        ]);
+        expect(problemsOf({ [name]: value })).toEqual([`${name} must be a list of at most 1000 entries, [] for none`]);
       }
       for (const value of ['[""]', '[" golden-*"]', '[1]', [null], [`m-${'x'.repeat(200)}`]]) {
         expect(problemsOf({ [name]: value })).toEqual([expect.stringMatching(`^${name} must be a list of `)]);

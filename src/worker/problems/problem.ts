@@ -36,7 +36,7 @@ export interface Addressee {
   readonly origin: string;
   /** `instanceOf` the path, or `/` if that must not be repeated. */
   readonly instance: string;
-  /** The caller's own if it is safe to repeat, or else one of ours. */
+  /** The caller's own if it is safe to repeat, or else the gateway's. */
   readonly requestId: string;
 }
 

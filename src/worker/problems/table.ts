@@ -172,7 +172,7 @@ export const ROWS = {
     severity: 'INFO',
     stage: 'admission',
     title: 'Too many requests',
-    explanation: 'Wait for the number of seconds in Retry-After. RateLimit-Policy states the limits, which are per caller.',
+    explanation: 'Wait for the number of seconds in Retry-After. RateLimit-Policy states the limits per caller.',
     detail: ({ requests, periodS }: RateLimitFacts) => `A caller may send ${requests} requests in ${periodS} seconds.`,
     // The limiter reports neither a remaining count nor a reset time, so only a whole period is certain to be long enough.
     headers: ({ periodS, policy }) => ({ ...retryAfter(periodS), 'RateLimit-Policy': policy }),
