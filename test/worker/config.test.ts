@@ -142,7 +142,7 @@ describe('a configuration with faults', () => {
       expect.stringMatching(/^CALLERS caller 1: has no credential: keySha256/),
       expect.stringMatching(/^CALLERS caller 1: scopes/),
       expect.stringMatching(/^BCE_ACCESS_KEY_ID /),
-      expect.stringMatching(/^BCE_SECRET_ACCESS_KEY has white space/),
+      expect.stringMatching(/^BCE_SECRET_ACCESS_KEY contains white space/),
       expect.stringMatching(/^BCC_ENDPOINT /),
       expect.stringMatching(/^UPSTREAM_DEADLINE_MS /),
     ]);
