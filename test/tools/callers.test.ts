@@ -273,7 +273,7 @@ describe('npm run callers', () => {
     ['too many deletions', ['add', 'b', '--daily-deletions', '10001'], 'CALLERS caller 2 (b): dailyDeletions must be'],
     ['an unknown issuer', ['add', 'b', '--token', 'k8s', 'sub=x'], 'CALLERS caller 2 (b): tokens names an issuer'],
     ['a claim with a star', ['add', 'b', '--token', 'gha', 'sub=*'], 'CALLERS caller 2 (b): claims must be'],
-    ['a name that is taken', ['add', 'a'], 'a is in CALLERS already'],
+    ['a name that is taken', ['add', 'a'], 'a is already in CALLERS'],
     ['an unknown caller', ['rotate', 'b'], 'no caller has this name'],
     ['an issuer of another environment', ['add', 'b', '--token', 'gha', 'a=1', '--env', 'gz'], 'tokens names'],
   ])('writes nothing for %s', async (_, args, problem) => {
