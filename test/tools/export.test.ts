@@ -102,7 +102,7 @@ describe('npm run export', () => {
     const pauses: number[] = [];
     const { status, stdout, stderr } = await run([history.url, 'h.jsonl'], { sleep: async (ms) => pauses.push(ms) });
     expect([status, stdout, readdirSync(at.folder)]).toEqual([1, '', []]);
-    expect(stderr).toMatch(/did not arrive/);
+    expect(stderr).toMatch(/No response from the gateway/);
     expect(pauses).toEqual([1_000, 2_000, 4_000, 8_000, 16_000]);
   });
 

@@ -5,14 +5,14 @@ import { createHarness, problemOf } from '../../harness.ts';
 
 describe('DELETE /images/{id}', () => {
   it.each([
-    ['?dryrun=1', 'does not take'],
-    ['?allowmissing=true', 'does not take'],
-    ['??allowMissing=true', 'does not take'],
-    ['?&?', 'does not take'],
+    ['?dryrun=1', 'is unknown'],
+    ['?allowmissing=true', 'is unknown'],
+    ['??allowMissing=true', 'is unknown'],
+    ['?&?', 'is unknown'],
     ['?expectName=', 'image name'],
-    ['?expectName=x&expectName=x', 'more than once'],
-    ['?allowMissing=true&x', 'does not take'],
-    ['?allowMissing=true&allowMissing=true', 'more than once'],
+    ['?expectName=x&expectName=x', 'is repeated'],
+    ['?allowMissing=true&x', 'is unknown'],
+    ['?allowMissing=true&allowMissing=true', 'is repeated'],
     ['?allowMissing', 'true or false'],
     ['?allowMissing=1', 'true or false'],
     ['?allowMissing=TRUE', 'true or false'],
