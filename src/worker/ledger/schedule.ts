@@ -69,7 +69,7 @@ export function stepAfter(
   const ageMs = beganAtMs - row.reservedAtMs;
   const isDue = row.nextCheckAtMs !== null && row.nextCheckAtMs <= beganAtMs;
   if (ageMs < requestOverMs(schedule)) {
-    // Due too early, because the schedule was another one. It would stay due, and be read again and again.
+    // Due too early: the row was reserved under a different schedule. Otherwise it would stay due and be checked again and again.
     const nextCheckAtMs = row.reservedAtMs + requestOverMs(schedule);
     return isDue ? { kind: 'open', nextCheckAtMs, foundAtMs: null, isOverdue: false } : null;
   }
