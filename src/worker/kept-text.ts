@@ -1,9 +1,9 @@
 /**
  * Decides which text of a request may be kept: stored in the ledger, logged, or repeated in a response.
  *
- * Promises: pure. Rejects text that shares eight consecutive characters with a credential of the same request, or that contains one of
- * the gateway's keys. Ignores case and percent-encoding. Never: imports anything, because the client's package includes this file; looks
- * into the callers' table, because the result would reveal whether a text is a key.
+ * Promises: pure. Rejects text that shares eight consecutive characters with a credential of the same request (of a token: with its
+ * signature), or that contains a key with the gateway's prefix. Ignores case and percent-encoding. Never: imports anything, because the
+ * client's package includes this file; looks into the callers' table, because the result would reveal whether a text is a key.
  */
 
 /** The prefix of every key that `npm run key` makes, for secret scanners. */

@@ -3,7 +3,7 @@
 //	GATEWAY_URL=https://images.internal.example.com GATEWAY_TOKEN=… ./delete-image m-nky7qeom
 //
 // Exit status 0: the image is gone. 3: it was not deleted. Any other: the outcome is unknown, so do not delete again, but query
-// `GET /deletions?imageId=…` later. PATIENCE_S: how many seconds to wait for an unknown outcome (default: 300).
+// `GET /deletions?imageId=…` later. PATIENCE_S: how many seconds to wait for an unknown outcome, or for a retry (default: 300).
 // The program uses no proxy.
 package main
 

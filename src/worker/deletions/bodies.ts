@@ -12,7 +12,7 @@ import type { Scope } from '../scope.ts';
 export interface DeletionBody {
   readonly id: string;
   readonly outcome: SuccessOutcome;
-  /** `true`: Baidu confirmed it. `false`: the image was gone after an attempt whose effect is unknown. */
+  /** `true`: Baidu confirmed it. `false`: inferred, from a later absence or from a 404 whose code is not on the list. */
   readonly confirmed: boolean;
   readonly requestId: string;
   readonly upstreamRequestId: string | null;

@@ -37,7 +37,7 @@ export interface DeletionRequest {
 /** The image is gone. */
 export interface Gone {
   readonly outcome: SuccessOutcome;
-  /** `true` if Baidu confirmed it; `false` if the image was gone after an attempt whose effect is unknown. */
+  /** `true` if Baidu confirmed it; `false` if it is inferred, from a later absence or from a 404 whose code is not on the list. */
   readonly confirmed: boolean;
 }
 

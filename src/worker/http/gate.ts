@@ -42,7 +42,7 @@ export function gateOf(identity: Identity | null, gateway: Gateway | null, start
     const limited = await rateLimitFailure(gateway.rateLimiters, caller.id, startTimer);
     if (limited !== null) return failed(limited);
     if (scope !== null && !caller.scopes.has(scope)) return failed({ code: 'permission_denied', missing: scope });
-    // Browsers send this header with every request, and no script can remove it. So no web page can delete.
+    // Current browsers send this header with every request, and no script can remove it. The lack of CORS stops older ones.
     const isPage = c.req.header('sec-fetch-site') !== undefined;
     if (scope === 'images:delete' && isPage) return failed({ code: 'permission_denied', missing: 'no_browser' });
     return ok({ ...identified, gateway });
