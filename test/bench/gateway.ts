@@ -12,7 +12,7 @@ const CALLERS = 64;
 const CONNECTIONS_AT: Readonly<Record<number, number>> = { 0: 32, 50: 4 };
 /** Enough, at any delay, to compile the code and open the connections before anything is counted. */
 const WARM_UP_CONNECTIONS = 128;
-/** V8 optimises a function after thousands of calls. With less, the figures compare the compilation of more code with that of less. */
+/** V8 optimises a function only after thousands of calls. A shorter warm-up would measure compilation instead. */
 const WARM_UP_S = 10;
 
 interface Run {

@@ -83,7 +83,7 @@ export const env = {
 };
 
 const limiter = { limit: async () => ({ success: true }) };
-/** A valid configuration, with which nothing answers. Without one the ledger's alarm waits until there is one. */
+/** A valid configuration with an endpoint that never answers. Without a valid one, the ledger's alarm does nothing. */
 const SETTINGS = {
   BCC_ENDPOINT: 'http://127.0.0.1:9',
   BCE_ACCESS_KEY_ID: EMULATOR_CREDENTIALS.accessKeyId,
