@@ -62,7 +62,8 @@ it('calls the gateway with the entered key', async () => {
   await click('.btn-done');
   await click('#operations-images-previewImage .opblock-summary-control');
   await click('#operations-images-previewImage .try-out__btn');
-  await page.locator('#operations-images-previewImage input[placeholder="id"]').fill('m-custom01');
+  await page.waitForSelector('#operations-images-previewImage input[placeholder="id"]');
+  await page.type('#operations-images-previewImage input[placeholder="id"]', 'm-custom01');
   await click('#operations-images-previewImage .execute');
   await page.waitForSelector('#operations-images-previewImage .live-responses-table');
   const answer = await find(
