@@ -43,7 +43,8 @@ const requestId = described(text, 'The X-Request-Id of the request.', { pattern:
 const upstreamRequestId = described(nullable(text), "Baidu's id of the last call.");
 const KEY_FINGERPRINT =
   "Of the gateway's Baidu key: the first 8 hex digits of the SHA-256 of its id. Not of the caller's key, whose fingerprint is only in the log, as caller.key.fingerprint.";
-const CONFIRMED = 'true: Baidu confirmed it. false: the image was gone after an attempt whose effect is unknown.';
+const CONFIRMED =
+  'true: Baidu confirmed it. false: inferred, from a later absence or from a 404 whose code is not on the list.';
 
 /** `schemas.ts` adds today's codes, which only the document needs. */
 const problemCode = named('ProblemCode', openSet<ProblemCode>([], /^[a-z][a-z_]{0,63}$/));

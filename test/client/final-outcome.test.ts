@@ -95,7 +95,7 @@ describe('what the caller gets', () => {
     }
   });
 
-  it('has no code if the row has none, or an invalid one', () => {
+  it('has no code if the row has no code or an invalid one', () => {
     expect(toldOf('not_deleted')).toMatchObject({ code: null });
     expect(toldOf('not_deleted', { code: '<b>' })).toMatchObject({ code: null });
   });

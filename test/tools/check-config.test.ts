@@ -131,7 +131,7 @@ ratelimits = [{ name = "RATE_LIMITER_BURST", namespace_id = "1", simple = { limi
     expect(await of({ CLOUDFLARE_ENV: 'staging' }, '--env', 'gz')).toEqual([0, `No fault. ${gz}`]);
   });
 
-  it('finds faults in the environment it names, even if the one in the variable has none', async () => {
+  it('finds the faults of the environment in the option, not of the one in CLOUDFLARE_ENV', async () => {
     const base = readFileSync(WRANGLER_CONFIG, 'utf8');
     write('w.toml', base.replace('PROTECTED_IMAGES = "[]"', 'PROTECTED_IMAGES = "x"'));
     const args = ['baidu.json', 'callers.json', '--config', 'w.toml', '--env', ''];

@@ -129,7 +129,7 @@ describe('the configuration of Wrangler', () => {
     });
   });
 
-  it('is refused if it lacks the environment, even if it has none at all', async () => {
+  it('is refused if it lacks the environment, even if it has no environments', async () => {
     expect(await read(WITH_ENV, 'bj')).toMatchObject({
       failure: expect.stringContaining('No environment found in configuration with name "bj"'),
     });

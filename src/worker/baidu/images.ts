@@ -12,7 +12,7 @@ import { isRecord } from '../json.ts';
 import { failed, ok, type Result } from '../result.ts';
 import type { Answer } from './answer.ts';
 import { type Exchange, exchange, type Sender } from './attempts.ts';
-import { isBare, unlistedCode, type Verdict } from './verdict.ts';
+import { isBare, UNEXPECTED, unlistedCode, type Verdict } from './verdict.ts';
 
 /** Why a call failed, and what that says about the image. */
 export type CallFailure = Exclude<Verdict, { readonly code: 'accepted' }>;
@@ -51,7 +51,7 @@ export type ImageCheck =
 
 /** A deletion was sent, and the image is gone. */
 export interface Deleted {
-  /** `true` if Baidu confirmed the deletion; `false` if the image was gone after an attempt whose effect is unknown. */
+  /** `true` if Baidu confirmed the deletion; `false` if an earlier attempt may have, and the image is gone. */
   readonly confirmed: boolean;
 }
 
@@ -124,10 +124,10 @@ function called<T>({ attempts, last }: Exchange, result: Called<T>['result']): C
 function readResult<T>({ last }: Exchange, parse: (body: unknown) => T | null): Called<T>['result'] {
   if (last.kind !== 'answered') return failed(failureWithoutAnswer(last.kind));
   const { answer, verdict } = last;
-  if (isRefusalToDelete(verdict.code)) return failed({ code: 'upstream_unexpected', outcome: 'unknown' });
+  if (isRefusalToDelete(verdict.code)) return failed(UNEXPECTED);
   if (verdict.code !== 'accepted') return failed(verdict);
   const value = parse(answer.body.value);
-  return value === null ? failed({ code: 'upstream_unexpected', outcome: 'unknown' }) : ok(value);
+  return value === null ? failed(UNEXPECTED) : ok(value);
 }
 
 /** Not documented for reads. */
@@ -174,13 +174,13 @@ function conclude({ last, earlier }: Exchange): Called<Deleted>['result'] {
   const { answer, verdict } = last;
   if (verdict.code === 'accepted') {
     // A deletion is documented to return no parameters.
-    return isBare(answer.body) ? ok({ confirmed: true }) : failed({ code: 'upstream_unexpected', outcome: 'unknown' });
+    return isBare(answer.body) ? ok({ confirmed: true }) : failed(UNEXPECTED);
   }
   if (earlier === 'nothing') return failed(verdict);
   // The earlier attempt may have deleted the image, or may still delete it.
   if (verdict.code === 'image_not_found') {
     // An unlisted code may mean anything. A later check decides.
-    return verdict.listed ? ok({ confirmed: false }) : failed({ code: 'upstream_unexpected', outcome: 'unknown' });
+    return verdict.listed ? ok({ confirmed: false }) : failed(UNEXPECTED);
   }
   return failed({ code: verdict.code, outcome: 'unknown' });
 }

@@ -77,6 +77,9 @@ const ANY_ABSENCE = new RegExp(ABSENCE);
 /** The absence of an image, of an object, or of something unnamed. Any other word makes it the absence of something else. */
 const IMAGE_ABSENCE = new RegExp(`^(?:image|object|id|invalid|custom|exception|error|${ABSENCE})+$`);
 
+/** The verdict on a response that proves nothing. */
+export const UNEXPECTED = { code: 'upstream_unexpected', outcome: 'unknown' } as const;
+
 /** Judges one response on its own. */
 export function judge(answer: Answer): Verdict {
   const { status, isFromBaidu, mentionsError, body } = answer;
@@ -87,7 +90,7 @@ export function judge(answer: Answer): Verdict {
   if (status < 300 && body.kind === 'broken') return { code: 'upstream_error', outcome: 'unknown' };
   if (status < 300 && body.kind === 'stalled') return { code: 'upstream_timeout', outcome: 'unknown' };
   const isDone = (status === 200 || status === 204) && isFromBaidu && !mentionsError && body.kind !== 'garbled';
-  return isDone ? { code: 'accepted' } : { code: 'upstream_unexpected', outcome: 'unknown' };
+  return isDone ? { code: 'accepted' } : UNEXPECTED;
 }
 
 /** Whether the status alone proves that nothing was done. 408 does not: the server gave up, but may have begun. */
@@ -104,7 +107,7 @@ function judgeRefusal(answer: Answer): Verdict {
   return { code: 'image_not_found', outcome: 'already_absent', listed: !absences.includes('unlisted') };
 }
 
-/** The unlisted code of an absence, or `null` if the response has none. */
+/** The unlisted code of a response that reports an absence; otherwise `null`. */
 export function unlistedCode(answer: Answer | undefined): string | null {
   // The status alone rules out nearly every response.
   if (answer?.status !== 404 || judge(answer).code !== 'image_not_found') return null;

@@ -6,7 +6,7 @@
  * knows about HTTP.
  */
 import type { Answer } from '../baidu/answer.ts';
-import { unlistedCode } from '../baidu/verdict.ts';
+import { UNEXPECTED, unlistedCode } from '../baidu/verdict.ts';
 import type { Caller } from '../callers/caller.ts';
 import type { ImageId } from '../image-id.ts';
 import type { SameRequest, Settlement } from '../ledger/rows.ts';
@@ -112,8 +112,7 @@ async function readAndDelete(
     if (failure.code === 'image_not_found' && wasThere) {
       if (failure.listed) return { result: ok({ outcome: 'deleted', confirmed: false }), ...common };
       // An unlisted code may mean anything, even that the image still exists. A later check decides.
-      const unknown = { code: 'upstream_unexpected', outcome: 'unknown' } as const;
-      return { ...concludeFailure(unknown, answer, request, entered), ...common };
+      return { ...concludeFailure(UNEXPECTED, answer, request, entered), ...common };
     }
     return { ...concludeFailure(failure, answer, request, entered), ...common };
   } catch (thrown) {

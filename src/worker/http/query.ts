@@ -121,7 +121,7 @@ export const PARAMETERS = {
 export type ParameterName = keyof typeof PARAMETERS;
 type Values = { readonly [N in ParameterName]: (typeof PARAMETERS)[N]['absent'] };
 
-/** The parameters of each call that has any. */
+/** The parameters of the calls that take some. */
 export const DELETION_PARAMETERS = ['allowMissing', 'expectName'] as const;
 export const READINESS_PARAMETERS = ['upstream'] as const;
 export const HISTORY_PARAMETERS = [

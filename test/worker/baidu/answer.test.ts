@@ -104,7 +104,7 @@ describe('the codes of an answer', () => {
   it('are two if header and body differ, with that of the header first', async () =>
     expect((await json({ code: 'A' }, { 'x-bce-error-code': 'B' })).codes).toEqual(['B', 'A']));
 
-  it('are none if the answer has none', async () =>
+  it('are empty if the answer has no codes', async () =>
     expect(await json({ message: 'x' })).toMatchObject({ codes: [], hasMalformedCode: false }));
 
   const malformed = [

@@ -178,7 +178,7 @@ describe('a 404 with the code', () => {
   it("NoSuchObject but without Baidu's request id is a refusal, not an absence", () =>
     expect(judge(answer(404, { codes: ['NoSuchObject'], isFromBaidu: false }))).toEqual(refused));
 
-  it('in one place counts if the other has none, but not if it has a malformed one', () => {
+  it('in one place counts if the other has no code, but not if its code is malformed', () => {
     const body = { kind: 'json', value: { requestId: 'r', code: 'NoSuchObject', message: 'x' } } as const;
     expect(judge(answer(404, { codes: ['NoSuchObject'], body }))).toEqual(absent);
     expect(judge(answer(404, { codes: ['NoSuchObject'], body, hasMalformedCode: true }))).toEqual(refused);

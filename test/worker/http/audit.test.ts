@@ -298,7 +298,7 @@ describe('a bug', () => {
     expect(harness.lines).toHaveLength(1);
   });
 
-  /** Sends a deletion for which call number `failing` of `waitUntil` throws, and no other. */
+  /** Sends a deletion. Only call number `failing` of `waitUntil` throws. */
   const deleteWithBrokenHold = async (failing: number) => {
     const harness = createHarness();
     const works: Promise<unknown>[] = [];

@@ -25,7 +25,7 @@ const UNTOUCHED = [
   'bcc_image_gateway_unlisted_absences_total 0',
 ];
 
-/** The counters of a caller's deletions. An outcome that is not in `counts` has none. */
+/** The counters of a caller's deletions. An outcome that is not in `counts` has the value 0. */
 const deletionsOf = (caller: string, counts: Readonly<Record<string, number>> = {}) =>
   FINAL_OUTCOMES.map(
     (outcome) => `bcc_image_gateway_deletions_total{caller="${caller}",outcome="${outcome}"} ${counts[outcome] ?? 0}`,
