@@ -62,6 +62,7 @@ describe('in a language', () => {
       '预览镜像',
       'all:write',
     ]);
+    expect(english.right('metrics:read')).toBe('see budgets (metrics:read)');
     expect(english.problemTitle('image_shared', 'A title')).toBe('A title');
     expect(chinese.problemTitle('image_shared', 'A title')).toBe('镜像已共享给其他账号');
     expect(chinese.problemTitle('toString', 'A title')).toBe('A title');
