@@ -219,14 +219,19 @@ const REFUSED_STATUSES = [400, 401, 403, 404, 409, 429, 499];
 const OTHER_STATUSES = [200, 204, 302, 408, 500, 502, 503, 504];
 
 describe('an answer with the code', () => {
-  it.each(['AccessDenied', 'InvalidAccessKeyId', 'InvalidHTTPAuthHeader', 'OptInRequired', 'QualifyNotPass'])(
-    '%s means that our credentials are refused, whatever the status, because it is documented',
-    (code) => {
-      for (const status of [...REFUSED_STATUSES, ...OTHER_STATUSES]) {
-        expect(judge(answer(status, { codes: [code] }))).toEqual(credentials);
-      }
-    },
-  );
+  it.each([
+    'AccessDenied',
+    'InvalidAccessKeyId',
+    'InvalidHTTPAuthHeader',
+    'OptInRequired',
+    'QualifyNotPass',
+    'RequestExpired',
+    'SignatureDoesNotMatch',
+  ])('%s means that our credentials are refused, whatever the status, because it is documented', (code) => {
+    for (const status of [...REFUSED_STATUSES, ...OTHER_STATUSES]) {
+      expect(judge(answer(status, { codes: [code] }))).toEqual(credentials);
+    }
+  });
 
   it.each(['AuthError', 'InvalidSecurityToken', 'RequestTimeTooSkewed', 'IamSignatureInvalid', 'iamSomethingNew'])(
     '%s means that our credentials are refused if the status is a refusal, and otherwise nothing',
@@ -285,9 +290,17 @@ describe('an answer with the code', () => {
     expect(judge(answer(500, { codes: ['AccessDenied', 'OptInRequired'] }))).toEqual(credentials);
   });
 
-  it.each(['DiamondQuota', 'RequestExpiredTwice', 'NotRequestExpired', 'constructor', 'toString'])(
-    '%s does not mean that our credentials are refused',
-    (code) => expect(judge(answer(403, { codes: [code] }))).toEqual(refused),
+  it.each([
+    'DiamondQuota',
+    'RequestExpiredTwice',
+    'NotRequestExpired',
+    'NoAuthError',
+    'AuthErrors',
+    'NotIam',
+    'constructor',
+    'toString',
+  ])('%s does not mean that our credentials are refused', (code) =>
+    expect(judge(answer(403, { codes: [code] }))).toEqual(refused),
   );
 });
 
