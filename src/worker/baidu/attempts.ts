@@ -100,9 +100,9 @@ async function readAttempt(sender: Sender, sent: Promise<Response>, signal: Abor
   }
 }
 
+/** What an attempt may have done that is followed by another. None follows an absence. */
 function effectOf(attempt: Attempt): Effect {
-  const outcome = attempt.kind === 'answered' ? attempt.verdict.outcome : undefined;
-  return outcome === 'rejected' || outcome === 'already_absent' ? 'nothing' : 'unknown';
+  return attempt.kind === 'answered' && attempt.verdict.outcome === 'rejected' ? 'nothing' : 'unknown';
 }
 
 interface Retry {

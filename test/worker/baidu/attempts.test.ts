@@ -42,7 +42,7 @@ const skewed: Answering = async () =>
 function exchangeIn(
   leftMs: number,
   answers: Answering[],
-  { attemptTimeoutMs = 5_000, lateMs = 0, maxAttempts = 2 as 1 | 2 } = {},
+  { attemptTimeoutMs = 5_000, lateMs = 0, maxAttempts = 2 as 1 | 2, pausesMs = [] as number[] } = {},
 ) {
   const clock = { nowMs: START_MS };
   const now = () => clock.nowMs;
@@ -52,6 +52,7 @@ function exchangeIn(
     return answering(signal);
   };
   const sleep = async (ms: number) => {
+    pausesMs.push(ms);
     clock.nowMs += ms + lateMs;
   };
   const client = new BceClient({ accessKeyId: 'ak', secretAccessKey: 'sk' }, { fetch, now });
@@ -74,8 +75,12 @@ describe('an exchange', () => {
   });
 
   it('makes a second attempt only if 50 ms are left after the pause', async () => {
-    expect(await exchangeIn(149, [drop])).toEqual({ attempts: 1, last: { kind: 'lost' }, earlier: 'nothing' });
-    expect(await exchangeIn(150, [drop, status(200)])).toMatchObject({ attempts: 2, earlier: 'unknown' });
+    const pausesMs: number[] = [];
+    const lost = { attempts: 1, last: { kind: 'lost' }, earlier: 'nothing' };
+    expect(await exchangeIn(149, [drop], { pausesMs })).toEqual(lost);
+    expect(pausesMs).toEqual([]);
+    expect(await exchangeIn(150, [drop, status(200)], { pausesMs })).toMatchObject({ attempts: 2, earlier: 'unknown' });
+    expect(pausesMs).toEqual([100]);
   });
 
   it.each<[string, number, Answering]>([
@@ -169,6 +174,11 @@ describe('an exchange', () => {
       expect(await exchangeIn(5_000, [breakOff(code)])).toMatchObject({ attempts: 1 });
     },
   );
+
+  it('makes no second attempt after a documented refusal, even with a status of the server itself', async () => {
+    const shared = async () => failure(503, 'Image.ImageHasBeenSharedToOthers', 'x', 'r');
+    expect(await exchangeIn(5_000, [shared])).toMatchObject({ attempts: 1 });
+  });
 
   it('follows a clock that is one day off, but not one that is off by a second more', async () => {
     const attemptsIf = async (offMs: number) => {
