@@ -37,6 +37,7 @@ describe('authentication', () => {
     ['two keys in one header', [['Authorization', `Bearer ${key}, Bearer ${key}`]]],
     ['the key in another header', [['X-Api-Key', key]]],
     ['the key in a cookie', [['Cookie', `Authorization=Bearer ${key}`]]],
+    ['a key of 513 characters', [['Authorization', `Bearer ${'a'.repeat(513)}`]]],
     ['a key of ten thousand characters', [['Authorization', `Bearer ${'a'.repeat(10_000)}`]]],
   ];
 

@@ -195,12 +195,34 @@ describe('the keys of an issuer', () => {
 
   it('that are inline are never fetched and never expire', async () => {
     const issuer = await TestIssuer.create(inject('issuerUrl'));
-    const { ask, clock } = keysOf({ jwks: [issuer.pair.jwk] });
+    const { ask, askAtOnce, clock, works, lines } = keysOf({ jwks: [issuer.pair.jwk] });
     const known = await ask();
     clock.nowMs += 400 * DAY_MS;
-    expect(await ask('unknown')).toBe(known);
+    expect(await askAtOnce('unknown')).toBe(known);
     expect(known?.has('ES256 key-1')).toBe(true);
-    expect(await issuer.fetches()).toBe(0);
+    expect([works, lines]).toEqual([[], []]);
+  });
+
+  it('take no longer than three seconds to fetch: then the request is aborted', async () => {
+    const { runtime, lines } = keysOf({ jwks: 'https://issuer.test/jwks' });
+    let signal: AbortSignal | undefined;
+    const timeouts: number[] = [];
+    const impatient: IssuerRuntime = {
+      ...runtime,
+      startTimer: (afterMs, expire) => {
+        timeouts.push(afterMs);
+        expire();
+        return () => undefined;
+      },
+      fetch: (_url, request) => {
+        signal = request.signal;
+        return new Promise(() => undefined);
+      },
+    };
+    const keys = new IssuerKeys({ name: 'local', jwks: 'https://issuer.test/jwks' }, impatient);
+    expect(await keys.keysFor('ES256 key-1', () => undefined)).toBeNull();
+    expect([timeouts, signal?.aborted]).toEqual([[3_000], true]);
+    expect(lines).toEqual([failure('ERROR', 'no_answer')]);
   });
 
   it('are fetched with nothing from the caller, and never from a cache', async () => {

@@ -61,6 +61,7 @@ describe('CALLERS', () => {
     [JSON.stringify({ 'a b': { keySha256: [digest], scopes: [] } }), 'the name must be 1 to 64 '],
     ['{"ci":null}', 'is not an object'],
     [caller({ binding: false }), 'binding must be true, or left out'],
+    [caller({ dailyDeletion: 5 }), 'has an unknown field'],
     [caller({ keySha256: digest }), 'keySha256 must be a list of one or 2 digests'],
     [caller({ keySha256: ['ab', 'cd', 'ef'].map((byte) => byte.repeat(32)) }), 'keySha256 must be a list of one or 2 '],
     [caller({ keySha256: [`a${digest}`] }), 'keySha256 must hold SHA-256 digests of 64 hex characters'],
@@ -181,6 +182,11 @@ describe('a table in shards', () => {
     const problems = problemsOf(shards);
     expect(problems.length).toBeGreaterThan(4);
     expect(problems.join()).not.toContain(secret);
+  });
+
+  it('keeps no name that is not valid, because it may be a key', () => {
+    const json = JSON.stringify({ 'not a name': entry(d('a')) });
+    expect([...parseCallers([{ name: 'CALLERS', json }], []).callers.byName.keys()]).toEqual([]);
   });
 });
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Issuer } from '../../../src/worker/callers/issuers.ts';
 import { parseCallers } from '../../../src/worker/callers/table.ts';
+import { namesNoSubject } from '../../../src/worker/callers/token-rules.ts';
 
 const issuer = (name: string, iss = `https://${name}.test`): Issuer => ({
   name,
@@ -94,8 +95,29 @@ describe('the tokens of a caller', () => {
     'https://gitlab.acme.test',
     'https://accounts.google.com.issuer.test',
     'https://app.terraform.io.issuer.test',
+    'https://agent.buildkite.com.issuer.test',
+    'https://issuer.test/https://gitlab.com',
+    'https://issuer.test/accounts.google.com',
+    'https://issuer.test/https://app.terraform.io',
+    'https://issuer.test/https://agent.buildkite.com',
   ])('of an issuer that only resembles such a platform need no such claim: %s', (iss) => {
     expect(problemsAt(iss, { ref: 'main' })).toEqual([]);
+  });
+});
+
+describe('whether a rule names no subject', () => {
+  const caller = { id: 'a', scopes: new Set<never>(), names: null, dailyDeletions: null };
+  const jwks = 'https://one.test/jwks';
+
+  it.each<[boolean, string, Partial<Issuer>, readonly string[]]>([
+    [true, 'other claims', { jwks }, ['ref', 'team']],
+    [false, '"sub"', { jwks }, ['ref', 'sub']],
+    [false, '"common_name"', { jwks }, ['common_name', 'ref']],
+    [false, 'keys of our own configuration', { jwks: [] }, ['ref']],
+    [false, 'an issuer whose tenants are known', { jwks, issuer: 'https://gitlab.com' }, ['project_id']],
+  ])('is %s with %s', (expected, _what, fields, names) => {
+    const claims = names.map((name) => [name, 'x'] as const);
+    expect(namesNoSubject({ caller, issuer: 'one', claims }, { ...issuer('one'), ...fields })).toBe(expected);
   });
 });
 

@@ -11,7 +11,7 @@ import { platformRuntime } from '../../../src/worker/platform.ts';
 import { TOKEN_REFUSALS, type TokenRefusal } from '../../../src/worker/problems/facts.ts';
 import type { WaitUntil } from '../../../src/worker/runtime.ts';
 import { MINUTE_MS } from '../../../src/worker/time.ts';
-import { AUDIENCE, createPair, type Members, part, type SigningPair, TestIssuer } from '../../issuer.ts';
+import { AUDIENCE, base64url, createPair, type Members, part, type SigningPair, TestIssuer } from '../../issuer.ts';
 
 const caller = (id: string): Caller => ({ id, scopes: new Set(), names: null, dailyDeletions: null });
 const JOB = caller('job');
@@ -109,6 +109,16 @@ describe('a forged token', () => {
     const claims = { iss: issuer.iss, aud: AUDIENCE, sub: 'job-7', iat: at(), exp: at() + 60 };
     return new SignJWT(claims).setProtectedHeader({ alg: 'HS256', kid: 'key-1' }).sign(secret);
   };
+  /** A genuine token, except that its payload has a byte that is not UTF-8. */
+  const notUtf8 = async () => {
+    const claims = { iss: issuer.iss, aud: AUDIENCE, sub: 'job-7', iat: at(), exp: at() + 60, pad: '?' };
+    const payload = new TextEncoder().encode(JSON.stringify(claims));
+    payload[payload.lastIndexOf('?'.charCodeAt(0))] = 0xff;
+    const input = `${part({ alg: 'ES256', kid: 'key-1' })}.${base64url(payload)}`;
+    const algorithm = { name: 'ECDSA', hash: 'SHA-256' };
+    const signature = await crypto.subtle.sign(algorithm, issuer.pair.privateKey, new TextEncoder().encode(input));
+    return `${input}.${base64url(new Uint8Array(signature))}`;
+  };
   const forgeries: Record<string, () => Promise<string>> = {
     'no signature': async () => new UnsecuredJWT({ sub: 'job-7' }).setIssuer(issuer.iss).setAudience(AUDIENCE).encode(),
     'alg none': none('none'),
@@ -135,6 +145,7 @@ describe('a forged token', () => {
     'an unknown critical extension': () => issuer.token({}, { crit: ['exp'], exp: 1 }),
     'no kid': () => issuer.token({}, { kid: undefined }),
     'a blank kid': () => issuer.token({}, { kid: '' }),
+    'a kid in a list': () => issuer.token({}, { kid: ['key-1'] }),
     'an unknown kid': () => issuer.token({}, { kid: 'key-9' }),
     'a wrong audience': () => issuer.token({ aud: 'others' }),
     'an audience that begins like ours': () => issuer.token({ aud: `${AUDIENCE}-2` }),
@@ -170,6 +181,7 @@ describe('a forged token', () => {
     'a space at its end': async () => `${await issuer.token()} `,
     'padding at its end': async () => `${await issuer.token()}=`,
     'a payload that is not JSON': async () => `${part({ alg: 'ES256', kid: 'key-1' })}.${part('{')}.AAAA`,
+    'a payload that is not UTF-8': notUtf8,
     'a payload that is a list': async () => `${part({ alg: 'ES256', kid: 'key-1' })}.${part([])}.AAAA`,
     'a header that is not an object': async () => `${part('7')}.${part({ iss: issuer.iss, aud: AUDIENCE })}.AAAA`,
     'more than 8 KB': () => issuer.token({ pad: 'x'.repeat(6_200) }),
