@@ -455,7 +455,8 @@ describe('a deletion of an image that is taken', () => {
 
   it('hides the open deletion from another caller, but logs it for the operator', async () => {
     const harness = await lost(job);
-    const response = await harness.call('DELETE', '/images/m-custom01', bearer(KEYS.both));
+    // With the same request id, too.
+    const response = await harness.call('DELETE', '/images/m-custom01', { ...job, ...bearer(KEYS.both) });
     const problem = await problemOf(response);
     expect(problem).toMatchObject({ code: 'deletion_in_progress', outcome: 'not_attempted' });
     expect(problem).not.toHaveProperty('deletion');
@@ -532,6 +533,37 @@ describe('a deletion whose request is repeated on the way to Baidu', () => {
     harness.emulator.images.delete('m-custom01');
     const response = await harness.call('DELETE', '/images/m-custom01');
     expect(await response.json()).toMatchObject({ outcome: 'deleted', confirmed: false });
+  });
+});
+
+describe('a deletion that Baidu answers with a 404 whose code is unlisted', () => {
+  it('is unknown if this request read the image first, and the ledger counts the code', async () => {
+    const ledgers = freshLedgers();
+    const harness = createHarness({ env: { LEDGER: ledgers, PROTECTED_NAMES: '["golden-*"]' } });
+    harness.emulator.deletionFaults.push(FAULTS.unseen_404);
+    const response = await harness.call('DELETE', '/images/m-custom01?allowMissing=true');
+    expect(await problemOf(response)).toMatchObject({ code: 'upstream_unexpected', outcome: 'unknown' });
+    expect((await ledgers.getByName().metrics()).totals['unlisted']).toBe(1);
+    await harness.call('DELETE', '/images/m-custom02');
+    expect((await ledgers.getByName().metrics()).totals['unlisted']).toBe(1);
+  });
+
+  it('does not decide an earlier unknown outcome of the same request', async () => {
+    const ledgers = freshLedgers();
+    const harness = createHarness({ env: { LEDGER: ledgers } });
+    const job = { ...bearer(KEYS.cleaner), 'X-Request-Id': 'job-1' };
+    harness.emulator.misbehave('drop_after', 'drop_after', 'unseen_404');
+    await harness.call('DELETE', '/images/m-custom01', job);
+    await runInDurableObject(ledgers.getByName(), (_ledger, { storage }) => {
+      storage.sql.exec('UPDATE deletions SET reserved_at = reserved_at - 3600000');
+    });
+    const again = await harness.call('DELETE', '/images/m-custom01', job);
+    expect(await problemOf(again)).toMatchObject({ code: 'image_not_found', outcome: 'already_absent' });
+    const { body } = await historyPage(harness, '/deletions');
+    expect(body.deletions.map(({ outcome, confirmed }) => [outcome, confirmed])).toEqual([
+      ['already_absent', false],
+      ['unknown', null],
+    ]);
   });
 });
 
