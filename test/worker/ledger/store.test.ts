@@ -104,6 +104,16 @@ describe('a row', () => {
       ]);
     }));
 
+  it('adds to the count of absences under an unlisted code if its settlement says so', () =>
+    inStore((store) => {
+      for (const [n, unlistedAbsence] of [true, false, undefined].entries()) {
+        reserve(store, `r${n}`, START_MS, `m-image00${n}`);
+        const given = unlistedAbsence === undefined ? {} : { unlistedAbsence };
+        store.settle(idOf(`r${n}`), { ...settlement('already_absent'), ...given }, START_MS);
+      }
+      expect(store.metrics(START_MS).totals['unlisted']).toBe(1);
+    }));
+
   it('reads as unknown if this release does not know its outcome', () =>
     inStore((store, sql) => {
       reserve(store, 'r1', START_MS);
@@ -191,6 +201,13 @@ describe('an image', () => {
       expect(reserve(store, 'r4', at(10)).ok).toBe(true);
     }));
 
+  it('stays taken if the clock goes back to when the request could still run, even if a check has found it', () =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      store.applyCheck(IMAGE, checkOf('found', at(46)), at(46));
+      expect(reserve(store, 'r2', at(22.999))).toEqual(open('r1'));
+    }));
+
   it('is taken if its row is in the future, which is the safe choice', () =>
     inStore((store) => {
       reserve(store, 'r1', at(86_400));
@@ -263,6 +280,14 @@ describe('the same request again', () => {
       });
     }));
 
+  it('does not match an unknown row that the reservation resolves to not_deleted', () =>
+    inStore((store) => {
+      store.reserve({ ...reservation('job'), id: 'first' }, ROOM, at(0));
+      store.applyCheck(IMAGE, checkOf('found', at(46)), at(46));
+      const { reserved } = store.reserve({ ...reservation('job'), id: 'second' }, ROOM, at(50));
+      expect(reserved).toEqual({ ...ADMITTED, isAfterNotDeleted: true });
+    }));
+
   it.each([
     ['from another caller', { caller: 'other' }],
     ['with another id', { requestId: 'other' }],
@@ -313,6 +338,19 @@ describe('a deletion after a not_deleted one', () => {
   );
 });
 
+describe('a deletion after a not_deleted one that came after a deletion', () => {
+  it('is marked as such, because the image was there again', () =>
+    inStore((store) => {
+      for (const [n, outcome] of (['deleted', 'already_absent'] as const).entries()) {
+        reserve(store, `r${n}`, at(n));
+        store.settle(idOf(`r${n}`), settlement(outcome), at(n));
+      }
+      reserve(store, 'r2', at(60));
+      store.applyCheck(IMAGE, checkOf('found', at(3660)), at(3660));
+      expect(reserve(store, 'r3', at(4000))).toMatchObject({ ok: true, isAfterNotDeleted: true });
+    }));
+});
+
 describe('the settlement of a later deletion', () => {
   const second = (store: LedgerStore, settled: Settlement) => {
     reserve(store, 'r1', at(0), IMAGE, 'a');
@@ -354,17 +392,20 @@ describe('the settlement of a later deletion', () => {
     }),
   );
 
-  it('resolves no row whose request may still run, which a ledger of 1.0.0 can have', () =>
+  it.each([
+    [22.999, 'unknown'],
+    [23, 'not_deleted'],
+  ])('reserved %f seconds later leaves an older row as %s, because its request may run for 23', (second, outcome) =>
     inStore((store, sql) => {
-      reserve(store, 'r1', at(0), 'm-other001');
-      sql.exec("UPDATE deletions SET image_id = 'm-custom01', reserved_at = ?", at(0));
-      sql.exec('UPDATE deletions SET next_check_at = reserved_at, looked_at = NULL');
+      // Only a ledger of 1.0.0 can have two such rows.
+      reserve(store, 'r1', at(0));
       sql.exec("UPDATE deletions SET outcome = 'rejected'");
-      reserve(store, 'r2', at(10));
+      reserve(store, 'r2', at(second));
       sql.exec("UPDATE deletions SET outcome = 'unknown'");
-      expect(store.settle(idOf('r2'), settlement('deleted'), at(30))).toEqual([]);
-      expect(outcomes(store)[1]).toEqual(['r1', 'unknown', null]);
-    }));
+      store.settle(idOf('r2'), settlement('deleted'), at(30));
+      expect(outcomes(store)[1]).toEqual(['r1', outcome, null]);
+    }),
+  );
 });
 
 describe('a check', () => {
@@ -457,6 +498,14 @@ describe('a check', () => {
       store.applyCheck(IMAGE, { ...checkOf('failed', at(45)), unlistedAbsence: true }, at(46));
       expect(store.metrics(at(46))).toMatchObject({ totals: { unlisted: 1, failed_checks: 1 } });
     }));
+
+  it.each(['absent', 'found'] as const)('that says %s counts as neither failed nor unlisted', (finding) =>
+    inStore((store) => {
+      reserve(store, 'r1', at(0));
+      store.applyCheck(IMAGE, checkOf(finding, at(45)), at(46));
+      expect(store.metrics(at(46))).toMatchObject({ totals: { unlisted: 0, failed_checks: 0 } });
+    }),
+  );
 });
 
 describe('reading a deletion back', () => {
@@ -550,6 +599,13 @@ describe('a final outcome', () => {
         upstreamRequestId: 'up-1',
       });
       expect(store.metrics(at(3601)).deletions).toEqual({ cleaner: { deleted: 1 } });
+    }));
+
+  it('stays unconfirmed if a late settlement only infers the same', () =>
+    inStore((store) => {
+      resolved(store, 'absent');
+      store.settle(idOf('r1'), { ...settlement('deleted'), confirmed: false }, at(3601));
+      expect(rowOf(store)).toMatchObject({ outcome: 'deleted', confirmed: false, settledAtMs: at(3601) });
     }));
 
   it('stays if a late settlement says unknown, but takes its code and attempts', () =>
