@@ -2,7 +2,7 @@
  * The gateway is killed with SIGKILL during its work, again and again, with the same storage. Then the ledger finds the outcomes of
  * the interrupted deletions.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -10,7 +10,7 @@ import { expect, it } from 'vitest';
 import { createKey } from '../../src/tools/new-key.ts';
 import { isRecord, parseJson } from '../../src/worker/json.ts';
 import { checkAnswer, checked } from '../answers.ts';
-import { startEmulator, startGateway, varsFor } from './stack.ts';
+import { removeFolder, startEmulator, startGateway, varsFor } from './stack.ts';
 
 const KILLS = 8;
 const IMAGES_PER_LIFE = 24;
@@ -102,7 +102,7 @@ it(
     const rows = await history('');
     const state: unknown = await (await fetch(`${emulator.url}/__emulator/state`)).json();
     await Promise.all([gateway.stop(), emulator.stop()]);
-    rmSync(persistTo, { recursive: true, force: true });
+    removeFolder(persistTo);
 
     const outcomes = new Map(rows.map((row) => [String(row['imageId']), String(row['outcome'])]));
     expect(outcomes.size, 'no image has two rows').toBe(rows.length);

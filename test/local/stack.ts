@@ -42,7 +42,7 @@ const leaders = new Set<ChildProcess>();
 const folders = new Set<string>();
 process.once('exit', () => {
   for (const { pid } of leaders) if (pid !== undefined) process.kill(-pid, 'SIGKILL');
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  for (const folder of folders) removeFolder(folder);
 });
 
 /** A new folder, which is removed when the program ends. */
@@ -50,6 +50,11 @@ export function temporaryFolder(name: string): string {
   const folder = mkdtempSync(join(tmpdir(), `bcc-${name}-`));
   folders.add(folder);
   return folder;
+}
+
+/** Removes the folder of a server that has ended. A child that was killed with it may still write for a moment. */
+export function removeFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 }
 
 /** Settings that resolve an unknown outcome within seconds. */
@@ -121,7 +126,7 @@ export async function startGateway({
   return {
     ...worker,
     registry,
-    stop: (signal) => worker.stop(signal).finally(() => rmSync(folder, { recursive: true, force: true })),
+    stop: (signal) => worker.stop(signal).finally(() => removeFolder(folder)),
   };
 }
 
@@ -174,7 +179,7 @@ export async function startEmulator(port: number): Promise<Server> {
     stop: async (signal) => {
       door.close();
       door.closeAllConnections();
-      await worker.stop(signal).finally(() => rmSync(registry, { recursive: true, force: true }));
+      await worker.stop(signal).finally(() => removeFolder(registry));
     },
   };
 }

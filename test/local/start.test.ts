@@ -12,6 +12,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { isRecord } from '../../src/worker/json.ts';
 import { checkAnswer, checked } from '../answers.ts';
 import { EMULATOR_CREDENTIALS } from '../fixtures.ts';
+import { removeFolder } from './stack.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 let npmStart: ChildProcess;
@@ -59,7 +60,7 @@ async function stop(): Promise<void> {
 beforeAll(start);
 afterAll(async () => {
   await stop();
-  rmSync(persistTo, { recursive: true });
+  removeFolder(persistTo);
 });
 
 beforeEach(async () => {
@@ -423,6 +424,6 @@ describe.runIf(process.platform === 'linux')('the servers of npm start', () => {
     child.kill(signal);
     await until(() => (processesWith(mark).length === 0 ? true : undefined));
     await expect(fetch(url)).rejects.toThrow();
-    rmSync(folder, { recursive: true });
+    removeFolder(folder);
   });
 });
