@@ -32,6 +32,7 @@ describe('the detail of a problem', () => {
       { code: 'budget_exhausted', of: 'account', budget: 7, retryAfterS: 1 },
       'All callers together may delete 7 images in 24 hours.',
     ],
+    [{ code: 'permission_denied', missing: 'no_browser' }, 'A web page may not delete an image.'],
     [
       { code: 'insecure_transport', hasCredential: true },
       'Use https, and replace the credential: anyone on the network path could read it.',
