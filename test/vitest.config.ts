@@ -2,6 +2,7 @@
  * Two projects: `workerd` runs the Worker's tests in the runtime it is deployed to; `local` runs real servers and programs
  * from Node.js.
  */
+import { availableParallelism } from 'node:os';
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 import { requireBuild } from './built.ts';
@@ -15,6 +16,8 @@ export default defineConfig({
   root,
   test: {
     silent: 'passed-only',
+    // Vitest would leave one core free. Many tests wait for timers, so two at a time also fit on two cores.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     coverage: {
       provider: 'istanbul',
       include: ['src/**/*.ts'],
