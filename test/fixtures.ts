@@ -1,6 +1,13 @@
 /** Data that the tests share. These credentials are worth nothing outside the emulator. */
 import type { DeletionJson } from '../src/worker/deletions/bodies.ts';
-import type { Budgets, HistoryQuery, LedgerMetrics, Reservation, Settlement } from '../src/worker/ledger/rows.ts';
+import type {
+  Budgets,
+  DeletionRow,
+  HistoryQuery,
+  LedgerMetrics,
+  Reservation,
+  Settlement,
+} from '../src/worker/ledger/rows.ts';
 import type { Check, Schedule } from '../src/worker/ledger/schedule.ts';
 import type { Account } from './emulator/bce-auth.ts';
 
@@ -108,6 +115,26 @@ export const reservation = (requestId: string, imageId = 'm-custom01', caller = 
   imageId,
   keyFingerprint: '9ae8a8b2',
 });
+
+/** The row of a reservation, before anything else has changed it. */
+export const enteredRow = (requestId: string, reservedAtMs: number, nextCheckAtMs: number | null): DeletionRow => ({
+  ...reservation(requestId),
+  seq: 1,
+  imageName: null,
+  reservedAtMs,
+  settledAtMs: null,
+  resolvedAtMs: null,
+  outcome: 'unknown',
+  confirmed: null,
+  verified: null,
+  code: null,
+  attempts: null,
+  upstreamRequestId: null,
+  nextCheckAtMs,
+  checkedAtMs: null,
+  foundAtMs: null,
+});
+
 export const settlement = (outcome: Settlement['outcome']): Settlement => ({
   outcome,
   confirmed: outcome === 'deleted' || outcome === 'already_absent' ? true : null,

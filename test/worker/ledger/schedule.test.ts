@@ -1,7 +1,6 @@
 /** When an image is checked, and how long a request may run. What a check proves is tested with the rows, in store.test.ts. */
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../../src/worker/config.ts';
-import type { DeletionRow } from '../../../src/worker/ledger/rows.ts';
 import {
   firstCheckMs,
   lastCheckMs,
@@ -9,7 +8,7 @@ import {
   requestOverMs,
   stepAfter,
 } from '../../../src/worker/ledger/schedule.ts';
-import { checkOf, reservation } from '../../fixtures.ts';
+import { checkOf, enteredRow } from '../../fixtures.ts';
 import { validEnv } from '../../harness.ts';
 
 describe('a request', () => {
@@ -34,31 +33,13 @@ describe('a schedule', () => {
 });
 
 describe('the next check of a row after a check that began at 60 s', () => {
-  const row = (nextCheckAtMs: number | null): DeletionRow => ({
-    ...reservation('r1'),
-    seq: 1,
-    reservedAtMs: 0,
-    settledAtMs: null,
-    resolvedAtMs: null,
-    outcome: 'unknown',
-    confirmed: null,
-    verified: null,
-    code: null,
-    attempts: null,
-    upstreamRequestId: null,
-    imageName: null,
-    nextCheckAtMs,
-    checkedAtMs: null,
-    foundAtMs: null,
-  });
-
   it.each<[string, number | null, number]>([
     ['is the next planned one if the row was due', 60_000, 120_000],
     ['stays if the row was not due', 120_000, 120_000],
     ['is at least five seconds later if the row was not due', 60_001, 65_000],
     ['is five seconds later if none was planned', null, 65_000],
   ])('%s', (_what, nextCheckAtMs, expected) => {
-    const step = stepAfter(checkOf('found', 60_000), row(nextCheckAtMs), [45, 120]);
+    const step = stepAfter(checkOf('found', 60_000), enteredRow('r1', 0, nextCheckAtMs), [45, 120]);
     expect(step).toEqual({ kind: 'open', nextCheckAtMs: expected, foundAtMs: 60_000, isOverdue: false });
   });
 });

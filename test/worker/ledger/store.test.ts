@@ -4,7 +4,7 @@ import type { Budgets, HistoryQuery, Settlement } from '../../../src/worker/ledg
 import { LedgerStore, REMOVAL_BATCH } from '../../../src/worker/ledger/store.ts';
 import type { RowOutcome } from '../../../src/worker/outcome.ts';
 import { DAY_MS, HOUR_MS } from '../../../src/worker/time.ts';
-import { ALL_ROWS, budgets, checkOf, idOf, reservation, SCHEDULE, settlement } from '../../fixtures.ts';
+import { ALL_ROWS, budgets, checkOf, enteredRow, idOf, reservation, SCHEDULE, settlement } from '../../fixtures.ts';
 import { insideLedger, storeIn } from '../../harness.ts';
 
 const SECOND_MS = 1_000;
@@ -55,28 +55,7 @@ describe('a row', () => {
   it('is unknown until it is settled, and is settled only once', () =>
     inStore((store) => {
       expect(reserve(store, 'r1', START_MS)).toEqual(ADMITTED);
-      const reserved = {
-        seq: 1,
-        id: idOf('r1'),
-        requestId: 'r1',
-        caller: 'cleaner',
-        subject: null,
-        imageId: IMAGE,
-        imageName: null,
-        keyFingerprint: '9ae8a8b2',
-        reservedAtMs: START_MS,
-        settledAtMs: null,
-        resolvedAtMs: null,
-        outcome: 'unknown',
-        confirmed: null,
-        verified: null,
-        code: null,
-        attempts: null,
-        upstreamRequestId: null,
-        nextCheckAtMs: at(45),
-        checkedAtMs: null,
-        foundAtMs: null,
-      };
+      const reserved = enteredRow('r1', START_MS, at(45));
       expect(store.history(ALL_ROWS)).toEqual([reserved]);
       expect(store.settle(idOf('r1'), { ...settlement('deleted'), imageName: 'ci' }, START_MS + 7)).toEqual([]);
       expect(store.settle(idOf('r1'), settlement('rejected'), START_MS + 9)).toEqual([]);
