@@ -279,6 +279,14 @@ describe('the keys of an issuer', () => {
     expect(lines).toEqual([['ERROR', { severity_text: 'ERROR', ...line }]]);
   });
 
+  it('are missing if a response has no body, and the log line says so', async () => {
+    const { runtime, lines } = keysOf({ jwks: 'https://issuer.test/jwks' });
+    const bodiless = { ...runtime, fetch: async () => new Response(null) };
+    const keys = new IssuerKeys({ name: 'local', jwks: 'https://issuer.test/jwks' }, bodiless);
+    expect(await keys.keysFor('ES256 key-1', () => undefined)).toBeNull();
+    expect(lines).toMatchObject([['ERROR', { reason: 'no_keys' }]]);
+  });
+
   it('that cannot be used are left out, and the others still work', async () => {
     const issuer = await TestIssuer.create(inject('issuerUrl'));
     const odd = { ...(await createPair('odd')), jwk: { kty: 'oct', k: 'AA', kid: 'odd' } };

@@ -483,7 +483,9 @@ describe('a deletion of an image that is taken', () => {
 
   it('shows up as a blocker in the preview', async () => {
     const harness = await lost(job);
-    expect(codesOf(await previewOf(harness, 'm-custom01'))).toEqual(['deletion_in_progress']);
+    const preview = await previewOf(harness, 'm-custom01');
+    expect(codesOf(preview)).toEqual(['deletion_in_progress']);
+    expect(JSON.stringify(preview)).toContain('Another deletion of m-custom01 is in progress, so none was sent.');
   });
 
   it('is refused while another is under way', async () => {

@@ -204,6 +204,7 @@ describe('the ledger', () => {
     ['su', 'apac-ne'],
     ['gz', 'apac-se'],
     ['hkg', 'apac-se'],
+    ['sin', 'apac-se'],
   ])('for the region %s has the location hint %s', async (region, locationHint) => {
     const asked: unknown[] = [];
     const getByName = (_name: string, place: unknown) => {

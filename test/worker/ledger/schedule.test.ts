@@ -32,6 +32,19 @@ describe('a schedule', () => {
   });
 });
 
+describe('a check that began while the request could still run', () => {
+  it.each<[string, number, unknown]>([
+    ['says nothing about a row that was not due', 45_000, null],
+    [
+      'is repeated once the request is over if the row was due',
+      10_000,
+      { kind: 'open', nextCheckAtMs: 23_000, foundAtMs: null, isOverdue: false },
+    ],
+  ])('%s', (_what, nextCheckAtMs, expected) => {
+    expect(stepAfter(checkOf('found', 22_999), enteredRow('r1', 0, nextCheckAtMs), [45, 120])).toEqual(expected);
+  });
+});
+
 describe('the next check of a row after a check that began at 60 s', () => {
   it.each<[string, number | null, number]>([
     ['is the next planned one if the row was due', 60_000, 120_000],
