@@ -16,8 +16,8 @@ export default defineConfig({
   root,
   test: {
     silent: 'passed-only',
-    // Vitest would leave one core free. Many tests wait for timers, so two at a time also fit on two cores.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // On two cores Vitest would run one file at a time, and many tests only wait for timers.
+    ...(availableParallelism() < 3 && { maxWorkers: 2 }),
     coverage: {
       provider: 'istanbul',
       include: ['src/**/*.ts'],

@@ -21,7 +21,7 @@ export interface Subject {
 const running: ChildProcess[] = [];
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
-  rmSync(FOLDER, { recursive: true, force: true, maxRetries: 5 });
+  rmSync(FOLDER, { recursive: true, force: true, maxRetries: 5, retryDelay: 500 });
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 

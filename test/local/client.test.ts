@@ -3,7 +3,7 @@
  * then runs against the gateway, in this machine's own Node.js and in a Worker.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, globSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, globSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
@@ -17,6 +17,7 @@ import { installTools } from './on-demand.ts';
 import {
   type Gateway,
   HASTY,
+  removeFolder,
   type Server,
   startCaller,
   startEmulator,
@@ -195,7 +196,7 @@ afterAll(async () => {
   await worker?.stop();
   await gateway?.stop();
   await emulator?.stop();
-  rmSync(PROJECT, { recursive: true, force: true });
+  removeFolder(PROJECT);
 });
 
 beforeEach(async () => {

@@ -3,7 +3,7 @@
  * from their files, and find a token where the platform would put it. An example whose runtime is not on this machine is skipped.
  */
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -14,7 +14,16 @@ import { isRecord } from '../../src/worker/json.ts';
 import { TestIssuer } from '../issuer.ts';
 import { type Door, type DoorFault, openDoor } from './door.ts';
 import { type IssuerServer, startIssuer } from './issuer.ts';
-import { type Gateway, HASTY, type Server, startEmulator, startGateway, temporaryFolder, varsFor } from './stack.ts';
+import {
+  type Gateway,
+  HASTY,
+  removeFolder,
+  type Server,
+  startEmulator,
+  startGateway,
+  temporaryFolder,
+  varsFor,
+} from './stack.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const FOLDER = temporaryFolder('examples');
@@ -187,7 +196,7 @@ afterAll(async () => {
   await gateway?.stop();
   await issuers?.stop();
   await emulator?.stop();
-  rmSync(FOLDER, { recursive: true, force: true });
+  removeFolder(FOLDER);
 });
 
 beforeEach(() => {

@@ -42,19 +42,28 @@ const leaders = new Set<ChildProcess>();
 const folders = new Set<string>();
 process.once('exit', () => {
   for (const { pid } of leaders) if (pid !== undefined) process.kill(-pid, 'SIGKILL');
-  for (const folder of folders) removeFolder(folder);
+  for (const folder of folders) {
+    try {
+      removeFolder(folder);
+    } catch (error) {
+      console.error(error);
+    }
+  }
 });
 
-/** A new folder, which is removed when the program ends. */
+/** A new folder, which is removed when the program ends. Vitest ends its workers without that, so some of a test's folders stay. */
 export function temporaryFolder(name: string): string {
   const folder = mkdtempSync(join(tmpdir(), `bcc-${name}-`));
   folders.add(folder);
   return folder;
 }
 
-/** Removes the folder of a server that has ended. A child that was killed with it may still write for a moment. */
+/**
+ * Removes the folder of a server that has ended. A child that was killed with it may still write for a moment. Node.js 24 rounds the
+ * pause between two tries down to whole seconds, and would not wait at all by default.
+ */
 export function removeFolder(folder: string): void {
-  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 500 });
 }
 
 /** Settings that resolve an unknown outcome within seconds. */

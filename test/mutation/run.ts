@@ -1,10 +1,10 @@
 /**
  * `npm run mutate`: breaks the modules that decide, one place at a time, and shows the changes that no test notices. Names of modules
- * limit it to these: `npm run mutate -- src/worker/baidu/signer.ts`.
+ * limit it to those: `npm run mutate -- src/worker/baidu/signer.ts`.
  *
- * Each change first meets the tests of its own folder, which are quick, and only if they do not notice it all tests.
+ * Each change first meets the tests of its own folder, which are quick. Only a change that they miss meets all tests.
  *
- * Promises: Stryker is installed on demand, and package.json and the lock file stay unchanged.
+ * Promises: Stryker is installed on demand, and package.json and the lock file stay unchanged. `npm ci` removes it again.
  */
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -25,8 +25,10 @@ interface Change {
 
 /** Makes every change in `places`, which are modules or ranges within them, and runs the tests of `folder` below `test`, or all. */
 function changesIn(places: readonly string[], folder?: string): readonly Change[] {
-  const limits: Record<string, string> = folder === undefined ? {} : { MUTATION_TESTS: folder };
-  run('stryker', ['run', CONFIG, '--mutate', places.join()], limits);
+  const args = ['run', CONFIG, '--mutate', places.join()];
+  if (folder === undefined) run('stryker', args);
+  // What these tests miss is no result yet, so it is not printed.
+  else run('stryker', [...args, '--reporters', 'json,progress'], { MUTATION_TESTS: folder });
   const report = read('.wrangler/mutation.json');
   const files = isRecord(report) && isRecord(report['files']) ? Object.entries(report['files']) : [];
   return files.flatMap(([module, file]) =>
@@ -59,7 +61,7 @@ const all = isRecord(config) ? listOf(config['mutate']).map(String) : [];
 const named = process.argv.slice(2);
 const unknown = named.find((module) => !all.includes(module));
 if (unknown !== undefined) {
-  console.error(`${unknown} is none of the modules in ${CONFIG}.`);
+  console.error(`${unknown} is not one of the modules in ${CONFIG}.`);
   process.exit(1);
 }
 
@@ -68,6 +70,8 @@ const folders = Map.groupBy(named.length === 0 ? all : named, dirname);
 const first = [...folders].flatMap(([folder, modules]) => changesIn(modules, `${folder.replace(/^src\//, '')}/`));
 const missed = first.filter(({ isNoticed }) => !isNoticed);
 const keyOf = ({ place, replacement }: Change) => `${place} ${replacement}`;
+if (missed.length > 0)
+  console.log(`\nThe tests of their folders miss ${missed.length} changes, which now meet all tests.`);
 const second = missed.length === 0 ? [] : changesIn(missed.map(({ place }) => place));
 const noticedLater = new Set(second.filter(({ isNoticed }) => isNoticed).map(keyOf));
 

@@ -100,7 +100,7 @@ async function readAttempt(sender: Sender, sent: Promise<Response>, signal: Abor
   }
 }
 
-/** What an attempt may have done that is followed by another. None follows an absence. */
+/** What an attempt may have done, if another follows it. None follows an absence. */
 function effectOf(attempt: Attempt): Effect {
   return attempt.kind === 'answered' && attempt.verdict.outcome === 'rejected' ? 'nothing' : 'unknown';
 }

@@ -175,7 +175,7 @@ describe('an exchange', () => {
     },
   );
 
-  it('makes no second attempt after a documented refusal, even with a status of the server itself', async () => {
+  it('makes no second attempt after a documented refusal about the image, even if its status is 503', async () => {
     const shared = async () => failure(503, 'Image.ImageHasBeenSharedToOthers', 'x', 'r');
     expect(await exchangeIn(5_000, [shared])).toMatchObject({ attempts: 1 });
   });

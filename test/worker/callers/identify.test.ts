@@ -1,5 +1,6 @@
 /** How a key, a token or a service binding identifies the caller. */
 import { beforeAll, describe, expect, inject, it } from 'vitest';
+import { keyDigest } from '../../../src/worker/callers/key.ts';
 import { CALLERS, KEYS } from '../../fixtures.ts';
 import { bearer, createHarness, historyPage, problemOf } from '../../harness.ts';
 import { AUDIENCE, createPair, TestIssuer } from '../../issuer.ts';
@@ -37,7 +38,6 @@ describe('authentication', () => {
     ['two keys in one header', [['Authorization', `Bearer ${key}, Bearer ${key}`]]],
     ['the key in another header', [['X-Api-Key', key]]],
     ['the key in a cookie', [['Cookie', `Authorization=Bearer ${key}`]]],
-    ['a key of 513 characters', [['Authorization', `Bearer ${'a'.repeat(513)}`]]],
     ['a key of ten thousand characters', [['Authorization', `Bearer ${'a'.repeat(10_000)}`]]],
   ];
 
@@ -80,6 +80,14 @@ describe('authentication', () => {
     expect(await status(await callers('new'), 'old')).toBe(401);
   });
 
+  it('accepts a key of 512 characters, but none that is longer', async () => {
+    const status = async (key: string) => {
+      const CALLERS = JSON.stringify({ ci: { keySha256: [keyDigest(key)], scopes: ['images:delete'] } });
+      return (await createHarness({ env: { CALLERS } }).call('DELETE', '/images/m-custom01', bearer(key))).status;
+    };
+    expect([await status('a'.repeat(512)), await status('a'.repeat(513))]).toEqual([200, 401]);
+  });
+
   it('admits nobody if no key is configured', async () => {
     const harness = createHarness({ env: { CALLERS: '{}' } });
     expect((await harness.call('DELETE', '/images/m-custom01')).status).toBe(401);
@@ -102,7 +110,7 @@ describe('a token', () => {
 
   it('admits its caller to everything that a key would, and the record and the ledger have its subject', async () => {
     const harness = createHarness({ env: env() });
-    // Longer than any key may be.
+    // This token is longer than any key may be.
     const token = await issuer.token({ pad: 'x'.repeat(512) });
     const response = await harness.call('DELETE', '/images/m-custom01', bearer(token));
     expect(await response.json()).toMatchObject({ outcome: 'deleted', confirmed: true });

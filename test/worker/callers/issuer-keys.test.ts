@@ -279,7 +279,7 @@ describe('the keys of an issuer', () => {
     expect(lines).toEqual([['ERROR', { severity_text: 'ERROR', ...line }]]);
   });
 
-  it('are missing if a response has no body, and the log line says so', async () => {
+  it('are missing if a response has no body, and the log line says no_keys', async () => {
     const { runtime, lines } = keysOf({ jwks: 'https://issuer.test/jwks' });
     const bodiless = { ...runtime, fetch: async () => new Response(null) };
     const keys = new IssuerKeys({ name: 'local', jwks: 'https://issuer.test/jwks' }, bodiless);

@@ -113,7 +113,7 @@ describe('whether a rule names no subject', () => {
     [true, 'other claims', { jwks }, ['ref', 'team']],
     [false, '"sub"', { jwks }, ['ref', 'sub']],
     [false, '"common_name"', { jwks }, ['common_name', 'ref']],
-    [false, 'keys of our own configuration', { jwks: [] }, ['ref']],
+    [false, 'keys from our own configuration', { jwks: [] }, ['ref']],
     [false, 'an issuer whose tenants are known', { jwks, issuer: 'https://gitlab.com' }, ['project_id']],
   ])('is %s with %s', (expected, _what, fields, names) => {
     const claims = names.map((name) => [name, 'x'] as const);

@@ -209,7 +209,10 @@ describe('a forged token', () => {
     expect(await verifierOf([issuer.parsed()]).who(longest)).toBe('job');
     expect(isToken(`${'x'.repeat(8_188)}.x.x`)).toBe(true);
     expect(isToken(`${'x'.repeat(8_189)}.x.x`)).toBe(false);
-    expect(isToken(` ${longest}`.slice(0, 8_192))).toBe(false);
+  });
+
+  it('with a space before it does not have the form of a token', async () => {
+    expect(isToken(` ${await issuer.token()}`)).toBe(false);
   });
 
   it('signed with the key of another configured issuer is unauthenticated', async () => {

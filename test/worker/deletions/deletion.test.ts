@@ -455,7 +455,7 @@ describe('a deletion of an image that is taken', () => {
 
   it('hides the open deletion from another caller, but logs it for the operator', async () => {
     const harness = await lost(job);
-    // With the same request id, too.
+    // The other caller even sends the same request id.
     const response = await harness.call('DELETE', '/images/m-custom01', { ...job, ...bearer(KEYS.both) });
     const problem = await problemOf(response);
     expect(problem).toMatchObject({ code: 'deletion_in_progress', outcome: 'not_attempted' });

@@ -374,12 +374,12 @@ describe('the settlement of a later deletion', () => {
   it.each([
     [22.999, 'unknown'],
     [23, 'not_deleted'],
-  ])('reserved %f seconds later leaves an older row as %s, because its request may run for 23', (second, outcome) =>
+  ])('reserved %f seconds after an older row makes that %s, because a request may run for 23', (afterS, outcome) =>
     inStore((store, sql) => {
-      // Only a ledger of 1.0.0 can have two such rows.
+      // Only a ledger of 1.0.0 can have two unknown rows this close together.
       reserve(store, 'r1', at(0));
       sql.exec("UPDATE deletions SET outcome = 'rejected'");
-      reserve(store, 'r2', at(second));
+      reserve(store, 'r2', at(afterS));
       sql.exec("UPDATE deletions SET outcome = 'unknown'");
       store.settle(idOf('r2'), settlement('deleted'), at(30));
       expect(outcomes(store)[1]).toEqual(['r1', outcome, null]);
