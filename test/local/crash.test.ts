@@ -2,15 +2,12 @@
  * The gateway is killed with SIGKILL during its work, again and again, with the same storage. Then the ledger finds the outcomes of
  * the interrupted deletions.
  */
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { createKey } from '../../src/tools/new-key.ts';
 import { isRecord, parseJson } from '../../src/worker/json.ts';
 import { checkAnswer, checked } from '../answers.ts';
-import { removeFolder, startEmulator, startGateway, varsFor } from './stack.ts';
+import { removeFolder, startEmulator, startGateway, temporaryFolder, varsFor } from './stack.ts';
 
 const KILLS = 8;
 const IMAGES_PER_LIFE = 24;
@@ -37,7 +34,7 @@ function listOf(value: unknown, name: string): Readonly<Record<string, unknown>>
 it(
   'every deletion that reached Baidu has exactly one row, which ends with the true outcome',
   async () => {
-    const persistTo = mkdtempSync(join(tmpdir(), 'bcc-crash-'));
+    const persistTo = temporaryFolder('crash');
     const emulator = await startEmulator(0);
     // Each life of the gateway has its own caller, because the rate limit is 60 requests a minute for each caller.
     const keys = Array.from({ length: KILLS + 1 }, createKey);
